@@ -1,0 +1,42 @@
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+
+/** What the bus tells the worker. All calls are synchronous and must not throw. */
+export interface BusListener {
+  /** The events of one batch that lie above the cursor, in order, each exactly once. */
+  events(partition: number, events: readonly BusEvent[]): void
+  /** Continuity of this partition can no longer be proven: its sessions have to be told (1011). */
+  lost(partition: number, why: string): void
+  /** The answer of `Bus.missing` changed. */
+  readinessChanged(): void
+}
+
+/** What a session that is behind the worker's cursor reads the log with. */
+export interface CatchUpReader {
+  /** Events above the reader's position, in order. */
+  events(events: readonly BusEvent[]): void
+  /** The position now equals the worker's cursor; everything later comes live. Called in the same tick. */
+  live(): void
+  /** The log does not reach back to the position, or the epoch changed. */
+  lost(): void
+}
+
+/** A claim on partitions; while it is held the worker stays subscribed to them. */
+export interface Hold {
+  release(): void
+}
+
+/** The reading side of the bus, one per worker. */
+export interface Bus {
+  /** What keeps the worker from serving, in words for `/readyz`; empty when it can. */
+  missing(): readonly string[]
+  /**
+   * Resolves once the worker is live on all of `partitions`: every event published from now on arrives.
+   * Never rejects; it waits while Redis is away.
+   */
+  hold(partitions: readonly number[]): Promise<Hold>
+  /** The offset up to which this worker has delivered the partition, or null when it is not live on it. */
+  cursor(partition: number): Offset | null
+  /** Reads the log for one session from `position` on; returns a way to stop. Needs a hold on the partition. */
+  catchUp(partition: number, position: Offset, reader: CatchUpReader): () => void
+}

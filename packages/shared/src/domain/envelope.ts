@@ -1,0 +1,284 @@
+/**
+ * The bytes that travel through Redis: a version byte, a kind byte, then a batch or a state.
+ *
+ * Integers are big-endian; a string is a 32-bit length and UTF-8. A reader refuses a version that it does
+ * not know; docs/adr/0003-envelope.md says how the format may change.
+ */
+import type { BusEvent } from './event.js'
+import type { Epoch, Offset } from './identity.js'
+
+export const ENVELOPE_VERSION = 1
+
+const KIND_BATCH = 1
+const KIND_STATE = 2
+
+const FLAG_TENANT = 1
+const FLAG_EVERYONE = 2
+const FLAG_ACL = 4
+const FLAG_REVOKED = 8
+const FLAG_REVOCATION_ONLY = 16
+
+const INGEST_STATES = ['down', 'catching-up', 'up'] as const
+
+/** What an ingest says of itself once a second, outside the sequence. */
+export type IngestState = (typeof INGEST_STATES)[number]
+
+/** Events of the stream in the range `prev < offset <= last`; offsets without an event were dropped. */
+export interface Batch {
+  readonly kind: 'batch'
+  readonly epoch: Epoch
+  readonly prev: Offset
+  readonly last: Offset
+  readonly events: readonly BusEvent[]
+}
+
+/** State of one ingest, with the head of every partition by its knowledge (empty: none known). */
+export interface State {
+  readonly kind: 'state'
+  readonly ingest: string
+  readonly epoch: Epoch | null
+  readonly state: IngestState
+  readonly heads: readonly Offset[]
+}
+
+/** A batch whose events have not been decoded yet. */
+export interface SealedBatch extends Omit<Batch, 'events'> {
+  readonly count: number
+  /** Decodes the events. Throws EnvelopeError when the bytes are malformed. */
+  open(): BusEvent[]
+}
+
+/** The bytes are not an envelope that this program reads. The message says which version it met. */
+export class EnvelopeError extends Error {
+  override name = 'EnvelopeError'
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+class Writer {
+  private bytes: Uint8Array<ArrayBuffer>
+  private view: DataView
+  private at = 0
+
+  constructor(sizeHint: number) {
+    this.bytes = new Uint8Array(sizeHint)
+    this.view = new DataView(this.bytes.buffer)
+  }
+
+  private room(bytes: number): number {
+    const at = this.at
+    if (at + bytes > this.bytes.length) {
+      const grown = new Uint8Array(Math.max(this.bytes.length * 2, at + bytes))
+      grown.set(this.bytes)
+      this.bytes = grown
+      this.view = new DataView(grown.buffer)
+    }
+    this.at = at + bytes
+    return at
+  }
+
+  u8(value: number): void {
+    this.view.setUint8(this.room(1), value)
+  }
+
+  u32(value: number): void {
+    this.view.setUint32(this.room(4), value)
+  }
+
+  offset(value: Offset): void {
+    const at = this.room(8)
+    this.view.setUint32(at, Math.floor(value / 2 ** 32))
+    this.view.setUint32(at + 4, value % 2 ** 32)
+  }
+
+  f64(value: number): void {
+    this.view.setFloat64(this.room(8), value)
+  }
+
+  blob(value: Uint8Array): void {
+    this.u32(value.length)
+    this.bytes.set(value, this.room(value.length))
+  }
+
+  string(value: string): void {
+    this.blob(encoder.encode(value))
+  }
+
+  finish(): Uint8Array {
+    return this.bytes.subarray(0, this.at)
+  }
+}
+
+class Reader {
+  private readonly view: DataView
+  private readonly bytes: Uint8Array
+  at: number
+
+  constructor(bytes: Uint8Array, at = 0) {
+    this.bytes = bytes
+    this.at = at
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  private take(bytes: number): number {
+    const at = this.at
+    if (at + bytes > this.bytes.length) throw new EnvelopeError('truncated envelope')
+    this.at = at + bytes
+    return at
+  }
+
+  u8(): number {
+    return this.view.getUint8(this.take(1))
+  }
+
+  u32(): number {
+    return this.view.getUint32(this.take(4))
+  }
+
+  offset(): Offset {
+    const at = this.take(8)
+    return this.view.getUint32(at) * 2 ** 32 + this.view.getUint32(at + 4)
+  }
+
+  f64(): number {
+    return this.view.getFloat64(this.take(8))
+  }
+
+  blob(): Uint8Array {
+    const length = this.u32()
+    const at = this.take(length)
+    return this.bytes.subarray(at, at + length)
+  }
+
+  string(): string {
+    return decoder.decode(this.blob())
+  }
+
+  end(): void {
+    if (this.at !== this.bytes.length) throw new EnvelopeError('trailing bytes in envelope')
+  }
+}
+
+function writeEvent(out: Writer, event: BusEvent): void {
+  out.offset(event.offset)
+  out.f64(event.receivedAt)
+  out.u8(
+    (event.tenant === null ? 0 : FLAG_TENANT) |
+      (event.everyone ? FLAG_EVERYONE : 0) |
+      (event.requiredAcl === null ? 0 : FLAG_ACL) |
+      (event.revokedSession === null ? 0 : FLAG_REVOKED) |
+      (event.revocationOnly ? FLAG_REVOCATION_ONLY : 0),
+  )
+  out.string(event.name)
+  if (event.tenant !== null) out.string(event.tenant)
+  out.u32(event.users.length)
+  for (const user of event.users) out.string(user)
+  if (event.requiredAcl !== null) out.string(event.requiredAcl)
+  if (event.revokedSession !== null) out.string(event.revokedSession)
+  out.blob(event.body)
+}
+
+function readEvent(from: Reader): BusEvent {
+  const offset = from.offset()
+  const receivedAt = from.f64()
+  const flags = from.u8()
+  const name = from.string()
+  const tenant = flags & FLAG_TENANT ? from.string() : null
+  const userCount = from.u32()
+  const users: string[] = []
+  for (let i = 0; i < userCount; i++) users.push(from.string())
+  const requiredAcl = flags & FLAG_ACL ? from.string() : null
+  const revokedSession = flags & FLAG_REVOKED ? from.string() : null
+  const body = from.blob()
+  return {
+    offset,
+    name,
+    tenant,
+    everyone: (flags & FLAG_EVERYONE) !== 0,
+    users,
+    requiredAcl,
+    revokedSession,
+    revocationOnly: (flags & FLAG_REVOCATION_ONLY) !== 0,
+    receivedAt,
+    body,
+  }
+}
+
+/** The bytes of a batch: what is appended to the log and published. */
+export function encodeBatch(batch: Omit<Batch, 'kind'>): Uint8Array {
+  let size = 64
+  for (const event of batch.events) size += event.body.length + 256
+  const out = new Writer(size)
+  out.u8(ENVELOPE_VERSION)
+  out.u8(KIND_BATCH)
+  out.string(batch.epoch)
+  out.offset(batch.prev)
+  out.offset(batch.last)
+  out.u32(batch.events.length)
+  for (const event of batch.events) writeEvent(out, event)
+  return out.finish()
+}
+
+/** The bytes of a state message. */
+export function encodeState(state: Omit<State, 'kind'>): Uint8Array {
+  const out = new Writer(128)
+  out.u8(ENVELOPE_VERSION)
+  out.u8(KIND_STATE)
+  out.string(state.ingest)
+  out.string(state.epoch ?? '')
+  out.u8(INGEST_STATES.indexOf(state.state))
+  out.u32(state.heads.length)
+  for (const head of state.heads) out.offset(head)
+  return out.finish()
+}
+
+/**
+ * Reads one message of the live channel or one entry of the log. Only the range of a batch is decoded;
+ * its events are when `open` is called, so that a duplicate costs next to nothing.
+ * @throws EnvelopeError on an unknown version or malformed bytes.
+ */
+export function decode(bytes: Uint8Array): SealedBatch | State {
+  const from = new Reader(bytes)
+  const version = from.u8()
+  if (version !== ENVELOPE_VERSION)
+    throw new EnvelopeError(`envelope version ${version}: this program reads version ${ENVELOPE_VERSION}`)
+  const kind = from.u8()
+  if (kind === KIND_STATE) return readState(from)
+  if (kind !== KIND_BATCH) throw new EnvelopeError(`unknown kind of envelope: ${kind}`)
+  return readBatch(from, bytes)
+}
+
+function readState(from: Reader): State {
+  const ingest = from.string()
+  const epoch = from.string()
+  const state = INGEST_STATES[from.u8()]
+  if (state === undefined) throw new EnvelopeError('unknown state of an ingest')
+  const count = from.u32()
+  const heads: Offset[] = []
+  for (let i = 0; i < count; i++) heads.push(from.offset())
+  from.end()
+  return { kind: 'state', ingest, epoch: epoch === '' ? null : (epoch as Epoch), state, heads }
+}
+
+function readBatch(from: Reader, bytes: Uint8Array): SealedBatch {
+  const epoch = from.string() as Epoch
+  const prev = from.offset()
+  const last = from.offset()
+  const count = from.u32()
+  const eventsAt = from.at
+  return {
+    kind: 'batch',
+    epoch,
+    prev,
+    last,
+    count,
+    open(): BusEvent[] {
+      const reader = new Reader(bytes, eventsAt)
+      const events: BusEvent[] = []
+      for (let i = 0; i < count; i++) events.push(readEvent(reader))
+      reader.end()
+      return events
+    },
+  }
+}
