@@ -1,0 +1,102 @@
+/**
+ * What ingest and edge agree on in Redis: key names, the layout of `meta` and of the log, and the Lua
+ * scripts that write them (architecture, section 2).
+ *
+ * Per partition `p` there are two keys and one channel, all in the hash slot of `{p}`:
+ *
+ * - `meta`, a hash. It is absent until an ingest has started the first epoch. Fields:
+ *   - `epoch`       identity of the numbering
+ *   - `head`        decimal offset up to which the partition has been published
+ *   - `fingerprint` 16 hex digits: the first 8 bytes of SHA-256 over the body of the message at `head`
+ *   - `stream`      name of the RabbitMQ stream that the offsets belong to
+ *   - `partitions`  decimal count of partitions of this numbering
+ * - `log`, a stream. One entry per batch, with the id `<last>-1` (`last` being the batch's last offset)
+ *   and the one field `b`: the bytes of `encodeBatch`, with `prev` and `last` inside.
+ *   `XRANGE log <cursor + 1> + COUNT n` therefore gives the batches that reach above a cursor. The log is
+ *   trimmed from the old end; seeding and a new epoch empty it.
+ * - `live`, a channel (sharded on Redis Cluster): the same bytes as in the log, and `encodeState` outside
+ *   the sequence.
+ */
+
+/** The names of one partition. */
+export interface PartitionKeys {
+  readonly meta: string
+  readonly log: string
+  readonly live: string
+}
+
+/** The names that partition `partition` has under `prefix` (`redis.prefix`). */
+export function keys(prefix: string, partition: number): PartitionKeys {
+  const base = `${prefix}:{${partition}}`
+  return { meta: `${base}:meta`, log: `${base}:log`, live: `${base}:live` }
+}
+
+/** Fields of the hash `meta`. */
+export const META = {
+  epoch: 'epoch',
+  head: 'head',
+  fingerprint: 'fingerprint',
+  stream: 'stream',
+  partitions: 'partitions',
+} as const
+
+/** The only field of a log entry. */
+export const LOG_FIELD = 'b'
+
+/** The id of the log entry of a batch that ends at `last`; `-1`, because `0-0` is not a valid id. */
+export function logId(last: number): string {
+  return `${last}-1`
+}
+
+/**
+ * The one compare-and-set by which events enter Redis: "my batch follows `prev` in `epoch`".
+ *
+ * KEYS meta, log, live. ARGV epoch, prev, last, fingerprint of `last`, offset below which the log is
+ * trimmed (empty: not at all), the batch, `PUBLISH` or `SPUBLISH`.
+ *
+ * Answers `{"OK", last}`, `{"EMPTY"}`, `{"EPOCH", recorded epoch}`, `{"DUP", head}`, `{"PART", head}` or
+ * `{"ROLLED", head}`. The XADD comes first: when it fails, head has not advanced.
+ */
+export const PUBLISH_SCRIPT = `
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head')
+if not meta[1] or not meta[2] then return {'EMPTY'} end
+if meta[1] ~= ARGV[1] then return {'EPOCH', meta[1]} end
+local head, prev, last = tonumber(meta[2]), tonumber(ARGV[2]), tonumber(ARGV[3])
+if head >= last then return {'DUP', meta[2]} end
+if head > prev then return {'PART', meta[2]} end
+if head < prev then return {'ROLLED', meta[2]} end
+redis.call('XADD', KEYS[2], ARGV[3] .. '-1', 'b', ARGV[6])
+redis.call('HSET', KEYS[1], 'head', ARGV[3], 'fingerprint', ARGV[4])
+if ARGV[5] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[5]) end
+redis.call(ARGV[7], KEYS[3], ARGV[6])
+return {'OK', ARGV[3]}
+`
+
+/**
+ * Writes `meta` if it is absent, and empties the log: Redis lost its data, the numbering goes on.
+ *
+ * KEYS meta, log. ARGV epoch, head, fingerprint, stream, partitions.
+ * Answers `{"OK"}` or `{"EXISTS", recorded epoch}`.
+ */
+export const SEED_SCRIPT = `
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if epoch then return {'EXISTS', epoch} end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'head', ARGV[2], 'fingerprint', ARGV[3], 'stream', ARGV[4], 'partitions', ARGV[5])
+return {'OK'}
+`
+
+/**
+ * Starts a new epoch if the recorded one is still the one that the caller saw, and empties the log:
+ * continuity is lost.
+ *
+ * KEYS meta, log. ARGV epoch seen (empty: no meta), new epoch, head, fingerprint, stream, partitions.
+ * Answers `{"OK"}` or `{"OTHER", recorded epoch or empty}`.
+ */
+export const NEW_EPOCH_SCRIPT = `
+local epoch = redis.call('HGET', KEYS[1], 'epoch') or ''
+if epoch ~= ARGV[1] then return {'OTHER', epoch} end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'head', ARGV[3], 'fingerprint', ARGV[4], 'stream', ARGV[5], 'partitions', ARGV[6])
+return {'OK'}
+`
