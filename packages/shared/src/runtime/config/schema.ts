@@ -1,0 +1,158 @@
+/** Every key of the configuration with its type and default (contract, section 7). */
+import { z } from 'zod'
+import { limitsSchema } from './limits.js'
+import { choice, count, flag, port, seconds, secondsOrZero, secret, text, textLike, texts } from './values.js'
+
+/** Where the packages of Wazo put a service's credentials. */
+export const DEFAULT_KEY_FILE = '/var/lib/wazo-auth-keys/wazo-websocketd-key.yml'
+export const DEFAULT_CONFIG_FILE = '/etc/wazo-websocketd/config.yml'
+export const DEFAULT_EXTRA_CONFIG_FILES = '/etc/wazo-websocketd/conf.d'
+
+const MIB = 1024 * 1024
+
+const LOG_LEVELS = ['debug', 'info', 'warning', 'error', 'critical'] as const
+const LOG_LEVEL_ALIASES: ReadonlyMap<string, string> = new Map([
+  ['warn', 'warning'],
+  ['fatal', 'critical'],
+  ['notset', 'debug'],
+])
+
+/** Names as Python's logging knows them, in any case. */
+const logLevel = z.preprocess(
+  (value) => {
+    if (typeof value !== 'string') return value
+    const lower = value.toLowerCase()
+    return LOG_LEVEL_ALIASES.get(lower) ?? lower
+  },
+  choice(...LOG_LEVELS),
+)
+
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+const authSchema = z.object({
+  host: text('a host name').default('localhost'),
+  port: port().default(80),
+  https: flag().default(false),
+  /** Before `/0.1/token`; null or empty: none. */
+  prefix: z.string({ error: 'a path such as /api/auth' }).nullable().default('/api/auth'),
+  /** true, false, or the path of a file with the certificates to trust. */
+  verify_certificate: z
+    .union([flag(), text()], { error: 'true, false or the path of a certificate file' })
+    .default(true),
+  /** Seconds for one request; null: `limits.auth_try_seconds`. */
+  timeout: seconds().nullable().default(null),
+  username: text().nullable().default(null),
+  password: secret().nullable().default(null),
+  /** YAML with `service_id` and `service_key`, which become `username` and `password`. */
+  key_file: text('the path of a file').nullable().default(DEFAULT_KEY_FILE),
+})
+
+const busSchema = z.object({
+  host: text('a host name').default('localhost'),
+  port: port().default(5672),
+  username: text('a text (a number needs quotes)').default('guest'),
+  password: secret().default('guest'),
+  vhost: text().default('/'),
+  exchange_name: text().default('wazo-headers'),
+  exchange_type: text().default('headers'),
+  /** Deliveries that the broker sends ahead of their acknowledgement. */
+  consumer_prefetch: count(1, 65535).default(250),
+  /** Seconds; sent explicitly, because Wazo's broker has heartbeats off. */
+  heartbeat: count(1, 65535).default(5),
+  /** Seconds that sessions outlive the loss of the broker. */
+  lost_grace: secondsOrZero().default(2),
+  /** Seconds that sessions outlive the silence of every ingest. */
+  silence_grace: secondsOrZero().default(30),
+  /** The topic exchange on which wazo-auth publishes; null: not bound. */
+  legacy_exchange: text('the name of an exchange, or null').nullable().default('xivo'),
+  /** `acl`: an old Wazo without tenants. */
+  access_scope: choice('tenant', 'acl').default('tenant'),
+})
+
+const websocketSchema = z.object({
+  listen: text('an address').default('127.0.0.1'),
+  port: port().default(9502),
+  certificate: text('the path of a file, or null').nullable().default(null),
+  private_key: text('the path of a file, or null').nullable().default(null),
+  /** Seconds. */
+  ping_interval: seconds().default(30),
+  /** null: any. An absent Origin always passes. */
+  allowed_origins: texts('a list of origins such as https://example.org').nullable().default(null),
+  /** Addresses or networks whose X-Forwarded-For is believed. */
+  trusted_proxies: texts('a list of addresses or networks').default([]),
+})
+
+const redisSchema = z.object({
+  url: textLike(
+    /^rediss?:\/\/\S+$/,
+    'an address such as redis://127.0.0.1:6379 or rediss://host:6379',
+  ).default('redis://127.0.0.1:6379'),
+  /** Nodes of a Redis Cluster; null: a single server, `redis.url`. User and password are those of the url. */
+  cluster: z
+    .array(textLike(/^\S+:\d{1,5}$/, 'a list of host:port'), { error: 'a list of host:port' })
+    .min(1, { error: 'a list of host:port' })
+    .nullable()
+    .default(null),
+  prefix: textLike(/^[^\s{}]{1,64}$/, 'a text without blanks and braces, at most 64 characters').default(
+    'wazo-ws',
+  ),
+  partitions: count(1, 1024).default(1),
+  /** Seconds of the log that recovery can reach back. */
+  history: seconds().default(120),
+  history_bytes: count(1 * MIB).default(64 * MIB),
+  /** Seconds that sessions outlive the loss of Redis. */
+  lost_grace: secondsOrZero().default(30),
+})
+
+const metricsSchema = z.object({
+  listen: text('an address').default('127.0.0.1'),
+  edge_port: port().default(9504),
+  ingest_port: port().default(9505),
+})
+
+const drainSchema = z.object({
+  /** Sessions closed per second and host. */
+  rate: count().default(200),
+  /** Seconds after which the remaining sessions are closed at once. */
+  timeout: seconds().default(30),
+  /** Whether drained sessions leave a ticket to resume with. */
+  resume: flag().default(true),
+  /** Whether sockets are handed to the successor of a worker. */
+  handover: flag().default(true),
+})
+
+export const configSchema = z.object({
+  /** This Wazo's uuid (XIVO_UUID); null: events of any origin. */
+  uuid: text().nullable().default(null),
+  debug: flag().default(false),
+  log_level: logLevel.default('info'),
+  /** null: standard output. */
+  log_file: text('the path of a file, or null').nullable().default(null),
+  /** Whom to become when started as root; null: stay. */
+  user: text('the name of a user, or null').nullable().default(null),
+  /** The directory of further configuration files. */
+  extra_config_files: text('the path of a directory').default(DEFAULT_EXTRA_CONFIG_FILES),
+  auth: authSchema,
+  auth_check_strategy: choice('dynamic', 'static').default('dynamic'),
+  /** Seconds between the checks of a token when the strategy is static. */
+  auth_check_static_interval: seconds().default(60),
+  bus: busSchema,
+  websocket: websocketSchema,
+  /** `auto`: as many as this process may use processors. */
+  process_workers: z
+    .union([z.literal('auto'), count(1, 1024)], { error: 'auto or a whole number from 1 to 1024' })
+    .default('auto'),
+  /** Accepted from older files; has no effect. */
+  worker_connections: z.unknown().default(null),
+  redis: redisSchema,
+  metrics: metricsSchema,
+  drain: drainSchema,
+  console: z.object({ enabled: flag().default(false) }),
+  limits: limitsSchema,
+})
+
+/** The effective configuration, with the key names of the files. */
+export type Config = z.output<typeof configSchema>
+
+/** Keys whose values never appear in a report or an error. */
+export const SECRET_KEYS: ReadonlySet<string> = new Set(['auth.password', 'bus.password'])
