@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs'
+import { parseDocument } from 'yaml'
+import { ConfigError } from './error.js'
+import { treeOf, type Tree } from './tree.js'
+
+export interface YamlFile {
+  readonly tree: Tree
+  readonly warnings: readonly string[]
+}
+
+const ALIASES_MAX = 100
+
+/**
+ * Reads a YAML mapping as the incumbent does: YAML 1.1 (`yes` is true), a repeated key's last value wins.
+ * An empty file is an empty mapping.
+ * @throws the error of the system when the file cannot be read; ConfigError, naming the line, when it is no YAML mapping.
+ */
+export function readYamlFile(path: string): YamlFile {
+  return parseYaml(readFileSync(path, 'utf8'), path)
+}
+
+/** The same for a text; `source` stands for it in errors and reports. */
+export function parseYaml(text: string, source: string): YamlFile {
+  const document = parseDocument(text, { version: '1.1' })
+  const warnings: string[] = []
+  for (const error of document.errors) {
+    const line = error.linePos?.[0].line ?? 1
+    if (error.code === 'DUPLICATE_KEY') {
+      warnings.push(`${source}: line ${line}: repeats a key; its last value counts`)
+      continue
+    }
+    const what = error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? error.code
+    throw new ConfigError([`${source}: line ${line}: not valid YAML: ${what}`])
+  }
+  const root = toValue(document, source)
+  if (root === null) return { tree: new Map(), warnings }
+  if (!(root instanceof Map)) throw new ConfigError([`${source}: must be a mapping of keys to values`])
+  return { tree: treeOf(root, source), warnings }
+}
+
+function toValue(document: ReturnType<typeof parseDocument>, source: string): unknown {
+  try {
+    return document.toJS({ mapAsMap: true, maxAliasCount: ALIASES_MAX })
+  } catch (error) {
+    const what = error instanceof Error ? error.message : String(error)
+    throw new ConfigError([`${source}: not valid YAML: ${what}`])
+  }
+}
+
+/** Reads one scalar or list as YAML would; undefined when it is no YAML. */
+export function parseYamlValue(text: string): unknown {
+  const document = parseDocument(text, { version: '1.1' })
+  return document.errors.length > 0 ? undefined : toValue(document, 'value')
+}
