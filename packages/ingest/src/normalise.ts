@@ -1,0 +1,135 @@
+/** From a bus message to an event, or to the named reason for dropping it (contract, section 4). Pure. */
+import { isUtf8 } from 'node:buffer'
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+
+/** Why a message of the bus is no event; the values of `bus_messages_total{result}` for dropped ones. */
+export const DROP_REASONS = [
+  'too_big',
+  'invalid_utf8',
+  'byte_order_mark',
+  'invalid_json',
+  'not_an_object',
+  'no_name',
+  'bad_name',
+  'other_origin',
+  'bad_tenant',
+  'no_acl',
+  'bad_acl',
+] as const
+
+export type DropReason = (typeof DROP_REASONS)[number]
+
+/** A message as it comes from the bus. */
+export interface BusMessage {
+  /** The AMQP header table; undefined when the message has none. */
+  readonly headers: Readonly<Record<string, unknown>> | undefined
+  readonly body: Buffer
+}
+
+/** An event that has no place in the sequence yet. */
+export type NormalisedEvent = Omit<BusEvent, 'offset' | 'receivedAt'>
+
+export type Normalised =
+  | { readonly kind: 'event'; readonly event: NormalisedEvent }
+  | { readonly kind: 'dropped'; readonly reason: DropReason }
+
+export interface NormaliseOptions {
+  /** This Wazo's uuid; null: events of every origin. */
+  readonly origin: string | null
+  readonly bodyBytesMax: number
+}
+
+const USER_PREFIX = 'user_uuid:'
+const EVERYONE = 'user_uuid:*'
+const SESSION_DELETED = 'auth_session_deleted'
+
+type Table = Readonly<Record<string, unknown>>
+
+/**
+ * Judges one message. The body is validated, never changed: it goes on byte for byte.
+ *
+ * An `auth_session_deleted` that may be shown to nobody still ends its session: it becomes an event with
+ * `revocationOnly`.
+ */
+export function normalise(message: BusMessage, options: NormaliseOptions): Normalised {
+  const root = parse(message.body, options.bodyBytesMax)
+  if (typeof root === 'string') return dropped(root)
+  const headers = message.headers ?? {}
+  const read = (key: string): unknown => (Object.hasOwn(headers, key) ? headers[key] : own(root, key))
+
+  const name = read('name')
+  if (name === undefined) return dropped('no_name')
+  if (typeof name !== 'string') return dropped('bad_name')
+  if (options.origin !== null && read('origin_uuid') !== options.origin) return dropped('other_origin')
+
+  const revokedSession = name === SESSION_DELETED ? revoked(headers, root) : null
+  const tenant = read('tenant_uuid') ?? null
+  const requiredAcl = read('required_acl')
+  const fault = faultOf(tenant, requiredAcl)
+  if (fault !== null && revokedSession === null) return dropped(fault)
+  return {
+    kind: 'event',
+    event: {
+      name,
+      tenant: typeof tenant === 'string' ? tenant : null,
+      everyone: read(EVERYONE) === true,
+      users: users(headers),
+      requiredAcl: typeof requiredAcl === 'string' ? requiredAcl : null,
+      revokedSession,
+      revocationOnly: fault !== null,
+      body: message.body,
+    },
+  }
+}
+
+function dropped(reason: DropReason): Normalised {
+  return { kind: 'dropped', reason }
+}
+
+/** The root of the body, or why there is none. The size is judged first: nothing big is ever parsed. */
+function parse(body: Buffer, bodyBytesMax: number): Table | DropReason {
+  if (body.length > bodyBytesMax) return 'too_big'
+  if (!isUtf8(body)) return 'invalid_utf8'
+  if (body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf) return 'byte_order_mark'
+  let root: unknown
+  try {
+    root = JSON.parse(body.toString('utf8'))
+  } catch {
+    return 'invalid_json'
+  }
+  return isTable(root) ? root : 'not_an_object'
+}
+
+function isTable(value: unknown): value is Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function own(table: Table, key: string): unknown {
+  return Object.hasOwn(table, key) ? table[key] : undefined
+}
+
+/** Rule 5 (`required_acl` missing: nobody; null or string: fine) and a tenant that is neither text nor absent. */
+function faultOf(tenant: unknown, requiredAcl: unknown): DropReason | null {
+  if (tenant !== null && typeof tenant !== 'string') return 'bad_tenant'
+  if (requiredAcl === undefined) return 'no_acl'
+  if (requiredAcl !== null && typeof requiredAcl !== 'string') return 'bad_acl'
+  return null
+}
+
+/** The users named by headers; a header counts only when it is `true`. */
+function users(headers: Table): string[] {
+  const found: string[] = []
+  for (const key of Object.keys(headers))
+    if (key.startsWith(USER_PREFIX) && key !== EVERYONE && headers[key] === true)
+      found.push(key.slice(USER_PREFIX.length))
+  return found
+}
+
+/** The session that wazo-auth deleted: `data.uuid`, else the header `session_uuid` (contract, section 6). */
+function revoked(headers: Table, root: Table): string | null {
+  const data = own(root, 'data')
+  const uuid = isTable(data) ? own(data, 'uuid') : undefined
+  if (typeof uuid === 'string' && uuid !== '') return uuid
+  const header = own(headers, 'session_uuid')
+  return typeof header === 'string' && header !== '' ? header : null
+}
