@@ -1,0 +1,256 @@
+import { decode, EnvelopeError, type SealedBatch, type State } from '@wazo-websocketd/shared/domain/envelope'
+import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Logger } from 'pino'
+import { Connection, type RedisClient } from './connection.js'
+import { IngestStates, type IngestGraces } from './ingest-states.js'
+import { RedisLog } from './log.js'
+import type { BusMetrics } from './metrics.js'
+import { Partition } from './partition.js'
+import type { Bus, BusListener, CatchUpReader, Hold } from './ports.js'
+import { Subscriber } from './subscriber.js'
+
+const TICK_MS = 200
+/** So late, the process itself was stopped: what it did not hear meanwhile lies in its sockets. */
+const TICK_LATE_MS = 2_000
+/** A partition without sessions stays subscribed for a while: most come back. */
+const LINGER_MS = 30_000
+/** Unreadable messages are counted all, but logged at most so often. */
+const UNREADABLE_LOG_INTERVAL_MS = 10_000
+/** Carries the states of the ingests: always subscribed. */
+const STATES_PARTITION = 0
+
+export interface RedisBusOptions extends IngestGraces {
+  /** `redis.prefix`. */
+  readonly prefix: string
+  /** `redis.lost_grace`. */
+  readonly redisLostGraceMs: number
+  /** New clients; each is used for one connection and thrown away when that ends. */
+  readonly redis: { subscriber(): RedisClient; commands(): RedisClient }
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: BusMetrics
+  readonly listener: BusListener
+}
+
+/** A partition in use, and by how many. */
+interface Claim {
+  readonly partition: Partition
+  holds: number
+  linger: Timer | null
+}
+
+/** The reading side of the bus over Redis. */
+export class RedisBus implements Bus {
+  private readonly options: RedisBusOptions
+  private readonly subscriber: Subscriber
+  private readonly commands: Connection
+  private readonly log: RedisLog
+  private readonly ingests: IngestStates
+  private readonly claims = new Map<number, Claim>()
+  private ticking: Timer | null = null
+  private tickedAt: number
+  private toldMissing = ''
+  private toldLost = false
+  private unreadableLoggedAt = -Infinity
+
+  constructor(options: RedisBusOptions) {
+    const { prefix, clock, logger, metrics, redis } = options
+    this.options = options
+    this.tickedAt = clock.monotonic()
+    this.ingests = new IngestStates(options, clock.monotonic())
+    this.subscriber = new Subscriber({
+      prefix,
+      clock,
+      logger,
+      create: () => redis.subscriber(),
+      listener: {
+        confirmed: (partition) => this.confirmed(partition),
+        interrupted: () => this.interrupted(),
+        message: (partition, bytes) => this.message(partition, bytes),
+      },
+    })
+    this.commands = new Connection({
+      role: 'commands',
+      clock,
+      logger,
+      create: () => redis.commands(),
+      up: () => metrics.connected('commands', true),
+      down: () => metrics.connected('commands', false),
+    })
+    this.log = new RedisLog({ prefix, clock, client: () => this.commands.client })
+  }
+
+  start(): void {
+    this.claim(STATES_PARTITION)
+    this.commands.start()
+    this.subscriber.start()
+    this.tick()
+  }
+
+  stop(): void {
+    this.ticking?.cancel()
+    this.subscriber.stop()
+    this.commands.stop()
+    for (const { partition, linger } of this.claims.values()) {
+      linger?.cancel()
+      partition.close()
+    }
+    this.claims.clear()
+  }
+
+  missing(): readonly string[] {
+    const missing: string[] = []
+    if (!this.subscriber.connected) missing.push('redis: not connected')
+    const state = this.ingests.state(this.options.clock.monotonic())
+    if (state !== 'up') missing.push(`bus: no ingest is up (${state})`)
+    const partition = this.claims.get(STATES_PARTITION)?.partition.missing()
+    if (partition !== null && partition !== undefined) missing.push(partition)
+    return missing
+  }
+
+  async hold(partitions: readonly number[]): Promise<Hold> {
+    const claims = [...new Set(partitions)].map((partition) => this.claim(partition))
+    for (const claim of claims) {
+      claim.holds++
+      claim.linger?.cancel()
+      claim.linger = null
+    }
+    // One may fall into doubt while another is waited for.
+    while (!claims.every((claim) => claim.partition.live))
+      await Promise.all(claims.map((claim) => claim.partition.whenLive()))
+    let released = false
+    return {
+      release: () => {
+        if (released) return
+        released = true
+        for (const claim of claims) this.release(claim)
+      },
+    }
+  }
+
+  cursor(partition: number): Offset | null {
+    return this.claims.get(partition)?.partition.position?.offset ?? null
+  }
+
+  catchUp(partition: number, position: Offset, reader: CatchUpReader): () => void {
+    const claim = this.claims.get(partition)
+    if (claim === undefined || claim.holds === 0)
+      throw new Error(`catch-up without a hold on partition ${partition}`)
+    return claim.partition.catchUp(position, reader)
+  }
+
+  private claim(partition: number): Claim {
+    const known = this.claims.get(partition)
+    if (known !== undefined) return known
+    const { clock, logger, metrics, listener } = this.options
+    const claim: Claim = {
+      holds: 0,
+      linger: null,
+      partition: new Partition({
+        partition,
+        clock,
+        logger,
+        metrics,
+        log: this.log,
+        lostGraceMs: this.options.redisLostGraceMs,
+        listener: {
+          events: (from, events) => listener.events(from, events),
+          lost: (from, why) => listener.lost(from, why),
+          changed: () => this.reviewReadiness(),
+          deaf: () => this.subscriber.replace('deaf'),
+        },
+      }),
+    }
+    this.claims.set(partition, claim)
+    this.subscriber.subscribe(partition)
+    return claim
+  }
+
+  private release(claim: Claim): void {
+    claim.holds--
+    if (claim.holds > 0) return
+    claim.linger = this.options.clock.after(LINGER_MS, () => {
+      for (const [number, known] of this.claims) {
+        if (known !== claim || number === STATES_PARTITION) continue
+        this.claims.delete(number)
+        this.subscriber.unsubscribe(number)
+        claim.partition.close()
+      }
+    })
+  }
+
+  private confirmed(partition: number): void {
+    if (partition === STATES_PARTITION) {
+      this.options.metrics.connected('subscriber', true)
+      this.ingests.reconnected(this.options.clock.monotonic())
+    }
+    this.claims.get(partition)?.partition.subscribed()
+    this.reviewReadiness()
+  }
+
+  private interrupted(): void {
+    this.options.metrics.connected('subscriber', false)
+    for (const { partition } of this.claims.values()) partition.interrupted()
+    this.reviewReadiness()
+  }
+
+  private message(number: number, bytes: Uint8Array): void {
+    const partition = this.claims.get(number)?.partition
+    if (partition === undefined) return
+    let message: SealedBatch | State
+    try {
+      message = decode(bytes)
+    } catch (error) {
+      if (!(error instanceof EnvelopeError)) throw error
+      this.unreadable(number, error)
+      partition.garbled(error.message)
+      return
+    }
+    if (message.kind === 'batch') partition.batch(message)
+    else this.state(message)
+  }
+
+  private state(state: State): void {
+    this.ingests.heard(state, this.options.clock.monotonic())
+    for (const { partition } of this.claims.values()) partition.state(state)
+    this.review()
+  }
+
+  private unreadable(partition: number, error: EnvelopeError): void {
+    this.options.metrics.unreadable()
+    const now = this.options.clock.monotonic()
+    if (now - this.unreadableLoggedAt < UNREADABLE_LOG_INTERVAL_MS) return
+    this.unreadableLoggedAt = now
+    this.options.logger.error(
+      { partition, why: error.message },
+      'message on the bus that this program cannot read',
+    )
+  }
+
+  private tick(): void {
+    const now = this.options.clock.monotonic()
+    if (now - this.tickedAt > TICK_LATE_MS) this.ingests.reconnected(now)
+    else for (const { partition } of this.claims.values()) partition.tick()
+    this.tickedAt = now
+    this.review()
+    this.ticking = this.options.clock.after(TICK_MS, () => this.tick())
+  }
+
+  private review(): void {
+    const why = this.subscriber.connected ? this.ingests.lost(this.options.clock.monotonic()) : null
+    if (why !== null && !this.toldLost) {
+      this.options.logger.error({ why }, 'bus connection lost')
+      for (const { partition } of this.claims.values()) partition.tellLost(why)
+    }
+    this.toldLost = why !== null
+    this.reviewReadiness()
+  }
+
+  private reviewReadiness(): void {
+    const missing = this.missing().join('\n')
+    if (missing === this.toldMissing) return
+    this.toldMissing = missing
+    this.options.listener.readinessChanged()
+  }
+}

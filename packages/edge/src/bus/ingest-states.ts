@@ -1,0 +1,77 @@
+/** What the ingests say of themselves, and what follows from it (architecture, section 6). Pure. */
+import type { IngestState, State } from '@wazo-websocketd/shared/domain/envelope'
+
+/** A state older than this does not count. */
+export const STATE_FRESH_MS = 3_000
+/** Ingests remembered at most; a flood of names must not grow the map. */
+const INGESTS_MAX = 64
+
+export interface IngestGraces {
+  /** `bus.lost_grace`: how long sessions stay while ingests say that the broker is gone. */
+  readonly lostGraceMs: number
+  /** `bus.silence_grace`: how long they stay while nothing is heard of any ingest. */
+  readonly silenceGraceMs: number
+}
+
+/** The best of what is said: one ingest that is up is enough. `silent`: nobody said anything lately. */
+export type BusState = IngestState | 'silent'
+
+/** All times are milliseconds of a monotonic clock. */
+export class IngestStates {
+  private readonly graces: IngestGraces
+  private readonly heardOf = new Map<string, { state: IngestState; at: number }>()
+  private lastHeardAt: number
+  private downSince: number | null = null
+
+  constructor(graces: IngestGraces, now: number) {
+    this.graces = graces
+    this.lastHeardAt = now
+  }
+
+  /** Takes in a state message. */
+  heard(message: State, now: number): void {
+    this.lastHeardAt = now
+    this.forgetOld(now)
+    if (this.heardOf.size >= INGESTS_MAX && !this.heardOf.has(message.ingest)) return
+    this.heardOf.set(message.ingest, { state: message.state, at: now })
+    this.judgeDown(now)
+  }
+
+  /** The subscription was interrupted until now: that nothing was heard says nothing about the ingests. */
+  reconnected(now: number): void {
+    this.lastHeardAt = now
+  }
+
+  state(now: number): BusState {
+    this.forgetOld(now)
+    let best: BusState = 'silent'
+    for (const { state } of this.heardOf.values()) {
+      if (state === 'up') return 'up'
+      if (state === 'catching-up' || best === 'silent') best = state
+    }
+    return best
+  }
+
+  /** Why the sessions have to be told (1011), or null while they may stay. */
+  lost(now: number): string | null {
+    this.judgeDown(now)
+    if (this.downSince !== null && now - this.downSince >= this.graces.lostGraceMs)
+      return 'no ingest is connected to the broker'
+    if (this.state(now) === 'silent' && now - this.lastHeardAt >= this.graces.silenceGraceMs)
+      return 'no ingest has been heard of'
+    return null
+  }
+
+  /** The grace runs from the moment at which nobody was better than `down` any more. */
+  private judgeDown(now: number): void {
+    const state = this.state(now)
+    if (state === 'down') this.downSince ??= now
+    else this.downSince = null
+  }
+
+  private forgetOld(now: number): void {
+    for (const [ingest, { at }] of this.heardOf) {
+      if (now - at > STATE_FRESH_MS) this.heardOf.delete(ingest)
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import type { RedisClient } from './connection.js'
+import type { Page } from './recovery.js'
+
+/** Entries of one page at most. */
+export const PAGE_ENTRIES_MAX = 128
+/** A page ends after the entry that takes it to this size. */
+export const PAGE_BYTES_MAX = 1024 * 1024
+const READ_DEADLINE_MS = 3_000
+
+/**
+ * One consistent look at a partition: `meta`, and the log's entries that end above an offset.
+ *
+ * KEYS meta, log. ARGV offset (empty: no entries wanted), entries at most, bytes at most.
+ * Answers nothing without meta, else `{epoch, head, {batch, ...}}`.
+ */
+const READ_SCRIPT = `
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head')
+if not meta[1] or not meta[2] then return {} end
+local batches, bytes = {}, 0
+if ARGV[1] ~= '' then
+  local entries = redis.call('XRANGE', KEYS[2], '(' .. ARGV[1] .. '-1', '+', 'COUNT', ARGV[2])
+  for i = 1, #entries do
+    local batch = entries[i][2][2]
+    batches[i] = batch
+    bytes = bytes + #batch
+    if bytes >= tonumber(ARGV[3]) then break end
+  end
+end
+return {meta[1], meta[2], batches}
+`
+const READ_SHA = createHash('sha1').update(READ_SCRIPT).digest('hex')
+
+/** Redis could not be asked, or did not answer in time. */
+export class LogUnavailableError extends Error {
+  override name = 'LogUnavailableError'
+}
+
+/** Reads one page of a partition's log; the seam at which tests put a log of their own. */
+export interface LogSource {
+  /**
+   * `meta` and what follows `after`; with null only `meta`.
+   * @throws LogUnavailableError when Redis does not answer; the caller tries again.
+   */
+  page(partition: number, after: Offset | null): Promise<Page>
+}
+
+export interface RedisLogOptions {
+  readonly prefix: string
+  readonly clock: Clock
+  readonly client: () => RedisClient | null
+}
+
+/** The log in Redis. */
+export class RedisLog implements LogSource {
+  private readonly options: RedisLogOptions
+
+  constructor(options: RedisLogOptions) {
+    this.options = options
+  }
+
+  async page(partition: number, after: Offset | null): Promise<Page> {
+    const client = this.options.client()
+    if (client === null) throw new LogUnavailableError('not connected to Redis')
+    const names = keys(this.options.prefix, partition)
+    const rest = [
+      '2',
+      names.meta,
+      names.log,
+      after === null ? '' : String(after),
+      PAGE_ENTRIES_MAX,
+      PAGE_BYTES_MAX,
+    ]
+    return parse(await this.withinDeadline(evaluate(client, rest)))
+  }
+
+  private withinDeadline<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const deadline = this.options.clock.after(READ_DEADLINE_MS, () => {
+        reject(new LogUnavailableError('Redis did not answer in time'))
+      })
+      answer.then(
+        (value) => {
+          deadline.cancel()
+          resolve(value)
+        },
+        (error: unknown) => {
+          deadline.cancel()
+          reject(new LogUnavailableError(error instanceof Error ? error.message : 'Redis failed'))
+        },
+      )
+    })
+  }
+}
+
+async function evaluate(client: RedisClient, rest: (string | number)[]): Promise<unknown> {
+  try {
+    return await client.callBuffer('EVALSHA', READ_SHA, ...rest)
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+    return client.callBuffer('EVAL', READ_SCRIPT, ...rest)
+  }
+}
+
+function parse(answer: unknown): Page {
+  if (!Array.isArray(answer)) throw new LogUnavailableError('unexpected answer of the log script')
+  if (answer.length === 0) return { meta: null, entries: [] }
+  const [epoch, head, entries] = answer as unknown[]
+  const offset = Number(head)
+  if (!Buffer.isBuffer(epoch) || !Number.isSafeInteger(offset) || !isBuffers(entries))
+    throw new LogUnavailableError('unexpected answer of the log script')
+  return { meta: { epoch: epoch.toString() as Epoch, head: offset }, entries }
+}
+
+function isBuffers(value: unknown): value is Buffer[] {
+  return Array.isArray(value) && value.every((item) => Buffer.isBuffer(item))
+}

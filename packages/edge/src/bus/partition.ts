@@ -1,0 +1,281 @@
+import type { SealedBatch, State } from '@wazo-websocketd/shared/domain/envelope'
+import { EnvelopeError } from '@wazo-websocketd/shared/domain/envelope'
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Logger } from 'pino'
+import { CatchUp } from './catch-up.js'
+import { between, judge, type Position } from './cursor.js'
+import { LogUnavailableError, type LogSource } from './log.js'
+import type { BusMetrics } from './metrics.js'
+import type { CatchUpReader } from './ports.js'
+import { read, type Page } from './recovery.js'
+
+/** With neither batch nor state for so long, the subscription may be deaf. */
+const SILENCE_MS = 3_000
+/** A head above the cursor may be a batch under way; for so long it is not. */
+const HEAD_ABOVE_MS = 1_000
+const RETRY_DELAY_MS = 200
+/** A look into the log takes milliseconds; only a longer one is worth telling. */
+const DOUBT_TOLD_MS = 1_000
+
+/** What a partition tells; synchronous. */
+export interface PartitionListener {
+  events(partition: number, events: readonly BusEvent[]): void
+  lost(partition: number, why: string): void
+  /** The partition went live, or is not any more. */
+  changed(): void
+  /** The log holds what should have arrived over the subscription. */
+  deaf(): void
+}
+
+export interface PartitionOptions {
+  readonly partition: number
+  readonly log: LogSource
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: BusMetrics
+  readonly listener: PartitionListener
+  /** `redis.lost_grace`: how long continuity may be in doubt. */
+  readonly lostGraceMs: number
+}
+
+/** One partition as this worker follows it: the cursor, and whether it is proven. */
+export class Partition {
+  private readonly options: PartitionOptions
+  /** null before the first use, and after a loss until the head has been read again. */
+  private at: Position | null = null
+  private phase: 'unsubscribed' | 'reading' | 'live' = 'unsubscribed'
+  private heard: { epoch: Epoch; last: Offset } | null = null
+  /** Rises whenever the running read must not go on. */
+  private run = 0
+  private doubtSince: number | null = null
+  private lastMessageAt: number
+  private headAboveSince: number | null = null
+  /** The silence may be that of the ingests, or of the subscription: the log tells. */
+  private suspectDeaf = false
+  /** The running read establishes a first position: nothing is recovered by it. */
+  private first = false
+  /** The last live message was not readable: a new start would only lose again. */
+  private unreadable: string | null = null
+  private waiting: (() => void)[] = []
+  private readonly catchUps = new Set<CatchUp>()
+
+  constructor(options: PartitionOptions) {
+    this.options = options
+    this.lastMessageAt = options.clock.monotonic()
+  }
+
+  /** The position up to which events have been delivered, or null when none is known. */
+  get position(): Position | null {
+    return this.at
+  }
+
+  get live(): boolean {
+    return this.phase === 'live'
+  }
+
+  /** Resolves when the partition is live; at once when it is. */
+  whenLive(): Promise<void> {
+    if (this.live) return Promise.resolve()
+    return new Promise((resolve) => this.waiting.push(resolve))
+  }
+
+  /** What keeps the partition from being live, in words; null when it is, or was a moment ago. */
+  missing(): string | null {
+    if (this.live) return null
+    const inDoubtMs = this.options.clock.monotonic() - (this.doubtSince ?? -Infinity)
+    if (this.at !== null && this.phase === 'reading' && inDoubtMs < DOUBT_TOLD_MS) return null
+    const { partition } = this.options
+    if (this.unreadable !== null) return `partition ${partition}: ${this.unreadable}`
+    return `partition ${partition}: ${this.phase === 'unsubscribed' ? 'not subscribed' : 'reading the log'}`
+  }
+
+  /** Redis confirmed the subscription. */
+  subscribed(): void {
+    this.lastMessageAt = this.options.clock.monotonic()
+    this.recover()
+  }
+
+  /** The subscription is gone. */
+  interrupted(): void {
+    this.doubt('unsubscribed')
+  }
+
+  /** Ends everything without a word: nobody needs the partition any more. */
+  close(): void {
+    this.doubt('unsubscribed')
+    for (const catchUp of [...this.catchUps]) catchUp.stop()
+  }
+
+  batch(batch: SealedBatch): void {
+    this.lastMessageAt = this.options.clock.monotonic()
+    this.unreadable = null
+    this.suspectDeaf = false
+    if (this.heard?.epoch !== batch.epoch || this.heard.last < batch.last)
+      this.heard = { epoch: batch.epoch, last: batch.last }
+    if (this.phase !== 'live' || this.at === null) return
+    const step = judge(this.at, batch)
+    if (step === 'deliver') this.deliver(this.at, batch)
+    else if (step === 'recover') this.recover()
+  }
+
+  /** A state of an ingest: its head shows whether batches are missing here. */
+  state(state: State): void {
+    const now = this.options.clock.monotonic()
+    this.lastMessageAt = now
+    this.unreadable = null
+    this.suspectDeaf = false
+    const head = state.heads[this.options.partition]
+    if (head === undefined || this.phase !== 'live' || this.at === null) return
+    const above = state.epoch !== this.at.epoch || head > this.at.offset
+    if (above) this.headAboveSince ??= now
+    else this.headAboveSince = null
+  }
+
+  /** A message that could not be read: what it held is only in the log, if anywhere. */
+  garbled(why: string): void {
+    this.unreadable = why
+    if (this.phase === 'live') this.recover()
+  }
+
+  /** To be called a few times a second. */
+  tick(): void {
+    const now = this.options.clock.monotonic()
+    if (this.doubtSince !== null && this.at !== null && now - this.doubtSince >= this.options.lostGraceMs)
+      this.lose('continuity could not be proven in time')
+    if (this.phase !== 'live') return
+    if (now - this.lastMessageAt >= SILENCE_MS) {
+      this.lastMessageAt = now
+      this.suspectDeaf = true
+      this.recover()
+    } else if (this.headAboveSince !== null && now - this.headAboveSince >= HEAD_ABOVE_MS) this.recover()
+  }
+
+  /** Ends all sessions of the partition; the cursor stays where it is when Redis is not to blame. */
+  tellLost(why: string): void {
+    this.options.listener.lost(this.options.partition, why)
+    for (const catchUp of [...this.catchUps]) catchUp.lose()
+  }
+
+  catchUp(position: Offset, reader: CatchUpReader): () => void {
+    const { log, clock, partition } = this.options
+    const catchUp: CatchUp = new CatchUp({
+      log,
+      clock,
+      partition,
+      position,
+      reader,
+      cursor: () => this.at,
+      done: () => this.catchUps.delete(catchUp),
+    })
+    this.catchUps.add(catchUp)
+    catchUp.start()
+    return () => catchUp.stop()
+  }
+
+  private deliver(at: Position, batch: SealedBatch): void {
+    let events: BusEvent[]
+    try {
+      events = batch.open()
+    } catch (error) {
+      if (!(error instanceof EnvelopeError)) throw error
+      this.options.metrics.unreadable()
+      this.garbled(error.message)
+      return
+    }
+    this.hand(between(events, at.offset, batch.last), batch.last)
+  }
+
+  /** The cursor moves first: whoever asks for it while being served sees where this batch leads. */
+  private hand(events: readonly BusEvent[], reached: Offset): void {
+    if (this.at === null) return
+    this.at = { epoch: this.at.epoch, offset: reached }
+    this.headAboveSince = null
+    if (events.length === 0) return
+    this.options.metrics.received(events.length)
+    this.options.listener.events(this.options.partition, events)
+  }
+
+  private doubt(phase: 'unsubscribed' | 'reading'): void {
+    const wasLive = this.live
+    this.phase = phase
+    this.run++
+    this.headAboveSince = null
+    this.doubtSince ??= this.options.clock.monotonic()
+    if (wasLive) this.options.listener.changed()
+  }
+
+  private recover(): void {
+    this.doubt('reading')
+    this.readOn(this.run)
+  }
+
+  private readOn(run: number): void {
+    if (run !== this.run) return
+    this.options.log.page(this.options.partition, this.at?.offset ?? null).then(
+      (page) => {
+        if (run === this.run) this.take(run, page)
+      },
+      (error: unknown) => {
+        if (!(error instanceof LogUnavailableError)) throw error
+        this.readLater(run)
+      },
+    )
+  }
+
+  private readLater(run: number): void {
+    this.options.clock.after(RETRY_DELAY_MS, () => this.readOn(run))
+  }
+
+  private take(run: number, page: Page): void {
+    if (this.at === null) {
+      if (page.meta === null || this.unreadable !== null) {
+        this.readLater(run)
+        return
+      }
+      this.at = { epoch: page.meta.epoch, offset: page.meta.head }
+      this.first = true
+    }
+    const heard = this.heard?.epoch === this.at.epoch ? this.heard.last : 0
+    const reading = read(this.at, page, { heard, ceiling: Infinity })
+    if (reading.kind === 'lost') {
+      this.lose(reading.why)
+      this.readOn(this.run)
+    } else if (reading.kind === 'wait') this.readLater(run)
+    else {
+      for (const batch of reading.batches) this.hand(batch, batch[batch.length - 1]?.offset ?? 0)
+      this.hand([], reading.reached)
+      // A listener that ended this very partition meanwhile is heeded.
+      if (run !== this.run) return
+      if (reading.complete) this.goLive(reading.batches.length > 0)
+      else this.readOn(run)
+    }
+  }
+
+  private goLive(foundEvents: boolean): void {
+    const deaf = this.suspectDeaf && foundEvents
+    // A look after a silence that finds nothing is no recovery.
+    if (!this.first && (foundEvents || !this.suspectDeaf)) this.options.metrics.recovery('recovered')
+    this.first = false
+    this.suspectDeaf = false
+    this.phase = 'live'
+    this.doubtSince = null
+    this.lastMessageAt = this.options.clock.monotonic()
+    const waiting = this.waiting
+    this.waiting = []
+    for (const resolve of waiting) resolve()
+    this.options.listener.changed()
+    if (deaf) this.options.listener.deaf()
+  }
+
+  /** Forgets the numbering: the next position is the head as it will be read. */
+  private lose(why: string): void {
+    this.options.logger.error({ partition: this.options.partition, why }, 'continuity of events lost')
+    this.options.metrics.recovery('lost')
+    this.at = null
+    this.heard = null
+    this.doubtSince = this.options.clock.monotonic()
+    this.tellLost(why)
+  }
+}

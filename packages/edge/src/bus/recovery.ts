@@ -1,0 +1,73 @@
+/** Reading on in the log: what one page of it proves (architecture, section 3). Pure. */
+import { decode, EnvelopeError, type SealedBatch } from '@wazo-websocketd/shared/domain/envelope'
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import { between, type Position } from './cursor.js'
+
+/** `meta` and the entries of the log that end above the reader's position, read in one script. */
+export interface Page {
+  /** null: Redis knows no numbering (it came back empty and has not been seeded again). */
+  readonly meta: { readonly epoch: Epoch; readonly head: Offset } | null
+  /** Envelopes in order; a page is bounded, so there may be more. */
+  readonly entries: readonly Uint8Array[]
+}
+
+/** How far a reader wants to get. */
+export interface Goal {
+  /** The highest `last` heard of: the log must reach it before the reader is up to date. */
+  readonly heard: Offset
+  /** Nothing above it is handed over. */
+  readonly ceiling: Offset
+}
+
+export type Reading =
+  /** `batches` follow the position without a gap; `reached` is the new position. */
+  | {
+      readonly kind: 'read'
+      readonly batches: readonly (readonly BusEvent[])[]
+      readonly reached: Offset
+      /** The goal is reached; otherwise the next page is to be read at once. */
+      readonly complete: boolean
+    }
+  /** Redis is behind what this reader knows: it is being filled again. */
+  | { readonly kind: 'wait'; readonly why: string }
+  /** Events between the position and the log are gone. */
+  | { readonly kind: 'lost'; readonly why: string }
+
+/** Judges `page`, read from `at` on. Every entry must follow the one before it. */
+export function read(at: Position, page: Page, goal: Goal): Reading {
+  const { meta } = page
+  if (meta === null) return { kind: 'wait', why: 'Redis holds no numbering' }
+  if (meta.epoch !== at.epoch) return { kind: 'lost', why: 'a new epoch began' }
+  if (meta.head < at.offset) return { kind: 'wait', why: 'Redis came back older' }
+  const batches: (readonly BusEvent[])[] = []
+  const target = Math.min(Math.max(meta.head, goal.heard), goal.ceiling)
+  let reached = at.offset
+  try {
+    for (const entry of page.entries) {
+      if (reached >= target) break
+      const batch = open(entry)
+      if (batch.epoch !== at.epoch) return { kind: 'lost', why: 'the log holds another epoch' }
+      if (batch.last <= reached) continue
+      if (batch.prev > reached) return { kind: 'lost', why: 'the log does not reach back far enough' }
+      const end = Math.min(batch.last, goal.ceiling)
+      const events = between(batch.open(), reached, end)
+      if (events.length > 0) batches.push(events)
+      reached = end
+    }
+  } catch (error) {
+    if (error instanceof EnvelopeError) return { kind: 'lost', why: `unreadable log: ${error.message}` }
+    throw error
+  }
+  if (reached === at.offset && reached < target) {
+    if (meta.head > reached) return { kind: 'lost', why: 'the log was trimmed' }
+    return { kind: 'wait', why: 'Redis came back older than what was heard' }
+  }
+  return { kind: 'read', batches, reached, complete: reached >= target }
+}
+
+function open(entry: Uint8Array): SealedBatch {
+  const message = decode(entry)
+  if (message.kind !== 'batch') throw new EnvelopeError('a state in the log')
+  return message
+}
