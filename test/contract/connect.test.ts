@@ -1,0 +1,188 @@
+import { expect } from 'chai'
+import { UpgradeRefused, textFrame } from './support/session.js'
+import { useOwnStack, useTarget } from './support/target.js'
+
+const SLOW_AUTH_MS = 500
+
+describe('contract 1: connecting', () => {
+  const target = useTarget()
+
+  for (const path of ['/', '/api/websocketd', '/api/websocketd/', '/anything/at/all']) {
+    it(`C1.1: an upgrade on ${path} is accepted`, async () => {
+      const token = await target().auth.mint()
+      const session = await target().connect(token, { path })
+      expect(await session.json()).to.deep.equal({ op: 'init', code: 0, data: { version: 2 } })
+    })
+  }
+
+  it('C1.2: the token of the query opens a session of its user', async () => {
+    const reader = await target().read(['*'])
+    expect(await reader.received()).to.deep.equal([])
+  })
+
+  const VERSIONS: readonly [query: string, version: 1 | 2][] = [
+    ['', 1],
+    ['&version', 1],
+    ['&version=', 1],
+    ['&version=1', 1],
+    ['&version=2', 2],
+  ]
+  for (const [query, version] of VERSIONS) {
+    it(`C1.3: "?token=...${query}" is version ${version}`, async () => {
+      const { token } = await target().auth.mint()
+      const session = await target().open({ query: `token=${token}${query}` })
+      expect(await session.json()).to.deep.equal({ op: 'init', code: 0, data: { version } })
+    })
+  }
+
+  const FIRST: readonly [what: string, query: (token: string) => string, version: 1 | 2][] = [
+    ['version', (token) => `token=${token}&version=2&version=1`, 2],
+    ['version that is not empty', (token) => `version=&token=${token}&version=2&version=7`, 2],
+    ['token', (token) => `token=${token}&token=nonsense`, 1],
+    ['token that is not empty', (token) => `token=&token=${token}&token=nonsense`, 1],
+  ]
+  for (const [what, query, version] of FIRST) {
+    it(`C1.4: the first ${what} counts`, async () => {
+      const { token } = await target().auth.mint()
+      const session = await target().open({ query: query(token) })
+      expect(await session.json()).to.deep.equal({ op: 'init', code: 0, data: { version } })
+    })
+  }
+
+  it('C1.5: parameters such as the userUuid of the SDK are ignored', async () => {
+    const { token } = await target().auth.mint()
+    const session = await target().open({ query: `userUuid=x&token=${token}&version=2&%zz=%&Version=9` })
+    expect(await session.json()).to.deep.equal({ op: 'init', code: 0, data: { version: 2 } })
+  })
+
+  for (const header of ['X-Auth-Token', 'x-auth-token', 'X-AUTH-TOKEN']) {
+    for (const query of ['version=2', 'version=2&token=']) {
+      it(`C1.6: the header ${header} counts with "?${query}"`, async () => {
+        const { token } = await target().auth.mint()
+        const session = await target().open({ query, headers: { [header]: token } })
+        expect(await session.json()).to.deep.equal({ op: 'init', code: 0, data: { version: 2 } })
+      })
+    }
+  }
+
+  it('C1.7: a good token of the query wins over a bad one in the header', async () => {
+    const { token } = await target().auth.mint()
+    const session = await target().open({ query: `token=${token}`, headers: { 'X-Auth-Token': 'nonsense' } })
+    expect(await session.json()).to.have.property('op', 'init')
+  })
+
+  it('C1.7: a bad token of the query wins over a good one in the header', async () => {
+    const { token } = await target().auth.mint()
+    const session = await target().open({ query: 'token=nonsense', headers: { 'X-Auth-Token': token } })
+    expect(await session.end()).to.include({ code: 4002 })
+  })
+
+  for (const query of ['', 'token=nonsense', 'version=3']) {
+    it(`C1.8: "?${query}" is upgraded, then closed without any message`, async () => {
+      const session = await target().open({ query })
+      const { code, unread } = await session.end()
+      expect(code).to.be.within(4001, 4004)
+      expect(unread).to.deep.equal([])
+    })
+  }
+
+  it('C1.9: the upgrade does not wait for wazo-auth', async () => {
+    const token = await target().auth.mint()
+    await target().auth.set('slow', SLOW_AUTH_MS)
+    const begin = performance.now()
+    const session = await target().connect(token)
+    expect(performance.now() - begin).to.be.below(SLOW_AUTH_MS / 2)
+    expect(await session.json()).to.have.property('op', 'init')
+    expect(performance.now() - begin).to.be.at.least(SLOW_AUTH_MS * 0.9)
+  })
+
+  it('C1.10: ops sent before init are handled after it, in order', async () => {
+    const token = await target().auth.mint()
+    await target().auth.set('slow', SLOW_AUTH_MS)
+    const session = await target().connect(token)
+    const ops = [
+      { op: 'subscribe', data: { event_name: 'early' } },
+      { op: 'ping', data: { payload: 'early' } },
+      { op: 'start' },
+    ]
+    session.write(Buffer.concat(ops.map((op) => textFrame(JSON.stringify(op)))))
+    expect([
+      await session.json(),
+      await session.json(),
+      await session.json(),
+      await session.json(),
+    ]).to.deep.equal([
+      { op: 'init', code: 0, data: { version: 2 } },
+      { op: 'subscribe', code: 0, data: null },
+      { op: 'pong', code: 0, data: { payload: 'early' } },
+      { op: 'start', code: 0, data: null },
+    ])
+  })
+
+  for (const origin of [undefined, 'https://elsewhere.example.org', 'null']) {
+    it(`C1.12: ${origin === undefined ? 'no Origin' : `the Origin ${origin}`} is accepted`, async () => {
+      const token = await target().auth.mint()
+      const session = await target().connect(token, { headers: origin === undefined ? {} : { origin } })
+      expect(await session.json()).to.have.property('op', 'init')
+    })
+  }
+
+  it('C1.13: a bad version without a token is 4004, not 4001', async () => {
+    const session = await target().open({ query: 'version=3' })
+    expect(await session.end()).to.include({ code: 4004 })
+  })
+})
+
+describe('contract 1: connecting to a server that restricts origins', () => {
+  const own = useOwnStack({ config: { websocket: { allowed_origins: ['https://phone.example.org'] } } })
+
+  for (const origin of ['https://elsewhere.example.org', 'https://phone.example.org.evil.org', 'null']) {
+    it(`C1.11: the Origin ${origin} is refused with 403`, async () => {
+      const token = await own().target.auth.mint()
+      const refusal = await own()
+        .target.connect(token, { headers: { origin } })
+        .catch((error: unknown) => error)
+      expect(refusal).to.be.instanceOf(UpgradeRefused).with.property('status', 403)
+    })
+  }
+
+  for (const origin of [undefined, 'https://phone.example.org']) {
+    it(`C1.11: ${origin === undefined ? 'no Origin' : `the Origin ${origin}`} passes`, async () => {
+      const token = await own().target.auth.mint()
+      const session = await own().target.connect(token, { headers: origin === undefined ? {} : { origin } })
+      expect(await session.json()).to.have.property('op', 'init')
+    })
+  }
+})
+
+describe('contract 1: connecting to a server that is not ready', () => {
+  const own = useOwnStack({ authMode: 'down', awaitReady: false })
+
+  before(async function () {
+    this.timeout(20_000)
+    await own().stack.listening()
+  })
+
+  it('C1.14: no token is 4001 all the same', async () => {
+    const session = await own().target.open()
+    expect(await session.end()).to.include({ code: 4001, reason: 'no token' })
+  })
+
+  it('C1.15: a token is 1013, and wazo-auth is not asked about it', async () => {
+    const token = await own().target.auth.mint()
+    const before = await own().target.auth.requests()
+    const session = await own().target.connect(token)
+    expect(await session.end()).to.include({ code: 1013, reason: 'try again later' })
+    expect((await own().target.auth.requests()).lookups).to.equal(before.lookups)
+  })
+
+  it('C4.20: it becomes ready when wazo-auth tells the master tenant', async function () {
+    this.timeout(45_000)
+    const token = await own().target.auth.mint()
+    expect(await own().stack.readiness()).to.equal(503)
+    await own().target.auth.reset()
+    await own().stack.ready()
+    const session = await own().target.connect(token)
+    expect(await session.json()).to.have.property('op', 'init')
+  })
+})

@@ -1,0 +1,157 @@
+/** A whole real stack of the suite's own: Redis, a virtual host of RabbitMQ, wazo-auth's stand-in, ingest, edge. */
+import { connect } from 'node:net'
+import { startAuth } from '../../support/auth.mjs'
+import { freePort } from '../../support/port.mjs'
+import { startProgram } from '../../support/program.mjs'
+import { sharedRabbit } from '../../support/rabbitmq.mjs'
+import { startRedis } from '../../support/redis.mjs'
+import { waitFor } from '../../support/wait.mjs'
+import { WAZO_UUID } from './environment.js'
+
+const READY_MS_MAX = 40_000
+const POLL_MS = 50
+
+// Well below what a client of the suite waits for, so that outages of wazo-auth do not make it slow.
+const AUTH_TRY_SECONDS = 0.7
+const AUTH_TOTAL_SECONDS = 1.5
+
+type Settings = Record<string, unknown>
+
+export interface StackOptions {
+  /** Merged over the suite's configuration, section by section. */
+  readonly config?: Record<string, unknown>
+  readonly env?: Record<string, string>
+  /** False: return without waiting for readiness. */
+  readonly awaitReady?: boolean
+  /** Mode of the stand-in wazo-auth during the start. */
+  readonly authMode?: 'ok' | 'down'
+}
+
+export type Program = Awaited<ReturnType<typeof startProgram>>
+
+export interface Stack {
+  readonly wsUrl: string
+  readonly amqpUrl: string
+  readonly authUrl: string
+  readonly ingest: Program
+  readonly edge: Program
+  /** Asks the edge for its readiness: the HTTP status of `/readyz`, or 0 when nobody answers. */
+  readiness(): Promise<number>
+  /** Resolves when the edge accepts connections, ready or not. */
+  listening(): Promise<void>
+  /** Resolves when the edge is ready. */
+  ready(): Promise<void>
+  stop(): Promise<void>
+}
+
+interface Places {
+  readonly amqpUrl: string
+  readonly redisUrl: string
+  readonly auth: Awaited<ReturnType<typeof startAuth>>
+  readonly wsPort: number
+  readonly edgePort: number
+  readonly ingestPort: number
+}
+
+/** Starts a stack; resolves when it serves. Throws with the programs' logs when it does not. */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const rabbit = await sharedRabbit()
+  const [redis, auth, amqpUrl] = await Promise.all([startRedis(), startAuth(), rabbit.vhost('contract')])
+  if (options.authMode) auth.set({ mode: options.authMode })
+  const [wsPort, edgePort, ingestPort] = [await freePort(), await freePort(), await freePort()]
+  const config = configuration(
+    { amqpUrl, redisUrl: redis.url, auth, wsPort, edgePort, ingestPort },
+    options.config,
+  )
+  const start = { config, ...(options.env ? { env: options.env } : {}) }
+  const [ingest, edge] = await Promise.all([startProgram('ingest', start), startProgram('edge', start)])
+
+  const readiness = async () => {
+    try {
+      return (await fetch(`http://127.0.0.1:${edgePort}/readyz`, { signal: AbortSignal.timeout(1000) }))
+        .status
+    } catch {
+      return 0
+    }
+  }
+  const ready = () =>
+    waitFor(async () => (await readiness()) === 200, {
+      timeoutMs: READY_MS_MAX,
+      everyMs: POLL_MS,
+      what: 'the edge to be ready',
+    })
+  const stack: Stack = {
+    wsUrl: `ws://127.0.0.1:${wsPort}`,
+    amqpUrl,
+    authUrl: auth.url,
+    ingest,
+    edge,
+    readiness,
+    async listening() {
+      await waitFor(() => accepts(wsPort), {
+        timeoutMs: READY_MS_MAX,
+        everyMs: POLL_MS,
+        what: 'the edge to listen',
+      })
+    },
+    async ready() {
+      await ready()
+    },
+    async stop() {
+      await Promise.all([edge.stop(), ingest.stop()])
+      await Promise.all([redis.stop(), auth.stop()])
+    },
+  }
+  try {
+    if (options.awaitReady !== false) await stack.ready()
+  } catch (error) {
+    const logs = `ingest:\n${ingest.logs()}\nedge:\n${edge.logs()}`
+    await stack.stop()
+    throw new Error(`${String(error)}\n${logs}`, { cause: error })
+  }
+  return stack
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+function configuration(places: Places, overrides: Settings = {}): Settings {
+  const amqp = new URL(places.amqpUrl)
+  const config: Settings = {
+    uuid: WAZO_UUID,
+    process_workers: 2,
+    auth: {
+      host: places.auth.host,
+      port: places.auth.port,
+      https: false,
+      prefix: '/api/auth',
+      username: places.auth.serviceId,
+      password: places.auth.serviceKey,
+      key_file: null,
+    },
+    bus: {
+      host: amqp.hostname,
+      port: Number(amqp.port),
+      username: decodeURIComponent(amqp.username) || 'guest',
+      password: decodeURIComponent(amqp.password) || 'guest',
+      vhost: decodeURIComponent(amqp.pathname.slice(1)) || '/',
+    },
+    redis: { url: places.redisUrl },
+    websocket: { listen: '127.0.0.1', port: places.wsPort },
+    metrics: { listen: '127.0.0.1', edge_port: places.edgePort, ingest_port: places.ingestPort },
+    limits: { auth_try_seconds: AUTH_TRY_SECONDS, auth_total_seconds: AUTH_TOTAL_SECONDS },
+  }
+  for (const [key, value] of Object.entries(overrides)) {
+    const isSection = typeof value === 'object' && value !== null && !Array.isArray(value)
+    config[key] = isSection ? { ...(config[key] as Settings | undefined), ...value } : value
+  }
+  return config
+}

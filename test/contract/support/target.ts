@@ -1,0 +1,122 @@
+/** The server under test: one given by the environment, or a whole stack that the suite starts itself. */
+import { AuthControl, type MintOptions, type TokenDetails } from './auth.js'
+import { Bus } from './bus.js'
+import { GIVEN } from './environment.js'
+import { Reader } from './reader.js'
+import { Session, type OpenOptions } from './session.js'
+import { startStack, type Stack, type StackOptions } from './stack.js'
+
+export interface ConnectOptions extends Omit<OpenOptions, 'query'> {
+  readonly version?: 1 | 2
+}
+
+/** A server under test with its bus and its wazo-auth. */
+export class Target {
+  readonly wsUrl: string
+  readonly bus: Bus
+  readonly auth: AuthControl
+  readonly #sessions = new Set<Session>()
+
+  private constructor(wsUrl: string, bus: Bus, auth: AuthControl) {
+    this.wsUrl = wsUrl
+    this.bus = bus
+    this.auth = auth
+  }
+
+  static async reach(addresses: { wsUrl: string; amqpUrl: string; authUrl: string }): Promise<Target> {
+    const [bus, auth] = await Promise.all([Bus.open(addresses.amqpUrl), AuthControl.reach(addresses.authUrl)])
+    return new Target(addresses.wsUrl, bus, auth)
+  }
+
+  /** Opens a connection with exactly this query; ended after the test if still open. */
+  async open(options: OpenOptions = {}): Promise<Session> {
+    const session = await Session.open(this.wsUrl, options)
+    this.#sessions.add(session)
+    return session
+  }
+
+  /** Opens a connection with a token and version; nothing is read from it yet. */
+  connect(token: TokenDetails, options: ConnectOptions = {}): Promise<Session> {
+    const { version = 2, ...rest } = options
+    return this.open({ ...rest, query: `token=${token.token}&version=${version}` })
+  }
+
+  /** A started session subscribed to `names`, of a token given or newly minted. */
+  async read(
+    names: readonly string[],
+    options: MintOptions & { details?: TokenDetails; version?: 1 | 2 } = {},
+  ): Promise<Reader> {
+    const { details, version = 2, ...mint } = options
+    const token = details ?? (await this.auth.mint(mint))
+    return Reader.start(await this.connect(token, { version }), token, version, this.bus, names)
+  }
+
+  /** Ends the sessions of a test. */
+  endSessions(): void {
+    for (const session of this.#sessions) session.close()
+    this.#sessions.clear()
+  }
+
+  async close(): Promise<void> {
+    await this.bus.close()
+  }
+}
+
+let shared: Promise<{ target: Target; stack: Stack | null }> | null = null
+
+async function reachShared(): Promise<{ target: Target; stack: Stack | null }> {
+  const { wsUrl, amqpUrl, authUrl } = GIVEN
+  if (wsUrl !== undefined) {
+    if (amqpUrl === undefined || authUrl === undefined)
+      throw new Error('CONTRACT_WS_URL needs CONTRACT_AMQP_URL and CONTRACT_AUTH_URL beside it')
+    return { target: await Target.reach({ wsUrl, amqpUrl, authUrl }), stack: null }
+  }
+  const stack = await startStack()
+  return { target: await Target.reach(stack), stack }
+}
+
+const START_LIMIT_MS = 90_000
+
+/** Makes the shared server under test available to the tests of a file; call it inside `describe`. */
+export function useTarget(): () => Target {
+  let target: Target | null = null
+  before(async function () {
+    this.timeout(START_LIMIT_MS)
+    shared ??= reachShared()
+    target = (await shared).target
+  })
+  afterEach(async () => {
+    target?.endSessions()
+    await target?.auth.reset()
+  })
+  return () => target!
+}
+
+/** A server of its own for tests that end it or need other settings; skipped when the server is a given one. */
+export function useOwnStack(options: StackOptions = {}): () => { target: Target; stack: Stack } {
+  let own: { target: Target; stack: Stack } | null = null
+  before(async function () {
+    this.timeout(START_LIMIT_MS)
+    if (GIVEN.wsUrl !== undefined) return this.skip()
+    const stack = await startStack(options)
+    own = { target: await Target.reach(stack), stack }
+  })
+  afterEach(async () => {
+    own?.target.endSessions()
+    if (!options.authMode) await own?.target.auth.reset() // else the tests themselves decide when it is mended
+  })
+  after(async () => {
+    await own?.target.close()
+    await own?.stack.stop()
+  })
+  return () => own!
+}
+
+// At the root of the suite, whichever file comes first: everything ends when the last test has run.
+after(async function () {
+  this.timeout(START_LIMIT_MS)
+  if (!shared) return
+  const { target, stack } = await shared
+  await target.close()
+  await stack?.stop()
+})

@@ -1,0 +1,155 @@
+/** One connection of the reference server: simple, and a queue of RabbitMQ for each. */
+import type { Channel, ChannelModel } from 'amqplib'
+import type { WebSocket } from 'ws'
+import { readOp, type Op } from './reference-ops.js'
+import { maySee, readEvent, type Bug, type Event, type Token } from './reference-rights.js'
+
+const SUBSCRIPTIONS_MAX = 1024
+const EVENT_NAME_BYTES_MAX = 256
+const ACL_PATTERNS_MAX = 5000
+const EARLY_START_MS = 200
+
+export type Verdict = { token: Token } | 'invalid' | 'unavailable'
+
+/** What all sessions share. */
+export interface World {
+  readonly bus: ChannelModel
+  readonly uuid: string
+  readonly masterTenant: string
+  readonly bug: Bug | undefined
+  lookUp(token: string): Promise<Verdict>
+}
+
+/** A session between its upgrade and its close. */
+export class ReferenceSession {
+  readonly #world: World
+  readonly #socket: WebSocket
+  readonly #version: 1 | 2
+  readonly #names = new Set<string>()
+  #token: Token | null = null
+  #channel: Channel | null = null
+  #started = false
+  #renewing = false
+  #held: Event[] | null = null
+  #early: Event[] = []
+  #expiry: NodeJS.Timeout | undefined
+  #work: Promise<void>
+
+  constructor(world: World, socket: WebSocket, version: 1 | 2, token: string) {
+    this.#world = world
+    this.#socket = socket
+    this.#version = version
+    this.#work = this.#open(token)
+    socket.on('message', (data: Buffer, binary: boolean) => {
+      const handle = () => this.#handle(readOp(data, binary))
+      if (world.bug === 'overtakes' && this.#token) void handle()
+      else this.#work = this.#work.then(handle)
+    })
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      clearTimeout(this.#expiry)
+      void this.#channel?.close().catch(() => undefined)
+    })
+  }
+
+  async #open(token: string): Promise<void> {
+    if (!(await this.#adopt(token))) return
+    const channel = await this.#world.bus.createChannel()
+    if (this.#socket.readyState !== this.#socket.OPEN) return void (await channel.close())
+    this.#channel = channel
+    if (this.#world.bug !== 'starts-early') await this.#consume(channel)
+    this.#reply('init', { version: this.#version })
+  }
+
+  async #consume(channel: Channel): Promise<void> {
+    const { queue } = await channel.assertQueue('', { exclusive: true, autoDelete: true })
+    await channel.bindQueue(queue, 'wazo-headers', '', {})
+    await channel.bindQueue(queue, 'xivo', '#')
+    await channel.consume(
+      queue,
+      (message) => {
+        const headers = message?.properties.headers ?? {}
+        const event = message && readEvent(message.content, headers, this.#world.uuid, this.#world.bug)
+        if (event) this.#event(event)
+      },
+      { noAck: true },
+    )
+  }
+
+  /** Takes a token for the session's own, if wazo-auth says so; else closes. */
+  async #adopt(id: string): Promise<boolean> {
+    const possible = id !== '.' && id !== '..' && /^[A-Za-z0-9._-]{1,128}$/.test(id)
+    const verdict = possible || this.#world.bug === 'raw-token' ? await this.#world.lookUp(id) : 'invalid'
+    if (verdict === 'unavailable' && this.#world.bug !== 'auth-down-is-4002')
+      return this.#close(1013, 'try again later')
+    if (typeof verdict === 'string') return this.#close(4002, 'authentication failed')
+    if (verdict.token.acl.length > ACL_PATTERNS_MAX) return this.#close(1008, 'too many ACL patterns')
+    this.#token = verdict.token
+    clearTimeout(this.#expiry)
+    const left = Date.parse(`${verdict.token.utc_expires_at.replace(' ', 'T')}Z`) - Date.now()
+    this.#expiry = setTimeout(() => this.#close(4003, 'authentication expired'), Math.min(left, 2 ** 31 - 1))
+    return true
+  }
+
+  async #handle(op: Op): Promise<void> {
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    const silent = this.#version === 1 && this.#started
+    switch (op.op) {
+      case 'fault':
+        return void this.#close(4004, op.fault)
+      case 'ping':
+        return this.#socket.send(`{"op":"pong","code":0,"data":{"payload":${op.payload}}}`)
+      case 'subscribe':
+        if (Buffer.byteLength(op.name) > EVENT_NAME_BYTES_MAX)
+          return void this.#close(1008, 'event name too long')
+        this.#names.add(op.name)
+        if (this.#names.size > SUBSCRIPTIONS_MAX) return void this.#close(1008, 'too many subscriptions')
+        break
+      case 'start':
+        this.#started = true
+        if (this.#world.bug === 'starts-early')
+          setTimeout(() => void this.#consume(this.#channel!).catch(() => undefined), EARLY_START_MS)
+        break
+      case 'token':
+        if (!(await this.#renew(op.token))) return
+    }
+    if (!silent) this.#reply(op.op, null)
+    for (const event of this.#early.splice(0)) this.#event(event)
+  }
+
+  async #renew(id: string): Promise<boolean> {
+    this.#renewing = true
+    const adopted = await this.#adopt(id)
+    this.#renewing = false
+    const held = this.#held ?? []
+    this.#held = null
+    for (const event of held) this.#event(event)
+    return adopted
+  }
+
+  #event(event: Event): void {
+    const { bug, masterTenant } = this.#world
+    const token = this.#token!
+    if (this.#held) return void this.#held.push(event)
+    if (!this.#started && bug === 'keeps-early-events') return void this.#early.push(event)
+    const wanted = [event.name, '*'].filter((name) => this.#names.has(name))
+    if (this.#started && wanted.length > 0 && maySee(token, event, masterTenant, bug)) {
+      const copies = bug === 'delivers-twice' ? wanted.length : 1
+      const text = this.#version === 1 ? event.body : `{"op":"event","code":0,"data":${event.body}}`
+      for (let i = 0; i < copies; i++) this.#socket.send(text)
+    }
+    if (event.deletedSession !== token.session_uuid || bug === 'ignores-deletion') return
+    if (this.#renewing) this.#held = []
+    else this.#close(4003, 'authentication expired')
+  }
+
+  #reply(op: string, data: object | null): void {
+    this.#socket.send(JSON.stringify({ op, code: 0, data }))
+  }
+
+  #close(code: number, reason: string): false {
+    this.#socket.close(code, reason)
+    this.#started = false
+    return false
+  }
+}
