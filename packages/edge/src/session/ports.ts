@@ -1,21 +1,43 @@
 /** What a session needs of the outside world. Nothing here knows of sockets, Redis or HTTP. */
 import type { Close } from '@wazo-websocketd/shared/domain/close'
-import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import type { Identity, TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
+import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
+import type { Recipient } from '../route/recipient.js'
 
 /** The client's end, whatever carries it. */
 export interface ClientSocket {
-  /** Sends one text message. */
-  sendText(text: string): void
-  /** Writes complete WebSocket frames as they are, in one piece. */
+  /** Writes complete WebSocket frames as they are, in one piece; nothing once the socket is closing. */
   sendFrames(frames: readonly Uint8Array[]): void
   /** Starts the closing handshake; idempotent. */
   close(close: Close): void
-  /** Stops and resumes reading from the client. */
+  /** Stops and resumes reading from the client; idempotent. */
   pause(): void
   resume(): void
 }
 
-/** Asks wazo-auth what a token may do. Never rejects. */
+/** What the client's end reports. All calls are synchronous and must not throw. */
+export interface SocketListener {
+  text(text: string): void
+  binary(): void
+  /** The socket is gone, or failed and is going; `code` is how it ended. Called once, nothing follows. */
+  closed(code: number): void
+}
+
+/** The upgrade request, as far as a session cares. */
+export interface UpgradeRequest {
+  /** Path and query as they stood in the request line. */
+  readonly url: string
+  /** Value of the `X-Auth-Token` header. */
+  readonly tokenHeader: string | undefined
+  /** The client's address; behind a trusted proxy the one that the proxy reports. */
+  readonly address: string
+}
+
+/** Takes over a freshly upgraded socket. */
+export type ConnectionHandler = (socket: ClientSocket, request: UpgradeRequest) => SocketListener
+
+/** Asks wazo-auth what a token may do. Never rejects; answers within its own deadline. */
 export interface Authenticator {
   lookup(token: TokenId): Promise<Verdict>
 }
@@ -30,6 +52,51 @@ export interface TokenWatch {
 }
 
 export interface TokenHolder {
-  ended(source: ExpirySource): void
+  /**
+   * `why` tells the end of the token's life (the default) from a re-check that found it gone before its
+   * time: the latter waits for a token renewal that is under way.
+   */
+  ended(source: ExpirySource, why?: 'expired' | 'refused'): void
   renewed(details: TokenDetails): void
 }
+
+/** The index of started sessions that are up to date with the worker's cursor. */
+export interface SessionRegistry {
+  /** Indexes the recipient under its present identity and subscriptions. */
+  add(recipient: Recipient): void
+  remove(recipient: Recipient): void
+  /** `name` has just joined the recipient's subscriptions. */
+  subscribed(recipient: Recipient, name: string): void
+  /** The recipient's identity has just been replaced. */
+  identified(recipient: Recipient, oldIdentity: Identity): void
+}
+
+/** Judges one event for one session that reads the log by itself. */
+export interface Permission {
+  /** Whether the recipient may see the event and asked for it (contract, section 4). */
+  permits(recipient: Recipient, event: BusEvent): boolean
+}
+
+/** The outcome of one op, as `ops_total{result}` names it. */
+export type OpResult = 'ok' | 'refused'
+
+/** What the session side counts. */
+export interface SessionMetrics {
+  /** A connection was accepted for authentication. */
+  opened(version: ProtocolVersion): void
+  /** An accepted connection is gone; `code` is how it ended. */
+  closed(version: ProtocolVersion, code: number): void
+  /** A connection was turned away before wazo-auth was asked. */
+  rejected(reason: RejectReason): void
+  /** Live subscriptions changed by `delta`. */
+  subscriptions(delta: number): void
+  /** `op` is one of the protocol's, or `unknown`. */
+  op(op: string, result: OpResult): void
+  /** One event went to `receivers` sockets, `latencyMs` after the ingest received it. Once per event and flush. */
+  delivered(receivers: number, latencyMs: number): void
+  expired(source: ExpirySource): void
+}
+
+/** Why a connection was turned away, as `handshakes_rejected_total{reason}` names it. */
+export type RejectReason =
+  'version' | 'no-token' | 'not-ready' | 'worker-full' | 'token-limit' | 'ip-limit' | 'token-format'

@@ -1,0 +1,37 @@
+import { NO_TOKEN, protocolError, type Close } from '@wazo-websocketd/shared/domain/close'
+import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
+import type { RejectReason, UpgradeRequest } from './ports.js'
+
+/** What the client asks for, or why it is turned away. */
+export type Acceptance =
+  | { readonly version: ProtocolVersion; readonly token: string }
+  | { readonly close: Close; readonly reason: RejectReason }
+
+const VERSIONS: ReadonlyMap<string, ProtocolVersion> = new Map([
+  ['1', 1],
+  ['2', 2],
+])
+
+/**
+ * Reads version and token of an upgrade request (contract, section 1): of each the first non-empty
+ * occurrence in the query counts, the header stands in only for a token that the query lacks, and the
+ * version is judged first. A malformed percent-encoding is taken as the text it is; it never throws.
+ */
+export function accept(request: UpgradeRequest): Acceptance {
+  const queryAt = request.url.indexOf('?')
+  const query = new URLSearchParams(queryAt === -1 ? '' : withoutFragment(request.url.slice(queryAt + 1)))
+  const version = VERSIONS.get(firstNonEmpty(query, 'version') ?? '1')
+  if (version === undefined) return { close: protocolError('unsupported version'), reason: 'version' }
+  const token = firstNonEmpty(query, 'token') ?? request.tokenHeader
+  if (token === undefined || token === '') return { close: NO_TOKEN, reason: 'no-token' }
+  return { version, token }
+}
+
+function withoutFragment(query: string): string {
+  const at = query.indexOf('#')
+  return at === -1 ? query : query.slice(0, at)
+}
+
+function firstNonEmpty(query: URLSearchParams, name: string): string | undefined {
+  return query.getAll(name).find((value) => value !== '')
+}

@@ -1,0 +1,242 @@
+import { AUTHENTICATION_EXPIRED, BUS_CONNECTION_LOST, type Close } from '@wazo-websocketd/shared/domain/close'
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import type {
+  Identity,
+  Offset,
+  TokenDetails,
+  TokenId,
+  Verdict,
+} from '@wazo-websocketd/shared/domain/identity'
+import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
+import { Alarm } from './alarm.js'
+import { Credentials } from './credentials.js'
+import { EffectQueue } from './effect-queue.js'
+import { judge } from './judge.js'
+import { Membership, type Participant } from './membership.js'
+import { commonFrame, frameOf } from './messages.js'
+import type { Sink } from './outbox.js'
+import type { ClientSocket, ExpirySource, SocketListener, TokenHolder } from './ports.js'
+import type { Member } from './roster.js'
+import type { Run } from './run.js'
+import { Session, type Effect } from './session.js'
+import type { Surroundings } from './surroundings.js'
+
+/** What the upgrade has told of a connection. */
+export interface Opening {
+  readonly version: ProtocolVersion
+  readonly token: TokenId
+  readonly address: string
+}
+
+/** One accepted connection: carries out what the session core decides, and gives everything back at its end. */
+export class Connection implements SocketListener, Sink, Member, Participant, TokenHolder {
+  readonly socket: ClientSocket
+  readonly version: ProtocolVersion
+  readonly address: string
+  /** The outbox's: what waits to be written. */
+  run: Run | null = null
+  private readonly around: Surroundings
+  private readonly session: Session
+  private readonly credentials: Credentials
+  private readonly membership: Membership
+  private readonly effects = new EffectQueue((effect) => this.carryOut(effect))
+  private readonly rate: Alarm
+  private readonly deadline: Alarm
+  private endCode: number | null = null
+  private released = false
+
+  constructor(around: Surroundings, socket: ClientSocket, opening: Opening) {
+    const { clock } = around
+    this.around = around
+    this.socket = socket
+    this.version = opening.version
+    this.address = opening.address
+    this.session = new Session(opening.version, around.limits, clock.monotonic())
+    this.credentials = new Credentials(around, this, opening.token)
+    this.membership = new Membership(around, this)
+    this.rate = new Alarm(clock, () => this.effects.run(this.session.tick(this.now())))
+    this.deadline = new Alarm(clock, () => this.effects.run(this.session.deadline(this.now())))
+  }
+
+  get token(): TokenId {
+    return this.credentials.token
+  }
+
+  get owner(): Identity | null {
+    return this.credentials.identity
+  }
+
+  /** As `owner`; only a session with an identity is ever routed to. */
+  get identity(): Identity {
+    return this.credentials.identity as Identity
+  }
+
+  get subscriptions(): ReadonlySet<string> {
+    return this.session.subscriptions
+  }
+
+  get ending(): boolean {
+    return this.released
+  }
+
+  /** Enters the roster and asks wazo-auth about the token. */
+  open(): void {
+    this.around.roster.enter(this)
+    this.around.metrics.opened(this.version)
+    this.lookup(this.token, (verdict) => {
+      if (verdict.kind === 'valid') this.credentials.adopt(verdict.details)
+      if (!this.released) this.effects.run(this.session.authenticated(verdict, this.now()))
+    })
+  }
+
+  text(text: string): void {
+    this.effects.run(this.session.frame(text, this.now()))
+  }
+
+  binary(): void {
+    this.effects.run(this.session.frame(null, this.now()))
+  }
+
+  closed(code: number): void {
+    this.release()
+    this.around.roster.leave(this)
+    this.around.metrics.closed(this.version, this.endCode ?? code)
+  }
+
+  /** A live event. One of a partition whose log the session still reads will come from there. */
+  deliver(event: BusEvent): void {
+    if (!this.released && !this.membership.isBehind(event)) this.around.outbox.deliver(this, event)
+  }
+
+  replay(event: BusEvent): void {
+    if (!this.released) this.around.outbox.deliver(this, event)
+  }
+
+  lost(): void {
+    this.end(BUS_CONNECTION_LOST)
+  }
+
+  /** Takes the session out of the live stream ahead of its end. */
+  sever(): void {
+    this.membership.leave()
+  }
+
+  revoked(partition: number, offset: Offset): void {
+    this.revoke('bus', partition, offset)
+  }
+
+  ended(source: ExpirySource, why: 'expired' | 'refused' = 'expired'): void {
+    if (this.released) return
+    if (why === 'refused') {
+      this.revoke(source, null, 0)
+      return
+    }
+    this.around.metrics.expired(source)
+    this.end(AUTHENTICATION_EXPIRED)
+  }
+
+  renewed(details: TokenDetails): void {
+    const before = this.owner
+    if (this.released || before === null) return
+    this.credentials.identify(details)
+    this.membership.identified(before, false, () => undefined)
+  }
+
+  /** Ends the session for a reason outside of it; idempotent. */
+  end(close: Close): void {
+    if (this.released) return
+    this.endCode = close.code
+    this.release()
+    this.socket.close(close)
+  }
+
+  private now(): number {
+    return this.around.clock.monotonic()
+  }
+
+  private lookup(token: TokenId, answer: (verdict: Verdict) => void): void {
+    void this.around.authenticator.lookup(token).then((verdict) => {
+      if (!this.released) answer(judge(verdict, this, token, this.around))
+    })
+  }
+
+  private revoke(source: ExpirySource, partition: number | null, offset: Offset): void {
+    if (this.released) return
+    const effects = this.session.revoked(this.now())
+    // Suspended in the very tick: the next event of the batch must not get through.
+    if (effects.some(({ kind }) => kind === 'suspend')) this.membership.suspend(partition, offset)
+    this.effects.run(effects)
+    if (this.endCode === AUTHENTICATION_EXPIRED.code) this.around.metrics.expired(source)
+  }
+
+  private carryOut(effect: Effect): void {
+    if (this.released) return
+    switch (effect.kind) {
+      case 'send':
+        this.send(effect.message)
+        break
+      case 'close':
+        this.end(effect.close)
+        break
+      case 'subscribed':
+        this.around.metrics.subscriptions(1)
+        this.membership.subscribed(effect.name)
+        break
+      case 'start':
+        this.membership.join(() => this.effects.run(this.session.live(this.now())))
+        break
+      case 'renew':
+        this.renew(effect.token)
+        break
+      case 'adopt':
+        this.adopt(effect.details)
+        break
+      case 'suspend':
+        this.deadline.set(this.around.renewalDeadline)
+        break
+      case 'pause':
+        this.socket.pause()
+        break
+      case 'resume':
+        this.socket.resume()
+        break
+      case 'wait':
+        this.rate.set(effect.delay)
+        break
+      case 'op':
+        this.around.metrics.op(effect.op, effect.result)
+    }
+  }
+
+  private renew(token: TokenId): void {
+    this.deadline.set(this.around.renewalDeadline)
+    this.lookup(token, (verdict) => this.effects.run(this.session.renewal(verdict, this.now())))
+  }
+
+  private send(message: ServerMessage): void {
+    const common = commonFrame(message)
+    if (common !== null) this.around.outbox.share(this, common)
+    else this.around.outbox.send(this, frameOf(message))
+  }
+
+  /** A renewal succeeded: token, identity and ACL change at once. */
+  private adopt(details: TokenDetails): void {
+    const before = this.identity
+    this.deadline.cancel()
+    this.credentials.adopt(details)
+    this.membership.identified(before, true, () => this.effects.run(this.session.adopted(this.now())))
+  }
+
+  /** Gives everything back but the place in the roster, which the socket keeps until it is gone. */
+  private release(): void {
+    if (this.released) return
+    this.released = true
+    this.session.end()
+    this.rate.cancel()
+    this.deadline.cancel()
+    this.membership.leave()
+    this.credentials.release()
+    this.around.metrics.subscriptions(-this.session.subscriptions.size)
+    this.around.outbox.flushSink(this)
+  }
+}

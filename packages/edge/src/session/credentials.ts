@@ -1,0 +1,56 @@
+import {
+  identify,
+  type Identity,
+  type TokenDetails,
+  type TokenId,
+} from '@wazo-websocketd/shared/domain/identity'
+import type { TokenHolder } from './ports.js'
+import type { Member } from './roster.js'
+import type { Surroundings } from './surroundings.js'
+
+type Around = Pick<Surroundings, 'roster' | 'watch' | 'masterTenant'>
+
+/** A connection's token and who it makes the session; keeps roster and token watch up to date with both. */
+export class Credentials {
+  private readonly around: Around
+  private readonly holder: Member & TokenHolder
+  private watched: { stop(): void } | null = null
+  private released = false
+  token: TokenId
+  /** Null until wazo-auth has answered. */
+  identity: Identity | null = null
+
+  constructor(around: Around, holder: Member & TokenHolder, token: TokenId) {
+    this.around = around
+    this.holder = holder
+    this.token = token
+  }
+
+  /** A token was validated: it is the session's from now on, and is watched. May end the session. */
+  adopt(details: TokenDetails): void {
+    this.identify(details)
+    const before = this.watched
+    // The new watch first: if both are for the same token, it is followed without a break.
+    const watched = this.around.watch.watch(details, this.holder)
+    before?.stop()
+    this.watched = watched
+    if (this.released) this.release()
+  }
+
+  /** What the token allows was found to have changed. Without a master tenant rights cannot be told. */
+  identify(details: TokenDetails): void {
+    const master = this.around.masterTenant()
+    if (master === undefined) return
+    this.around.roster.leave(this.holder)
+    this.token = details.token
+    this.identity = identify(details, master)
+    this.around.roster.enter(this.holder)
+  }
+
+  /** Stops watching; idempotent. */
+  release(): void {
+    this.released = true
+    this.watched?.stop()
+    this.watched = null
+  }
+}

@@ -1,0 +1,99 @@
+import {
+  AUTHENTICATION_FAILED,
+  TRY_AGAIN_LATER,
+  limitExceeded,
+  type Close,
+} from '@wazo-websocketd/shared/domain/close'
+import { parseTokenId, type Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Logger } from 'pino'
+import { accept } from './accept.js'
+import type { SessionLimits } from './commands.js'
+import { Connection } from './connection.js'
+import { LossSpread } from './loss-spread.js'
+import { Outbox } from './outbox.js'
+import { partitionsFor } from './partitions.js'
+import type { ClientSocket, RejectReason, SocketListener, UpgradeRequest } from './ports.js'
+import { Roster, type ConnectionLimits } from './roster.js'
+import type { Surroundings } from './surroundings.js'
+
+export interface SessionHostOptions extends Omit<Surroundings, 'roster' | 'outbox' | 'limits'> {
+  readonly limits: SessionLimits & ConnectionLimits
+  /** What keeps the worker from serving; empty when it can (`/readyz`). */
+  readonly missing: () => readonly string[]
+  /** Runs a task after the present one: `process.nextTick`. */
+  readonly soon: (task: () => void) => void
+  readonly log: Pick<Logger, 'debug' | 'warn'>
+}
+
+type Admission =
+  { readonly connection: Connection } | { readonly close: Close; readonly reason: RejectReason }
+
+/** A listener for sockets that were turned away and only have to finish the closing handshake. */
+const DEAF: SocketListener = { text: () => undefined, binary: () => undefined, closed: () => undefined }
+
+/** The sessions of one worker: takes over upgraded sockets, and tells sessions what befalls many of them. */
+export class SessionHost {
+  readonly roster: Roster
+  private readonly options: SessionHostOptions
+  private readonly around: Surroundings
+  private readonly losses: LossSpread
+
+  constructor(options: SessionHostOptions) {
+    const { clock, metrics, soon } = options
+    this.options = options
+    this.roster = new Roster(options.limits, clock)
+    const outbox = new Outbox({ soon, now: () => clock.now(), metrics })
+    this.around = { ...options, roster: this.roster, outbox }
+    this.losses = new LossSpread(clock)
+  }
+
+  /** Takes over a freshly upgraded socket: a session begins, or the socket is closed with the reason. */
+  readonly connect = (socket: ClientSocket, request: UpgradeRequest): SocketListener => {
+    const admission = this.admit(socket, request)
+    if ('connection' in admission) {
+      admission.connection.open()
+      return admission.connection
+    }
+    this.options.metrics.rejected(admission.reason)
+    socket.close(admission.close)
+    return DEAF
+  }
+
+  /** The bus cannot prove continuity of a partition any more: 1011 to its sessions, spread over a second. */
+  lost(partition: number, why: string): void {
+    const concerned: Connection[] = []
+    for (const member of this.roster.all()) {
+      const { owner } = member
+      if (!(member instanceof Connection) || owner === null || member.ending) continue
+      if (!partitionsFor(member.identity, this.around).includes(partition)) continue
+      // At once: an event after the gap must not look like the one after the last.
+      member.sever()
+      concerned.push(member)
+    }
+    this.options.log.warn({ partition, why, sessions: concerned.length }, 'continuity of events lost')
+    this.losses.add(concerned)
+  }
+
+  /** The router has delivered an `auth_session_deleted` of this offset: its sessions end. */
+  revoke(sessionUuid: string, partition: number, offset: Offset): void {
+    this.roster.revoke(sessionUuid, partition, offset)
+  }
+
+  /** The checks of an upgrade, in the order of contract, section 1. */
+  private admit(socket: ClientSocket, request: UpgradeRequest): Admission {
+    const accepted = accept(request)
+    if ('close' in accepted) return accepted
+    const { version, token: raw } = accepted
+    const { address } = request
+    if (this.options.missing().length > 0 || this.options.masterTenant() === undefined)
+      return { close: TRY_AGAIN_LATER, reason: 'not-ready' }
+    if (this.roster.workerIsFull()) return { close: TRY_AGAIN_LATER, reason: 'worker-full' }
+    if (this.roster.tokenIsFull(raw))
+      return { close: limitExceeded('too many connections per token'), reason: 'token-limit' }
+    if (this.roster.addressIsFull(address))
+      return { close: limitExceeded('too many connections per address'), reason: 'ip-limit' }
+    const token = parseTokenId(raw)
+    if (token === null) return { close: AUTHENTICATION_FAILED, reason: 'token-format' }
+    return { connection: new Connection(this.around, socket, { version, token, address }) }
+  }
+}

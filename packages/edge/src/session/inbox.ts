@@ -1,0 +1,58 @@
+/** Ops are few bytes each; what one costs in memory beside its text. */
+const OP_OVERHEAD_BYTES = 64
+/** From here on the socket is not read. */
+const PAUSE_OPS = 64
+const PAUSE_BYTES = 64 * 1024
+/** What one read of a socket can still add after the pause lies well below; beyond it the client is closed. */
+const INBOX_BYTES_MAX = 2 * 1024 * 1024
+
+/** A frame of the client: its text, or null for a binary one. */
+export type Frame = string | null
+
+/** Frames that wait for their turn, in order, bounded. */
+export class Inbox {
+  private frames: Frame[] = []
+  private head = 0
+  private bytes = 0
+
+  get length(): number {
+    return this.frames.length - this.head
+  }
+
+  /** Whether the socket should not be read until the inbox is empty. */
+  get full(): boolean {
+    return this.length >= PAUSE_OPS || this.bytes >= PAUSE_BYTES
+  }
+
+  /** Appends a frame; false when there is no room for it at all. */
+  push(frame: Frame): boolean {
+    this.bytes += sizeOf(frame)
+    if (this.bytes > INBOX_BYTES_MAX) return false
+    this.frames.push(frame)
+    return true
+  }
+
+  /** Takes the oldest frame, or undefined when there is none. */
+  shift(): Frame | undefined {
+    if (this.length === 0) return undefined
+    const frame = this.frames[this.head] as Frame
+    this.head += 1
+    this.bytes -= sizeOf(frame)
+    if (this.length === 0) this.clear()
+    return frame
+  }
+
+  some(test: (frame: Frame) => boolean): boolean {
+    return this.frames.slice(this.head).some(test)
+  }
+
+  clear(): void {
+    this.frames = []
+    this.head = 0
+    this.bytes = 0
+  }
+}
+
+function sizeOf(frame: Frame): number {
+  return OP_OVERHEAD_BYTES + (frame === null ? 0 : frame.length * 2)
+}

@@ -1,0 +1,65 @@
+/** Frames up to this size are copied together; larger ones are written as they are. */
+const JOIN_BYTES_MAX = 64 * 1024
+
+/**
+ * A sequence of frames that waits to be written, shared by every socket that is to get exactly this
+ * sequence: extending equal runs by the same frame gives the same run, so its bytes are joined once.
+ */
+export class Run {
+  readonly parent: Run | null
+  readonly frame: Uint8Array | null
+  private lastChild: Run | null = null
+  private joined: readonly Uint8Array[] | null = null
+
+  private constructor(parent: Run | null, frame: Uint8Array | null) {
+    this.parent = parent
+    this.frame = frame
+  }
+
+  static empty(): Run {
+    return new Run(null, null)
+  }
+
+  /** This run and `frame`, which others are likely to get next as well. */
+  shared(frame: Uint8Array): Run {
+    const known = this.lastChild
+    if (known !== null && known.frame === frame) return known
+    return (this.lastChild = new Run(this, frame))
+  }
+
+  /** This run and `frame`, which is for one receiver only. */
+  own(frame: Uint8Array): Run {
+    return new Run(this, frame)
+  }
+
+  /** The bytes to write, in as few pieces as pays off. */
+  pieces(): readonly Uint8Array[] {
+    return (this.joined ??= join(framesOf(this)))
+  }
+}
+
+function framesOf(run: Run): Uint8Array[] {
+  const frames: Uint8Array[] = []
+  for (let at: Run | null = run; at?.frame != null; at = at.parent) frames.push(at.frame)
+  return frames.reverse()
+}
+
+function join(frames: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (frames.length < 2) return frames
+  const pieces: Uint8Array[] = []
+  let group: Uint8Array[] = []
+  let bytes = 0
+  const finishGroup = () => {
+    const [only] = group
+    if (only !== undefined) pieces.push(group.length === 1 ? only : Buffer.concat(group, bytes))
+    group = []
+    bytes = 0
+  }
+  for (const frame of frames) {
+    if (bytes + frame.length > JOIN_BYTES_MAX) finishGroup()
+    group.push(frame)
+    bytes += frame.length
+  }
+  finishGroup()
+  return pieces
+}

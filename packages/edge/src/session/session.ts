@@ -1,0 +1,247 @@
+/** The core of a session, free of I/O: what the client and the world say goes in, effects come out. */
+import {
+  AUTHENTICATION_EXPIRED,
+  AUTHENTICATION_FAILED,
+  TRY_AGAIN_LATER,
+  limitExceeded,
+  protocolError,
+  type Close,
+} from '@wazo-websocketd/shared/domain/close'
+import { parseClientMessage } from '@wazo-websocketd/shared/domain/codec'
+import {
+  parseTokenId,
+  type TokenDetails,
+  type TokenId,
+  type Verdict,
+} from '@wazo-websocketd/shared/domain/identity'
+import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
+import { command, spoken, type SessionLimits } from './commands.js'
+import { Inbox, type Frame } from './inbox.js'
+import type { OpResult } from './ports.js'
+import { TokenBucket } from './token-bucket.js'
+
+/** What the shell has to do, in this order. */
+export type Effect =
+  | { readonly kind: 'send'; readonly message: ServerMessage }
+  | { readonly kind: 'close'; readonly close: Close }
+  /** A name has joined the subscriptions. */
+  | { readonly kind: 'subscribed'; readonly name: string }
+  /** Become live on the bus; answered with `live`. */
+  | { readonly kind: 'start' }
+  /** Ask wazo-auth about the new token; answered with `renewal`. */
+  | { readonly kind: 'renew'; readonly token: TokenId }
+  /** Replace identity, ACL and token at once; answered with `adopted` when live for the new identity. */
+  | { readonly kind: 'adopt'; readonly details: TokenDetails }
+  /** Deliver nothing from here on, until `adopt`. */
+  | { readonly kind: 'suspend' }
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'resume' }
+  /** Call `tick` after so many milliseconds. */
+  | { readonly kind: 'wait'; readonly delay: number }
+  | { readonly kind: 'op'; readonly op: string; readonly result: OpResult }
+
+/** What the next op has to wait for. */
+type Wait = 'verdict' | 'live' | 'renewal' | 'adoption' | 'rate'
+
+/** Every method returns the effects in order; `now` is milliseconds of a monotonic clock. */
+export class Session {
+  readonly version: ProtocolVersion
+  readonly limits: SessionLimits
+  readonly subscriptions = new Set<string>()
+  started = false
+  private closed = false
+  private suspended = false
+  private paused = false
+  private waiting: Wait | null = 'verdict'
+  private readonly inbox = new Inbox()
+  private readonly bucket: TokenBucket
+  private effects: Effect[] = []
+
+  constructor(version: ProtocolVersion, limits: SessionLimits, now: number) {
+    this.version = version
+    this.limits = limits
+    this.bucket = new TokenBucket(limits.opsPerSecond, limits.opsBurst, now)
+  }
+
+  /** A frame of the client: its text, or null for a binary one. */
+  frame(frame: Frame, now: number): Effect[] {
+    if (!this.closed && !this.inbox.push(frame)) this.close(limitExceeded('too many operations at once'))
+    return this.proceed(now)
+  }
+
+  /** The time of a `wait` is over. */
+  tick(now: number): Effect[] {
+    return this.answered('rate', now)
+  }
+
+  /** wazo-auth's verdict on the token of the upgrade. */
+  authenticated(verdict: Verdict, now: number): Effect[] {
+    if (this.waiting !== 'verdict' || this.closed) return []
+    if (verdict.kind === 'valid') this.send({ op: 'init', version: this.version })
+    else this.close(refusal(verdict))
+    return this.answered('verdict', now)
+  }
+
+  /** The bus is live for the session and the registry knows it. */
+  live(now: number): Effect[] {
+    if (this.waiting !== 'live' || this.closed) return []
+    this.send({ op: 'start' })
+    this.started = true
+    return this.answered('live', now)
+  }
+
+  /** wazo-auth's verdict on the token of the op `token` in flight. */
+  renewal(verdict: Verdict, now: number): Effect[] {
+    if (this.waiting !== 'renewal' || this.closed) return []
+    if (verdict.kind === 'valid') {
+      this.suspended = false
+      this.waiting = 'adoption'
+      this.effects.push({ kind: 'adopt', details: verdict.details })
+    } else this.close(refusal(verdict))
+    return this.proceed(now)
+  }
+
+  /** The session is live for the identity that it adopted. */
+  adopted(now: number): Effect[] {
+    if (this.waiting !== 'adoption' || this.closed) return []
+    this.reply(spoken({ op: 'token' }, this))
+    return this.answered('adoption', now)
+  }
+
+  /** The session's token was deleted. A renewal that is under way gets its verdict first. */
+  revoked(now: number): Effect[] {
+    if (this.closed || this.suspended) return []
+    if (this.waiting === 'renewal' || this.inbox.some(isRenewal)) {
+      this.suspended = true
+      this.effects.push({ kind: 'suspend' })
+    } else this.close(AUTHENTICATION_EXPIRED)
+    return this.proceed(now)
+  }
+
+  /** The deadline of a renewal, or of a suspension, has passed. */
+  deadline(now: number): Effect[] {
+    if (this.suspended || this.waiting === 'renewal') this.close(TRY_AGAIN_LATER)
+    return this.proceed(now)
+  }
+
+  /** The session is over for a reason of the shell's; nothing has an effect any more. */
+  end(): void {
+    this.closed = true
+    this.waiting = null
+    this.inbox.clear()
+  }
+
+  private answered(wait: Wait, now: number): Effect[] {
+    if (this.waiting === wait) this.waiting = null
+    return this.proceed(now)
+  }
+
+  /** Handles what may be handled, in order, and returns what that came to. */
+  private proceed(now: number): Effect[] {
+    while (!this.closed && this.waiting === null && this.inbox.length > 0) {
+      const delay = this.bucket.take(now)
+      if (delay > 0) {
+        this.waiting = 'rate'
+        this.effects.push({ kind: 'wait', delay })
+      } else this.handle(this.inbox.shift() as Frame)
+    }
+    this.regulate()
+    const effects = this.effects
+    this.effects = []
+    return effects
+  }
+
+  /** Stops reading while ops pile up, and reads on when all of them are done. */
+  private regulate(): void {
+    if (this.closed) return
+    if (!this.paused && (this.inbox.full || this.waiting === 'rate')) {
+      this.paused = true
+      this.effects.push({ kind: 'pause' })
+    } else if (this.paused && this.inbox.length === 0) {
+      this.paused = false
+      this.effects.push({ kind: 'resume' })
+    }
+  }
+
+  private handle(frame: Frame): void {
+    if (frame === null) {
+      this.refuse('unknown', protocolError('binary frame'))
+      return
+    }
+    const parsed = parseClientMessage(frame)
+    if ('fault' in parsed) {
+      this.refuse('unknown', protocolError(parsed.fault))
+      return
+    }
+    const message = parsed.ok
+    const outcome = command(message, this)
+    switch (outcome.kind) {
+      case 'refuse':
+        this.refuse(message.op, outcome.close)
+        return
+      case 'renew':
+        this.renew(outcome.token)
+        return
+      case 'start':
+        this.waiting = 'live'
+        this.effects.push({ kind: 'start' })
+        break
+      case 'subscribe':
+        this.subscriptions.add(outcome.name)
+        this.effects.push({ kind: 'subscribed', name: outcome.name })
+        this.reply(outcome.reply)
+        break
+      case 'reply':
+        this.reply(outcome.reply)
+    }
+    this.effects.push({ kind: 'op', op: message.op, result: 'ok' })
+  }
+
+  private renew(raw: string): void {
+    const token = parseTokenId(raw)
+    if (token === null) {
+      this.refuse('token', AUTHENTICATION_FAILED)
+      return
+    }
+    this.waiting = 'renewal'
+    this.effects.push({ kind: 'renew', token }, { kind: 'op', op: 'token', result: 'ok' })
+  }
+
+  private refuse(op: string, close: Close): void {
+    this.effects.push({ kind: 'op', op, result: 'refused' })
+    this.close(close)
+  }
+
+  private reply(message: ServerMessage | null): void {
+    if (message !== null) this.send(message)
+  }
+
+  private send(message: ServerMessage): void {
+    this.effects.push({ kind: 'send', message })
+  }
+
+  private close(close: Close): void {
+    if (this.closed) return
+    this.effects.push({ kind: 'close', close })
+    this.closed = true
+    this.inbox.clear()
+  }
+}
+
+function isRenewal(frame: Frame): boolean {
+  if (frame === null) return false
+  const parsed = parseClientMessage(frame)
+  return 'ok' in parsed && parsed.ok.op === 'token'
+}
+
+/** How a session ends whose token got this verdict. */
+export function refusal(verdict: Exclude<Verdict, { kind: 'valid' }>): Close {
+  switch (verdict.kind) {
+    case 'invalid':
+      return AUTHENTICATION_FAILED
+    case 'oversized':
+      return limitExceeded(verdict.limit)
+    case 'unavailable':
+      return TRY_AGAIN_LATER
+  }
+}

@@ -1,0 +1,21 @@
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { SessionLimits } from './commands.js'
+import type { BusSide } from './membership.js'
+import type { Outbox } from './outbox.js'
+import type { Authenticator, SessionMetrics, TokenWatch } from './ports.js'
+import type { Roster } from './roster.js'
+
+/** What all connections of a worker share. */
+export interface Surroundings extends BusSide {
+  readonly authenticator: Authenticator
+  readonly watch: TokenWatch
+  readonly clock: Clock
+  readonly metrics: SessionMetrics
+  readonly roster: Roster
+  readonly outbox: Outbox
+  readonly limits: SessionLimits
+  /** Milliseconds within which a token renewal has its verdict. */
+  readonly renewalDeadline: number
+  /** The master tenant's uuid, once known. */
+  readonly masterTenant: () => string | undefined
+}
