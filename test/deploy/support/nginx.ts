@@ -1,0 +1,107 @@
+/** A real nginx with the shipped configuration files and a self-signed certificate. */
+import { execFile } from 'node:child_process'
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { startGuarded, temporaryDirectory } from '../../support/guard.mjs'
+import { freePort, probe } from '../../support/port.mjs'
+import { waitFor } from '../../support/wait.mjs'
+
+const run = promisify(execFile)
+const SHIPPED = new URL('../../../deploy/nginx/', import.meta.url)
+const BINARY = '/usr/sbin/nginx'
+
+export interface Nginx {
+  readonly port: number
+  /** The self-signed certificate, in PEM. */
+  readonly certificate: string
+  /** Everything that it has logged. */
+  logs(): Promise<string>
+  stop(): Promise<void>
+}
+
+/** `single`: one edge; `upstream`: the variant for several edge hosts. */
+export type Variant = 'single' | 'upstream'
+
+/** A directory with a complete configuration; the shipped files are taken as they are but for ports and log directory. */
+export async function writeNginx(
+  variant: Variant,
+  port: number,
+  edgePorts: readonly number[],
+): Promise<string> {
+  const directory = await temporaryDirectory('nginx')
+  const logs = join(directory, 'logs')
+  await mkdir(logs)
+  const shipped = async (file: string): Promise<string> => {
+    const text = await readFile(new URL(file, SHIPPED), 'utf8')
+    return text
+      .replaceAll('127.0.0.1:9502', `127.0.0.1:${edgePorts[0]!}`)
+      .replaceAll('127.0.0.1:9512', `127.0.0.1:${edgePorts[1] ?? edgePorts[0]!}`)
+      .replaceAll('/var/log/nginx', logs)
+  }
+  const http = [await shipped('conf.d/wazo-websocketd.conf')]
+  if (variant === 'upstream') http.push(await shipped('conf.d/wazo-websocketd-upstream.conf'))
+  const location = await shipped(`locations/wazo-websocketd${variant === 'upstream' ? '-upstream' : ''}`)
+  await run('openssl', [
+    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1'],
+    ...['-addext', 'subjectAltName=IP:127.0.0.1'],
+    ...['-keyout', join(directory, 'key.pem'), '-out', join(directory, 'certificate.pem')],
+  ])
+  await writeFile(
+    join(directory, 'nginx.conf'),
+    wholeConfiguration(directory, port, http.join('\n'), location),
+  )
+  return directory
+}
+
+function wholeConfiguration(directory: string, port: number, http: string, location: string): string {
+  return `
+${process.getuid?.() === 0 ? 'user root;' : ''}
+daemon off;
+worker_processes 1;
+pid ${directory}/nginx.pid;
+error_log ${directory}/logs/error.log;
+events { worker_connections 512; }
+http {
+  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${directory}/${kind};`).join('\n  ')}
+  access_log ${directory}/logs/access.log;
+${http}
+  server {
+    listen 127.0.0.1:${port} ssl;
+    ssl_certificate ${directory}/certificate.pem;
+    ssl_certificate_key ${directory}/key.pem;
+${location}
+  }
+}
+`
+}
+
+/** What `nginx -t` says of the configuration; rejects when it does not pass. */
+export async function checkNginx(directory: string): Promise<string> {
+  const { stderr } = await run(BINARY, ['-t', '-c', join(directory, 'nginx.conf'), '-p', directory])
+  return stderr
+}
+
+/** Starts nginx in front of the edges and waits until it listens. */
+export async function startNginx(variant: Variant, edgePorts: readonly number[]): Promise<Nginx> {
+  const port = await freePort()
+  const directory = await writeNginx(variant, port, edgePorts)
+  const server = startGuarded(BINARY, ['-c', join(directory, 'nginx.conf'), '-p', directory])
+  await waitFor(
+    async () => {
+      if (server.ended()) throw new Error(`nginx did not start: ${server.output()}`)
+      return (await probe(port, 'GET / HTTP/1.0\r\n\r\n')) !== null
+    },
+    { what: 'nginx' },
+  )
+  return {
+    port,
+    certificate: await readFile(join(directory, 'certificate.pem'), 'utf8'),
+    async logs() {
+      const files = await readdir(join(directory, 'logs'))
+      const texts = await Promise.all(files.map((file) => readFile(join(directory, 'logs', file), 'utf8')))
+      return texts.join('') + server.output()
+    },
+    stop: () => server.terminate('SIGTERM'),
+  }
+}
