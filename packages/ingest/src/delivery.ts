@@ -12,6 +12,8 @@ export interface Delivery {
   readonly offset: Offset
   /** Monotonic milliseconds. */
   readonly receivedAt: number
+  /** What the consumer's credit is given back with. */
+  readonly deliveryTag: number
   /** What it weighs in a batch. */
   readonly bytes: number
   /** null: nothing for the edge; it only has a place in the range. */

@@ -54,9 +54,12 @@ export class Ring {
     return this.tooOld(oldest, now) ? (oldest?.offset ?? null) : null
   }
 
-  /** Where to start when the history has to be published again; null: this ingest has seen nothing yet. */
-  start(): Mark | null {
-    return this.entries[0] ?? null
+  /**
+   * Where to start when the history has to be published again, no longer ago than `reachMs`; null: this
+   * ingest has seen nothing yet.
+   */
+  start(now: number, reachMs: number): Mark | null {
+    return this.entries.find(({ at }) => now - at <= reachMs) ?? this.entries.at(-1) ?? null
   }
 
   /** Another numbering began: nothing remembered is true any more. */

@@ -1,0 +1,132 @@
+/** Puts an ingest together from plain options; the defaults are those of the architecture. */
+import { randomUUID } from 'node:crypto'
+import type { Logger } from 'pino'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { Attacher } from './attach.js'
+import { connectBroker, explain } from './broker.js'
+import type { BrokerOptions } from './broker.js'
+import { Canary } from './canary.js'
+import { Ingest } from './ingest.js'
+import { Markers } from './marker.js'
+import type { IngestMetrics } from './metrics.js'
+import { Pipeline } from './pipeline.js'
+import { Publisher } from './publisher.js'
+import type { RedisConnection } from './publisher.js'
+import { Ring } from './ring.js'
+import { Announcer, initialSituation } from './state.js'
+import type { Situation } from './state.js'
+import { declareTopology, STREAM_AGE_MS_MAX } from './stream.js'
+import type { Topology } from './stream.js'
+
+export interface Timings {
+  readonly headPollMs: number
+  readonly crowdedPollMs: number
+  readonly takeoverMs: number
+  /** Of canaries and states. */
+  readonly beatMs: number
+  /** How old the last canary that came through may be for `up`. */
+  readonly canaryMs: number
+  readonly silenceMs: number
+  readonly emptyWaitMs: number
+  readonly foreignWaitMs: number
+  readonly lookMs: number
+  readonly retryMs: number
+  readonly reconnectFirstMs: number
+  readonly reconnectMaxMs: number
+  readonly repeatLogMs: number
+}
+
+export const TIMINGS: Timings = {
+  headPollMs: 200,
+  crowdedPollMs: 10,
+  takeoverMs: 500,
+  beatMs: 1000,
+  canaryMs: 3000,
+  silenceMs: 3000,
+  emptyWaitMs: 3000,
+  foreignWaitMs: 5000,
+  lookMs: 200,
+  retryMs: 100,
+  reconnectFirstMs: 100,
+  reconnectMaxMs: 2000,
+  repeatLogMs: 30_000,
+}
+
+export interface AssemblyOptions {
+  readonly broker: BrokerOptions
+  readonly topology: Topology
+  readonly prefetch: number
+  readonly prefix: string
+  readonly partitions: number
+  readonly sharded: boolean
+  readonly historyMs: number
+  readonly historyBytes: number
+  readonly origin: string | null
+  readonly bodyBytesMax: number
+  readonly timings?: Partial<Timings>
+}
+
+export interface Surroundings {
+  readonly redis: RedisConnection
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: IngestMetrics
+}
+
+const BATCH_COUNT_MAX = 1000
+const BATCH_BYTES_MAX = 1024 ** 2
+
+/** An ingest that has not been started, and what it knows of itself. */
+export interface Assembly {
+  readonly ingest: Ingest
+  readonly situation: Situation
+  readonly announcer: Announcer
+}
+
+export function assemble(options: AssemblyOptions, around: Surroundings): Assembly {
+  const { clock, log, metrics } = around
+  const { broker, topology, prefetch, partitions, prefix, sharded } = options
+  const { stream } = topology
+  const timings = { ...TIMINGS, ...options.timings }
+  const id = randomUUID()
+  const situation = initialSituation()
+  const ring = new Ring({ historyMs: options.historyMs, historyBytes: options.historyBytes })
+  const publisher = new Publisher(around.redis, { prefix, partitions, stream, sharded })
+  const connect = (what: string) => () => connectBroker(broker, `wazo-websocketd-ingest ${what} ${id}`)
+  const canary = new Canary({ stream, ingest: id, intervalMs: timings.beatMs }, clock, connect('canary'))
+  const announcer = new Announcer(
+    { ingest: id, intervalMs: timings.beatMs, canaryMs: timings.canaryMs },
+    situation,
+    { clock, blocked: () => canary.blocked, send: (message) => publisher.announce(message) },
+  )
+  const changed = (): void => announcer.changed()
+  const passive = (is: boolean): void => void (situation.passive = is)
+  const attacher = new Attacher(
+    { ...timings, stream, partitions, prefetch, ingest: id },
+    { publisher, markers: new Markers(stream), canary, clock, log, passive },
+  )
+  const limits = { batchCountMax: BATCH_COUNT_MAX, batchBytesMax: BATCH_BYTES_MAX, windowMax: prefetch }
+  const intake = { origin: options.origin, bodyBytesMax: options.bodyBytesMax, partitions, ingest: id }
+  const pipeline = new Pipeline(
+    { chain: { ...timings, ...limits }, intake, retryMs: timings.retryMs },
+    { publisher, ring, clock, log, metrics, situation, changed },
+  )
+  const ingest = new Ingest(
+    { ...timings, streamReachMs: STREAM_AGE_MS_MAX * 0.8 },
+    {
+      connect: connect('consumer'),
+      declare: (connection) => declareTopology(connection, topology),
+      explain: (error) => explain(error, broker),
+      attacher,
+      pipeline,
+      canary,
+      announcer,
+      ring,
+      situation,
+      metrics,
+      clock,
+      log,
+    },
+  )
+  return { ingest, situation, announcer }
+}

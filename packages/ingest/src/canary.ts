@@ -1,0 +1,105 @@
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+
+const CANARY_HEADER = 'x-wazo-websocketd-canary'
+const SENT_HEADER = 'x-wazo-websocketd-sent'
+
+export interface CanaryOptions {
+  readonly stream: string
+  /** Identity of this ingest, unique per start. */
+  readonly ingest: string
+  readonly intervalMs: number
+}
+
+/**
+ * A message of one's own through the stream each second: it measures the lag, tells when the backlog is
+ * worked off, and moves every head on an idle bus. It has its own connection, because a broker short of
+ * memory or disk stops reading from connections that publish, and the consuming one must go on.
+ */
+export class Canary {
+  private readonly options: CanaryOptions
+  private readonly clock: Clock
+  private readonly connect: () => Promise<ChannelModel>
+  private connection: ChannelModel | null = null
+  private channel: Channel | null = null
+  private timer: Timer | null = null
+  private count = 0
+  private stopped = false
+  private isBlocked = false
+
+  constructor(options: CanaryOptions, clock: Clock, connect: () => Promise<ChannelModel>) {
+    this.options = options
+    this.clock = clock
+    this.connect = connect
+  }
+
+  /** The broker has stopped reading from publishers (memory or disk alarm). */
+  get blocked(): boolean {
+    return this.isBlocked
+  }
+
+  start(): void {
+    void this.tick()
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true
+    this.timer?.cancel()
+    await this.connection?.close().catch(() => undefined)
+  }
+
+  /** Sends one now, through the default exchange: straight into the stream. */
+  send(): void {
+    if (this.channel === null || this.isBlocked) return
+    this.count++
+    const body = Buffer.from(JSON.stringify({ canary: this.options.ingest, n: this.count }))
+    this.channel.publish('', this.options.stream, body, {
+      headers: { [CANARY_HEADER]: this.options.ingest, [SENT_HEADER]: String(this.clock.monotonic()) },
+      persistent: false,
+    })
+  }
+
+  private async tick(): Promise<void> {
+    try {
+      if (this.channel === null) await this.open()
+      this.send()
+    } catch {
+      this.drop() // the consuming connection reports what is wrong with the broker
+    }
+    if (this.stopped) return
+    this.timer = this.clock.after(this.options.intervalMs, () => void this.tick())
+  }
+
+  private async open(): Promise<void> {
+    const connection = await this.connect()
+    if (this.stopped) {
+      await connection.close().catch(() => undefined)
+      return
+    }
+    this.connection = connection
+    connection.on('blocked', () => (this.isBlocked = true))
+    connection.on('unblocked', () => (this.isBlocked = false))
+    connection.on('close', () => this.connection === connection && this.drop())
+    const channel = await connection.createChannel()
+    channel.on('error', () => undefined)
+    channel.on('close', () => this.channel === channel && (this.channel = null))
+    this.channel = channel
+  }
+
+  private drop(): void {
+    const { connection } = this
+    this.connection = null
+    this.channel = null
+    this.isBlocked = false
+    void connection?.close().catch(() => undefined)
+  }
+}
+
+/** Whose canary a message is, and the sender's monotonic milliseconds; null: it is no canary. */
+export function readCanary(message: ConsumeMessage): { ingest: string; sentAt: number } | null {
+  if (message.fields.exchange !== '') return null
+  const headers: Record<string, unknown> = message.properties.headers ?? {}
+  const ingest = headers[CANARY_HEADER]
+  if (typeof ingest !== 'string') return null
+  return { ingest, sentAt: Number(headers[SENT_HEADER]) }
+}

@@ -1,0 +1,151 @@
+/** The life of an ingest: connect, attach, run; again and again, until it is told to stop. */
+import type { ChannelModel } from 'amqplib'
+import type { Logger } from 'pino'
+import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Attacher } from './attach.js'
+import type { Canary } from './canary.js'
+import type { AttachReason } from './chain.js'
+import type { IngestMetrics } from './metrics.js'
+import type { Pipeline } from './pipeline.js'
+import type { Memory } from './plan.js'
+import type { Ring } from './ring.js'
+import type { Announcer, Situation } from './state.js'
+
+export interface IngestOptions {
+  readonly reconnectFirstMs: number
+  readonly reconnectMaxMs: number
+  /** No more than one log line of the same fault in this time. */
+  readonly repeatLogMs: number
+  /** The stream surely holds what is younger. */
+  readonly streamReachMs: number
+}
+
+export interface IngestParts {
+  readonly connect: () => Promise<ChannelModel>
+  readonly declare: (connection: ChannelModel) => Promise<void>
+  /** An error of the broker or of Redis, in one line. */
+  readonly explain: (error: unknown) => string
+  readonly attacher: Attacher
+  readonly pipeline: Pipeline
+  readonly canary: Canary
+  readonly announcer: Announcer
+  readonly ring: Ring
+  readonly situation: Situation
+  readonly metrics: IngestMetrics
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export class Ingest {
+  private readonly options: IngestOptions
+  private readonly parts: IngestParts
+  private readonly backoff: Backoff
+  private said: { text: string; at: number } | null = null
+  private connections = 0
+
+  constructor(options: IngestOptions, parts: IngestParts) {
+    this.options = options
+    this.parts = parts
+    this.backoff = new Backoff({ firstMs: options.reconnectFirstMs, maxMs: options.reconnectMaxMs })
+  }
+
+  /** Runs until `signal` is aborted; whatever the broker and Redis do, it tries again. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { canary, announcer } = this.parts
+    canary.start()
+    announcer.start()
+    while (!signal.aborted) {
+      try {
+        await this.connection(signal)
+      } catch (error) {
+        this.complain(error)
+      }
+      await this.sleep(this.backoff.next(), signal)
+    }
+    announcer.stop()
+    await canary.stop()
+  }
+
+  /** One connection to the broker, from its beginning to its end. */
+  private async connection(signal: AbortSignal): Promise<void> {
+    const { situation, metrics, announcer, log } = this.parts
+    const connection = await this.parts.connect()
+    const end = new AbortController()
+    connection.on('close', (error?: Error) => end.abort(error ?? new Error('connection closed')))
+    const either = AbortSignal.any([signal, end.signal])
+    if (this.connections++ > 0) metrics.amqpReconnected()
+    situation.brokerConnected = true
+    metrics.amqpConnected(true)
+    announcer.changed()
+    log.info('connected to RabbitMQ')
+    try {
+      while (!either.aborted) await this.turn(connection, either)
+    } finally {
+      situation.brokerConnected = false
+      metrics.amqpConnected(false)
+      announcer.changed()
+      await connection.close().catch(() => undefined)
+    }
+    if (!signal.aborted) throw end.signal.reason
+  }
+
+  /** Sets up and runs once; the same way at the first start and after everything that can happen. */
+  private async turn(connection: ChannelModel, signal: AbortSignal): Promise<void> {
+    const { pipeline, log } = this.parts
+    let why: AttachReason | null
+    try {
+      const attachment = await this.setup(connection, signal)
+      this.backoff.reset()
+      this.said = null
+      why = await pipeline.run(attachment, signal)
+    } catch (error) {
+      if (signal.aborted) return
+      this.complain(error)
+      await this.sleep(this.backoff.next(), signal)
+      return
+    }
+    if (why === null) return
+    log.info({ why }, 'attaching again')
+    if (why === 'failed') await this.sleep(this.options.reconnectMaxMs, signal)
+  }
+
+  private async setup(connection: ChannelModel, signal: AbortSignal): ReturnType<Attacher['attach']> {
+    const { declare, attacher, ring, situation, clock, log } = this.parts
+    await declare(connection)
+    const attachment = await attacher.attach(connection, () => this.memory(), signal)
+    if (attachment.epoch !== situation.epoch) ring.clear()
+    ring.advance(attachment.at, 0, clock.monotonic())
+    log.info({ epoch: attachment.epoch, offset: attachment.at.offset }, 'attached to the stream')
+    return attachment
+  }
+
+  private memory(): Memory | null {
+    const { situation, ring, clock } = this.parts
+    const start = ring.start(clock.monotonic(), this.options.streamReachMs)
+    return situation.epoch === null || start === null ? null : { epoch: situation.epoch, start }
+  }
+
+  private complain(error: unknown): void {
+    const { clock, log } = this.parts
+    const text = this.parts.explain(error)
+    const now = clock.monotonic()
+    if (this.said?.text === text && now - this.said.at < this.options.repeatLogMs) return
+    this.said = { text, at: now }
+    log.error(`${text}; trying again`)
+  }
+
+  /** Ends early when `signal` is aborted. */
+  private sleep(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = (): void => {
+        timer.cancel()
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = this.parts.clock.after(ms, done)
+      signal.addEventListener('abort', done)
+    })
+  }
+}

@@ -1,0 +1,78 @@
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { RedisConnection } from './publisher.js'
+
+/** What a link needs of a Redis client; ioredis's `Redis` and `Cluster` are both. */
+export interface LinkClient extends RedisConnection {
+  readonly status: string
+  disconnect(): void
+}
+
+export interface LinkOptions {
+  /** A call without an answer for so long: the connection is given up. */
+  readonly callTimeoutMs: number
+  /** A client that has not become ready for so long is replaced. */
+  readonly readyTimeoutMs: number
+}
+
+/**
+ * A Redis connection that notices a dead one by itself. The client library waits for the kernel to give
+ * up on a half-open connection, which takes a quarter of an hour; a fresh client does not.
+ */
+export class RedisLink implements RedisConnection {
+  private readonly options: LinkOptions
+  private readonly clock: Clock
+  private readonly create: () => LinkClient
+  private client: LinkClient
+  private unreadySince: number | null = null
+  private stopped = false
+
+  /** `create` makes a client that fails fast: no offline queue, nothing sent twice. */
+  constructor(options: LinkOptions, clock: Clock, create: () => LinkClient) {
+    this.options = options
+    this.clock = clock
+    this.create = create
+    this.client = create()
+  }
+
+  get connected(): boolean {
+    return this.client.status === 'ready'
+  }
+
+  async callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown> {
+    this.renewIfStuck()
+    const { client } = this
+    let timer: Timer | null = null
+    const timeout = new Promise<never>((_, reject) => {
+      timer = this.clock.after(this.options.callTimeoutMs, () => {
+        reject(new Error('Redis does not answer'))
+        this.replace(client)
+      })
+    })
+    try {
+      return await Promise.race([client.callBuffer(command, args), timeout])
+    } finally {
+      ;(timer as Timer | null)?.cancel()
+    }
+  }
+
+  stop(): void {
+    this.stopped = true
+    this.client.disconnect()
+  }
+
+  private renewIfStuck(): void {
+    const now = this.clock.monotonic()
+    if (this.connected) this.unreadySince = null
+    else {
+      this.unreadySince ??= now
+      if (now - this.unreadySince >= this.options.readyTimeoutMs) this.replace(this.client)
+    }
+  }
+
+  private replace(client: LinkClient): void {
+    if (this.stopped || this.client !== client) return
+    this.unreadySince = null
+    client.disconnect()
+    this.client = this.create()
+  }
+}

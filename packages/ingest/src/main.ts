@@ -1,0 +1,142 @@
+/** The program wazo-websocketd-ingest: reads the configuration, puts everything together, runs until a signal. */
+import type { Logger } from 'pino'
+import { loadOrExit, parseCommandLine } from '@wazo-websocketd/shared/runtime/cli'
+import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
+import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derived'
+import type { Config } from '@wazo-websocketd/shared/runtime/config/schema'
+import { startAdminServer } from '@wazo-websocketd/shared/runtime/http'
+import type { AdminServer } from '@wazo-websocketd/shared/runtime/http'
+import { runService } from '@wazo-websocketd/shared/runtime/lifecycle'
+import type { Service } from '@wazo-websocketd/shared/runtime/lifecycle'
+import { createLogger } from '@wazo-websocketd/shared/runtime/logger'
+import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
+import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
+import { assemble } from './assemble.js'
+import type { AssemblyOptions } from './assemble.js'
+import { RedisLink } from './link.js'
+import { prometheusMetrics } from './prometheus.js'
+import { STREAM } from './stream.js'
+
+const PROGRAM = 'wazo-websocketd-ingest'
+const STOP_DEADLINE_MS = 10_000
+const REDIS_CALL_TIMEOUT_MS = 3000
+const REDIS_READY_TIMEOUT_MS = 5000
+
+/** What the configuration means to an ingest. */
+function optionsOf({ bus, redis, uuid, limits }: Config): AssemblyOptions {
+  return {
+    broker: {
+      host: bus.host,
+      port: bus.port,
+      username: bus.username,
+      password: bus.password,
+      vhost: bus.vhost,
+      heartbeat: bus.heartbeat,
+    },
+    topology: {
+      stream: STREAM,
+      exchange: bus.exchange_name,
+      exchangeType: bus.exchange_type,
+      legacyExchange: bus.legacy_exchange,
+    },
+    prefetch: bus.consumer_prefetch,
+    prefix: redis.prefix,
+    partitions: redis.partitions,
+    sharded: redis.cluster !== null,
+    historyMs: redis.history * 1000,
+    historyBytes: redis.history_bytes,
+    origin: uuid,
+    bodyBytesMax: limits.event_body_bytes,
+  }
+}
+
+class IngestService implements Service {
+  readonly failed = new Promise<never>(() => undefined)
+  private readonly config: Config
+  private readonly log: Logger
+  private readonly end = new AbortController()
+  private readonly ends: (() => Promise<void> | void)[] = []
+  private running: Promise<void> | null = null
+
+  constructor(config: Config, log: Logger) {
+    this.config = config
+    this.log = log
+  }
+
+  async start(): Promise<void> {
+    const { config, log } = this
+    const registry = new Metrics()
+    const metrics = prometheusMetrics(registry)
+    const factory = new RedisFactory({
+      url: config.redis.url,
+      cluster: config.redis.cluster,
+      logger: log,
+      clock: systemClock,
+      connected: (_role, is) => metrics.redisConnected(is),
+    })
+    const link = new RedisLink(
+      { callTimeoutMs: REDIS_CALL_TIMEOUT_MS, readyTimeoutMs: REDIS_READY_TIMEOUT_MS },
+      systemClock,
+      () => factory.create('publisher', { failFast: true }),
+    )
+    this.ends.push(
+      () => link.stop(),
+      () => factory.close(),
+    )
+    const { ingest, situation, announcer } = assemble(optionsOf(config), {
+      redis: link,
+      clock: systemClock,
+      log,
+      metrics,
+    })
+    const missing = (): string[] => {
+      const found: string[] = []
+      if (!situation.brokerConnected) found.push('connection to RabbitMQ')
+      if (!link.connected) found.push('connection to Redis')
+      if (situation.passive) found.push('another stream or partition count is in force')
+      if (found.length === 0 && announcer.state !== 'up') found.push('the backlog of the stream')
+      return found
+    }
+    const admin: AdminServer = await startAdminServer({
+      host: config.metrics.listen,
+      port: config.metrics.ingest_port,
+      keys: 'metrics.listen and metrics.ingest_port',
+      metrics: () => registry.exposition(),
+      missing,
+    })
+    this.ends.unshift(() => admin.close())
+    this.running = ingest.run(this.end.signal)
+  }
+
+  async stop(): Promise<void> {
+    this.end.abort()
+    await this.running
+    for (const end of this.ends) await end()
+  }
+
+  hurry(): void {
+    process.exit(0)
+  }
+
+  reload(): void {
+    this.log.info('SIGHUP: an ingest reads its configuration at its start only')
+  }
+}
+
+async function main(): Promise<void> {
+  const commandLine = parseCommandLine(PROGRAM, process.argv.slice(2))
+  const { config, warnings, notes } = loadOrExit(PROGRAM, commandLine)
+  dropPrivileges(config.user, config.log_file)
+  const log = createLogger({ program: PROGRAM, level: effectiveLogLevel(config), logFile: config.log_file })
+  for (const warning of warnings) log.warn(warning)
+  for (const note of notes) log.info(note)
+  await runService(new IngestService(config, log), {
+    program: PROGRAM,
+    logger: log,
+    clock: systemClock,
+    stopDeadlineMs: STOP_DEADLINE_MS,
+  })
+}
+
+await main()

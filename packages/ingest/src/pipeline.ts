@@ -1,0 +1,217 @@
+/** Carries out what the chain decides, from attachment to attachment. */
+import type { Logger } from 'pino'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Attachment } from './attach.js'
+import { Chain } from './chain.js'
+import type { Answer, AttachReason, ChainOptions, PublishCall } from './chain.js'
+import type { Delivery } from './delivery.js'
+import { receive } from './intake.js'
+import type { IntakeOptions } from './intake.js'
+import type { IngestMetrics, MessageResult } from './metrics.js'
+import type { DropReason } from './normalise.js'
+import type { Publisher } from './publisher.js'
+import type { Ring } from './ring.js'
+import type { Situation } from './state.js'
+
+export interface PipelineOptions {
+  readonly chain: ChainOptions
+  readonly intake: IntakeOptions
+  /** Between two tries of a call that Redis did not answer. */
+  readonly retryMs: number
+}
+
+export interface PipelineParts {
+  readonly publisher: Publisher
+  readonly ring: Ring
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: IngestMetrics
+  readonly situation: Situation
+  changed(): void
+}
+
+const DROP_LOGS_PER_MINUTE_MAX = 10
+
+export class Pipeline {
+  private readonly options: PipelineOptions
+  private readonly parts: PipelineParts
+  private knownGap: Chain['lastGap'] = null
+  private wake: () => void = () => undefined
+  private dropLogs = { since: 0, count: 0 }
+
+  constructor(options: PipelineOptions, parts: PipelineParts) {
+    this.options = options
+    this.parts = parts
+  }
+
+  /** Publishes or follows until it has to attach again (says why) or `signal` is aborted (null). */
+  async run(attachment: Attachment, signal: AbortSignal): Promise<AttachReason | null> {
+    const { clock, situation } = this.parts
+    const { epoch, heads, consumer } = attachment
+    const chain = new Chain(this.options.chain, epoch, heads, clock.monotonic())
+    Object.assign(situation, { attached: true, epoch, heads })
+    this.parts.changed()
+    const stop = (): void => this.wake()
+    signal.addEventListener('abort', stop)
+    consumer.inbox.flow(
+      (message) => {
+        const delivery = receive(message, this.options.intake, clock)
+        chain.deliver(delivery, this.knownGap)
+        this.wake()
+      },
+      () => {
+        chain.ended()
+        this.wake()
+      },
+    )
+    try {
+      return await this.drive(chain, attachment, signal)
+    } finally {
+      this.knownGap = chain.lastGap
+      signal.removeEventListener('abort', stop)
+      situation.attached = false
+      this.parts.metrics.publishing(false)
+      await consumer.close()
+    }
+  }
+
+  private async drive(
+    chain: Chain,
+    { consumer }: Attachment,
+    signal: AbortSignal,
+  ): Promise<AttachReason | null> {
+    const { clock, metrics } = this.parts
+    for (;;) {
+      await nextTick() // what arrives in one tick travels as one batch
+      if (signal.aborted) return null
+      const step = chain.step(clock.monotonic())
+      switch (step.kind) {
+        case 'attach':
+          return step.why
+        case 'wait':
+          await this.pause(step.until)
+          break
+        case 'poll':
+          this.release(chain, consumer, await this.poll(chain))
+          break
+        case 'publish':
+          this.release(chain, consumer, await this.publish(chain, step.calls))
+      }
+      metrics.publishing(chain.leads)
+    }
+  }
+
+  private async publish(chain: Chain, calls: readonly PublishCall[]): Promise<Delivery[]> {
+    const { publisher, ring, clock } = this.parts
+    const started = clock.monotonic()
+    const trimTo = ring.trimTo(started)
+    const answers = await Promise.all(calls.map((call) => publisher.publish(call, trimTo)))
+    this.account(calls, answers, clock.monotonic() - started)
+    const released = chain.answered(calls, answers)
+    const [call] = calls
+    const head = Math.min(...chain.heads)
+    if (call?.last === head)
+      ring.advance({ offset: head, fingerprint: call.fingerprint }, sizeOf(released), clock.monotonic())
+    if (answers.some(({ kind }) => kind === 'lost')) await this.sleep(this.options.retryMs)
+    return released
+  }
+
+  private async poll(chain: Chain): Promise<Delivery[]> {
+    const { publisher, ring, clock } = this.parts
+    try {
+      const metas = await publisher.metas()
+      const now = clock.monotonic()
+      const released = chain.polled(
+        metas.map((meta) => (meta === null ? null : { epoch: meta.epoch, head: meta.offset })),
+        now,
+      )
+      const present = metas.filter((meta) => meta !== null)
+      const lowest =
+        present.length < metas.length ? null : present.reduce((a, b) => (b.offset < a.offset ? b : a))
+      if (lowest !== null && lowest.epoch === this.parts.situation.epoch)
+        ring.advance(lowest, sizeOf(released), now)
+      return released
+    } catch {
+      await this.sleep(this.options.retryMs)
+      return []
+    }
+  }
+
+  private account(calls: readonly PublishCall[], answers: readonly Answer[], ms: number): void {
+    const { metrics, log, situation } = this.parts
+    answers.forEach((answer, i) => {
+      const call = calls[i]
+      if (answer.kind === 'OK' && call !== undefined) {
+        let events = 0
+        for (const { event } of call.deliveries) if (event !== null) events++
+        metrics.published(events, ms / 1000)
+      }
+      if (answer.kind !== 'failed') {
+        if (answer.kind !== 'lost') situation.refused = false
+        return
+      }
+      metrics.publishFailed()
+      situation.refused = true
+      log.error({ partition: call?.partition }, `Redis refuses the batch: ${answer.why}`)
+      this.parts.changed()
+    })
+  }
+
+  /** Deliveries that are done with: counted, their credit given back, the canary's way measured. */
+  private release(chain: Chain, consumer: Attachment['consumer'], released: readonly Delivery[]): void {
+    const { situation, metrics, clock } = this.parts
+    situation.heads = chain.heads
+    const last = released.at(-1)
+    if (last === undefined) return
+    consumer.ack(last.deliveryTag)
+    const counts = new Map<MessageResult, number>()
+    for (const delivery of released) {
+      const { canarySentAt, event, reason } = delivery
+      if (canarySentAt !== null) {
+        situation.canarySentAt = canarySentAt
+        metrics.lag((clock.monotonic() - canarySentAt) / 1000)
+      }
+      if (event === null && reason === null) continue
+      const result = delivery.published ? (reason ?? 'published') : 'deduplicated'
+      counts.set(result, (counts.get(result) ?? 0) + 1)
+      if (reason !== null && delivery.published) this.logDropped(reason, delivery)
+    }
+    for (const [result, count] of counts) metrics.messages(result, count)
+    this.parts.changed()
+  }
+
+  private logDropped(reason: DropReason, { offset }: Delivery): void {
+    const now = this.parts.clock.monotonic()
+    if (now - this.dropLogs.since > 60_000) this.dropLogs = { since: now, count: 0 }
+    if (this.dropLogs.count++ < DROP_LOGS_PER_MINUTE_MAX)
+      this.parts.log.warn({ reason, offset }, 'dropped a message of the bus')
+  }
+
+  /** Until a delivery, the end of the consumer, or `until`. */
+  private pause(until: number | null): Promise<void> {
+    const { clock } = this.parts
+    return new Promise((resolve) => {
+      const timer =
+        until === null ? null : clock.after(Math.max(0, until - clock.monotonic()), () => this.wake())
+      this.wake = () => {
+        this.wake = () => undefined
+        timer?.cancel()
+        resolve()
+      }
+    })
+  }
+
+  private sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.parts.clock.after(ms, resolve))
+  }
+}
+
+function nextTick(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+function sizeOf(deliveries: readonly Delivery[]): number {
+  let bytes = 0
+  for (const delivery of deliveries) bytes += delivery.bytes
+  return bytes
+}

@@ -1,0 +1,179 @@
+/** The ingest's side of Redis: the scripts, the heads, the live channel. */
+import { createHash } from 'node:crypto'
+import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import {
+  keys,
+  META,
+  NEW_EPOCH_SCRIPT,
+  PUBLISH_SCRIPT,
+  SEED_SCRIPT,
+} from '@wazo-websocketd/shared/runtime/scripts'
+import type { PartitionKeys } from '@wazo-websocketd/shared/runtime/scripts'
+import type { Answer, PublishCall } from './chain.js'
+import { eventIn } from './delivery.js'
+import type { Meta } from './plan.js'
+import type { Mark } from './ring.js'
+
+/**
+ * What the publisher needs of a Redis connection. It must have no offline queue and must not send a command
+ * again by itself: a lost answer has to be known as lost.
+ */
+export interface RedisConnection {
+  /** Rejects when the connection is or gets lost, or with the error that Redis answers. */
+  callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown>
+}
+
+export interface PublisherOptions {
+  readonly prefix: string
+  readonly partitions: number
+  readonly stream: string
+  /** Sharded pub/sub, as Redis Cluster needs it. */
+  readonly sharded: boolean
+}
+
+interface Script {
+  readonly source: string
+  readonly sha: string
+}
+
+const PUBLISH = script(PUBLISH_SCRIPT)
+const SEED = script(SEED_SCRIPT)
+const NEW_EPOCH = script(NEW_EPOCH_SCRIPT)
+
+export class Publisher {
+  private readonly redis: RedisConnection
+  private readonly options: PublisherOptions
+  private readonly names: readonly PartitionKeys[]
+  private readonly command: 'PUBLISH' | 'SPUBLISH'
+
+  constructor(redis: RedisConnection, options: PublisherOptions) {
+    this.redis = redis
+    this.options = options
+    this.names = Array.from({ length: options.partitions }, (_, p) => keys(options.prefix, p))
+    this.command = options.sharded ? 'SPUBLISH' : 'PUBLISH'
+  }
+
+  /** Carries out one compare-and-set. Never rejects. `trimTo`: the log may forget what lies below. */
+  async publish(call: PublishCall, trimTo: Offset | null): Promise<Answer> {
+    const { meta, log, live } = this.name(call.partition)
+    const { epoch, prev, last } = call
+    const bytes = encodeBatch({ epoch, prev, last, events: this.events(call) })
+    const batch = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    const trim = trimTo === null ? '' : String(trimTo)
+    const args = [epoch, String(prev), String(last), call.fingerprint, trim, batch, this.command]
+    try {
+      return toAnswer(await this.run(PUBLISH, [meta, log, live], args))
+    } catch (error) {
+      const why = messageOf(error)
+      return isReply(error) ? { kind: 'failed', why } : { kind: 'lost' }
+    }
+  }
+
+  /** The metas of all partitions, null where there is none. Rejects when Redis does not answer. */
+  async metas(): Promise<(Meta | null)[]> {
+    const fields = [META.epoch, META.head, META.fingerprint, META.stream, META.partitions]
+    return Promise.all(
+      this.names.map(async ({ meta }) => toMeta(await this.redis.callBuffer('HMGET', [meta, ...fields]))),
+    )
+  }
+
+  /** Writes a partition's meta if it is absent. True: written. Rejects when Redis does not answer. */
+  async seed(partition: number, epoch: Epoch, at: Mark): Promise<boolean> {
+    const { meta, log } = this.name(partition)
+    const answer = await this.run(SEED, [meta, log], [epoch, ...this.place(at)])
+    return texts(answer)[0] === 'OK'
+  }
+
+  /**
+   * Starts `epoch` in one partition if `seen` (null: no meta) is still what it holds. True: started.
+   * Rejects when Redis does not answer.
+   */
+  async newEpoch(partition: number, seen: Epoch | null, epoch: Epoch, at: Mark): Promise<boolean> {
+    const { meta, log } = this.name(partition)
+    const answer = await this.run(NEW_EPOCH, [meta, log], [seen ?? '', epoch, ...this.place(at)])
+    return texts(answer)[0] === 'OK'
+  }
+
+  /** Sends a message outside the sequence, on the channel of partition 0. */
+  async announce(message: Uint8Array): Promise<void> {
+    const bytes = Buffer.from(message.buffer, message.byteOffset, message.length)
+    await this.redis.callBuffer(this.command, [this.name(0).live, bytes])
+  }
+
+  private name(partition: number): PartitionKeys {
+    return this.names[partition] ?? keys(this.options.prefix, partition)
+  }
+
+  private place(at: Mark): string[] {
+    return [String(at.offset), at.fingerprint, this.options.stream, String(this.options.partitions)]
+  }
+
+  private events(call: PublishCall): BusEvent[] {
+    const events: BusEvent[] = []
+    for (const { event } of call.deliveries)
+      if (event !== null) events.push(eventIn(event, call.partition, this.options.partitions))
+    return events
+  }
+
+  private async run(what: Script, names: string[], args: (string | Buffer)[]): Promise<unknown> {
+    const rest = [names.length, ...names, ...args]
+    try {
+      return await this.redis.callBuffer('EVALSHA', [what.sha, ...rest])
+    } catch (error) {
+      if (!messageOf(error).startsWith('NOSCRIPT')) throw error
+      return this.redis.callBuffer('EVAL', [what.source, ...rest])
+    }
+  }
+}
+
+function script(source: string): Script {
+  return { source, sha: createHash('sha1').update(source).digest('hex') }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/**
+ * Whether Redis answered with an error, as opposed to not answering. While it loads its data, or is a
+ * replica in a failover, the call was not carried out and simply has to be tried again.
+ */
+function isReply(error: unknown): boolean {
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return false
+  return !/^(LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|BUSY)\b/.test(error.message)
+}
+
+function texts(answer: unknown): string[] {
+  return Array.isArray(answer) ? answer.map((part) => (part === null ? '' : String(part))) : []
+}
+
+function toAnswer(answer: unknown): Answer {
+  const [kind, value = ''] = texts(answer)
+  switch (kind) {
+    case 'OK':
+    case 'DUP':
+    case 'PART':
+    case 'ROLLED':
+      return { kind, head: Number(value) }
+    case 'EMPTY':
+      return { kind }
+    case 'EPOCH':
+      return { kind, epoch: value as Epoch }
+    default:
+      return { kind: 'failed', why: `unexpected answer of the publish script: ${kind ?? 'nothing'}` }
+  }
+}
+
+function toMeta(answer: unknown): Meta | null {
+  const [epoch, head, fingerprint, stream, partitions] = texts(answer)
+  if (epoch === undefined || epoch === '' || head === undefined || head === '') return null
+  return {
+    epoch: epoch as Epoch,
+    offset: Number(head),
+    fingerprint: fingerprint ?? '',
+    stream: stream ?? '',
+    partitions: Number(partitions),
+  }
+}
