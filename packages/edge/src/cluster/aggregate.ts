@@ -1,0 +1,49 @@
+/** The metrics of all workers as one, of those that have ended too. */
+import {
+  aggregateExposition,
+  aggregateSnapshots,
+  type Exposition,
+  type Snapshot,
+} from '@wazo-websocketd/shared/runtime/metrics'
+
+/** Kinds whose values only ever grow; enough to be told from a gauge in a snapshot that came over IPC. */
+const CUMULATIVE: ReadonlySet<string> = new Set(['counter', 'histogram', 'summary'])
+
+/**
+ * Keeps the last snapshot that each worker has pushed. A worker that hangs is therefore scraped with its
+ * last values, at once. Of a worker that has ended, counters and histograms stay, so that no sum ever
+ * drops; its gauges vanish.
+ */
+export class MetricStore {
+  private readonly live = new Map<number, Snapshot>()
+  private retired: Snapshot = []
+  /** Retirements happen one after the other, because aggregation is asynchronous. */
+  private retiring: Promise<void> = Promise.resolve()
+
+  /** Replaces what worker `id` said before. */
+  update(id: number, snapshot: Snapshot): void {
+    this.live.set(id, snapshot)
+  }
+
+  /** Worker `id` has ended. Resolves when its counters are among the kept ones. */
+  retire(id: number): Promise<void> {
+    this.retiring = this.retiring.then(() => this.retireNow(id))
+    return this.retiring
+  }
+
+  /** The text for Prometheus: all workers, those that have ended, and the primary's own metrics. */
+  async exposition(own: Snapshot): Promise<Exposition> {
+    await this.retiring
+    return aggregateExposition([own, ...this.live.values(), this.retired])
+  }
+
+  private async retireNow(id: number): Promise<void> {
+    const snapshot = this.live.get(id)
+    if (snapshot === undefined) return
+    const cumulative = snapshot.filter((metric) => CUMULATIVE.has(String(metric.type)))
+    const retired = await aggregateSnapshots([this.retired, cumulative])
+    // Together, so that no scrape sees the worker twice or not at all.
+    this.retired = retired
+    this.live.delete(id)
+  }
+}

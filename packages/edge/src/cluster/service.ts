@@ -1,0 +1,62 @@
+/** The primary as a service: workers and the admin port. */
+import { startAdminServer, type AdminServer } from '@wazo-websocketd/shared/runtime/http'
+import type { Service } from '@wazo-websocketd/shared/runtime/lifecycle'
+import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+import type { Logger } from 'pino'
+import type { MetricStore } from './aggregate.js'
+import type { WorkerPool } from './pool.js'
+
+export interface PrimaryOptions {
+  readonly pool: WorkerPool
+  readonly store: MetricStore
+  /** The primary's own metrics. */
+  readonly metrics: Metrics
+  readonly logger: Logger
+  /** `metrics.listen` and `metrics.edge_port`. */
+  readonly adminHost: string
+  readonly adminPort: number
+  /** Whether the program drains: `draining`. */
+  draining(draining: boolean): void
+}
+
+export class PrimaryService implements Service {
+  private readonly options: PrimaryOptions
+  private admin: AdminServer | null = null
+
+  readonly failed: Promise<never>
+
+  constructor(options: PrimaryOptions) {
+    this.options = options
+    this.failed = options.pool.failed
+  }
+
+  /** The admin port comes first: when it is in use no worker needs to start. */
+  async start(): Promise<void> {
+    const { adminHost, adminPort, logger, metrics, pool, store } = this.options
+    this.options.draining(false)
+    this.admin = await startAdminServer({
+      host: adminHost,
+      port: adminPort,
+      keys: 'metrics.listen or metrics.edge_port',
+      metrics: async () => store.exposition(await metrics.snapshot()),
+      missing: () => pool.missing(),
+    })
+    logger.info({ host: adminHost, port: this.admin.port }, 'metrics and health listen')
+    pool.start()
+  }
+
+  /** Metrics and health answer until the last worker has ended. */
+  async stop(): Promise<void> {
+    this.options.draining(true)
+    await this.options.pool.stop()
+    await this.admin?.close()
+  }
+
+  hurry(): void {
+    this.options.pool.hurry()
+  }
+
+  reload(): void {
+    this.options.logger.warn('SIGHUP: this version takes up a changed configuration when it is restarted')
+  }
+}

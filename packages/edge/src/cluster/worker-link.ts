@@ -1,0 +1,141 @@
+/** The worker's end of the channel to its primary. */
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Snapshot } from '@wazo-websocketd/shared/runtime/metrics'
+import { asPrimaryMessage, type DrainOrder, type PrimaryMessage, type WorkerMessage } from './messages.js'
+
+/** The channel itself; tests give it another one than that of this process. */
+export interface Channel {
+  /** Calls `done` when the message has left this process, or cannot. */
+  send(message: WorkerMessage, done: () => void): void
+  onMessage(listener: (message: unknown) => void): void
+  /** The primary is gone. */
+  onDisconnect(listener: () => void): void
+  exit(status: number): void
+}
+
+/** The channel that `node:cluster` has given this process. */
+export const processChannel: Channel = {
+  send(message, done) {
+    if (process.send === undefined || !process.connected) done()
+    else process.send(message, undefined, undefined, () => done())
+  },
+  onMessage: (listener) => void process.on('message', listener),
+  onDisconnect: (listener) => void process.on('disconnect', listener),
+  exit: (status) => process.exit(status),
+}
+
+/** What the worker does when the primary ends it. */
+export interface DrainHandler {
+  /** Close the sessions with 1012 at this pace, then call `WorkerLink.finish`. */
+  drain(order: DrainOrder): void
+  /** Close what is left with 1001 at once, then call `WorkerLink.finish`. */
+  closeNow(): void
+}
+
+const PUSH_EVERY_MS = 1000
+
+export class WorkerLink {
+  private readonly channel: Channel
+  private readonly clock: Clock
+  private handler: DrainHandler | null = null
+  private snapshot: (() => Promise<Snapshot>) | null = null
+  private timer: Timer | null = null
+  private finished = false
+  /** Orders that came before there was someone to carry them out. */
+  private pending: PrimaryMessage[] = []
+  private lastMissing: string | null = null
+  private takeSetup: (setup: unknown) => void = () => undefined
+  private readonly setup: Promise<unknown>
+
+  constructor(clock: Clock, channel: Channel = processChannel) {
+    this.channel = channel
+    this.clock = clock
+    this.setup = new Promise((resolve) => (this.takeSetup = resolve))
+    channel.onMessage((message) => {
+      const known = asPrimaryMessage(message)
+      if (known !== null) this.heard(known)
+    })
+    // Without a primary nobody accepts connections or starts a successor: a supervisor starts everything anew.
+    channel.onDisconnect(() => {
+      if (!this.finished) channel.exit(1)
+    })
+  }
+
+  /** Asks the primary for this worker's setup. */
+  receiveSetup(): Promise<unknown> {
+    void this.send({ kind: 'hello' })
+    return this.setup
+  }
+
+  /** Takes the primary's orders from now on; an order that has come already is carried out at once. */
+  handle(handler: DrainHandler): void {
+    this.handler = handler
+    const { pending } = this
+    this.pending = []
+    for (const message of pending) this.heard(message)
+  }
+
+  /** Tells what keeps this worker from serving, in words; sends only what is new. */
+  reportMissing(missing: readonly string[]): void {
+    const now = JSON.stringify(missing)
+    if (now === this.lastMissing) return
+    this.lastMissing = now
+    void this.send({ kind: 'missing', missing })
+  }
+
+  /** Pushes the metrics now and every second. Also what tells the primary that this worker does not hang. */
+  pushMetrics(snapshot: () => Promise<Snapshot>): void {
+    this.snapshot = snapshot
+    void this.push()
+  }
+
+  /** Ends the program, not only this worker: `line` says why none of its kind can serve. */
+  async fatal(line: string, status: number): Promise<void> {
+    await this.send({ kind: 'fatal', line, status })
+  }
+
+  /** Sends the last metrics and ends this process with status 0. */
+  async finish(): Promise<void> {
+    if (this.finished) return
+    this.finished = true
+    this.timer?.cancel()
+    if (this.snapshot !== null) await this.send({ kind: 'metrics', snapshot: await this.snapshot() })
+    await this.send({ kind: 'drained' })
+    this.channel.exit(0)
+  }
+
+  private heard(message: PrimaryMessage): void {
+    if (message.kind === 'setup') {
+      this.takeSetup(message.setup)
+      return
+    }
+    if (this.handler === null) {
+      this.pending.push(message)
+      return
+    }
+    if (message.kind === 'drain') this.handler.drain(message.order)
+    else this.handler.closeNow()
+  }
+
+  /** One after the other, so that a slow primary is not flooded. */
+  private async push(): Promise<void> {
+    if (this.snapshot === null || this.finished) return
+    const snapshot = await this.snapshot()
+    if (this.isFinished()) return
+    await this.send({ kind: 'metrics', snapshot })
+    this.timer = this.clock.after(PUSH_EVERY_MS, () => void this.push())
+  }
+
+  private isFinished(): boolean {
+    return this.finished
+  }
+
+  private send(message: WorkerMessage): Promise<void> {
+    return new Promise((resolve) => this.channel.send(message, resolve))
+  }
+}
+
+/** Leaves signals to the primary: a terminal and some supervisors send them to every process of the group. */
+export function ignoreGroupSignals(on: Pick<NodeJS.Process, 'on'> = process): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) on.on(signal, () => undefined)
+}

@@ -1,0 +1,76 @@
+import cluster, { type Worker } from 'node:cluster'
+import { fileURLToPath } from 'node:url'
+import type { PrimaryMessage } from './messages.js'
+
+/** A worker as the pool sees it; tests give it others than real processes. */
+export interface WorkerProcess {
+  readonly id: number
+  readonly pid: number | undefined
+  send(message: PrimaryMessage): void
+  kill(signal: 'SIGKILL'): void
+  onMessage(listener: (message: unknown) => void): void
+  /** Exactly once, when the process has ended. */
+  onExit(listener: (code: number | null, signal: string | null) => void): void
+}
+
+/**
+ * The path of a module next to the caller's: `workerModule(import.meta.url, 'worker')`. With the caller's own
+ * extension, so that it holds for the sources and for what is compiled.
+ */
+export function workerModule(callerUrl: string, name: string): string {
+  const extension = callerUrl.endsWith('.ts') ? 'ts' : 'js'
+  return fileURLToPath(new URL(`./${name}.${extension}`, callerUrl))
+}
+
+/**
+ * A way to start workers that run `module`. The primary accepts connections and deals them out in turn:
+ * the kernel's own choice between listening processes is uneven.
+ */
+export function clusterFork(module: string): () => WorkerProcess {
+  cluster.schedulingPolicy = cluster.SCHED_RR
+  cluster.setupPrimary({ exec: module, args: [] })
+  return () => new ClusterWorkerProcess(cluster.fork())
+}
+
+class ClusterWorkerProcess implements WorkerProcess {
+  private readonly worker: Worker
+
+  constructor(worker: Worker) {
+    this.worker = worker
+    // A channel that breaks is followed by the worker's exit, which is where the pool acts.
+    worker.on('error', () => undefined)
+  }
+
+  get id(): number {
+    return this.worker.id
+  }
+
+  get pid(): number | undefined {
+    return this.worker.process.pid
+  }
+
+  send(message: PrimaryMessage): void {
+    if (this.worker.isConnected()) this.worker.send(message, () => undefined)
+  }
+
+  kill(signal: 'SIGKILL'): void {
+    this.worker.process.kill(signal)
+  }
+
+  onMessage(listener: (message: unknown) => void): void {
+    this.worker.on('message', listener)
+  }
+
+  /** Waits for the end of the channel too: the last messages of a worker may arrive after its exit. */
+  onExit(listener: (code: number | null, signal: string | null) => void): void {
+    const { process } = this.worker
+    process.once('exit', (code, signal) => {
+      if (process.connected) process.once('disconnect', () => listener(code, signal))
+      else listener(code, signal)
+    })
+    // A process that could not even be started has no pid and never exits.
+    process.once('error', () => {
+      if (process.pid === undefined) listener(null, null)
+    })
+  }
+}
