@@ -32,7 +32,7 @@ export class Groups<Member extends object> {
   }
 
   /** The keys that have members, each with them; safe against removals while it is walked. */
-  *[Symbol.iterator](): Generator<readonly Member[]> {
+  *each(): Generator<readonly Member[]> {
     for (const key of this.members.keys()) yield this.get(key)
   }
 }

@@ -52,7 +52,7 @@ export class Roster {
 
   /** The connections, those with the same token together. */
   tokens(): Iterable<readonly Member[]> {
-    return this.byToken
+    return this.byToken.each()
   }
 
   workerIsFull(): boolean {

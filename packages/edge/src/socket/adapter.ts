@@ -1,0 +1,161 @@
+import type { Socket } from 'node:net'
+import { SLOW_CONSUMER, type Close } from '@wazo-websocketd/shared/domain/close'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { WebSocket, type RawData } from 'ws'
+import type { ClientSocket, SocketListener } from '../session/ports.js'
+import type { Beating, Heartbeat } from './heartbeat.js'
+import type { Buffering, SendBuffers } from './send-buffers.js'
+
+/** What a slow client may still take before its socket is destroyed. */
+const SHED_LINGER_MS = 2_000
+/** An empty, final, unmasked ping frame, the same for everybody. */
+const PING_FRAME = Uint8Array.of(0x89, 0)
+/** How an abnormal end of a socket is called (RFC 6455, section 7.4.1). */
+const ABNORMAL = 1006
+
+/** With which code `ws` answers a faulty frame; all others are protocol errors. */
+const FAULT_CODES: ReadonlyMap<string, number> = new Map([
+  ['WS_ERR_INVALID_UTF8', 1007],
+  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 1008],
+  ['WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH', 1009],
+  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009],
+])
+const PROTOCOL_ERROR = 1002
+
+/** Knows its adapter. */
+interface Adapted {
+  adapter: WsAdapter | null
+}
+
+/** A `ws` socket that knows its adapter, so that all sockets can share their event handlers. */
+export class PeerWebSocket extends WebSocket implements Adapted {
+  adapter: WsAdapter | null = null
+}
+
+/** What the adapters of a worker share. */
+export interface AdapterSurroundings {
+  readonly clock: Clock
+  readonly heartbeat: Heartbeat
+  readonly buffers: SendBuffers
+}
+
+/** A `ws` socket as a session's client end. Frames go to the underlying socket directly, in whole frames. */
+export class WsAdapter implements ClientSocket, Beating, Buffering {
+  slot: number | null = null
+  unanswered: number | null = null
+  paused = false
+  private readonly ws: PeerWebSocket
+  private readonly stream: Socket
+  private readonly around: AdapterSurroundings
+  private listener: SocketListener | null = null
+
+  constructor(ws: PeerWebSocket, stream: Socket, around: AdapterSurroundings) {
+    this.ws = ws
+    this.stream = stream
+    this.around = around
+    ws.adapter = this
+    ws.on('message', onMessage).on('pong', onPong).on('error', onError).on('close', onClose)
+    around.heartbeat.add(this)
+  }
+
+  /** Whom to tell; to be called in the tick of the construction. */
+  listen(listener: SocketListener): void {
+    this.listener = listener
+  }
+
+  get bufferedBytes(): number {
+    return this.stream.writableLength
+  }
+
+  sendFrames(frames: readonly Uint8Array[]): void {
+    if (this.ws.readyState !== WebSocket.OPEN) return
+    const [first] = frames
+    if (first === undefined) return
+    let taken: boolean
+    if (frames.length === 1) taken = this.stream.write(first)
+    else {
+      this.stream.cork()
+      for (const frame of frames) this.stream.write(frame)
+      this.stream.uncork()
+      taken = !this.stream.writableNeedDrain
+    }
+    if (!taken) this.around.buffers.pressed(this)
+  }
+
+  close({ code, reason }: Close): void {
+    if (this.ws.readyState !== WebSocket.OPEN) return
+    // The client's answer to the close frame has to be read.
+    this.resume()
+    this.around.buffers.remove(this)
+    this.ws.close(code, reason)
+  }
+
+  pause(): void {
+    if (this.paused) return
+    this.paused = true
+    this.ws.pause()
+  }
+
+  resume(): void {
+    if (!this.paused) return
+    this.paused = false
+    this.ws.resume()
+  }
+
+  ping(): void {
+    if (this.ws.readyState === WebSocket.OPEN) this.stream.write(PING_FRAME)
+  }
+
+  dead(): void {
+    this.ws.terminate()
+  }
+
+  shed(): void {
+    this.close(SLOW_CONSUMER)
+    this.gone(SLOW_CONSUMER.code)
+    this.around.clock.after(SHED_LINGER_MS, () => this.ws.terminate())
+  }
+
+  received(data: RawData, isBinary: boolean): void {
+    if (this.ws.readyState !== WebSocket.OPEN) return
+    // With the default binaryType a message is one Buffer.
+    if (isBinary) this.listener?.binary()
+    else this.listener?.text((data as Buffer).toString())
+  }
+
+  answered(): void {
+    this.unanswered = null
+  }
+
+  /** The socket is going: nobody writes to it or waits for it any more. Idempotent. */
+  gone(code: number): void {
+    this.around.heartbeat.remove(this)
+    this.around.buffers.remove(this)
+    const { listener } = this
+    this.listener = null
+    listener?.closed(code)
+  }
+}
+
+function adapterOf(socket: object): WsAdapter | null {
+  return (socket as Adapted).adapter
+}
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  adapterOf(this)?.received(data, isBinary)
+}
+
+function onPong(this: WebSocket): void {
+  adapterOf(this)?.answered()
+}
+
+/** `ws` has answered the fault with a close frame, or the socket is broken. */
+function onError(this: WebSocket, error: Error & { code?: string }): void {
+  const code = error.code ?? ''
+  const closeCode = code.startsWith('WS_ERR_') ? (FAULT_CODES.get(code) ?? PROTOCOL_ERROR) : ABNORMAL
+  adapterOf(this)?.gone(closeCode)
+}
+
+function onClose(this: WebSocket, code: number): void {
+  adapterOf(this)?.gone(code)
+}

@@ -1,0 +1,55 @@
+import { BlockList, isIP } from 'node:net'
+
+const MAPPED_IPV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
+/** Proxies in a row beyond which nobody looks. */
+const HOPS_MAX = 16
+
+/** Tells whose connection it is; believes `X-Forwarded-For` of the configured proxies only. */
+export class ClientAddress {
+  private readonly proxies = new BlockList()
+
+  /**
+   * @param trustedProxies addresses, or networks such as `10.0.0.0/8`
+   * @throws Error naming the entry that is neither.
+   */
+  constructor(trustedProxies: readonly string[]) {
+    for (const entry of trustedProxies) this.trust(entry)
+  }
+
+  /** The address nearest to the client that a trusted hop vouches for. */
+  of(peer: string | undefined, forwardedFor: string | undefined): string {
+    let address = normalised(peer ?? '')
+    const hops = (forwardedFor ?? '').split(',').slice(-HOPS_MAX)
+    while (hops.length > 0 && this.trusts(address)) {
+      const hop = normalised(hops.pop() ?? '')
+      if (isIP(hop) === 0) break
+      address = hop
+    }
+    return address
+  }
+
+  private trust(entry: string): void {
+    const [address = '', bits] = entry.split('/')
+    const version = isIP(address)
+    const family = version === 6 ? 'ipv6' : 'ipv4'
+    try {
+      if (version === 0) throw new Error('not an address')
+      if (bits === undefined) this.proxies.addAddress(address, family)
+      else this.proxies.addSubnet(address, /^\d+$/.test(bits) ? Number(bits) : NaN, family)
+    } catch {
+      throw new Error(`websocket.trusted_proxies: ${JSON.stringify(entry)} is not an address or network`)
+    }
+  }
+
+  private trusts(address: string): boolean {
+    const version = isIP(address)
+    return version !== 0 && this.proxies.check(address, version === 6 ? 'ipv6' : 'ipv4')
+  }
+}
+
+/** Without control characters and blanks, and an IPv4 address as such. */
+function normalised(address: string): string {
+  // eslint-disable-next-line no-control-regex -- they are what must not get into a log
+  const clean = address.replace(/[\u0000-\u0020\u007f]/g, '')
+  return MAPPED_IPV4.exec(clean)?.[1] ?? clean
+}

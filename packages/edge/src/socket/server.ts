@@ -1,0 +1,127 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { WebSocketServer } from 'ws'
+import type { ConnectionHandler } from '../session/ports.js'
+import { PeerWebSocket, WsAdapter, type AdapterSurroundings } from './adapter.js'
+import { ClientAddress } from './client-address.js'
+import { Heartbeat } from './heartbeat.js'
+import {
+  answerPlainRequest,
+  createHttpServer,
+  listen,
+  refuse,
+  stopListening,
+  type HttpServerOptions,
+} from './http-server.js'
+import { IncompleteUpgrades } from './incomplete-upgrades.js'
+import { OriginPolicy } from './origin.js'
+import type { SocketLimits, SocketMetrics } from './ports.js'
+import { SendBuffers } from './send-buffers.js'
+
+export interface SocketServerOptions extends HttpServerOptions {
+  /** null: any. */
+  readonly allowedOrigins: readonly string[] | null
+  readonly trustedProxies: readonly string[]
+  /** Milliseconds. */
+  readonly pingInterval: number
+  /** Whether clients may compress what they send; the server never does. */
+  readonly permessageDeflate: boolean
+  readonly limits: SocketLimits
+  readonly clock: Clock
+  readonly metrics: SocketMetrics
+  readonly onConnection: ConnectionHandler
+  /** Answers other requests than upgrades; false: not its business. */
+  readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => boolean
+}
+
+/** After it the socket of a client that does not answer a close frame is destroyed. */
+const CLOSE_HANDSHAKE_MS = 5_000
+/** Sockets beyond the worker's sessions: those that are being turned away, in words they can read. */
+const CONNECTIONS_HEADROOM = 1_024
+/** Pieces in which one message of a client may arrive from the network. */
+const BUFFERED_CHUNKS_MAX = 4_096
+
+/** The WebSocket port of a worker. */
+export interface SocketServer {
+  /** Resolves when connections are accepted. Rejects with one clear line when the port cannot be had. */
+  listen(): Promise<AddressInfo>
+  /** Accepts no further connections; those that are there stay. Idempotent. */
+  stopListening(): void
+}
+
+/** @throws Error in one line for a certificate or proxy that cannot be used. */
+export function createSocketServer(options: SocketServerOptions): SocketServer {
+  const { limits, metrics, log } = options
+  const server = createHttpServer(options)
+  const incomplete = new IncompleteUpgrades(limits.incompleteUpgrades, () =>
+    metrics.handshakeRefused('incomplete'),
+  )
+  const upgrade = upgradeHandler(options)
+  server.maxConnections = limits.connectionsPerWorker + CONNECTIONS_HEADROOM
+  server.on('drop', () => metrics.handshakeRefused('too-many-connections'))
+  server.on('connection', (socket: Socket) => incomplete.add(socket))
+  server.on('request', (request, response) => {
+    incomplete.complete(request.socket)
+    if (options.onRequest?.(request, response) !== true) answerPlainRequest(response)
+  })
+  server.on('upgrade', (request: IncomingMessage, _socket: Duplex, head: Buffer) => {
+    incomplete.complete(request.socket)
+    upgrade(request, head)
+  })
+  server.on('tlsClientError', (error: Error) => log.debug({ error: error.message }, 'TLS handshake failed'))
+  return {
+    listen: () => listen(server, options),
+    stopListening: () => stopListening(server),
+  }
+}
+
+function upgradeHandler(options: SocketServerOptions) {
+  const { limits, clock, metrics, onConnection } = options
+  const origins = new OriginPolicy(options.allowedOrigins)
+  const addresses = new ClientAddress(options.trustedProxies)
+  const around: AdapterSurroundings = {
+    clock,
+    heartbeat: new Heartbeat({ clock, pingInterval: options.pingInterval, pongTime: limits.pongTime }),
+    buffers: new SendBuffers({ clock, limits, metrics }),
+  }
+  const webSockets = new WebSocketServer(webSocketOptions(options))
+  return (request: IncomingMessage, head: Buffer): void => {
+    const { headers, socket, url = '/' } = request
+    if (headers.upgrade?.toLowerCase() !== 'websocket') {
+      refuse(socket, 426, 'Upgrade: websocket\r\n')
+      return
+    }
+    if (!origins.permits(headers.origin)) {
+      metrics.handshakeRefused('origin')
+      refuse(socket, 403)
+      return
+    }
+    const address = addresses.of(socket.remoteAddress, single(headers['x-forwarded-for']))
+    const tokenHeader = single(headers['x-auth-token'])
+    webSockets.handleUpgrade(request, socket, head, (ws) => {
+      const adapter = new WsAdapter(ws, socket, around)
+      adapter.listen(onConnection(adapter, { url, tokenHeader, address }))
+    })
+  }
+}
+
+/** `closeTimeout` and the bounds on pieces are newer than the types of `ws`. */
+function webSocketOptions({ permessageDeflate, limits }: SocketServerOptions) {
+  return {
+    noServer: true,
+    WebSocket: PeerWebSocket,
+    clientTracking: false,
+    perMessageDeflate: permessageDeflate,
+    skipUTF8Validation: false,
+    maxPayload: limits.clientFrameBytes,
+    maxFragments: limits.clientFragments,
+    maxBufferedChunks: BUFFERED_CHUNKS_MAX,
+    closeTimeout: CLOSE_HANDSHAKE_MS,
+  }
+}
+
+function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(',') : header
+}
