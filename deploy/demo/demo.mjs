@@ -1,0 +1,103 @@
+/**
+ * `npm run demo`: the whole path on this machine, with events that appear live (README, first two commands).
+ *
+ * Nothing is imported here that needs an installed package: the demo installs them itself.
+ */
+import { USAGE, UsageError, readOptions } from './options.mjs'
+import { installBrokers } from './brokers.mjs'
+import { buildPrograms, installPackages, packagesInstalled, programsBuilt } from './prepare.mjs'
+import { choosePort, startStack } from './stack.mjs'
+
+const USAGE_STATUS = 64
+const STOP_MS_MAX = 20_000
+const colours = process.stdout.isTTY && process.env.NO_COLOR === undefined
+const bold = (/** @type {string} */ text) => (colours ? `\x1b[1m${text}\x1b[0m` : text)
+
+/** @type {(() => Promise<void>)[]} */
+const undo = []
+let stopping = false
+let midLine = false
+
+/**
+ * Ends what was started, last first. What does not end by itself is killed when this process has ended, by
+ * the watchdog that started it (test/support/guard.mjs).
+ * @param {number} status
+ */
+async function stop(status) {
+  if (stopping) return
+  stopping = true
+  setTimeout(() => process.exit(status), STOP_MS_MAX).unref()
+  for (const end of undo.reverse()) await end().catch(() => {})
+  process.exit(status)
+}
+
+/** @param {unknown} error */
+function fail(error) {
+  if (stopping) return
+  console.error(`${midLine ? '\n' : ''}demo: ${error instanceof Error ? error.message : String(error)}`)
+  void stop(error instanceof UsageError ? USAGE_STATUS : 1)
+}
+
+/**
+ * One line of progress around `work`.
+ * @template T
+ * @param {string} what
+ * @param {() => Promise<T>} work
+ */
+async function step(what, work) {
+  process.stdout.write(`${what} ... `)
+  midLine = true
+  const begin = performance.now()
+  const result = await work()
+  midLine = false
+  if (!stopping) console.log(`done (${((performance.now() - begin) / 1000).toFixed(1)} s)`)
+  return result
+}
+
+/** @param {Awaited<ReturnType<typeof startStack>>} stack */
+function announce({ tokens, ports }) {
+  const page = `http://127.0.0.1:${ports.websocket}/console`
+  const socket = `ws://127.0.0.1:${ports.websocket}/`
+  const tokenOf = (/** @type {string} */ role) => tokens.find((reader) => reader.role === role)?.token
+  console.log(`
+${bold('Events appear live in a browser at')}
+  ${page}#token=${tokenOf('admin')}&names=*
+
+${bold('Tokens')} (put another one into the page to see what its owner may see)
+${tokens.map(({ role, token, who }) => `  ${role.padEnd(6)}  ${token}  ${who}`).join('\n')}
+
+${bold('In a terminal')}, each event as a line of JSON
+  node deploy/demo/tail.mjs --url ${socket} --token ${tokenOf('user')}
+
+WebSocket  ${socket}
+Metrics    http://127.0.0.1:${ports.edge}/metrics (edge), http://127.0.0.1:${ports.ingest}/metrics (ingest)
+
+${bold('Ctrl-C')} ends the demo and leaves nothing behind.
+`)
+}
+
+async function main() {
+  const { help, port, durationMs, amqpUrl, redisUrl } = readOptions(process.argv.slice(2), process.env)
+  if (help) return void console.log(USAGE)
+  const websocketPort = await choosePort(port)
+  const servers = [
+    ...(redisUrl === null ? ['redis-server'] : []),
+    ...(amqpUrl === null ? ['rabbitmq-server'] : []),
+  ]
+  const onStop = (/** @type {() => Promise<void>} */ end) => void undo.push(end)
+  await installBrokers(servers, step, onStop)
+  if (!packagesInstalled()) await step('Installing npm packages (npm ci; minutes at most)', installPackages)
+  if (!programsBuilt()) await step('Building the programs', buildPrograms)
+  const stack = await startStack({ port: websocketPort, amqpUrl, redisUrl, step, onStop, failed: fail })
+  if (stopping) return
+  announce(stack)
+  if (durationMs !== null) setTimeout(() => void stop(0), durationMs)
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => {
+    if (!stopping) console.log('\nEnding the demo ...')
+    void stop(0)
+  })
+process.on('unhandledRejection', fail)
+main().catch(fail)

@@ -1,0 +1,248 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readdir } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { connect, type Client } from '../support/client.js'
+import { temporaryDirectory } from '../support/guard.mjs'
+import { freePort } from '../support/port.mjs'
+import { sharedRabbit } from '../support/rabbitmq.mjs'
+import { startRedis } from '../support/redis.mjs'
+import { waitFor } from '../support/wait.mjs'
+import { descendantsOf, processes, runs, type Process } from './support/processes.js'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const DEMO = fileURLToPath(new URL('../../deploy/demo/demo.mjs', import.meta.url))
+// On a busy machine, and with the programs to be built first.
+const START_MS_MAX = 150_000
+const END_MS_MAX = 25_000
+
+interface Demo {
+  readonly child: ChildProcess
+  /** TMPDIR of the demo. */
+  readonly directory: string
+  readonly output: () => string
+  readonly exit: Promise<[number | null, NodeJS.Signals | null]>
+  /** Waits until it has printed its addresses, and gives them. */
+  announced(): Promise<{ tokens: Record<'user' | 'admin' | 'master', string>; socket: string; page: string }>
+}
+
+/** Starts the demo as a terminal does: in a process group of its own. */
+async function startDemo(command: readonly string[], env: Record<string, string> = {}): Promise<Demo> {
+  const directory = `${await temporaryDirectory('demo-test')}/tmp`
+  await mkdir(directory)
+  const child = spawn(command[0]!, command.slice(1), {
+    cwd: ROOT,
+    env: { ...process.env, NODE_OPTIONS: '', TMPDIR: directory, ...env },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  const exit = once(child, 'exit') as Demo['exit']
+  const announced = async () => {
+    await waitFor(
+      () => {
+        if (child.exitCode !== null) throw new Error(`the demo ended: ${text}`)
+        return text.includes('leaves nothing behind')
+      },
+      { timeoutMs: START_MS_MAX, what: 'the demo to announce itself' },
+    ).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${text}`)
+    })
+    const find = (pattern: RegExp): string => pattern.exec(text)![1]!
+    return {
+      tokens: {
+        user: find(/^ {2}user +(\S+)/m),
+        admin: find(/^ {2}admin +(\S+)/m),
+        master: find(/^ {2}master +(\S+)/m),
+      },
+      socket: find(/^WebSocket +(\S+)/m),
+      page: find(/(http\S+\/console)#token=/),
+    }
+  }
+  return { child, directory, output: () => text, exit, announced }
+}
+
+/** Fails unless everything that the demo started is gone, with its files. */
+async function expectNothingLeft({ directory }: Demo, started: readonly Process[]): Promise<void> {
+  const left = () => [
+    ...started.filter(runs).map(({ pid, command }) => `${pid} ${command}`),
+    ...processes()
+      .filter(({ command }) => command.includes(directory))
+      .map(({ pid, command }) => `${pid} ${command}`),
+  ]
+  await waitFor(() => left().length === 0, { timeoutMs: 5000, what: 'the processes to end' }).catch(() => {})
+  expect(left()).to.deep.equal([])
+  await waitFor(async () => (await readdir(directory)).length === 0, { what: 'the files to go' }).catch(
+    () => {},
+  )
+  expect(await readdir(directory)).to.deep.equal([])
+}
+
+interface Body {
+  name: string
+  tenant_uuid?: string
+}
+
+/** The next `count` events of a started session of version 2. */
+async function events(client: Client, count: number): Promise<Body[]> {
+  const bodies: Body[] = []
+  while (bodies.length < count) {
+    const message = await client.next(30_000)
+    if (message['op'] === 'event') bodies.push(message['data'] as Body)
+  }
+  return bodies
+}
+
+const tenantsOf = (bodies: Body[]) => new Set(bodies.map(({ tenant_uuid }) => tenant_uuid))
+const usersOf = (bodies: Body[]) =>
+  new Set(bodies.flatMap((body) => Object.keys(body).filter((key) => /^user_uuid:[0-9a-f-]{36}$/.test(key))))
+
+describe('npm run demo', function () {
+  this.timeout(START_MS_MAX + 60_000)
+  let demo: Demo
+  let addresses: Awaited<ReturnType<Demo['announced']>>
+  const clients: Client[] = []
+
+  before(async () => {
+    demo = await startDemo(['npm', 'run', 'demo', '--', '--port', '0'])
+    addresses = await demo.announced()
+  })
+
+  after(() => {
+    if (demo.child.exitCode === null && demo.child.pid !== undefined) process.kill(-demo.child.pid, 'SIGINT')
+  })
+
+  function open(role: 'user' | 'admin' | 'master'): Promise<Client> {
+    const client = connect(addresses.socket, { token: addresses.tokens[role], version: 2 })
+    clients.push(client)
+    return client.start('*')
+  }
+
+  it('shows a user what concerns her, and nothing else', async () => {
+    const bodies = await events(await open('user'), 10)
+    expect(tenantsOf(bodies).size).to.equal(1)
+    const toUsers = bodies.filter((body) => !('user_uuid:*' in body))
+    expect(toUsers).not.to.be.empty
+    const common = [...usersOf(toUsers)].filter((user) => toUsers.every((body) => user in body))
+    expect(common).to.have.length(1)
+  })
+
+  it('shows an administrator the events of all users of one tenant', async () => {
+    const client = await open('admin')
+    const bodies: Body[] = []
+    while (usersOf(bodies).size < 3) bodies.push(...(await events(client, 1)))
+    expect(tenantsOf(bodies).size).to.equal(1)
+  })
+
+  it('shows the master tenant the events of all tenants', async () => {
+    const client = await open('master')
+    const bodies: Body[] = []
+    while (tenantsOf(bodies).size < 2) bodies.push(...(await events(client, 1)))
+  })
+
+  it('has two workers', async () => {
+    const edge = descendantsOf(demo.child.pid!).filter(({ command }) => /wazo-websocketd-edge/.test(command))
+    expect(edge).to.have.length(3)
+  })
+
+  it('serves the page at the address that it prints', async () => {
+    const response = await fetch(addresses.page)
+    expect(response.status).to.equal(200)
+    expect(await response.text()).to.contain('Wazo events, live')
+  })
+
+  it('prints a command that shows events in the terminal', async () => {
+    const command = /^ {2}(node deploy\/demo\/tail\.mjs .*)$/m.exec(demo.output())![1]!
+    const tail = spawn('sh', ['-c', `exec ${command}`], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+    try {
+      const lines = createInterface({ input: tail.stdout })
+      const [line] = (await once(lines, 'line', { signal: AbortSignal.timeout(30_000) })) as [string]
+      expect(JSON.parse(line)).to.include.keys('name', 'data')
+    } finally {
+      tail.kill()
+    }
+  })
+
+  it('ends on Ctrl-C, closes its sessions in order and leaves nothing behind', async () => {
+    const started = descendantsOf(demo.child.pid!)
+    expect(
+      started.filter(({ command }) => /redis-server|beam\.smp|epmd/.test(command)),
+    ).to.have.length.of.at.least(3)
+    process.kill(-demo.child.pid!, 'SIGINT')
+    const timer = setTimeout(() => process.kill(-demo.child.pid!, 'SIGKILL'), END_MS_MAX)
+    expect(await demo.exit).to.deep.equal([0, null])
+    clearTimeout(timer)
+    await expectNothingLeft(demo, started)
+    for (const client of clients) expect((await client.closed).code).to.equal(1012)
+  })
+})
+
+describe('The demo, when it does not go as planned,', function () {
+  this.timeout(START_MS_MAX + 60_000)
+  let redis: Awaited<ReturnType<typeof startRedis>>
+  let named: Record<string, string>
+
+  before(async () => {
+    redis = await startRedis()
+    named = { DEMO_AMQP_URL: await (await sharedRabbit()).vhost('demo'), DEMO_REDIS_URL: redis.url }
+  })
+
+  after(() => redis.stop())
+
+  it('ends after its duration, and leaves the brokers alone that the environment names', async () => {
+    const demo = await startDemo([process.execPath, DEMO, '--port', '0', '--duration', '2'], named)
+    await demo.announced()
+    const started = descendantsOf(demo.child.pid!)
+    expect(started.filter(({ command }) => /redis-server|beam\.smp/.test(command))).to.deep.equal([])
+    expect(await demo.exit).to.deep.equal([0, null])
+    await expectNothingLeft(demo, started)
+  })
+
+  it('says in one line which program ended, and ends the others', async () => {
+    const demo = await startDemo([process.execPath, DEMO, '--port', '0'], named)
+    await demo.announced()
+    const started = descendantsOf(demo.child.pid!)
+    process.kill(started.find(({ command }) => /wazo-websocketd-ingest/.test(command))!.pid, 'SIGKILL')
+    expect(await demo.exit).to.deep.equal([1, null])
+    expect(demo.output()).to.match(/^demo: The ingest ended \(SIGKILL\)/m)
+    await expectNothingLeft(demo, started)
+  })
+
+  it('leaves nothing behind even when it is killed', async () => {
+    const demo = await startDemo([process.execPath, DEMO, '--port', '0'], named)
+    await demo.announced()
+    const started = descendantsOf(demo.child.pid!)
+    demo.child.kill('SIGKILL')
+    await demo.exit
+    await expectNothingLeft(demo, started)
+  })
+
+  it('says in one line that its port is in use', async () => {
+    const port = await freePort()
+    const server = createServer().listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    const demo = await startDemo([process.execPath, DEMO, '--port', String(port)])
+    expect(await demo.exit).to.deep.equal([1, null])
+    server.close()
+    expect(demo.output()).to.match(new RegExp(`^demo: Port ${port} is in use; [^\n]+\n$`))
+    await expectNothingLeft(demo, [])
+  })
+
+  it('says in one line what is wrong with its options', async () => {
+    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) => {
+      execFile(
+        process.execPath,
+        [DEMO, '--prot'],
+        { env: { ...process.env, NODE_OPTIONS: '' } },
+        (error, _, stderr) => resolve({ code: error?.code, stderr }),
+      )
+    })
+    expect(code).to.equal(64)
+    expect(stderr).to.match(/^demo: Unknown option '--prot'[^\n]*\n$/)
+  })
+})
