@@ -142,10 +142,11 @@ describe('npm run demo', function () {
   it('shows the master tenant the events of all tenants', async () => {
     const client = await open('master')
     const bodies: Body[] = []
-    while (tenantsOf(bodies).size < 2) bodies.push(...(await events(client, 1)))
+    while (tenantsOf(bodies).size < 2 && bodies.length < 1000) bodies.push(...(await events(client, 1)))
+    expect(tenantsOf(bodies).size).to.be.at.least(2)
   })
 
-  it('has two workers', async () => {
+  it('has two workers', () => {
     const edge = descendantsOf(demo.child.pid!).filter(({ command }) => /wazo-websocketd-edge/.test(command))
     expect(edge).to.have.length(3)
   })
