@@ -29,6 +29,8 @@ const logLevel = z.preprocess(
 
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+const WORKERS = 'auto or a whole number from 1 to 1024'
+
 const authSchema = z.object({
   host: text('a host name').default('localhost'),
   port: port().default(80),
@@ -140,7 +142,7 @@ export const configSchema = z.object({
   websocket: websocketSchema,
   /** `auto`: as many as this process may use processors. */
   process_workers: z
-    .union([z.literal('auto'), count(1, 1024)], { error: 'auto or a whole number from 1 to 1024' })
+    .union([z.literal('auto', { error: WORKERS }), count(1, 1024, WORKERS)], { error: WORKERS })
     .default('auto'),
   /** Accepted from older files; has no effect. */
   worker_connections: z.unknown().default(null),

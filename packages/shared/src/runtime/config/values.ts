@@ -22,10 +22,14 @@ export function flag() {
 }
 
 /** A whole number from `min` to `max`. */
-export function count(min = 1, max = Number.MAX_SAFE_INTEGER) {
-  const expected =
-    max === Number.MAX_SAFE_INTEGER ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`
+export function count(min = 1, max = Number.MAX_SAFE_INTEGER, expected = countText(min, max)) {
   return z.int({ error: expected }).min(min, { error: expected }).max(max, { error: expected })
+}
+
+function countText(min: number, max: number): string {
+  return max === Number.MAX_SAFE_INTEGER
+    ? `a whole number from ${min}`
+    : `a whole number from ${min} to ${max}`
 }
 
 /** A TCP port; 0 lets the system choose one. */

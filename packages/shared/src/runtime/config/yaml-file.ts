@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { parseDocument } from 'yaml'
+import {
+  parseDocument,
+  type CollectionTag,
+  type ParseOptions,
+  type ScalarTag,
+  type SchemaOptions,
+  type Tags,
+} from 'yaml'
 import { ConfigError } from './error.js'
 import { treeOf, type Tree } from './tree.js'
 
@@ -9,6 +16,22 @@ export interface YamlFile {
 }
 
 const ALIASES_MAX = 100
+
+/** The dialect of PyYAML: YAML 1.1, but a single `y` or `n` is a text. */
+const DIALECT: ParseOptions & SchemaOptions & { readonly version: '1.1' } = {
+  version: '1.1',
+  customTags: (tags: Tags) =>
+    tags.map((tag) => {
+      if (typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:bool' || !isScalarTag(tag)) return tag
+      return tag.test === undefined
+        ? tag
+        : { ...tag, test: new RegExp(tag.test.source.replace(/[YN]\|[yn]\|/, '')) }
+    }),
+}
+
+function isScalarTag(tag: ScalarTag | CollectionTag): tag is ScalarTag {
+  return tag.collection === undefined
+}
 
 /**
  * Reads a YAML mapping as the incumbent does: YAML 1.1 (`yes` is true), a repeated key's last value wins.
@@ -21,7 +44,7 @@ export function readYamlFile(path: string): YamlFile {
 
 /** The same for a text; `source` stands for it in errors and reports. */
 export function parseYaml(text: string, source: string): YamlFile {
-  const document = parseDocument(text, { version: '1.1' })
+  const document = parseDocument(text, DIALECT)
   const warnings: string[] = []
   for (const error of document.errors) {
     const line = error.linePos?.[0].line ?? 1
@@ -49,6 +72,6 @@ function toValue(document: ReturnType<typeof parseDocument>, source: string): un
 
 /** Reads one scalar or list as YAML would; undefined when it is no YAML. */
 export function parseYamlValue(text: string): unknown {
-  const document = parseDocument(text, { version: '1.1' })
+  const document = parseDocument(text, DIALECT)
   return document.errors.length > 0 ? undefined : toValue(document, 'value')
 }

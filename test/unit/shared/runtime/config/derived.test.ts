@@ -1,0 +1,55 @@
+import { defaultConfig } from '@wazo-websocketd/shared/runtime/config/defaults'
+import {
+  authTryMs,
+  authUrl,
+  busUrl,
+  effectiveLogLevel,
+  maskedUrl,
+  workerCount,
+} from '@wazo-websocketd/shared/runtime/config/derived'
+import { expect } from 'chai'
+import { availableParallelism } from 'node:os'
+
+const config = defaultConfig()
+
+describe('what follows from the configuration', () => {
+  it('encodes every part of the address of the bus', () => {
+    const url = busUrl({ host: 'rabbit', port: 5672, username: 'a@b', password: 'p/w:d?#', vhost: '/wazo x' })
+    expect(url).to.equal('amqp://a%40b:p%2Fw%3Ad%3F%23@rabbit:5672/%2Fwazo%20x')
+  })
+
+  it('puts an IPv6 address in brackets', () => {
+    expect(busUrl({ ...config.bus, host: '::1' })).to.equal('amqp://guest:guest@[::1]:5672/%2F')
+  })
+
+  it('joins the address of wazo-auth with its prefix', () => {
+    expect(authUrl(config.auth)).to.equal('http://localhost:80/api/auth')
+    expect(authUrl({ ...config.auth, https: true, port: 9497, prefix: null })).to.equal(
+      'https://localhost:9497',
+    )
+    expect(authUrl({ ...config.auth, prefix: 'api/auth/' })).to.equal('http://localhost:80/api/auth')
+  })
+
+  it('lets debug win over log_level', () => {
+    expect(effectiveLogLevel({ debug: true, log_level: 'error' })).to.equal('debug')
+    expect(effectiveLogLevel({ debug: false, log_level: 'error' })).to.equal('error')
+  })
+
+  it('counts the processors for auto', () => {
+    expect(workerCount({ process_workers: 'auto' })).to.equal(availableParallelism())
+    expect(workerCount({ process_workers: 7 })).to.equal(7)
+  })
+
+  it('lets auth.timeout win over the limit', () => {
+    expect(authTryMs(config)).to.equal(3000)
+    expect(authTryMs({ ...config, auth: { ...config.auth, timeout: 1.5 } })).to.equal(1500)
+  })
+
+  it('masks the password in a url, and all of what is no url', () => {
+    expect(maskedUrl('redis://user:secret@h:1/2')).to.equal('redis://user:********@h:1/2')
+    expect(maskedUrl('redis://:secret@h:1')).to.equal('redis://:********@h:1')
+    expect(maskedUrl('redis://h:1')).to.equal('redis://h:1')
+    expect(maskedUrl('redis://h:1?password=secret')).to.equal('redis://h:1?********')
+    expect(maskedUrl('secret')).to.equal('********')
+  })
+})
