@@ -1,0 +1,136 @@
+/**
+ * Which folder may import which. Everything not listed is forbidden, so a new import is a decision made here.
+ * test/unit/dependency-rules.test.ts shows that each rule can fail.
+ */
+const DOMAIN = '^packages/shared/src/domain/'
+const CLOCK = '^packages/shared/src/runtime/clock[.]ts$'
+const SHARED = '^packages/shared/src/'
+const CONFIG = '^packages/shared/src/runtime/config/'
+/** The only places that read the configuration and construct things. */
+const ROOTS = '^packages/(ingest|edge)/src/(main|worker)[.]ts$'
+
+const edge = (folder) => `^packages/edge/src/${folder}/`
+const npm = (...names) => `(^|/)node_modules/(@types/)?(${names.join('|')})/`
+
+/** `node:` modules, for those who are allowed to talk to the machine. */
+const NODE = { dependencyTypesNot: ['core'] }
+/** Imports that are gone at run time: interfaces between folders, and the type of the injected logger. */
+const TYPES = { dependencyTypesNot: ['type-only'] }
+
+/**
+ * The rules of one folder: what it may import, and what it may import besides when only the types are used.
+ * @param {string} name
+ * @param {string} from
+ * @param {{ values: string[], types?: string[], node?: boolean }} may
+ */
+function folder(name, from, { values, types = [], node = false }) {
+  const others = node ? NODE : {}
+  return [
+    {
+      name,
+      comment: `${from} imports only ${values.join(', ')}${node ? ' and node:' : ''}`,
+      severity: 'error',
+      from: { path: from, pathNot: ROOTS },
+      to: { pathNot: values, dependencyTypesNot: [...(others.dependencyTypesNot ?? []), 'type-only'] },
+    },
+    {
+      name: `${name}-types`,
+      comment: `${from} imports types only from ${[...values, ...types].join(', ')}`,
+      severity: 'error',
+      from: { path: from, pathNot: ROOTS },
+      to: { pathNot: [...values, ...types], dependencyTypes: ['type-only'], ...others },
+    },
+  ]
+}
+
+const PINO = npm('pino')
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...folder('domain', DOMAIN, { values: [DOMAIN] }),
+    ...folder('runtime', '^packages/shared/src/runtime/', {
+      values: [SHARED, npm('pino', 'prom-client', 'ioredis', 'zod', 'yaml', 'commander')],
+      node: true,
+    }),
+    ...folder('auth', edge('auth'), {
+      values: [edge('auth'), SHARED, npm('undici', 'bullmq', 'lru-cache')],
+      types: ['^packages/edge/src/session/ports[.]ts$', PINO],
+      node: true,
+    }),
+    ...folder('bus', edge('bus'), {
+      values: [edge('bus'), SHARED, npm('ioredis')],
+      types: [PINO],
+      node: true,
+    }),
+    ...folder('route', edge('route'), { values: [edge('route'), DOMAIN] }),
+    ...folder('session', edge('session'), {
+      values: [edge('session'), DOMAIN, CLOCK],
+      types: ['^packages/edge/src/bus/ports[.]ts$', edge('route'), PINO],
+    }),
+    ...folder('socket', edge('socket'), {
+      values: [edge('socket'), edge('session'), DOMAIN, CLOCK, npm('ws')],
+      types: [PINO],
+      node: true,
+    }),
+    ...folder('cluster', edge('cluster'), { values: [edge('cluster'), SHARED], types: [PINO], node: true }),
+    ...folder('console', edge('console'), { values: [edge('console'), SHARED], types: [PINO], node: true }),
+    ...folder('ingest', '^packages/ingest/src/', {
+      values: ['^packages/ingest/src/', SHARED, npm('amqplib', 'ioredis')],
+      types: [PINO],
+      node: true,
+    }),
+    {
+      name: 'edge-never-ingest',
+      comment: 'The programs share packages/shared, and nothing else.',
+      severity: 'error',
+      from: { path: '^packages/edge/' },
+      to: { path: '^packages/ingest/' },
+    },
+    {
+      name: 'ingest-never-edge',
+      severity: 'error',
+      from: { path: '^packages/ingest/' },
+      to: { path: '^packages/edge/' },
+    },
+    {
+      name: 'configuration-in-roots-only',
+      comment: 'Classes take plain options; main and worker translate the configuration into them.',
+      severity: 'error',
+      from: { path: '^packages/(ingest|edge)/src/', pathNot: ROOTS },
+      to: { path: CONFIG },
+    },
+    {
+      name: 'source-never-test',
+      severity: 'error',
+      from: { path: '^packages/' },
+      to: { path: '^(test|deploy)/' },
+    },
+    {
+      name: 'declared',
+      comment: "A package imports at run time only what its own package.json lists under 'dependencies'.",
+      severity: 'error',
+      from: { path: '^packages/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], ...TYPES },
+    },
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'resolvable',
+      comment: 'An import that cannot be followed would escape every other rule.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)dist/' },
+    tsPreCompilationDeps: true,
+    combinedDependencies: false,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['source', 'import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.mts', '.js', '.mjs', '.cjs', '.json'],
+    },
+  },
+}
