@@ -79,11 +79,13 @@ class Writer {
   }
 
   u8(value: number): void {
-    this.view.setUint8(this.room(1), value)
+    const at = this.room(1) // first: it may replace the buffer
+    this.view.setUint8(at, value)
   }
 
   u32(value: number): void {
-    this.view.setUint32(this.room(4), value)
+    const at = this.room(4)
+    this.view.setUint32(at, value)
   }
 
   offset(value: Offset): void {
@@ -93,12 +95,14 @@ class Writer {
   }
 
   f64(value: number): void {
-    this.view.setFloat64(this.room(8), value)
+    const at = this.room(8)
+    this.view.setFloat64(at, value)
   }
 
   blob(value: Uint8Array): void {
     this.u32(value.length)
-    this.bytes.set(value, this.room(value.length))
+    const at = this.room(value.length)
+    this.bytes.set(value, at)
   }
 
   string(value: string): void {
