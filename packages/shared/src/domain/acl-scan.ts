@@ -18,6 +18,8 @@ const HASH = 0x23
 /** One required ACL while it is judged for one session. */
 export class Scan {
   readonly text: string
+  /** Whether an alternative word contains a `.`, so that it may match in more than one way. */
+  readonly dotted: boolean
   private readonly user: string
   private readonly session: string
   private left = ACL_DECISION_CHARACTERS_MAX
@@ -27,6 +29,7 @@ export class Scan {
     this.text = text
     this.user = user
     this.session = session
+    this.dotted = user.includes('.') || session.includes('.')
   }
 
   /** Whether the decision has looked at more than it may. */

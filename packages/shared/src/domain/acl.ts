@@ -1,48 +1,42 @@
 /** What a token's ACL allows (contract, section 5). */
 import { matchesGreedily } from './acl-match.js'
-import { Pattern } from './acl-pattern.js'
+import { firstWord, fragmentsOf, isLiteral, isPersonal, mayMatch } from './acl-pattern.js'
 import { Scan } from './acl-scan.js'
 import { matchesBySets } from './acl-sets.js'
 
 export { ACL_DECISION_CHARACTERS_MAX } from './acl-scan.js'
 
 /** What taking one character of a pattern apart costs, in characters compared. */
-const PARSE_COST = 8
+const PARSE_COST_FACTOR = 8
 
 /** The patterns of one kind (allowing or denying), found by their first word. */
 class PatternSet {
   readonly personal: boolean
   private readonly everything: boolean
   private readonly literals = new Set<string>()
-  private readonly byFirstWord = new Map<string, Pattern[]>()
-  private readonly others: Pattern[] = []
+  private readonly byFirstWord = new Map<string, string[]>()
+  private readonly others: string[] = []
 
-  constructor(sources: ReadonlySet<string>) {
-    let personal = false
-    this.everything = sources.has('#')
-    for (const source of sources) {
-      const pattern = new Pattern(source)
-      personal ||= pattern.personal
-      if (pattern.literal) this.literals.add(source)
-      else this.listOf(pattern).push(pattern)
+  constructor(patterns: readonly string[]) {
+    this.everything = patterns.includes('#')
+    this.personal = patterns.some(isPersonal)
+    for (const pattern of patterns) {
+      if (isLiteral(pattern)) this.literals.add(pattern)
+      else this.listOf(firstWord(pattern)).push(pattern)
     }
-    this.personal = personal
     // Short ones first: an answer that is cheap to find is not lost behind costly ones.
-    this.others.sort((a, b) => a.source.length - b.source.length)
+    this.others.sort((a, b) => a.length - b.length)
   }
 
-  matches(scan: Scan, dotted: boolean): boolean {
+  matches(scan: Scan): boolean {
     const { text } = scan
     if (this.everything || this.literals.has(text)) return true
     const dot = text.indexOf('.')
-    const firstWord = dot < 0 ? text : text.slice(0, dot)
-    return (
-      anyMatches(this.byFirstWord.get(firstWord) ?? [], scan, dotted) || anyMatches(this.others, scan, dotted)
-    )
+    const named = this.byFirstWord.get(dot < 0 ? text : text.slice(0, dot))
+    return (named !== undefined && anyMatches(named, scan)) || anyMatches(this.others, scan)
   }
 
-  private listOf(pattern: Pattern): Pattern[] {
-    const word = pattern.firstWord()
+  private listOf(word: string | null): string[] {
     if (word === null) return this.others
     let list = this.byFirstWord.get(word)
     if (list === undefined) this.byFirstWord.set(word, (list = []))
@@ -50,19 +44,19 @@ class PatternSet {
   }
 }
 
-function anyMatches(patterns: readonly Pattern[], scan: Scan, dotted: boolean): boolean {
+function anyMatches(patterns: readonly string[], scan: Scan): boolean {
   for (const pattern of patterns) {
-    if (!pattern.mayMatch(scan.text)) continue
+    const slow = scan.dotted && isPersonal(pattern)
+    if (!slow && !mayMatch(pattern, scan.text)) continue
     if (scan.exhausted) return false
-    scan.spend(PARSE_COST * pattern.source.length)
-    const fragments = pattern.fragments()
-    const slow = dotted && pattern.personal
+    scan.spend(PARSE_COST_FACTOR * pattern.length)
+    const fragments = fragmentsOf(pattern)
     if (slow ? matchesBySets(fragments, scan) : matchesGreedily(fragments, scan)) return true
   }
   return false
 }
 
-/** The ACL of a token, ready to be asked. Holds no more memory than its patterns. */
+/** The ACL of a token, ready to be asked. Keeps the patterns' texts and little more. */
 export class CompiledAcl {
   /** Whether the answer can differ between two users or sessions with this ACL. */
   readonly personal: boolean
@@ -70,11 +64,11 @@ export class CompiledAcl {
   private readonly denied: PatternSet
 
   constructor(patterns: readonly string[]) {
-    const allowed = new Set<string>()
-    const denied = new Set<string>()
+    const allowed: string[] = []
+    const denied: string[] = []
     for (const pattern of patterns) {
-      if (pattern.startsWith('!')) denied.add(pattern.slice(1))
-      else allowed.add(pattern)
+      if (pattern.startsWith('!')) denied.push(pattern.slice(1))
+      else allowed.push(pattern)
     }
     this.allowed = new PatternSet(allowed)
     this.denied = new PatternSet(denied)
@@ -87,9 +81,8 @@ export class CompiledAcl {
    */
   allows(requiredAcl: string, userUuid: string, sessionUuid: string): boolean {
     const scan = new Scan(requiredAcl, userUuid, sessionUuid)
-    const dotted = userUuid.includes('.') || sessionUuid.includes('.')
-    if (this.denied.matches(scan, dotted) || scan.exhausted) return false
-    return this.allowed.matches(scan, dotted)
+    if (this.denied.matches(scan) || scan.exhausted) return false
+    return this.allowed.matches(scan)
   }
 }
 
