@@ -54,6 +54,12 @@ export interface ChainOptions extends BatchLimits {
   readonly windowMax: number
 }
 
+/** From one offset of the stream to the next one delivered. */
+export interface Jump {
+  readonly from: Offset
+  readonly to: Offset
+}
+
 interface Partition {
   head: Offset
   /** The last batch went in; a follower's was already there. */
@@ -72,7 +78,7 @@ export class Chain {
   private polledAt: number
   private retry: readonly PublishCall[] | null = null
   private reason: AttachReason | null = null
-  private gap: { from: Offset; to: Offset } | null = null
+  private gap: Jump | null = null
 
   /** Attached at the lowest of `heads`, whose message has been verified; the next delivery follows it. */
   constructor(options: ChainOptions, epoch: Epoch, heads: readonly Offset[], now: number) {
@@ -98,25 +104,26 @@ export class Chain {
     return this.window.length
   }
 
-  /** A jump in the numbering that made this chain attach again, for the next one to recognise. */
-  get lastGap(): { readonly from: Offset; readonly to: Offset } | null {
+  /** A jump in the numbering that makes this chain attach again. */
+  get jump(): Jump | null {
     return this.gap
   }
 
   /**
    * Takes the next delivery of the stream. False: it was not taken, because its offset does not follow; the
-   * chain finishes what it has and then wants to attach again. `known` is a gap that an earlier attach has
-   * already shown to be part of the stream (it read on from a verified head and met it again).
+   * chain finishes what it has and then wants to attach again. `known` tells the jumps for which that has
+   * been done before: whoever attached at a verified offset below and met the same jump again has shown
+   * that it is part of the stream.
    */
-  deliver(delivery: Delivery, known: { readonly from: Offset; readonly to: Offset } | null = null): boolean {
+  deliver(delivery: Delivery, known: (jump: Jump) => boolean = () => false): boolean {
     if (this.gap !== null || this.reason !== null) return false
-    const { offset } = delivery
-    const proven = known?.from === this.read && known.to === offset
-    if (offset <= this.read || (offset - this.read > OFFSET_STEP_MAX && !proven)) {
-      this.gap = { from: this.read, to: offset }
+    const jump = { from: this.read, to: delivery.offset }
+    const step = jump.to - jump.from
+    if (step <= 0 || (step > OFFSET_STEP_MAX && !known(jump))) {
+      this.gap = jump
       return false
     }
-    this.read = offset
+    this.read = delivery.offset
     this.window.push(delivery)
     return true
   }

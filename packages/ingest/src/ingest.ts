@@ -55,6 +55,7 @@ export class Ingest {
     const { canary, announcer } = this.parts
     canary.start()
     announcer.start()
+    signal.addEventListener('abort', () => announcer.stop())
     while (!signal.aborted) {
       try {
         await this.connection(signal)
@@ -63,7 +64,6 @@ export class Ingest {
       }
       await this.sleep(this.backoff.next(), signal)
     }
-    announcer.stop()
     await canary.stop()
   }
 
@@ -98,6 +98,7 @@ export class Ingest {
       const attachment = await this.setup(connection, signal)
       this.backoff.reset()
       this.said = null
+      this.parts.canary.send() // the sooner one comes through, the sooner this ingest is up
       why = await pipeline.run(attachment, signal)
     } catch (error) {
       if (signal.aborted) return

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Attachment } from './attach.js'
 import { Chain } from './chain.js'
-import type { Answer, AttachReason, ChainOptions, PublishCall } from './chain.js'
+import type { Answer, AttachReason, ChainOptions, Jump, PublishCall } from './chain.js'
 import type { Delivery } from './delivery.js'
 import { receive } from './intake.js'
 import type { IntakeOptions } from './intake.js'
@@ -31,11 +31,13 @@ export interface PipelineParts {
 }
 
 const DROP_LOGS_PER_MINUTE_MAX = 10
+const JUMPS_REMEMBERED_MAX = 1000
 
 export class Pipeline {
   private readonly options: PipelineOptions
   private readonly parts: PipelineParts
-  private knownGap: Chain['lastGap'] = null
+  /** Jumps of the stream's numbering that attaching again has been tried for. */
+  private readonly jumps = new Set<string>()
   private wake: () => void = () => undefined
   private dropLogs = { since: 0, count: 0 }
 
@@ -56,7 +58,7 @@ export class Pipeline {
     consumer.inbox.flow(
       (message) => {
         const delivery = receive(message, this.options.intake, clock)
-        chain.deliver(delivery, this.knownGap)
+        chain.deliver(delivery, (jump) => this.jumps.has(nameOf(jump)))
         this.wake()
       },
       () => {
@@ -67,12 +69,19 @@ export class Pipeline {
     try {
       return await this.drive(chain, attachment, signal)
     } finally {
-      this.knownGap = chain.lastGap
+      this.remember(chain.jump)
       signal.removeEventListener('abort', stop)
       situation.attached = false
       this.parts.metrics.publishing(false)
       await consumer.close()
     }
+  }
+
+  private remember(jump: Jump | null): void {
+    if (jump === null) return
+    this.jumps.add(nameOf(jump))
+    const [oldest] = this.jumps
+    if (this.jumps.size > JUMPS_REMEMBERED_MAX && oldest !== undefined) this.jumps.delete(oldest)
   }
 
   private async drive(
@@ -204,6 +213,10 @@ export class Pipeline {
   private sleep(ms: number): Promise<void> {
     return new Promise((resolve) => this.parts.clock.after(ms, resolve))
   }
+}
+
+function nameOf({ from, to }: Jump): string {
+  return `${from}-${to}`
 }
 
 function nextTick(): Promise<void> {

@@ -85,6 +85,7 @@ export class Announcer {
   /** Says nothing from now on: an ingest that ends in order is silent, not down. */
   stop(): void {
     this.timer?.cancel()
+    this.timer = null
   }
 
   /** The situation changed: says so at once if that makes another state. */

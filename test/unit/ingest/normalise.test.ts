@@ -37,7 +37,12 @@ describe('normalise', () => {
       'user_uuid:u1': true,
       'user_uuid:u2': true,
     })
-    expect(got).to.include({ name: 'call_created', tenant: TENANT, requiredAcl: 'events.calls.u1', everyone: false })
+    expect(got).to.include({
+      name: 'call_created',
+      tenant: TENANT,
+      requiredAcl: 'events.calls.u1',
+      everyone: false,
+    })
     expect(got.users).to.deep.equal(['u1', 'u2'])
     expect(got.revokedSession).to.equal(null)
   })
@@ -50,13 +55,28 @@ describe('normalise', () => {
   it('reads what the headers lack from the root of the body', () => {
     const body = JSON.stringify({ name: 'x', tenant_uuid: TENANT, required_acl: 'a.b', 'user_uuid:*': true })
     for (const headers of [undefined, {}])
-      expect(event(headers, body)).to.include({ name: 'x', tenant: TENANT, requiredAcl: 'a.b', everyone: true })
+      expect(event(headers, body)).to.include({
+        name: 'x',
+        tenant: TENANT,
+        requiredAcl: 'a.b',
+        everyone: true,
+      })
   })
 
   it('lets a header win over the body, also when it is null', () => {
-    const body = JSON.stringify({ name: 'body', required_acl: 'body', tenant_uuid: 'body', 'user_uuid:*': true })
+    const body = JSON.stringify({
+      name: 'body',
+      required_acl: 'body',
+      tenant_uuid: 'body',
+      'user_uuid:*': true,
+    })
     const headers = { name: 'header', required_acl: null, tenant_uuid: null, 'user_uuid:*': false }
-    expect(event(headers, body)).to.include({ name: 'header', requiredAcl: null, tenant: null, everyone: false })
+    expect(event(headers, body)).to.include({
+      name: 'header',
+      requiredAcl: null,
+      tenant: null,
+      everyone: false,
+    })
   })
 
   it('never takes users other than everyone from the body', () => {

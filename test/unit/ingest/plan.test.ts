@@ -23,8 +23,14 @@ describe('Planner', () => {
   })
 
   it('seeds only the partitions that were lost', () => {
-    expect(new Planner(OPTIONS).plan([meta(30), null], MEMORY, 0)).to.deep.include({ kind: 'seed', partitions: [1] })
-    expect(new Planner(OPTIONS).plan([null, meta(30)], MEMORY, 0)).to.deep.include({ kind: 'seed', partitions: [0] })
+    expect(new Planner(OPTIONS).plan([meta(30), null], MEMORY, 0)).to.deep.include({
+      kind: 'seed',
+      partitions: [1],
+    })
+    expect(new Planner(OPTIONS).plan([null, meta(30)], MEMORY, 0)).to.deep.include({
+      kind: 'seed',
+      partitions: [0],
+    })
   })
 
   it('without a memory leaves an empty Redis to others for 3 s, then starts an epoch', () => {
@@ -38,7 +44,10 @@ describe('Planner', () => {
     const planner = new Planner(OPTIONS)
     const other = { ...MEMORY, epoch: 'F' as Epoch }
     expect(planner.plan([meta(30), null], other, 0).kind).to.equal('wait')
-    expect(planner.plan([meta(30), null], other, 3000)).to.deep.equal({ kind: 'new-epoch', why: 'redis-empty' })
+    expect(planner.plan([meta(30), null], other, 3000)).to.deep.equal({
+      kind: 'new-epoch',
+      why: 'redis-empty',
+    })
   })
 
   it('starts the 3 s anew when Redis is empty another time', () => {
@@ -64,6 +73,9 @@ describe('Planner', () => {
       expect(planner.plan([meta(1, over), null], MEMORY, 4999)).to.deep.equal(wait)
       expect(planner.plan([meta(2, over), null], MEMORY, 5000)).to.deep.equal(wait)
       expect(planner.plan([meta(2, over), null], MEMORY, 9999)).to.deep.equal(wait)
-      expect(planner.plan([meta(2, over), null], MEMORY, 10_000)).to.deep.equal({ kind: 'new-epoch', why: 'other-stream' })
+      expect(planner.plan([meta(2, over), null], MEMORY, 10_000)).to.deep.equal({
+        kind: 'new-epoch',
+        why: 'other-stream',
+      })
     })
 })

@@ -71,7 +71,9 @@ describe('Ring', () => {
           const place = seen.find((one) => one.offset === trim)
           expect(place).to.not.equal(undefined)
           if (place !== undefined)
-            expect(now - place.at >= OPTIONS.historyMs || bytes - place.bytes >= OPTIONS.historyBytes).to.equal(true)
+            expect(
+              now - place.at >= OPTIONS.historyMs || bytes - place.bytes >= OPTIONS.historyBytes,
+            ).to.equal(true)
         })
       }),
     )
