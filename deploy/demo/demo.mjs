@@ -4,8 +4,8 @@
  * Nothing is imported here that needs an installed package: the demo installs them itself.
  */
 import { USAGE, UsageError, readOptions } from './options.mjs'
-import { installBrokers } from './brokers.mjs'
-import { buildPrograms, installPackages, packagesInstalled, programsBuilt } from './prepare.mjs'
+import { ensureDebian, ensureNode, ensureNpm } from '../../test/support/install.mjs'
+import { buildPrograms, programsBuilt } from './prepare.mjs'
 import { choosePort, startStack } from './stack.mjs'
 
 const USAGE_STATUS = 64
@@ -79,15 +79,16 @@ ${bold('Ctrl-C')} ends the demo and leaves nothing behind.
 async function main() {
   const { help, port, durationMs, amqpUrl, redisUrl } = readOptions(process.argv.slice(2), process.env)
   if (help) return void console.log(USAGE)
+  ensureNode()
   const websocketPort = await choosePort(port)
   const servers = [
     ...(redisUrl === null ? ['redis-server'] : []),
     ...(amqpUrl === null ? ['rabbitmq-server'] : []),
   ]
-  const onStop = (/** @type {() => Promise<void>} */ end) => void undo.push(end)
-  await installBrokers(servers, step, onStop)
-  if (!packagesInstalled()) await step('Installing npm packages (npm ci; minutes at most)', installPackages)
+  await ensureDebian(servers)
+  await ensureNpm()
   if (!programsBuilt()) await step('Building the programs', buildPrograms)
+  const onStop = (/** @type {() => Promise<void>} */ end) => void undo.push(end)
   const stack = await startStack({ port: websocketPort, amqpUrl, redisUrl, step, onStop, failed: fail })
   if (stopping) return
   announce(stack)
