@@ -1,0 +1,186 @@
+import { encodeBatch, encodeState, type IngestState } from '@wazo-websocketd/shared/domain/envelope'
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
+import { keys, NEW_EPOCH_SCRIPT, PUBLISH_SCRIPT, SEED_SCRIPT } from '@wazo-websocketd/shared/runtime/scripts'
+import { RedisBus, type RedisBusOptions } from '@wazo-websocketd/edge/bus/bus'
+import type { BusListener } from '@wazo-websocketd/edge/bus/ports'
+import { Redis } from 'ioredis'
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
+import { event } from '../unit/edge/bus/samples.js'
+
+export const PREFIX = 'wazo-ws'
+export { sleep }
+
+/** Waits until `done` holds; fails with `what` after `withinMs`. */
+export async function until(done: () => boolean, what: string, withinMs = 8_000): Promise<void> {
+  const deadline = Date.now() + withinMs
+  while (!done()) {
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
+    await sleep(5)
+  }
+}
+
+/** Publishes hand-made batches with the real scripts, as an ingest does. */
+export class HandIngest {
+  readonly redis: Redis
+  epoch = 'epoch-1' as Epoch
+  head: Offset = 0
+  state: IngestState = 'up'
+  readonly sent: Offset[] = []
+  private beating: NodeJS.Timeout | null = null
+  private readonly partition: number
+
+  constructor(url: string, partition = 0) {
+    this.partition = partition
+    this.redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 })
+    this.redis.on('error', () => undefined)
+  }
+
+  get names(): ReturnType<typeof keys> {
+    return keys(PREFIX, this.partition)
+  }
+
+  async seed(): Promise<void> {
+    const { meta, log } = this.names
+    await this.redis.eval(SEED_SCRIPT, 2, meta, log, this.epoch, this.head, '00', 'stream', 1)
+  }
+
+  async newEpoch(epoch: string): Promise<void> {
+    const { meta, log } = this.names
+    await this.redis.eval(NEW_EPOCH_SCRIPT, 2, meta, log, this.epoch, epoch, this.head, '00', 'stream', 1)
+    this.epoch = epoch as Epoch
+  }
+
+  /** One batch of `count` events; resolves when it is in the log and on the channel. */
+  async publish(count: number, trimBelow = ''): Promise<void> {
+    const events: BusEvent[] = []
+    for (let i = 1; i <= count; i++) events.push(event(this.head + i))
+    const [prev, last] = [this.head, this.head + Math.max(count, 1)]
+    const bytes = encodeBatch({ epoch: this.epoch, prev, last, events })
+    await this.write(prev, last, Buffer.from(bytes), trimBelow)
+    this.sent.push(...events.map(({ offset }) => offset))
+    this.head = last
+  }
+
+  async write(prev: Offset, last: Offset, bytes: Buffer, trimBelow = ''): Promise<void> {
+    const { meta, log, live } = this.names
+    const arguments_ = [meta, log, live, this.epoch, prev, last, '00', trimBelow, bytes, 'PUBLISH']
+    const answer = (await this.redis.eval(PUBLISH_SCRIPT, 3, ...arguments_)) as string[]
+    if (answer[0] !== 'OK') throw new Error(`publish: ${answer.join(' ')}`)
+  }
+
+  /** Says its state now and each second from now on. */
+  beat(): void {
+    const say = (): void => {
+      if (this.redis.status !== 'ready') return
+      const { epoch, state, head } = this
+      const bytes = Buffer.from(encodeState({ ingest: 'hand', epoch, state, heads: [head] }))
+      this.redis.publish(this.names.live, bytes).catch(() => undefined)
+    }
+    say()
+    this.beating ??= setInterval(say, 1_000)
+  }
+
+  silence(): void {
+    if (this.beating !== null) clearInterval(this.beating)
+    this.beating = null
+  }
+
+  stop(): void {
+    this.silence()
+    this.redis.disconnect()
+  }
+}
+
+/** A bus and everything that it told. */
+export class Listening implements BusListener {
+  readonly bus: RedisBus
+  readonly offsets: Offset[] = []
+  readonly losses: string[] = []
+  readonly recoveries: string[] = []
+  unreadable = 0
+  readiness = 0
+  onEvents: (events: readonly BusEvent[]) => void = () => undefined
+
+  constructor(url: string, options: Partial<RedisBusOptions> = {}) {
+    const connect = (connectionName: string) => () =>
+      new Redis(url, { connectionName, retryStrategy: () => null, maxRetriesPerRequest: null })
+    this.bus = new RedisBus({
+      prefix: PREFIX,
+      lostGraceMs: 2_000,
+      silenceGraceMs: 30_000,
+      redisLostGraceMs: 30_000,
+      redis: { subscriber: connect('subscriber'), commands: connect('commands') },
+      clock: systemClock,
+      logger: pino({ level: 'silent' }),
+      listener: this,
+      metrics: {
+        received: () => undefined,
+        recovery: (result) => this.recoveries.push(result),
+        unreadable: () => this.unreadable++,
+        connected: () => undefined,
+      },
+      ...options,
+    })
+    this.bus.start()
+  }
+
+  events(_partition: number, events: readonly BusEvent[]): void {
+    for (const { offset } of events) this.offsets.push(offset)
+    this.onEvents(events)
+  }
+
+  lost(_partition: number, why: string): void {
+    this.losses.push(why)
+  }
+
+  readinessChanged(): void {
+    this.readiness++
+  }
+}
+
+/** A TCP link that can go dead without a word: what passes over it at the cut is swallowed for ever. */
+export class Link {
+  private readonly server: Server
+  private readonly ends = new Set<Socket>()
+
+  private constructor(server: Server) {
+    this.server = server
+  }
+
+  static async to(port: number): Promise<Link> {
+    const server = createServer()
+    const link = new Link(server)
+    server.on('connection', (near) => {
+      const far = connect(port, '127.0.0.1')
+      near.pipe(far)
+      far.pipe(near)
+      for (const end of [near, far]) {
+        link.ends.add(end)
+        end.on('error', () => undefined)
+      }
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return link
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.server.address() as AddressInfo).port}`
+  }
+
+  /** Every connection of this moment falls silent and stays open; new ones work. */
+  cut(): void {
+    for (const end of this.ends) end.unpipe().pause()
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.ends) end.destroy()
+    this.server.close()
+    await once(this.server, 'close')
+  }
+}

@@ -1,0 +1,311 @@
+import { expect } from 'chai'
+import { startRedis } from '../support/redis.mjs'
+import { batch } from '../unit/edge/bus/samples.js'
+import { HandIngest, Link, Listening, sleep, until } from './edge-bus.support.js'
+
+type RedisServer = Awaited<ReturnType<typeof startRedis>>
+
+describe('the bus at the edge, over a real Redis', function () {
+  this.timeout(30_000)
+  let server: RedisServer
+  let ingest: HandIngest
+  let edge: Listening
+  /** What a test opens besides, ended also when it fails. */
+  const opened: (() => unknown)[] = []
+
+  beforeEach(async () => {
+    server = await startRedis()
+    ingest = new HandIngest(server.url)
+    await ingest.seed()
+    edge = new Listening(server.url)
+    ingest.beat()
+  })
+
+  afterEach(async () => {
+    for (const close of opened.splice(0).reverse()) await close()
+    edge.bus.stop()
+    ingest.stop()
+    await server.stop()
+  })
+
+  /** Ends every connection of that name from the server's side. */
+  async function killConnections(name: string): Promise<number> {
+    const list = (await ingest.redis.client('LIST')) as string
+    const ids = list.split('\n').flatMap((line) => {
+      const id = /^id=(\d+) .* name=(\S*)/.exec(line)
+      return id?.[2] === name && id[1] !== undefined ? [id[1]] : []
+    })
+    for (const id of ids) await ingest.redis.client('KILL', 'ID', id)
+    return ids.length
+  }
+
+  it('delivers what is published after a hold, complete and in order', async () => {
+    await edge.bus.hold([0])
+    for (let i = 0; i < 50; i++) await ingest.publish(i % 4)
+    await until(() => edge.bus.cursor(0) === ingest.head, 'cursor at head')
+    expect(edge.offsets).to.deep.equal(ingest.sent)
+    expect(edge.recoveries).to.deep.equal([])
+  })
+
+  it('starts at the head, not in the past', async () => {
+    await ingest.publish(3)
+    const late = new Listening(server.url)
+    opened.push(() => late.bus.stop())
+    await late.bus.hold([0])
+    expect(late.bus.cursor(0)).to.equal(3)
+    await ingest.publish(1)
+    await until(() => late.offsets.length > 0, 'an event')
+    expect(late.offsets).to.deep.equal([4])
+  })
+
+  it('says what is missing until an ingest is up and partition 0 is live', async () => {
+    const early = new Listening(server.url)
+    opened.push(() => early.bus.stop())
+    expect(early.bus.missing().join()).to.match(/redis.*no ingest.*partition 0/)
+    await until(() => early.bus.missing().length === 0, 'ready')
+    expect(early.readiness).to.be.greaterThan(0)
+  })
+
+  it('loses and doubles nothing when its subscriber connection is killed again and again under load', async () => {
+    await edge.bus.hold([0])
+    let publishing = true
+    const load = (async () => {
+      while (publishing) await ingest.publish(3)
+    })()
+    let killed = 0
+    for (let i = 0; i < 5; i++) {
+      await sleep(120)
+      killed += await killConnections('subscriber')
+    }
+    await sleep(100)
+    publishing = false
+    await load
+    await until(() => edge.bus.cursor(0) === ingest.head, 'cursor at head')
+    expect(killed).to.be.at.least(3)
+    expect(edge.offsets).to.deep.equal(ingest.sent)
+    expect(edge.losses).to.deep.equal([])
+    expect(edge.recoveries.length).to.be.greaterThan(0)
+  })
+
+  it('reads the log over a fresh connection when that for commands is killed as well', async () => {
+    await edge.bus.hold([0])
+    await killConnections('commands')
+    await killConnections('subscriber')
+    await ingest.publish(5)
+    await until(() => edge.bus.cursor(0) === 5, 'cursor at head')
+    expect(edge.offsets).to.deep.equal([1, 2, 3, 4, 5])
+  })
+
+  it('drops batches that come twice', async () => {
+    await edge.bus.hold([0])
+    await ingest.publish(2)
+    const [entry] = await ingest.redis.xrangeBuffer(ingest.names.log, '-', '+')
+    for (let i = 0; i < 3; i++) await ingest.redis.publish(ingest.names.live, entry![1][1]!)
+    await ingest.publish(1)
+    await until(() => edge.bus.cursor(0) === 3, 'cursor at head')
+    expect(edge.offsets).to.deep.equal([1, 2, 3])
+  })
+
+  it('is lost with a new epoch, and serves again under it', async () => {
+    await edge.bus.hold([0])
+    await ingest.publish(2)
+    await ingest.newEpoch('epoch-2')
+    await ingest.publish(1)
+    await until(() => edge.losses.length > 0, 'a loss')
+    await edge.bus.hold([0])
+    await ingest.publish(1)
+    await until(() => edge.offsets.at(-1) === 4, 'the next event')
+    expect(edge.losses).to.deep.equal(['a new epoch began'])
+    expect(edge.offsets).to.deep.equal([1, 2, 4])
+  })
+
+  it('hears of a new epoch from the states alone', async () => {
+    await edge.bus.hold([0])
+    await ingest.newEpoch('epoch-2')
+    await until(() => edge.losses.length > 0, 'a loss')
+    expect(edge.losses).to.deep.equal(['a new epoch began'])
+  })
+
+  it('is lost when the log was trimmed beyond the cursor while it was cut off', async () => {
+    await edge.bus.hold([0])
+    await ingest.publish(1)
+    await until(() => edge.bus.cursor(0) === 1, 'cursor at head')
+    const { meta, log } = ingest.names
+    await ingest.redis
+      .multi()
+      .client('KILL', 'TYPE', 'pubsub')
+      .hset(meta, 'head', (ingest.head = 7))
+      .xtrim(log, 'MAXLEN', 0)
+      .exec()
+    await until(() => edge.losses.length > 0, 'a loss')
+    expect(edge.losses).to.deep.equal(['the log was trimmed'])
+    await edge.bus.hold([0])
+    await ingest.publish(1)
+    await until(() => edge.offsets.length > 1, 'the next event')
+    expect(edge.offsets).to.deep.equal([1, 8])
+  })
+
+  it('notices within 4 s that its connections are half-open, and reads what it missed', async () => {
+    const link = await Link.to(server.port)
+    const remote = new Listening(link.url)
+    opened.push(
+      () => link.close(),
+      () => remote.bus.stop(),
+    )
+    await remote.bus.hold([0])
+    await ingest.publish(1)
+    await until(() => remote.bus.cursor(0) === 1, 'cursor at head')
+    link.cut()
+    const from = Date.now()
+    await ingest.publish(4)
+    await until(() => remote.bus.cursor(0) === 5, 'caught up', 5_000)
+    expect(Date.now() - from).to.be.below(4_200) // noticed within 4 s, then a reconnect
+    expect(remote.offsets).to.deep.equal([1, 2, 3, 4, 5])
+    expect(remote.losses).to.deep.equal([])
+  })
+
+  it('finds by the states that a batch never came, and reads it', async () => {
+    await edge.bus.hold([0])
+    await ingest.redis.xadd(ingest.names.log, '1-1', 'b', Buffer.from(batch(0, 1, [1], ingest.epoch)))
+    await ingest.redis.hset(ingest.names.meta, 'head', (ingest.head = 1))
+    await until(() => edge.offsets.length > 0, 'the event', 4_000)
+    expect(edge.offsets).to.deep.equal([1])
+    expect(edge.recoveries).to.deep.equal(['recovered'])
+  })
+
+  it('keeps everything through a freeze of Redis of 5 s, caught up within 2 s after it', async () => {
+    await edge.bus.hold([0])
+    await ingest.publish(2)
+    await until(() => edge.bus.cursor(0) === 2, 'cursor at head')
+    server.pause()
+    const stuck = ingest.publish(3)
+    await sleep(5_000)
+    server.resume()
+    await stuck
+    await until(() => edge.bus.cursor(0) === 5, 'caught up', 2_000)
+    expect(edge.offsets).to.deep.equal([1, 2, 3, 4, 5])
+    expect(edge.losses).to.deep.equal([])
+  })
+
+  it('waits for an empty Redis to be filled again, and drops what it has', async () => {
+    await edge.bus.hold([0])
+    for (let i = 0; i < 4; i++) await ingest.publish(2)
+    await until(() => edge.bus.cursor(0) === 8, 'cursor at head')
+    await server.kill()
+    server = await startRedis({ port: server.port })
+    await sleep(600)
+    expect(edge.losses).to.deep.equal([])
+    ingest.head = 4
+    await ingest.seed()
+    await ingest.publish(4)
+    await ingest.publish(2)
+    await until(() => edge.bus.cursor(0) === 10, 'cursor at head')
+    expect(edge.offsets).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    expect(edge.losses).to.deep.equal([])
+  })
+
+  it('is lost when Redis stays away longer than the grace, and says so once', async () => {
+    edge.bus.stop()
+    edge = new Listening(server.url, { redisLostGraceMs: 700 })
+    await edge.bus.hold([0])
+    await server.kill()
+    await until(() => edge.losses.length > 0, 'a loss', 2_500)
+    await sleep(800)
+    expect(edge.losses).to.have.length(1)
+    expect(edge.bus.missing().join()).to.match(/redis: not connected/)
+    server = await startRedis({ port: server.port })
+    await ingest.seed()
+    await edge.bus.hold([0])
+    await ingest.publish(1)
+    await until(() => edge.offsets.length > 0, 'an event')
+  })
+
+  it('is lost when the ingests say for 2 s that the broker is gone, and ready again when one is up', async () => {
+    await edge.bus.hold([0])
+    await until(() => edge.bus.missing().length === 0, 'ready')
+    ingest.state = 'down'
+    const from = Date.now()
+    await until(() => edge.losses.length > 0, 'a loss')
+    expect(Date.now() - from).to.be.within(1_900, 3_500)
+    expect(edge.bus.missing().join()).to.match(/no ingest is up \(down\)/)
+    ingest.state = 'up'
+    await until(() => edge.bus.missing().length === 0, 'ready')
+    expect(edge.losses).to.have.length(1)
+  })
+
+  it('is not live on messages of an unknown version, and says which it met', async () => {
+    await edge.bus.hold([0])
+    ingest.silence()
+    await ingest.write(0, 1, Buffer.from([9, 1, 2, 3]))
+    await until(() => edge.losses.length > 0, 'a loss')
+    expect(edge.losses[0]).to.match(/version 9/)
+    await sleep(300)
+    expect(edge.bus.missing().join()).to.match(/partition 0: envelope version 9/)
+    ingest.head = 1
+    ingest.beat()
+    await ingest.publish(1)
+    await until(() => edge.bus.missing().length === 0, 'ready')
+    expect(edge.losses).to.have.length(1)
+  })
+
+  it('brings a session that is behind up to the cursor under live traffic, without a gap or a doubled event', async () => {
+    await edge.bus.hold([0])
+    for (let i = 0; i < 300; i++) await ingest.publish(2)
+    let publishing = true
+    const load = (async () => {
+      while (publishing) await ingest.publish(2)
+    })()
+    await until(() => (edge.bus.cursor(0) ?? 0) >= 600, 'the past')
+    const seen: number[] = []
+    let live = false
+    edge.onEvents = (events) => {
+      if (live) seen.push(...events.map(({ offset }) => offset))
+    }
+    let lost = false
+    edge.bus.catchUp(0, 10, {
+      events: (events) => seen.push(...events.map(({ offset }) => offset)),
+      live: () => {
+        expect(seen.at(-1)).to.equal(edge.bus.cursor(0))
+        live = true
+      },
+      lost: () => (lost = true),
+    })
+    await until(() => live, 'live')
+    await sleep(200)
+    publishing = false
+    await load
+    await until(() => edge.bus.cursor(0) === ingest.head, 'cursor at head')
+    expect(seen).to.deep.equal(ingest.sent.filter((offset) => offset > 10))
+    expect(lost).to.equal(false)
+  })
+
+  it('tells a session that is behind when the log does not reach back to it', async () => {
+    await edge.bus.hold([0])
+    await ingest.publish(1)
+    await ingest.publish(1)
+    await ingest.publish(1)
+    await ingest.redis.xtrim(ingest.names.log, 'MAXLEN', 1)
+    await until(() => edge.bus.cursor(0) === 3, 'cursor at head')
+    let outcome = ''
+    edge.bus.catchUp(0, 0, {
+      events: () => (outcome = 'events'),
+      live: () => (outcome = 'live'),
+      lost: () => (outcome = 'lost'),
+    })
+    await until(() => outcome !== '', 'an outcome')
+    expect(outcome).to.equal('lost')
+  })
+
+  it('follows several partitions, and each only while somebody holds it', async () => {
+    const second = new HandIngest(server.url, 1)
+    opened.push(() => second.stop())
+    await second.seed()
+    const hold = await edge.bus.hold([0, 1])
+    await second.publish(2)
+    await until(() => edge.bus.cursor(1) === 2, 'cursor of partition 1')
+    expect(edge.offsets).to.deep.equal([1, 2])
+    expect(edge.bus.cursor(2)).to.equal(null)
+    hold.release()
+    hold.release()
+  })
+})
