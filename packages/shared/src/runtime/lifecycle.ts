@@ -124,3 +124,23 @@ export class Lifecycle {
 export async function runService(service: Service, options: RunOptions): Promise<void> {
   await new Lifecycle(service, options).run()
 }
+
+/**
+ * Runs a program's `main` and, where it throws before `runService` has taken over, ends the process: in one
+ * line and with its status for a StartupError, with status 1 and the stack trace for a fault of the program.
+ */
+export async function runMain(
+  program: string,
+  main: () => Promise<void>,
+  host: Pick<ServiceHost, 'complain' | 'exit'> = processHost,
+): Promise<void> {
+  try {
+    await main()
+  } catch (error) {
+    const isFault = !(error instanceof StartupError)
+    host.complain(
+      `${program}: ${isFault && error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`,
+    )
+    host.exit(isFault ? 1 : error.status)
+  }
+}

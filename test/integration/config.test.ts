@@ -1,0 +1,292 @@
+import { loadOrExit, parseCommandLine, type Terminal } from '@wazo-websocketd/shared/runtime/cli'
+import type { Program } from '@wazo-websocketd/shared/runtime/config/checks'
+import type { LoadedConfig } from '@wazo-websocketd/shared/runtime/config/load'
+import { expect } from 'chai'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+
+class Exit extends Error {
+  readonly status: number
+  constructor(status: number) {
+    super(`exit ${status}`)
+    this.status = status
+  }
+}
+
+interface Outcome {
+  readonly status: number | null
+  readonly out: string
+  readonly err: string
+  readonly loaded: LoadedConfig | null
+}
+
+const CREDENTIALS = 'auth: {username: service, password: hunter2, key_file: null}\n'
+
+describe('the configuration of a program', () => {
+  let directory: string
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'websocketd-config-'))
+  })
+  afterEach(() => rmSync(directory, { recursive: true }))
+
+  function file(name: string, content: string): string {
+    const path = join(directory, name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, content)
+    return path
+  }
+
+  /** config.yml with credentials and a conf.d of its own. */
+  function configFile(content: string): string {
+    return file('config.yml', `extra_config_files: ${join(directory, 'conf.d')}\n${content}`)
+  }
+
+  function run(
+    args: readonly string[],
+    environment: Record<string, string> = {},
+    program: Program = 'wazo-websocketd-edge',
+  ): Outcome {
+    let out = ''
+    let err = ''
+    const terminal: Terminal = {
+      out: (text) => void (out += text),
+      err: (text) => void (err += text),
+      exit: (status) => {
+        throw new Exit(status)
+      },
+    }
+    try {
+      const loaded = loadOrExit(program, parseCommandLine(program, args, terminal), terminal, environment)
+      return { status: null, out, err, loaded }
+    } catch (error) {
+      if (!(error instanceof Exit)) throw error
+      return { status: error.status, out, err, loaded: null }
+    }
+  }
+
+  /** Expects one line on standard error and the status; returns the line. */
+  function refused({ status, err }: Outcome, expected: number): string {
+    expect(status).to.equal(expected)
+    expect(err.endsWith('\n')).to.equal(true)
+    expect(err.trimEnd().split('\n')).to.have.length(1)
+    return err.trimEnd()
+  }
+
+  describe('its sources', () => {
+    it('win in the order command line, environment, key file, conf.d, config.yml, defaults', () => {
+      file('conf.d/10-a.yml', 'bus: {host: from-10, vhost: from-10}\nauth: {username: from-conf-d}\n')
+      file('conf.d/20-b.yml', 'bus: {host: from-20, exchange_name: from-20}\ndebug: false\n')
+      const keys = file('key.yml', 'service_id: from-key\nservice_key: from-key\n')
+      const config = configFile(
+        `auth: {key_file: ${keys}, username: from-config}\nbus: {host: from-config, username: from-config, vhost: from-config}\ndebug: false\n`,
+      )
+      const { loaded } = run(['-c', config, '-d'], {
+        WAZO_WEBSOCKETD_BUS__HOST: 'from-environment',
+        WAZO_WEBSOCKETD_AUTH__PASSWORD: 'from-environment',
+        WAZO_WEBSOCKETD_DEBUG: 'false',
+      })
+      const { bus, auth, debug } = loaded!.config
+      expect(debug).to.equal(true)
+      expect(bus.host).to.equal('from-environment')
+      expect(bus.vhost).to.equal('from-10')
+      expect(bus.exchange_name).to.equal('from-20')
+      expect(bus.username).to.equal('from-config')
+      expect(bus.exchange_type).to.equal('headers')
+      expect(auth.username).to.equal('from-key')
+      expect(auth.password).to.equal('from-environment')
+      expect(loaded!.settings.get('debug')?.source).to.equal('command line')
+      expect(loaded!.settings.get('bus.vhost')?.source).to.equal(join(directory, 'conf.d/10-a.yml'))
+      expect(loaded!.settings.get('auth.username')?.source).to.equal(keys)
+    })
+
+    it('take uuid from XIVO_UUID before any file', () => {
+      const config = configFile(`uuid: from-file\n${CREDENTIALS}`)
+      expect(run(['-c', config], { XIVO_UUID: 'from-environment' }).loaded!.config.uuid).to.equal(
+        'from-environment',
+      )
+      expect(run(['-c', config]).loaded!.config.uuid).to.equal('from-file')
+    })
+
+    it('leave out hidden files, other suffixes and directories of conf.d', () => {
+      file('conf.d/.hidden.yml', 'uuid: hidden\n')
+      file('conf.d/x.yaml', 'uuid: yaml\n')
+      file('conf.d/x.yml.bak', 'uuid: bak\n')
+      file('conf.d/directory.yml/x.yml', 'uuid: directory\n')
+      expect(run(['-c', configFile(CREDENTIALS)]).loaded!.config.uuid).to.equal(null)
+    })
+
+    it('may name another directory through the environment', () => {
+      file('other/a.yml', 'uuid: other\n')
+      const { loaded } = run(['-c', configFile(CREDENTIALS)], {
+        WAZO_WEBSOCKETD_EXTRA_CONFIG_FILES: join(directory, 'other'),
+      })
+      expect(loaded!.config.uuid).to.equal('other')
+    })
+
+    it('warn about a directory that does not exist', () => {
+      const { loaded } = run(['-c', configFile(CREDENTIALS)])
+      expect(loaded!.warnings).to.deep.equal([
+        `${directory}/config.yml: extra_config_files: ${directory}/conf.d does not exist`,
+      ])
+    })
+
+    it('warn about unknown keys of files and environment', () => {
+      mkdirSync(join(directory, 'conf.d'))
+      const { loaded } = run(['-c', configFile(`${CREDENTIALS}websocket: {prot: 1}\n`)], {
+        WAZO_WEBSOCKETD_NONSENSE: 'x',
+      })
+      expect(loaded!.warnings).to.have.members([
+        `${directory}/config.yml: unknown key websocket.prot (did you mean websocket.port?)`,
+        'environment WAZO_WEBSOCKETD_NONSENSE: unknown key nonsense',
+      ])
+    })
+  })
+
+  describe('is refused in one line with status 78', () => {
+    it('when the file that -c names does not exist', () => {
+      expect(refused(run(['-c', '/nowhere/config.yml']), 78)).to.equal(
+        'wazo-websocketd-edge: /nowhere/config.yml: cannot read the configuration file: no such file',
+      )
+    })
+
+    it('when it is a directory', () => {
+      expect(refused(run(['-c', directory]), 78)).to.equal(
+        `wazo-websocketd-edge: ${directory}: cannot read the configuration file: is a directory, not a file`,
+      )
+    })
+
+    it('when a file of conf.d is no YAML', () => {
+      const broken = file('conf.d/a.yml', 'debug: true\n\tuuid: x\n')
+      expect(refused(run(['-c', configFile(CREDENTIALS)]), 78)).to.match(
+        new RegExp(`^wazo-websocketd-edge: ${broken}: line 2: not valid YAML: `),
+      )
+    })
+
+    it('when a value has the wrong type', () => {
+      const config = configFile(`${CREDENTIALS}bus: {port: many}\n`)
+      expect(refused(run(['-c', config]), 78)).to.equal(
+        `wazo-websocketd-edge: ${config}: bus.port: must be a whole number from 0 to 65535, not "many"`,
+      )
+    })
+
+    it('when several have, with their number', () => {
+      const config = configFile(`${CREDENTIALS}bus: {port: many}\ndebug: maybe\n`)
+      expect(refused(run(['-c', config]), 78)).to.match(/\(and 1 more: see --check-config\)$/)
+    })
+
+    it('when the key file is missing', () => {
+      const config = configFile('auth: {key_file: /nowhere/key.yml}\n')
+      expect(refused(run(['-c', config]), 78)).to.equal(
+        `wazo-websocketd-edge: /nowhere/key.yml: cannot read the key file (auth.key_file, set by ${config}): no such file`,
+      )
+    })
+
+    it('when the key file lacks a key', () => {
+      const keys = file('key.yml', 'service_id: a\n')
+      expect(refused(run(['-c', configFile(`auth: {key_file: ${keys}}\n`)]), 78)).to.equal(
+        `wazo-websocketd-edge: ${keys}: service_key: must be a text; the key file needs service_id and service_key`,
+      )
+    })
+
+    it('when the edge has no credentials for wazo-auth', () => {
+      const line = refused(run(['-c', configFile('auth: {key_file: null}\n')]), 78)
+      expect(line).to.include(
+        'auth.key_file: no credentials for wazo-auth: set auth.key_file, or auth.username and auth.password',
+      )
+    })
+
+    it('when a certificate has no private key', () => {
+      const config = configFile(`${CREDENTIALS}websocket: {certificate: /a.pem}\n`)
+      expect(refused(run(['-c', config]), 78)).to.equal(
+        `wazo-websocketd-edge: ${config}: websocket.certificate: needs websocket.private_key too`,
+      )
+    })
+  })
+
+  it('of the ingest needs neither credentials nor key file, and warns about a missing one', () => {
+    mkdirSync(join(directory, 'conf.d'))
+    const config = configFile('auth: {key_file: /nowhere/key.yml}\n')
+    expect(run(['-c', config], {}, 'wazo-websocketd-ingest').loaded!.warnings).to.deep.equal([
+      `/nowhere/key.yml: cannot read the key file (auth.key_file, set by ${config}): no such file`,
+    ])
+  })
+
+  describe('printed by --check-config', () => {
+    it('shows each key once with its value and source, and ends with status 0', () => {
+      const { status, out, err } = run(
+        ['-c', configFile(`${CREDENTIALS}websocket: {port: 9600}\n`), '--check-config'],
+        {
+          XIVO_UUID: 'abc',
+        },
+      )
+      expect(status).to.equal(0)
+      expect(err).to.equal('')
+      const lines = out.split('\n')
+      expect(lines).to.include(`websocket.port: 9600  # from ${directory}/config.yml`)
+      expect(lines).to.include('uuid: abc  # from environment XIVO_UUID')
+      expect(lines).to.include('bus.vhost: /  # from defaults')
+      expect(lines).to.include('websocket.trusted_proxies: []  # from defaults')
+      expect(lines).to.include('limits.client_frame_bytes: 65536  # from defaults')
+      expect(lines.filter((line) => line.startsWith('websocket.port:'))).to.have.length(1)
+    })
+
+    it('masks every secret', () => {
+      const keys = file('key.yml', 'service_id: a\nservice_key: canary-key\n')
+      const config = configFile(
+        `auth: {key_file: ${keys}, password: canary-auth}\nbus: {password: canary-bus}\nredis: {url: "redis://u:canary-redis@h:1"}\n`,
+      )
+      const { out, err } = run(['-c', config, '--check-config'])
+      expect(out).to.include('redis.url: redis://u:********@h:1')
+      expect(out).to.include(`auth.password: ********  # from ${keys}`)
+      expect(out + err).to.not.include('canary')
+    })
+
+    it('masks secrets that are of the wrong type', () => {
+      const config = configFile(
+        'auth: {key_file: null, username: u, password: 31337}\nredis: {url: canary-redis}\n',
+      )
+      const { out, err, status } = run(['-c', config, '--check-config'])
+      expect(status).to.equal(78)
+      expect(out + err).to.not.match(/31337|canary/)
+    })
+
+    it('lists unknown keys and still ends with status 0', () => {
+      const { out, status } = run(['-c', configFile(`${CREDENTIALS}wesocket: {port: 1}\n`), '--check-config'])
+      expect(status).to.equal(0)
+      expect(out).to.include(
+        `# warning: ${directory}/config.yml: unknown key wesocket (did you mean websocket?)`,
+      )
+    })
+
+    it('lists all problems and ends with status 78', () => {
+      const config = configFile(`${CREDENTIALS}bus: {port: x}\ndebug: 7\n`)
+      const { out, err, status } = run(['-c', config, '--check-config'])
+      expect(status).to.equal(78)
+      expect(out).to.include(`# error: ${config}: bus.port: must be a whole number from 0 to 65535, not "x"`)
+      expect(err.trimEnd().split('\n')).to.have.length(2)
+    })
+  })
+
+  describe('on the command line', () => {
+    it('is refused in one line with status 2 for an unknown option', () => {
+      expect(refused(run(['--confg-file', 'x']), 2)).to.match(
+        /^wazo-websocketd-edge: unknown option '--confg-file'/,
+      )
+    })
+
+    it('is refused for an option without its argument, and for an argument too many', () => {
+      expect(refused(run(['-c']), 2)).to.include('argument missing')
+      expect(refused(run(['serve']), 2)).to.include('too many arguments')
+    })
+
+    it('prints version and help with status 0', () => {
+      expect(run(['--version'])).to.deep.include({ status: 0, err: '' })
+      expect(run(['--version']).out).to.match(/^\d+\.\d+\.\d+\n$/)
+      expect(run(['--help']).out)
+        .to.include('--config-file')
+        .and.include('--check-config')
+    })
+  })
+})
