@@ -68,7 +68,7 @@ describe('the bus at the edge, over a real Redis', function () {
 
   it('loses and doubles nothing when its subscriber connection is killed again and again under load', async () => {
     await edge.bus.hold([0])
-    let publishing = true
+    let publishing = true as boolean
     const load = (async () => {
       while (publishing) await ingest.publish(3)
     })()
@@ -251,7 +251,7 @@ describe('the bus at the edge, over a real Redis', function () {
   it('brings a session that is behind up to the cursor under live traffic, without a gap or a doubled event', async () => {
     await edge.bus.hold([0])
     for (let i = 0; i < 300; i++) await ingest.publish(2)
-    let publishing = true
+    let publishing = true as boolean
     const load = (async () => {
       while (publishing) await ingest.publish(2)
     })()

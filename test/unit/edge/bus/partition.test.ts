@@ -7,7 +7,7 @@ import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { pino } from 'pino'
 import { FakeClock, settle } from './fake-clock.js'
-import { batch, EPOCH, event, OTHER_EPOCH } from './samples.js'
+import { batch, EPOCH, OTHER_EPOCH } from './samples.js'
 
 /** Redis as a partition sees it, with answers that come when the test says so. */
 class FakeLog implements LogSource {
