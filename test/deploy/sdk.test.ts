@@ -128,6 +128,7 @@ describe('The Wazo SDK, through nginx and TLS', function () {
     stranger.on('on_auth_failed', () => failures++)
     stranger.connect()
     await waitFor(() => failures > 0, { what: 'close code 4002' })
+    expect(stranger.initialized).to.equal(false)
     stranger.close(true)
   })
 })

@@ -1,0 +1,122 @@
+import { existsSync } from 'node:fs'
+import { expect } from 'chai'
+import { chromium, type Browser, type Page } from 'playwright-core'
+import { customEvent } from '../support/publish.js'
+import { waitFor } from '../support/wait.mjs'
+import { startNginx, type Nginx } from './support/nginx.js'
+import { startStack, type Stack } from './support/stack.js'
+
+const CHROMIUM = '/usr/bin/chromium'
+const TENANT = '7d2d9a4e-51a6-4f0c-9a5d-0c3a3f6ab004'
+const PHONE = { width: 360, height: 740 }
+
+describe('The console page in Chromium', function () {
+  this.timeout(60_000)
+  let stack: Stack
+  let nginx: Nginx
+  let browser: Browser
+  let page: Page
+  const complaints: string[] = []
+
+  const publish = (name: string, data: object) =>
+    stack.publisher.publish(customEvent({ name, tenant: TENANT, everyone: true, requiredAcl: null, data }))
+  const state = () => page.locator('#state-text').innerText()
+  const rows = () => page.locator('.event:visible').count()
+  const until = (what: string, ask: () => Promise<boolean>) => waitFor(ask, { timeoutMs: 10_000, what })
+
+  async function open(hash: string, base = `http://127.0.0.1:${stack.ports.websocket}/`): Promise<void> {
+    await page.goto('about:blank')
+    await page.goto(`${base}console${hash}`)
+  }
+
+  before(async function () {
+    if (!existsSync(CHROMIUM)) this.skip()
+    stack = await startStack('console')
+    nginx = await startNginx('single', [stack.ports.websocket])
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
+    page = await browser.newPage({ viewport: PHONE, ignoreHTTPSErrors: true })
+    page.on('pageerror', (error) => complaints.push(error.message))
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text())
+    })
+  })
+
+  after(async () => {
+    if (!existsSync(CHROMIUM)) return
+    await browser.close()
+    await nginx.stop()
+    await stack.stop()
+  })
+
+  it('connects with the token after the #, and takes it out of the address', async () => {
+    await open(`#token=${stack.auth.mint({ tenant: TENANT }).token}`)
+    await until('Live', async () => (await state()) === 'Live')
+    expect(page.url()).not.to.contain('token')
+  })
+
+  it('shows an event with its exact text', async () => {
+    await publish('console_first', { number: 1 })
+    await until('one row', async () => (await rows()) === 1)
+    await page.locator('.event summary').click()
+    expect(await page.locator('.event pre').innerText()).to.contain('\n  "data": {\n    "number": 1\n  }')
+    expect(await page.locator('#count-events').innerText()).to.match(/^[01]$/)
+  })
+
+  it('does not run what an event contains', async () => {
+    await publish('<img src=x onerror=alert(1)>', { html: '<script>alert(1)</script>' })
+    await until('two rows', async () => (await rows()) === 2)
+    expect(await page.locator('.event .name').first().innerText()).to.contain('<img')
+    expect(await page.locator('.event img').count()).to.equal(0)
+  })
+
+  it('filters, pauses and clears', async () => {
+    await page.locator('#filter').fill('console_first')
+    expect(await rows()).to.equal(1)
+    await page.locator('#filter').fill('')
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await publish('console_paused', {})
+    await until(
+      'the note',
+      async () => (await page.locator('#list-note').innerText()) === 'Paused: 1 waiting.',
+    )
+    expect(await rows()).to.equal(2)
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await until('three rows', async () => (await rows()) === 3)
+    await page.getByRole('button', { name: 'Clear' }).click()
+    expect(await rows()).to.equal(0)
+  })
+
+  it('fits into the width of a phone', async () => {
+    expect(await page.evaluate('document.documentElement.scrollWidth')).to.be.at.most(PHONE.width)
+  })
+
+  it('works behind nginx, where a prefix stands before its path', async () => {
+    await open(
+      `#token=${stack.auth.mint({ tenant: TENANT }).token}`,
+      `https://127.0.0.1:${nginx.port}/api/websocketd/`,
+    )
+    await until('Live', async () => (await state()) === 'Live')
+    expect(await page.locator('#host').inputValue()).to.equal(`127.0.0.1:${nginx.port}/api/websocketd/`)
+    expect(await nginx.logs()).not.to.match(/token=/)
+  })
+
+  it('has thrown no error and met no refusal of its security policy', () => {
+    expect(complaints).to.deep.equal([])
+  })
+
+  it('says what a close code means, and does not try again when that is of no use', async () => {
+    await open('#token=unknown')
+    await until('4002', async () => (await state()) === 'Closed (4002)')
+    expect(await page.locator('#notice').innerText()).to.contain('The token is unknown, expired, or lacks')
+  })
+
+  it('comes back by itself after a restart of the server', async () => {
+    await open(`#token=${stack.auth.mint({ tenant: TENANT }).token}`)
+    await until('Live', async () => (await state()) === 'Live')
+    await stack.edge().stop()
+    await until('a retry', async () => (await state()).includes('trying again'))
+    await stack.startEdge()
+    await until('Live', async () => (await state()) === 'Live')
+    expect(Number(await page.locator('#count-reconnects').innerText())).to.be.at.least(1)
+  })
+})
