@@ -207,7 +207,7 @@ export class FakeWatch {
   watch(details: TokenDetails, holder: TokenHolder): { stop(): void } {
     const entry = { details, holder, stopped: 0 }
     this.watches.push(entry)
-    return { stop: () => void entry.stopped++ }
+    return { stop: () => (entry.stopped += 1) }
   }
 
   get open(): number {
@@ -370,7 +370,7 @@ export class Worker {
 
   upgrade(url: string, address = '192.0.2.1', tokenHeader?: string): Client {
     const socket = new FakeSocket()
-    return new Client(this, socket, this.host.connect(socket, { url, tokenHeader, address }))
+    return new Client(socket, this.host.connect(socket, { url, tokenHeader, address }))
   }
 
   /** A session of the token, after `init`. */
@@ -392,11 +392,13 @@ export class Worker {
 }
 
 export class Client {
-  constructor(
-    readonly worker: Worker,
-    readonly socket: FakeSocket,
-    readonly listener: SocketListener,
-  ) {}
+  readonly socket: FakeSocket
+  readonly listener: SocketListener
+
+  constructor(socket: FakeSocket, listener: SocketListener) {
+    this.socket = socket
+    this.listener = listener
+  }
 
   op(op: object): void {
     this.listener.text(JSON.stringify(op))

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { event, MASTER, Worker } from './fakes.js'
+import { event, MASTER, Worker, type Client } from './fakes.js'
 
 const subscribe = (name: string) => ({ op: 'subscribe', data: { event_name: name } })
 const renew = (token: string) => ({ op: 'token', data: { token } })
@@ -321,7 +321,7 @@ describe('SessionHost', () => {
         const entry = { details, holder, stopped: 0 }
         worker.watch.watches.push(entry)
         holder.ended('backstop')
-        return { stop: () => void entry.stopped++ }
+        return { stop: () => (entry.stopped += 1) }
       }
       const client = await worker.connect('a')
       expect(client.socket.closeCode).to.equal(4003)
@@ -663,7 +663,7 @@ describe('SessionHost', () => {
     it('closes the sessions of the partition with 1011, spread over a second, and delivers nothing meanwhile', async () => {
       const worker = new Worker()
       worker.auth.mint('a')
-      const clients = []
+      const clients: Client[] = []
       for (let i = 0; i < 10; i++) clients.push(await worker.start('a', 1, 'foo'))
       worker.host.lost(0, 'new epoch')
       worker.registry.route(event(99))

@@ -1,0 +1,91 @@
+import { expect } from 'chai'
+import { frameString } from '@wazo-websocketd/edge/session/frame'
+import { Outbox, type Sink } from '@wazo-websocketd/edge/session/outbox'
+import { event, FakeMetrics, FakeSocket } from './fakes.js'
+
+function setUp() {
+  const metrics = new FakeMetrics()
+  const tasks: (() => void)[] = []
+  const outbox = new Outbox({ soon: (task) => void tasks.push(task), now: () => 1_000_000, metrics })
+  const sink = (version: 1 | 2): Sink & { socket: FakeSocket } => ({
+    version,
+    socket: new FakeSocket(),
+    run: null,
+  })
+  const flush = () => tasks.splice(0).forEach((task) => task())
+  return { metrics, outbox, sink, flush, tasks }
+}
+
+describe('Outbox', () => {
+  it('writes all frames of one tick together, in order', () => {
+    const { outbox, sink, flush, tasks } = setUp()
+    const one = sink(1)
+    outbox.deliver(one, event(1))
+    outbox.send(one, frameString('pong'))
+    outbox.deliver(one, event(2))
+    expect(one.socket.written).to.deep.equal([])
+    expect(tasks).to.have.length(1)
+    flush()
+    expect(one.socket.texts).to.deep.equal(['{"n":1}', 'pong', '{"n":2}'])
+    expect(one.socket.writes).to.deep.equal([1])
+  })
+
+  it('frames an event per version, and gives every receiver the same bytes', () => {
+    const { outbox, sink, flush } = setUp()
+    const sinks = [sink(1), sink(2), sink(1), sink(2)]
+    const received: Uint8Array[][] = sinks.map(() => [])
+    sinks.forEach(({ socket }, at) => (socket.sendFrames = (frames) => void received[at]!.push(...frames)))
+    const first = event(1)
+    for (const one of sinks) outbox.deliver(one, first)
+    const burst = event(2)
+    for (const one of sinks) outbox.deliver(one, burst)
+    flush()
+    expect(received[0]![0]).to.equal(received[2]![0])
+    expect(received[1]![0]).to.equal(received[3]![0])
+    expect(received[0]![0]).to.not.equal(received[1]![0])
+  })
+
+  it('does not confuse an event with the next one of another tick', () => {
+    const { outbox, sink, flush } = setUp()
+    const one = sink(2)
+    outbox.deliver(one, event(1))
+    flush()
+    outbox.deliver(one, event(2))
+    flush()
+    expect(one.socket.texts).to.deep.equal([
+      '{"op":"event","code":0,"data":{"n":1}}',
+      '{"op":"event","code":0,"data":{"n":2}}',
+    ])
+  })
+
+  it('reports receivers and latency once per event', () => {
+    const { outbox, sink, flush, metrics } = setUp()
+    const sinks = [sink(1), sink(2), sink(2)]
+    const [first, second] = [event(1, { receivedAt: 999_960 }), event(2, { receivedAt: 1_000_500 })]
+    for (const one of sinks) outbox.deliver(one, first)
+    outbox.deliver(sinks[0]!, second)
+    flush()
+    expect(metrics.deliveries).to.deep.equal([
+      [3, 40],
+      [1, 0],
+    ])
+    flush()
+    expect(metrics.deliveries).to.have.length(2)
+  })
+
+  it('writes what waits for one sink at once when asked, and not again', () => {
+    const { outbox, sink, flush } = setUp()
+    const [one, other] = [sink(1), sink(1)]
+    const first = event(1)
+    outbox.deliver(one, first)
+    outbox.deliver(other, first)
+    outbox.flushSink(one)
+    outbox.flushSink(one)
+    expect(one.socket.texts).to.deep.equal(['{"n":1}'])
+    expect(other.socket.texts).to.deep.equal([])
+    outbox.share(one, frameString('later'))
+    flush()
+    expect(one.socket.texts).to.deep.equal(['{"n":1}', 'later'])
+    expect(other.socket.texts).to.deep.equal(['{"n":1}'])
+  })
+})
