@@ -1,0 +1,26 @@
+import type { AclClass } from './acl-class.js'
+import type { Group } from './group.js'
+import type { List } from './list.js'
+import type { Recipient } from './recipient.js'
+
+/** A recipient's place in the indexes: what the registry has to know to take it out again. */
+export class Entry {
+  readonly recipient: Recipient
+  /** By the identity under which the recipient is indexed, as are the following. */
+  readonly group: Group
+  /** The list of its user, or of its group's admins; null in the group of masters. */
+  readonly home: List | null
+  readonly aclClass: AclClass
+  /** The lists that it lies in, and its place in each (see List). */
+  readonly lists: List[] = []
+  readonly places: number[] = []
+  /** The last event that it was considered for, by the router's count. */
+  stamp = 0
+
+  constructor(recipient: Recipient, group: Group, home: List | null, aclClass: AclClass) {
+    this.recipient = recipient
+    this.group = group
+    this.home = home
+    this.aclClass = aclClass
+  }
+}
