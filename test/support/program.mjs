@@ -18,7 +18,7 @@ export const fromSource = process.execArgv.some((argument) => /^--conditions=sou
 export function programCommand(name) {
   const source = [
     '--import',
-    import.meta.resolve('tsx'),
+    'tsx', // found from the root, where the program runs (import.meta.resolve is missing under tsx's require)
     '--conditions=source',
     join(ROOT, 'packages', name, 'src/main.ts'),
   ]
