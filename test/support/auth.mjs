@@ -337,7 +337,10 @@ function send(response, status, body) {
   response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+// Without an await at the top: tests in TypeScript load this file as CommonJS too.
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) void main()
+
+async function main() {
   const at = process.argv.indexOf('--port')
   const auth = await startAuth({ port: at === -1 ? 0 : Number(process.argv[at + 1]) })
   console.log(
