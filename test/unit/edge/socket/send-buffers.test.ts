@@ -10,6 +10,19 @@ const LIMITS = {
   sendBufferWorkerBytes: 40 * MIB,
 }
 
+class FakeConnection implements Buffering {
+  bufferedBytes: number
+  sheds = 0
+
+  constructor(bufferedBytes: number) {
+    this.bufferedBytes = bufferedBytes
+  }
+
+  shed(): void {
+    this.sheds += 1
+  }
+}
+
 function setUp() {
   const clock = new FakeClock()
   const samples: number[] = []
@@ -20,9 +33,7 @@ function setUp() {
     metrics: { sendBuffer: (bytes) => void samples.push(bytes), slowConsumer: () => (slow += 1) },
   })
   const connection = (bufferedBytes: number) => {
-    const one = { bufferedBytes, sheds: 0, shed: () => (one.sheds += 1) } satisfies Buffering & {
-      sheds: number
-    }
+    const one = new FakeConnection(bufferedBytes)
     buffers.pressed(one)
     return one
   }
