@@ -1,0 +1,125 @@
+import type { WorkerMessage } from '@wazo-websocketd/edge/cluster/messages'
+import { ignoreGroupSignals, WorkerLink, type Channel } from '@wazo-websocketd/edge/cluster/worker-link'
+import { expect } from 'chai'
+import { FakeClock } from '../../shared/runtime/fake-clock.js'
+
+class FakeChannel implements Channel {
+  readonly sent: WorkerMessage[] = []
+  readonly exits: number[] = []
+  receive: (message: unknown) => void = () => undefined
+  disconnect: () => void = () => undefined
+  send(message: WorkerMessage, done: () => void): void {
+    this.sent.push(message)
+    done()
+  }
+  onMessage(listener: (message: unknown) => void): void {
+    this.receive = listener
+  }
+  onDisconnect(listener: () => void): void {
+    this.disconnect = listener
+  }
+  exit(status: number): void {
+    this.exits.push(status)
+  }
+}
+
+function setUp() {
+  const clock = new FakeClock()
+  const channel = new FakeChannel()
+  const link = new WorkerLink(clock, channel)
+  const orders: unknown[] = []
+  const handler = {
+    drain: (order: unknown) => void orders.push(order),
+    closeNow: () => void orders.push('close'),
+  }
+  return { clock, channel, link, orders, handler }
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve))
+const ORDER = { ratePerSecond: 100, timeoutMs: 30_000 }
+
+describe("the worker's link to the primary", () => {
+  it('says hello and receives the setup', async () => {
+    const { channel, link } = setUp()
+    const setup = link.receiveSetup()
+    expect(channel.sent).to.deep.equal([{ kind: 'hello' }])
+    channel.receive({ kind: 'setup', setup: { port: 1 } })
+    expect(await setup).to.deep.equal({ port: 1 })
+  })
+
+  it('reports what is missing only when it changes', () => {
+    const { channel, link } = setUp()
+    link.reportMissing(['Redis'])
+    link.reportMissing(['Redis'])
+    link.reportMissing([])
+    expect(channel.sent).to.deep.equal([
+      { kind: 'missing', missing: ['Redis'] },
+      { kind: 'missing', missing: [] },
+    ])
+  })
+
+  it('pushes its metrics at once and every second', async () => {
+    const { channel, clock, link } = setUp()
+    link.pushMetrics(() => Promise.resolve([]))
+    for (let i = 0; i < 3; i++) {
+      await settle()
+      clock.advance(1000)
+    }
+    await settle()
+    expect(channel.sent).to.have.length(4)
+    expect(channel.sent.every(({ kind }) => kind === 'metrics')).to.equal(true)
+  })
+
+  it('passes the orders of the primary on, also those that came too early', () => {
+    const { channel, link, orders, handler } = setUp()
+    channel.receive({ kind: 'drain', order: ORDER })
+    expect(orders).to.deep.equal([])
+    link.handle(handler)
+    channel.receive({ kind: 'close' })
+    channel.receive({ kind: 'nonsense' })
+    expect(orders).to.deep.equal([ORDER, 'close'])
+  })
+
+  it('sends its last metrics before it ends with status 0', async () => {
+    const { channel, clock, link } = setUp()
+    link.pushMetrics(() => Promise.resolve([]))
+    await settle()
+    await link.finish()
+    await link.finish()
+    expect(channel.sent.map(({ kind }) => kind)).to.deep.equal(['metrics', 'metrics', 'drained'])
+    expect(channel.exits).to.deep.equal([0])
+    expect(clock.pending).to.equal(0)
+  })
+
+  it('ends when the primary is gone', () => {
+    const { channel } = setUp()
+    channel.disconnect()
+    expect(channel.exits).to.deep.equal([1])
+  })
+
+  it('ends once when the primary goes while it finishes', async () => {
+    const { channel, link } = setUp()
+    await link.finish()
+    channel.disconnect()
+    expect(channel.exits).to.deep.equal([0])
+  })
+
+  it('tells the primary why no worker can serve', async () => {
+    const { channel, link } = setUp()
+    await link.fatal('cannot listen on 127.0.0.1:9502', 1)
+    expect(channel.sent).to.deep.equal([
+      { kind: 'fatal', line: 'cannot listen on 127.0.0.1:9502', status: 1 },
+    ])
+  })
+
+  it('leaves signals for the group to the primary', () => {
+    const ignored: unknown[] = []
+    ignoreGroupSignals({
+      on(event: string | symbol) {
+        ignored.push(event)
+        return process
+      },
+    })
+    expect(ignored).to.have.members(['SIGINT', 'SIGTERM', 'SIGHUP'])
+  })
+})
