@@ -119,7 +119,6 @@ export class Listening implements BusListener {
       logger: pino({ level: 'silent' }),
       listener: this,
       metrics: {
-        received: () => undefined,
         recovery: (result) => this.recoveries.push(result),
         unreadable: () => this.unreadable++,
         connected: () => undefined,

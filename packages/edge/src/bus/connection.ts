@@ -80,6 +80,8 @@ export class Connection {
 
   private connect(): void {
     const client = this.options.create()
+    // One client, one connection: left to itself it would connect again beside its successor.
+    if (!client.isCluster) (client as Redis).options.retryStrategy = null
     this.current = client
     this.missed = 0
     client.on('ready', () => {

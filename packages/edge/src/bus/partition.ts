@@ -193,7 +193,6 @@ export class Partition {
     this.at = { epoch: this.at.epoch, offset: reached }
     this.headAboveSince = null
     if (events.length === 0) return
-    this.options.metrics.received(events.length)
     this.options.listener.events(this.options.partition, events)
   }
 

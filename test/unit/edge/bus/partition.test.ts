@@ -76,7 +76,6 @@ class Scene {
       logger: pino({ level: 'silent' }),
       lostGraceMs: 30_000,
       metrics: {
-        received: () => undefined,
         recovery: (result) => this.recoveries.push(result),
         unreadable: () => undefined,
         connected: () => undefined,

@@ -1,0 +1,183 @@
+import { readFileSync } from 'node:fs'
+import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
+import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
+import { Pool } from 'undici'
+import { aclExcess } from './acl-limits.js'
+import type { ClockOffset } from './clock-offset.js'
+import { exchange, type Answer, type Exchange } from './exchange.js'
+import type { AuthMetrics, AuthRequestResult } from './metrics.js'
+import { parseServiceToken, parseTokenAnswer, type ServiceToken } from './token-answer.js'
+
+/** The ACL that a token needs to connect here. */
+const SCOPE = 'websocketd'
+const SERVICE_TOKEN_LIFE_S = 21_600
+const KEEP_ALIVE_MS = 30_000
+const RETRY_DELAY_FIRST_MS = 100
+const RETRY_DELAY_MAX_MS = 1_000
+const STATUS_CONFIG = 78
+
+export interface AuthClientOptions {
+  /** wazo-auth up to its prefix: `http://localhost:80/api/auth`. */
+  readonly url: string
+  /** `auth.verify_certificate`: true, false, or a file with the certificates to trust. */
+  readonly verifyCertificate: boolean | string
+  /** Deadline of one request. */
+  readonly tryMs: number
+  /** Connections, and so requests under way, at most. */
+  readonly connectionsMax: number
+  readonly clock: Clock
+  readonly offset: ClockOffset
+  readonly metrics: AuthMetrics
+}
+
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+/** How the creation of a service token ended; `why` names what failed, never a secret. */
+export type ServiceTokenAnswer =
+  | { readonly kind: 'created'; readonly token: ServiceToken }
+  | { readonly kind: 'refused'; readonly status: number }
+  | { readonly kind: 'unavailable'; readonly why: string }
+
+/** What one try brought, and whether another one may bring more. */
+interface Try {
+  readonly verdict: Verdict
+  readonly again: boolean
+  readonly result: AuthRequestResult
+}
+
+const UNAVAILABLE: Verdict = { kind: 'unavailable' }
+
+/** Asks wazo-auth over pooled keep-alive connections. Never rejects and never lets a token into a text. */
+export class AuthClient {
+  private readonly options: AuthClientOptions
+  private readonly pool: Pool
+  private readonly resource: string
+
+  /** @throws StartupError when the file of `verifyCertificate` cannot be read. */
+  constructor(options: AuthClientOptions) {
+    this.options = options
+    const { origin, pathname } = new URL(options.url)
+    this.resource = `${pathname.replace(/\/+$/, '')}/0.1/token`
+    this.pool = new Pool(origin, {
+      connections: options.connectionsMax,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connect: { ...trust(options.verifyCertificate), timeout: options.tryMs },
+    })
+  }
+
+  /**
+   * What `token` may do. Failures of wazo-auth are retried with growing delays until `deadline` (monotonic
+   * milliseconds); only 200, 403 and 404 are answers about the token, any other status is none.
+   */
+  async lookup(token: TokenId, deadline: number): Promise<Verdict> {
+    const { clock } = this.options
+    const backoff = new Backoff({ firstMs: RETRY_DELAY_FIRST_MS, maxMs: RETRY_DELAY_MAX_MS })
+    for (;;) {
+      const { verdict, again } = await this.tryLookup(token, deadline - clock.monotonic())
+      if (!again) return verdict
+      const delay = backoff.next()
+      if (clock.monotonic() + delay >= deadline) return UNAVAILABLE
+      await new Promise<void>((resolve) => clock.after(delay, resolve))
+    }
+  }
+
+  /** Creates a token for this service; its metadata name the master tenant. One try. */
+  async createToken({ username, password }: Credentials): Promise<ServiceTokenAnswer> {
+    const basic = Buffer.from(`${username}:${password}`).toString('base64')
+    const done = await this.send({
+      path: this.resource,
+      method: 'POST',
+      headers: {
+        accept: 'application/json',
+        'content-type': 'application/json',
+        authorization: `Basic ${basic}`,
+      },
+      body: JSON.stringify({ expiration: SERVICE_TOKEN_LIFE_S }),
+      timeoutMs: this.options.tryMs,
+    })
+    const { answer, since } = done
+    if (answer.kind === 'failed') {
+      this.count(answer.timedOut ? 'timeout' : 'network', since)
+      return { kind: 'unavailable', why: answer.why }
+    }
+    if (answer.kind === 'too-big' || answer.status !== 200) return this.notCreated(answer, since)
+    const token = parseServiceToken(answer.body)
+    this.count(token === null ? 'garbage' : 'valid', since)
+    if (token === null) return { kind: 'unavailable', why: 'its answer is not understood' }
+    return { kind: 'created', token }
+  }
+
+  async close(): Promise<void> {
+    await this.pool.destroy()
+  }
+
+  private notCreated(answer: Exclude<Answer, { kind: 'failed' }>, since: number): ServiceTokenAnswer {
+    if (answer.kind === 'too-big') {
+      this.count('garbage', since)
+      return { kind: 'unavailable', why: 'its answer is too big' }
+    }
+    const { status } = answer
+    this.count(status >= 500 ? 'server-error' : 'refused', since)
+    if (status >= 500) return { kind: 'unavailable', why: `it answers status ${status}` }
+    return { kind: 'refused', status }
+  }
+
+  private async tryLookup(token: TokenId, leftMs: number): Promise<Try> {
+    const done = await this.send({
+      path: `${this.resource}/${encodeURIComponent(token)}?scope=${SCOPE}`,
+      method: 'GET',
+      headers: { accept: 'application/json' },
+      timeoutMs: Math.max(1, Math.min(this.options.tryMs, leftMs)),
+    })
+    const tried = judge(token, done.answer)
+    this.count(tried.result, done.since)
+    return tried
+  }
+
+  private async send(request: Omit<Exchange, 'pool' | 'clock'>): Promise<{ answer: Answer; since: number }> {
+    const { clock, offset } = this.options
+    const since = clock.monotonic()
+    const answer = await exchange({ ...request, pool: this.pool, clock })
+    if (answer.kind === 'answered') offset.sample(answer.date, since, answer.headersAt)
+    return { answer, since }
+  }
+
+  private count(result: AuthRequestResult, since: number): void {
+    this.options.metrics.requested(result, (this.options.clock.monotonic() - since) / 1_000)
+  }
+}
+
+function judge(token: TokenId, answer: Answer): Try {
+  if (answer.kind === 'failed')
+    return { verdict: UNAVAILABLE, again: true, result: answer.timedOut ? 'timeout' : 'network' }
+  if (answer.kind === 'too-big')
+    return { verdict: { kind: 'oversized', limit: 'size of the ACL' }, again: false, result: 'valid' }
+  const { status, body } = answer
+  if (status === 403 || status === 404)
+    return { verdict: { kind: 'invalid' }, again: false, result: 'invalid' }
+  if (status >= 500 || status === 408 || status === 429)
+    return { verdict: UNAVAILABLE, again: true, result: 'server-error' }
+  // Not about the token: a wrong address, a proxy that wants credentials. Asking again changes nothing.
+  if (status !== 200) return { verdict: UNAVAILABLE, again: false, result: 'refused' }
+  const details = parseTokenAnswer(token, body)
+  if (details === null) return { verdict: UNAVAILABLE, again: true, result: 'garbage' }
+  const limit = aclExcess(details.acl)
+  if (limit !== null) return { verdict: { kind: 'oversized', limit }, again: false, result: 'valid' }
+  return { verdict: { kind: 'valid', details }, again: false, result: 'valid' }
+}
+
+function trust(verify: boolean | string): { rejectUnauthorized: boolean; ca?: string } {
+  if (typeof verify === 'boolean') return { rejectUnauthorized: verify }
+  try {
+    return { rejectUnauthorized: true, ca: readFileSync(verify, 'utf8') }
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+    throw new StartupError(`auth.verify_certificate: cannot read ${verify}: ${why}`, STATUS_CONFIG)
+  }
+}

@@ -1,0 +1,86 @@
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Logger } from 'pino'
+import type { Credentials, ServiceTokenAnswer } from './client.js'
+
+const RENEWED_AT_SHARE = 0.85
+const RETRY_DELAY_FIRST_MS = 1_000
+const RETRY_DELAY_MAX_MS = 32_000
+
+export interface ServiceTokenOptions {
+  readonly client: { createToken(credentials: Credentials): Promise<ServiceTokenAnswer> }
+  readonly credentials: Credentials
+  readonly clock: Clock
+  /** wazo-auth's time, milliseconds of Unix time. */
+  readonly authTime: () => number
+  readonly logger: Logger
+  /** The master tenant has become known, or another one. */
+  readonly changed: () => void
+}
+
+/** The service's own token, whose tenant is the master tenant (contract, section 4). */
+export class ServiceTokenKeeper {
+  private readonly options: ServiceTokenOptions
+  private tenant: string | undefined
+  private failures = 0
+  private timer: Timer | null = null
+  private stopped = false
+
+  constructor(options: ServiceTokenOptions) {
+    this.options = options
+  }
+
+  /** Known once wazo-auth has answered, and from then on whatever becomes of wazo-auth. */
+  get masterTenant(): string | undefined {
+    return this.tenant
+  }
+
+  /** What keeps the worker from serving, in words; null when the master tenant is known. */
+  missing(): string | null {
+    return this.tenant === undefined ? 'auth: master tenant not known' : null
+  }
+
+  start(): void {
+    void this.renew()
+  }
+
+  stop(): void {
+    this.stopped = true
+    this.timer?.cancel()
+  }
+
+  private async renew(): Promise<void> {
+    const answer = await this.options.client.createToken(this.options.credentials)
+    if (this.stopped) return
+    if (answer.kind === 'created') this.take(answer.token.tenantUuid, answer.token.expiresAt)
+    else this.fail(answer)
+  }
+
+  private take(tenantUuid: string, expiresAt: number): void {
+    const { logger, authTime, changed } = this.options
+    const lifeMs = expiresAt - authTime()
+    this.failures = 0
+    this.next(Math.max(lifeMs * RENEWED_AT_SHARE, RETRY_DELAY_FIRST_MS))
+    if (this.tenant === tenantUuid) return
+    this.tenant = tenantUuid
+    logger.info({ masterTenant: tenantUuid }, 'master tenant known')
+    changed()
+  }
+
+  private fail(answer: Exclude<ServiceTokenAnswer, { kind: 'created' }>): void {
+    const delayMs = Math.min(RETRY_DELAY_FIRST_MS * 2 ** this.failures, RETRY_DELAY_MAX_MS)
+    if (delayMs < RETRY_DELAY_MAX_MS) this.failures++
+    this.next(delayMs)
+    this.options.logger.error({ retryInSeconds: delayMs / 1_000 }, describe(answer))
+  }
+
+  private next(delayMs: number): void {
+    this.timer = this.options.clock.after(delayMs, () => void this.renew())
+  }
+}
+
+function describe(answer: Exclude<ServiceTokenAnswer, { kind: 'created' }>): string {
+  if (answer.kind === 'unavailable') return `wazo-auth gives no service token: ${answer.why}`
+  if (answer.status === 401)
+    return 'wazo-auth refuses the credentials of this service: check auth.key_file, or auth.username and auth.password'
+  return `wazo-auth answers status ${answer.status} to the request for a service token: check auth.host, auth.port and auth.prefix`
+}

@@ -1,0 +1,65 @@
+import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { LRUCache } from 'lru-cache'
+
+/** How long an answer about a token is good for another session of it. */
+export const CACHE_TTL_MS = 10_000
+const CACHE_MAX_BYTES = 32 * 1024 * 1024
+/** An entry without its ACL: more than it takes. */
+const ENTRY_BYTES = 1_024
+
+/** Answers of wazo-auth, for a moment, within a bound of memory. */
+export class VerdictCache {
+  private readonly verdicts: LRUCache<TokenId, Verdict>
+  private readonly tokens = new Map<string, Set<TokenId>>()
+  private readonly authTime: () => number
+
+  constructor(clock: Clock, authTime: () => number) {
+    this.authTime = authTime
+    this.verdicts = new LRUCache<TokenId, Verdict>({
+      maxSize: CACHE_MAX_BYTES,
+      sizeCalculation,
+      ttl: CACHE_TTL_MS,
+      ttlResolution: 0,
+      perf: { now: () => clock.monotonic() },
+      dispose: (verdict, token) => this.disposed(verdict, token),
+    })
+  }
+
+  /** What is remembered about `token`; nothing once it has expired. */
+  get(token: TokenId): Verdict | undefined {
+    const verdict = this.verdicts.get(token)
+    if (verdict?.kind === 'valid' && verdict.details.expiresAt <= this.authTime()) return undefined
+    return verdict
+  }
+
+  /** Remembers an answer; that there was none is no answer. */
+  set(token: TokenId, verdict: Verdict): void {
+    if (verdict.kind === 'unavailable') return
+    this.verdicts.set(token, verdict)
+    if (verdict.kind !== 'valid' || !this.verdicts.has(token)) return
+    const { sessionUuid } = verdict.details
+    const tokens = this.tokens.get(sessionUuid)
+    if (tokens === undefined) this.tokens.set(sessionUuid, new Set([token]))
+    else tokens.add(token)
+  }
+
+  /** Drops what is remembered about the tokens of a session. */
+  forget(sessionUuid: string): void {
+    for (const token of this.tokens.get(sessionUuid) ?? []) this.verdicts.delete(token)
+  }
+
+  private disposed(verdict: Verdict, token: TokenId): void {
+    if (verdict.kind !== 'valid') return
+    const tokens = this.tokens.get(verdict.details.sessionUuid)
+    tokens?.delete(token)
+    if (tokens?.size === 0) this.tokens.delete(verdict.details.sessionUuid)
+  }
+}
+
+function sizeCalculation(verdict: Verdict): number {
+  if (verdict.kind !== 'valid') return ENTRY_BYTES
+  let bytes = ENTRY_BYTES
+  for (const pattern of verdict.details.acl) bytes += 2 * pattern.length + 32
+  return bytes
+}
