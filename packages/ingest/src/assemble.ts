@@ -27,6 +27,7 @@ export interface Timings {
   /** How old the last canary that came through may be for `up`. */
   readonly canaryMs: number
   readonly silenceMs: number
+  readonly youngWaitMs: number
   readonly emptyWaitMs: number
   readonly foreignWaitMs: number
   readonly lookMs: number
@@ -43,6 +44,7 @@ export const TIMINGS: Timings = {
   beatMs: 1000,
   canaryMs: 3000,
   silenceMs: 3000,
+  youngWaitMs: 500,
   emptyWaitMs: 3000,
   foreignWaitMs: 5000,
   lookMs: 200,

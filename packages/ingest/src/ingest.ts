@@ -124,7 +124,8 @@ export class Ingest {
   private memory(): Memory | null {
     const { situation, ring, clock } = this.parts
     const start = ring.start(clock.monotonic(), this.options.streamReachMs)
-    return situation.epoch === null || start === null ? null : { epoch: situation.epoch, start }
+    if (situation.epoch === null || start === null) return null
+    return { epoch: situation.epoch, start, complete: ring.trimTo(clock.monotonic()) !== null }
   }
 
   private complain(error: unknown): void {

@@ -14,6 +14,8 @@ export interface Memory {
   readonly epoch: Epoch
   /** Where the history begins. */
   readonly start: Mark
+  /** It reaches back over the whole of `redis.history`. */
+  readonly complete: boolean
 }
 
 export type Plan =
@@ -43,6 +45,8 @@ export type NewEpochReason =
 export interface PlanOptions {
   readonly stream: string
   readonly partitions: number
+  /** How long an ingest that remembers less than the whole history leaves an empty Redis to one that does. */
+  readonly youngWaitMs: number
   /** How long an ingest without a memory leaves an empty Redis to those who have one. */
   readonly emptyWaitMs: number
   /** How long another stream's or partition count's head has to stand still before it is given up. */
@@ -82,12 +86,13 @@ export class Planner {
     memory: Memory | null,
     now: number,
   ): Plan {
+    this.emptySince ??= now
+    const waited = now - this.emptySince
     if (memory !== null && (recorded === undefined || recorded === memory.epoch)) {
-      this.emptySince = null
+      if (!memory.complete && waited < this.options.youngWaitMs) return { kind: 'wait', why: 'no-meta' }
       return { kind: 'seed', epoch: memory.epoch, at: memory.start, partitions: missing }
     }
-    this.emptySince ??= now
-    if (now - this.emptySince < this.options.emptyWaitMs) return { kind: 'wait', why: 'no-meta' }
+    if (waited < this.options.emptyWaitMs) return { kind: 'wait', why: 'no-meta' }
     return { kind: 'new-epoch', why: recorded === undefined ? 'first-start' : 'redis-empty' }
   }
 

@@ -3,12 +3,12 @@ import { Planner } from '@wazo-websocketd/ingest/plan'
 import type { Memory, Meta } from '@wazo-websocketd/ingest/plan'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 
-const OPTIONS = { stream: 's.v1', partitions: 2, emptyWaitMs: 3000, foreignWaitMs: 5000 }
+const OPTIONS = { stream: 's.v1', partitions: 2, youngWaitMs: 500, emptyWaitMs: 3000, foreignWaitMs: 5000 }
 
 function meta(offset: number, over: Partial<Meta> = {}): Meta {
   return { epoch: 'E' as Epoch, offset, fingerprint: `f${offset}`, stream: 's.v1', partitions: 2, ...over }
 }
-const MEMORY: Memory = { epoch: 'E' as Epoch, start: { offset: 10, fingerprint: 'f10' } }
+const MEMORY: Memory = { epoch: 'E' as Epoch, start: { offset: 10, fingerprint: 'f10' }, complete: true }
 
 describe('Planner', () => {
   it('attaches at the lowest head', () => {
@@ -20,6 +20,14 @@ describe('Planner', () => {
   it('seeds an empty Redis from its memory at once, with the same epoch', () => {
     const plan = new Planner(OPTIONS).plan([null, null], MEMORY, 0)
     expect(plan).to.deep.equal({ kind: 'seed', epoch: 'E', at: MEMORY.start, partitions: [0, 1] })
+  })
+
+  it('leaves the seeding for half a second to others when it does not remember the whole history', () => {
+    const planner = new Planner(OPTIONS)
+    const young = { ...MEMORY, complete: false }
+    expect(planner.plan([null, null], young, 0)).to.deep.equal({ kind: 'wait', why: 'no-meta' })
+    expect(planner.plan([null, null], young, 499).kind).to.equal('wait')
+    expect(planner.plan([null, null], young, 500).kind).to.equal('seed')
   })
 
   it('seeds only the partitions that were lost', () => {
