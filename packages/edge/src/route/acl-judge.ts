@@ -2,6 +2,18 @@ import type { Identity } from '@wazo-websocketd/shared/domain/identity'
 import type { AclClass } from './acl-class.js'
 import { DecisionMemo } from './decision-memo.js'
 
+/** Whose ACL is asked. */
+export interface AclSubject {
+  readonly identity: Identity
+  /** That of the identity's ACL. */
+  readonly aclClass: AclClass
+  /** Whether the user or session uuid contains a `.`; wazo-auth makes none such. */
+  readonly dotted: boolean
+}
+
+/** Lengths of words are kept as bits of one number; longer ones share the last bit. */
+const LENGTH_BITS = 31
+
 /**
  * Rule 5 of the contract, section 4, for one event after the other. A decision depends on the session only
  * when its user or session uuid stands in the required ACL; all others are shared by its class.
@@ -9,14 +21,12 @@ import { DecisionMemo } from './decision-memo.js'
 export class AclJudge {
   /** Decisions that were neither shared nor remembered, since the start. */
   evaluations = 0
-  private readonly memo: DecisionMemo
+  private readonly memo = new DecisionMemo()
   private requiredAcl: string | null = null
+  /** The words of the required ACL, once somebody needed them, and which lengths they have. */
   private words: ReadonlySet<string> | null = null
+  private lengths = 0
   private event = 0
-
-  constructor(memo: DecisionMemo) {
-    this.memo = memo
-  }
 
   /** What the next calls of `admits` are about. */
   begin(requiredAcl: string | null): void {
@@ -25,42 +35,58 @@ export class AclJudge {
     this.event++
   }
 
-  /** Whether the ACL of `aclClass`, which is that of `identity`, admits the event. */
-  admits(aclClass: AclClass, identity: Identity): boolean {
+  /** Whether the subject's ACL admits the event. */
+  admits(subject: AclSubject): boolean {
     const { requiredAcl } = this
     if (requiredAcl === null) return true
-    if (aclClass.compiled.personal) {
-      this.words ??= new Set(requiredAcl.split('.'))
-      if (concerns(this.words, requiredAcl, identity))
-        return this.decidePersonally(aclClass, requiredAcl, identity)
-    }
+    const { aclClass } = subject
+    if (aclClass.compiled.personal && this.concerns(requiredAcl, subject))
+      return this.decidePersonally(requiredAcl, subject)
     if (aclClass.stamp !== this.event) {
-      aclClass.verdict = this.decideForClass(aclClass, requiredAcl, identity)
+      aclClass.verdict = this.decideForClass(requiredAcl, subject)
       aclClass.stamp = this.event
     }
     return aclClass.verdict
   }
 
   /** The same for one session, apart from the event that `begin` named. */
-  admitsOnce(requiredAcl: string | null, aclClass: AclClass, identity: Identity): boolean {
+  admitsOnce(requiredAcl: string | null, subject: AclSubject): boolean {
     if (requiredAcl === null) return true
-    if (aclClass.compiled.personal && concerns(new Set(requiredAcl.split('.')), requiredAcl, identity))
-      return this.decidePersonally(aclClass, requiredAcl, identity)
-    return this.decideForClass(aclClass, requiredAcl, identity)
+    const { userUuid, sessionUuid } = subject.identity
+    const personal =
+      subject.aclClass.compiled.personal &&
+      (mentions(requiredAcl, userUuid) || mentions(requiredAcl, sessionUuid))
+    return personal ? this.decidePersonally(requiredAcl, subject) : this.decideForClass(requiredAcl, subject)
   }
 
-  private decideForClass(aclClass: AclClass, requiredAcl: string, identity: Identity): boolean {
-    return this.decide(`${aclClass.id} ${requiredAcl}`, aclClass, requiredAcl, identity)
-  }
-
-  private decidePersonally(aclClass: AclClass, requiredAcl: string, identity: Identity): boolean {
+  /** Whether the subject's user or session uuid stands in the required ACL. */
+  private concerns(requiredAcl: string, { identity, dotted }: AclSubject): boolean {
     const { userUuid, sessionUuid } = identity
+    const words = this.words ?? this.splitIntoWords(requiredAcl)
+    if ((this.lengths & lengthBit(userUuid)) !== 0 && words.has(userUuid)) return true
+    if ((this.lengths & lengthBit(sessionUuid)) !== 0 && words.has(sessionUuid)) return true
+    return dotted && (mentions(requiredAcl, userUuid) || mentions(requiredAcl, sessionUuid))
+  }
+
+  private splitIntoWords(requiredAcl: string): ReadonlySet<string> {
+    this.words = new Set(requiredAcl.split('.'))
+    this.lengths = 0
+    for (const word of this.words) this.lengths |= lengthBit(word)
+    return this.words
+  }
+
+  private decidePersonally(requiredAcl: string, subject: AclSubject): boolean {
+    const { userUuid, sessionUuid } = subject.identity
     // The lengths keep apart what would read the same.
     const who = `${userUuid.length},${sessionUuid.length},${userUuid}${sessionUuid}`
-    return this.decide(`${aclClass.id},${who}${requiredAcl}`, aclClass, requiredAcl, identity)
+    return this.decide(`${subject.aclClass.id},${who}${requiredAcl}`, requiredAcl, subject)
   }
 
-  private decide(key: string, aclClass: AclClass, requiredAcl: string, identity: Identity): boolean {
+  private decideForClass(requiredAcl: string, subject: AclSubject): boolean {
+    return this.decide(`${subject.aclClass.id} ${requiredAcl}`, requiredAcl, subject)
+  }
+
+  private decide(key: string, requiredAcl: string, { aclClass, identity }: AclSubject): boolean {
     const known = this.memo.get(key)
     if (known !== undefined) return known
     this.evaluations++
@@ -70,15 +96,15 @@ export class AclJudge {
   }
 }
 
-/** Whether the user or session uuid stands in the required ACL, as one of its words or as several with dots between. */
-function concerns(
-  words: ReadonlySet<string>,
-  requiredAcl: string,
-  { userUuid, sessionUuid }: Identity,
-): boolean {
-  return mentions(words, requiredAcl, userUuid) || mentions(words, requiredAcl, sessionUuid)
+function lengthBit(word: string): number {
+  return 1 << Math.min(word.length, LENGTH_BITS)
 }
 
-function mentions(words: ReadonlySet<string>, requiredAcl: string, uuid: string): boolean {
-  return words.has(uuid) || (uuid.includes('.') && `.${requiredAcl}.`.includes(`.${uuid}.`))
+function mentions(requiredAcl: string, uuid: string): boolean {
+  return `.${requiredAcl}.`.includes(`.${uuid}.`)
+}
+
+/** Whether either uuid of `identity` contains a `.`. */
+export function isDotted({ userUuid, sessionUuid }: Identity): boolean {
+  return userUuid.includes('.') || sessionUuid.includes('.')
 }

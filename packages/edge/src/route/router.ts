@@ -1,7 +1,6 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { EVERY_EVENT } from '@wazo-websocketd/shared/domain/protocol'
-import { AclJudge } from './acl-judge.js'
-import { DecisionMemo } from './decision-memo.js'
+import { AclJudge, isDotted } from './acl-judge.js'
 import type { Entry } from './entry.js'
 import type { Group } from './group.js'
 import type { List } from './list.js'
@@ -27,7 +26,7 @@ export class Router {
   private readonly registry: Registry
   private readonly accessScope: AccessScope
   private readonly metrics: RouteMetrics
-  private readonly judge = new AclJudge(new DecisionMemo())
+  private readonly judge = new AclJudge()
   /** Number of the event being routed; stamped on the entries that were considered for it. */
   private event = 0
   private considered = 0
@@ -64,11 +63,9 @@ export class Router {
       if (!identity.admin && !event.everyone && !event.users.includes(identity.userUuid)) return false
     }
     const evaluations = this.judge.evaluations
-    const permitted = this.judge.admitsOnce(
-      event.requiredAcl,
-      this.registry.classes.find(identity.acl),
-      identity,
-    )
+    const aclClass = this.registry.classes.find(identity.acl)
+    const subject = { identity, aclClass, dotted: isDotted(identity) }
+    const permitted = this.judge.admitsOnce(event.requiredAcl, subject)
     if (this.judge.evaluations > evaluations) this.metrics.aclEvaluated(1)
     return permitted
   }
@@ -146,7 +143,7 @@ export class Router {
   private consider(entry: Entry, event: BusEvent): void {
     entry.stamp = this.event
     this.considered++
-    if (!this.judge.admits(entry.aclClass, entry.recipient.identity)) return
+    if (!this.judge.admits(entry)) return
     this.delivered++
     entry.recipient.deliver(event)
   }
