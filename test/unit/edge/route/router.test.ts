@@ -222,7 +222,7 @@ describe('router: what an event costs', () => {
     const { router } = setUp(crowd)
     for (const session of crowd) session.looks = 0
     router.route(eventOf({ everyone: false, users: ['user'] }))
-    expect(crowd.map((s) => s.looks).reduce((a, b) => a + b)).to.be.within(1, 4)
+    expect(crowd.map((s) => s.looks).reduce((a, b) => a + b)).to.be.at.most(4)
     expect(crowd[3]!.got).to.have.length(1)
   })
 
