@@ -5,10 +5,8 @@ import type { Member, Roster } from '../session/roster.js'
 export interface DrainOptions {
   readonly clock: Clock
   readonly roster: Pick<Roster, 'size' | 'all' | 'tokens'>
-  /** `drain.rate`: sessions closed per second and host, at least. */
+  /** Sessions closed per second at least: this worker's share of `drain.rate`. */
   readonly ratePerSecond: number
-  /** Workers of this host that drain at the same time; each gets its share of the rate. */
-  readonly workers: number
   /** `drain.timeout` in milliseconds. */
   readonly timeout: number
 }
@@ -33,9 +31,9 @@ export class Drain {
   private done: (() => void) | null = null
 
   constructor(options: DrainOptions) {
-    const { roster, ratePerSecond, workers, timeout, clock } = options
+    const { roster, ratePerSecond, timeout, clock } = options
     this.options = options
-    this.rate = Math.max(ratePerSecond / workers, roster.size / ((TIMEOUT_SHARE * timeout) / 1000))
+    this.rate = Math.max(ratePerSecond, roster.size / ((TIMEOUT_SHARE * timeout) / 1000))
     this.deadline = clock.monotonic() + timeout
     this.groups = roster.tokens()[Symbol.iterator]()
   }

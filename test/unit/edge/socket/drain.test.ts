@@ -11,11 +11,7 @@ const UNLIMITED = {
   connectionsPerIp: null,
 }
 
-function setUp(
-  sessions: number,
-  perToken = 1,
-  options: { rate?: number; workers?: number; stubborn?: boolean } = {},
-) {
+function setUp(sessions: number, perToken = 1, options: { rate?: number; stubborn?: boolean } = {}) {
   const clock = new FakeClock()
   const roster = new Roster(UNLIMITED, clock)
   const ends: { at: number; code: number; token: string }[] = []
@@ -40,7 +36,6 @@ function setUp(
     clock,
     roster,
     ratePerSecond: options.rate ?? 200,
-    workers: options.workers ?? 1,
     timeout: 30_000,
   })
   let done = false
@@ -81,7 +76,7 @@ describe('Drain', () => {
   })
 
   it('takes its share of the rate of the host', () => {
-    const { clock, ends, run } = setUp(200, 1, { workers: 4 })
+    const { clock, ends, run } = setUp(200, 1, { rate: 50 })
     run()
     clock.advance(1_000)
     expect(ends.length).to.be.within(45, 60)

@@ -1,0 +1,95 @@
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { authTryMs, authUrl } from '@wazo-websocketd/shared/runtime/config/derived'
+import type { Config } from '@wazo-websocketd/shared/runtime/config/schema'
+import type { Logger } from '@wazo-websocketd/shared/runtime/logger'
+import { AuthClient } from './auth/client.js'
+import { ClockOffset } from './auth/clock-offset.js'
+import { Lookups } from './auth/lookup.js'
+import type { AuthMetrics } from './auth/metrics.js'
+import { dynamicRule, staticRule } from './auth/recheck-rule.js'
+import { ServiceTokenKeeper } from './auth/service-token.js'
+import { TokenWatcher } from './auth/token-watch.js'
+
+export interface AuthorityOptions {
+  readonly config: Config
+  /** Workers of this host, which share its limit of requests to wazo-auth. */
+  readonly workers: number
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: AuthMetrics
+  /** The master tenant has become known, or another one. */
+  readonly changed: () => void
+}
+
+/** All that a worker asks of wazo-auth, put together: look-ups, the watch over live tokens, the master tenant. */
+export class Authority {
+  readonly lookups: Lookups
+  readonly watcher: TokenWatcher
+  private readonly client: AuthClient
+  private readonly keeper: ServiceTokenKeeper
+
+  /** @throws StartupError when the file of `auth.verify_certificate` cannot be read. */
+  constructor({ config, workers, clock, logger, metrics, changed }: AuthorityOptions) {
+    const { auth, limits } = config
+    const inFlightMax = Math.max(1, Math.floor(limits.auth_in_flight_per_host / workers))
+    const offset = new ClockOffset()
+    const authTime = () => offset.authTime(clock.monotonic(), clock.now())
+    this.client = new AuthClient({
+      url: authUrl(auth),
+      verifyCertificate: auth.verify_certificate,
+      tryMs: authTryMs(config),
+      connectionsMax: inFlightMax,
+      clock,
+      offset,
+      metrics,
+    })
+    this.lookups = new Lookups({
+      source: this.client,
+      clock,
+      metrics,
+      authTime,
+      inFlightMax,
+      waitingMax: limits.auth_waiting_lookups,
+      totalMs: limits.auth_total_seconds * 1000,
+    })
+    this.watcher = new TokenWatcher({
+      ask: (token) => this.lookups.lookupFresh(token),
+      rule:
+        config.auth_check_strategy === 'dynamic'
+          ? dynamicRule
+          : staticRule(config.auth_check_static_interval * 1000),
+      clock,
+      authTime,
+      metrics,
+    })
+    this.keeper = new ServiceTokenKeeper({
+      client: this.client,
+      // The configuration is refused without them.
+      credentials: { username: auth.username ?? '', password: auth.password ?? '' },
+      clock,
+      authTime,
+      logger,
+      changed,
+    })
+  }
+
+  get masterTenant(): string | undefined {
+    return this.keeper.masterTenant
+  }
+
+  /** What keeps the worker from serving, in words; empty when the master tenant is known. */
+  missing(): readonly string[] {
+    const missing = this.keeper.missing()
+    return missing === null ? [] : [missing]
+  }
+
+  start(): void {
+    this.keeper.start()
+  }
+
+  async stop(): Promise<void> {
+    this.keeper.stop()
+    this.watcher.stop()
+    await this.client.close()
+  }
+}

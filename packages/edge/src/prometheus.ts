@@ -1,0 +1,213 @@
+/** The edge's metrics as Prometheus reads them: one place for all names, one object per folder that counts. */
+import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+import type { AuthMetrics } from './auth/metrics.js'
+import type { BusMetrics } from './bus/metrics.js'
+import type { PoolMetrics } from './cluster/pool.js'
+import type { RouteMetrics } from './route/metrics.js'
+import type { SessionMetrics } from './session/ports.js'
+import type { SocketMetrics } from './socket/ports.js'
+
+const LATENCY_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
+const FANOUT_BUCKETS = [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1]
+const REQUEST_BUCKETS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
+
+/** What the primary counts itself. */
+export function primaryMetrics(metrics: Metrics): PoolMetrics & { draining(is: boolean): void } {
+  const workers = metrics.gauge({ name: 'workers', help: 'Workers that run.' })
+  const restarts = metrics.counter({
+    name: 'worker_restarts_total',
+    help: 'Workers that ended unexpectedly and were started again, by how they ended.',
+    labelNames: ['reason'],
+  })
+  const draining = metrics.gauge({ name: 'draining', help: '1 while sessions are being moved away.' })
+  return {
+    workers: (running) => workers.set(running),
+    restarted: (reason) => restarts.inc({ reason }),
+    draining: (is) => draining.set(is ? 1 : 0),
+  }
+}
+
+/** What a worker counts, by the folder that counts it. */
+export interface WorkerMetrics {
+  readonly bus: BusMetrics
+  readonly route: RouteMetrics
+  /** Seconds that one batch took from Redis to the sockets' buffers. */
+  readonly fannedOut: (seconds: number) => void
+  readonly session: SessionMetrics
+  readonly socket: SocketMetrics
+  readonly auth: AuthMetrics
+}
+
+export function workerMetrics(metrics: Metrics): WorkerMetrics {
+  const rejected = metrics.counter({
+    name: 'handshakes_rejected_total',
+    help: 'Connections turned away before wazo-auth was asked.',
+    labelNames: ['reason'],
+  })
+  const fanout = metrics.histogram({
+    name: 'fanout_duration_seconds',
+    help: 'Time to route the events of one batch to their receivers.',
+    buckets: FANOUT_BUCKETS,
+  })
+  return {
+    bus: busMetrics(metrics),
+    route: routeMetrics(metrics),
+    fannedOut: (seconds) => fanout.observe(seconds),
+    session: { ...sessionMetrics(metrics), rejected: (reason) => rejected.inc({ reason }) },
+    socket: { ...socketMetrics(metrics), handshakeRefused: (reason) => rejected.inc({ reason }) },
+    auth: authMetrics(metrics),
+  }
+}
+
+function busMetrics(metrics: Metrics): BusMetrics {
+  const recoveries = metrics.counter({
+    name: 'recovery_total',
+    help: 'Times that continuity was in doubt, by how it ended.',
+    labelNames: ['result'],
+  })
+  const unreadable = metrics.counter({
+    name: 'bus_unreadable_total',
+    help: 'Messages on the bus of a version that this program does not read, or malformed.',
+  })
+  const connected = metrics.gauge({
+    name: 'redis_connected',
+    help: '1 while this connection to Redis is up; of all workers, the worst.',
+    labelNames: ['role'],
+    aggregator: 'min',
+  })
+  return {
+    recovery: (result) => recoveries.inc({ result }),
+    unreadable: () => unreadable.inc(),
+    connected: (role, up) => connected.set({ role }, up ? 1 : 0),
+  }
+}
+
+function routeMetrics(metrics: Metrics): RouteMetrics {
+  const received = metrics.counter({
+    name: 'events_received_total',
+    help: 'Events that came over the bus and were routed, once per worker.',
+  })
+  const filtered = metrics.counter({
+    name: 'events_filtered_total',
+    help: 'Started sessions that did not get an event, by the first rule that they fail.',
+    labelNames: ['reason'],
+  })
+  const evaluations = metrics.counter({
+    name: 'acl_evaluations_total',
+    help: 'Decisions about an ACL that could not be shared or remembered.',
+  })
+  return {
+    received: () => received.inc(),
+    delivered: () => undefined,
+    filtered: (reason, sessions) => filtered.inc({ reason }, sessions),
+    aclEvaluated: (decisions) => evaluations.inc(decisions),
+  }
+}
+
+function sessionMetrics(metrics: Metrics): Omit<SessionMetrics, 'rejected'> {
+  const subscriptions = metrics.gauge({
+    name: 'subscriptions',
+    help: 'Event names subscribed to, over all sessions.',
+  })
+  const ops = metrics.counter({
+    name: 'ops_total',
+    help: 'Operations of clients.',
+    labelNames: ['op', 'result'],
+  })
+  const expired = metrics.counter({
+    name: 'sessions_expired_total',
+    help: 'Sessions closed with 4003, by what noticed the end of the token.',
+    labelNames: ['source'],
+  })
+  return {
+    ...connectionMetrics(metrics),
+    ...deliveryMetrics(metrics),
+    subscriptions: (delta) => subscriptions.inc(delta),
+    op: (op, result) => ops.inc({ op, result }),
+    expired: (source) => expired.inc({ source }),
+  }
+}
+
+function connectionMetrics(metrics: Metrics): Pick<SessionMetrics, 'opened' | 'closed'> {
+  const connections = metrics.gauge({
+    name: 'connections',
+    help: 'Open WebSocket connections that were accepted.',
+    labelNames: ['version'],
+  })
+  const opened = metrics.counter({
+    name: 'connections_opened_total',
+    help: 'WebSocket connections accepted for authentication.',
+    labelNames: ['version'],
+  })
+  const closed = metrics.counter({
+    name: 'connections_closed_total',
+    help: 'Accepted WebSocket connections that ended, by close code.',
+    labelNames: ['code'],
+  })
+  return {
+    opened(version) {
+      opened.inc({ version })
+      connections.inc({ version })
+    },
+    closed(version, code) {
+      connections.dec({ version })
+      closed.inc({ code })
+    },
+  }
+}
+
+function deliveryMetrics(metrics: Metrics): Pick<SessionMetrics, 'delivered'> {
+  const delivered = metrics.counter({
+    name: 'events_delivered_total',
+    help: 'Events written to sockets, once per receiver.',
+  })
+  const latency = metrics.histogram({
+    name: 'delivery_latency_seconds',
+    help: 'From the reception by the ingest to the write to the sockets, once per event that had receivers.',
+    buckets: LATENCY_BUCKETS,
+  })
+  return {
+    delivered(receivers, latencyMs) {
+      delivered.inc(receivers)
+      latency.observe(latencyMs / 1000)
+    },
+  }
+}
+
+function socketMetrics(metrics: Metrics): Omit<SocketMetrics, 'handshakeRefused'> {
+  const buffered = metrics.gauge({
+    name: 'send_buffer_bytes',
+    help: 'Bytes that wait in the send buffers of slow clients.',
+  })
+  const slow = metrics.counter({
+    name: 'slow_consumers_closed_total',
+    help: 'Clients closed because they did not read what they were sent.',
+  })
+  return { sendBuffer: (bytes) => buffered.set(bytes), slowConsumer: () => slow.inc() }
+}
+
+function authMetrics(metrics: Metrics): AuthMetrics {
+  const requests = metrics.counter({
+    name: 'auth_requests_total',
+    help: 'Requests to wazo-auth, by how they ended.',
+    labelNames: ['result'],
+  })
+  const duration = metrics.histogram({
+    name: 'auth_request_duration_seconds',
+    help: 'Time that a request to wazo-auth took.',
+    buckets: REQUEST_BUCKETS,
+  })
+  const coalesced = metrics.counter({
+    name: 'auth_requests_coalesced_total',
+    help: 'Questions about tokens that needed no request of their own.',
+  })
+  const tracked = metrics.gauge({ name: 'tokens_tracked', help: 'Tokens of open sessions.' })
+  return {
+    requested(result, seconds) {
+      requests.inc({ result })
+      duration.observe(seconds)
+    },
+    coalesced: () => coalesced.inc(),
+    tracked: (tokens) => tracked.set(tokens),
+  }
+}

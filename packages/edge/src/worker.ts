@@ -1,0 +1,187 @@
+/** One worker of the edge: puts the path of an event and the life of a session together. */
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
+import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derived'
+import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
+import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
+import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
+import { Authority } from './authority.js'
+import { RedisBus } from './bus/bus.js'
+import type { DrainOrder } from './cluster/messages.js'
+import { ignoreGroupSignals, WorkerLink, type DrainHandler } from './cluster/worker-link.js'
+import { consoleHandler } from './console/console.js'
+import { sessionLimits, socketLimits } from './limits.js'
+import { workerMetrics } from './prometheus.js'
+import { Registry } from './route/registry.js'
+import { Router } from './route/router.js'
+import { SessionHost } from './session/host.js'
+import type { WorkerSetup } from './setup.js'
+import { Drain } from './socket/drain.js'
+import { createSocketServer, type SocketServer } from './socket/server.js'
+
+class EdgeWorker implements DrainHandler {
+  private readonly setup: WorkerSetup
+  private readonly link: WorkerLink
+  private readonly log: Logger
+  private readonly registry = new Registry()
+  private readonly metrics = new Metrics()
+  private readonly counts = workerMetrics(this.metrics)
+  private readonly authority: Authority
+  private readonly bus: RedisBus
+  private readonly router: Router
+  private readonly sessions: SessionHost
+  private readonly sockets: SocketServer
+  private drainage: Drain | null = null
+
+  constructor(setup: WorkerSetup, link: WorkerLink, log: Logger) {
+    this.setup = setup
+    this.link = link
+    this.log = log
+    this.router = new Router({
+      registry: this.registry,
+      accessScope: setup.config.bus.access_scope,
+      metrics: this.counts.route,
+    })
+    this.authority = new Authority({
+      config: setup.config,
+      workers: setup.workers,
+      clock,
+      logger: log,
+      metrics: this.counts.auth,
+      changed: this.report,
+    })
+    this.bus = this.makeBus()
+    this.sessions = this.makeSessions()
+    this.sockets = this.makeSockets()
+  }
+
+  /** Resolves when the worker listens. Rejects with one line that says what is wrong when it cannot. */
+  async start(): Promise<void> {
+    this.authority.start()
+    this.bus.start()
+    await this.sockets.listen()
+    this.link.handle(this)
+    this.link.pushMetrics(() => this.metrics.snapshot())
+    this.report()
+  }
+
+  drain({ ratePerSecond, timeoutMs }: DrainOrder): void {
+    if (this.drainage !== null) return
+    this.sockets.stopListening()
+    this.drainage = new Drain({ clock, roster: this.sessions.roster, ratePerSecond, timeout: timeoutMs })
+    this.report()
+    this.log.info({ sessions: this.sessions.roster.size }, 'draining')
+    void this.drainage.run().then(() => this.end())
+  }
+
+  closeNow(): void {
+    this.drain({ ratePerSecond: 1, timeoutMs: 1 })
+    this.drainage?.goAway()
+  }
+
+  private async end(): Promise<void> {
+    this.bus.stop()
+    await this.authority.stop()
+    await this.link.finish()
+  }
+
+  private missing(): readonly string[] {
+    if (this.drainage !== null) return ['draining']
+    return [...this.bus.missing(), ...this.authority.missing()]
+  }
+
+  private readonly report = (): void => this.link.reportMissing(this.missing())
+
+  private makeBus(): RedisBus {
+    const { bus, redis } = this.setup.config
+    const factory = new RedisFactory({ url: redis.url, cluster: redis.cluster, logger: this.log, clock })
+    return new RedisBus({
+      prefix: redis.prefix,
+      lostGraceMs: bus.lost_grace * 1000,
+      silenceGraceMs: bus.silence_grace * 1000,
+      redisLostGraceMs: redis.lost_grace * 1000,
+      redis: {
+        subscriber: () => factory.create('subscriber'),
+        commands: () => factory.create('commands', { failFast: true }),
+      },
+      clock,
+      logger: this.log,
+      metrics: this.counts.bus,
+      listener: {
+        events: (partition, events) => this.fanOut(partition, events),
+        lost: (partition, why) => this.sessions.lost(partition, why),
+        readinessChanged: this.report,
+      },
+    })
+  }
+
+  /** The whole path of a batch through this worker: route each event, then end the session that it revokes. */
+  private fanOut(partition: number, events: readonly BusEvent[]): void {
+    const begun = clock.monotonic()
+    for (const event of events) {
+      this.router.route(event)
+      if (event.revokedSession === null) continue
+      this.authority.lookups.forget(event.revokedSession)
+      this.sessions.revoke(event.revokedSession, partition, event.offset)
+    }
+    this.counts.fannedOut((clock.monotonic() - begun) / 1000)
+  }
+
+  private makeSessions(): SessionHost {
+    const { config } = this.setup
+    return new SessionHost({
+      authenticator: this.authority.lookups,
+      watch: this.authority.watcher,
+      bus: this.bus,
+      registry: this.registry,
+      permission: this.router,
+      partitions: config.redis.partitions,
+      everyTenant: config.bus.access_scope === 'acl',
+      limits: sessionLimits(config),
+      renewalDeadline: config.limits.auth_total_seconds * 1000,
+      masterTenant: () => this.authority.masterTenant,
+      missing: () => this.missing(),
+      soon: (task) => process.nextTick(task),
+      clock,
+      log: this.log,
+      metrics: this.counts.session,
+    })
+  }
+
+  private makeSockets(): SocketServer {
+    const { config, tls } = this.setup
+    return createSocketServer({
+      listen: config.websocket.listen,
+      port: config.websocket.port,
+      tls,
+      allowedOrigins: config.websocket.allowed_origins,
+      trustedProxies: config.websocket.trusted_proxies,
+      pingInterval: config.websocket.ping_interval * 1000,
+      permessageDeflate: config.limits.permessage_deflate,
+      limits: socketLimits(config),
+      clock,
+      log: this.log,
+      metrics: this.counts.socket,
+      onConnection: this.sessions.connect,
+      ...(config.console.enabled ? { onRequest: consoleHandler } : {}),
+    })
+  }
+}
+
+ignoreGroupSignals()
+const link = new WorkerLink(clock)
+// The primary is of the same program and version.
+const setup = (await link.receiveSetup()) as WorkerSetup
+const log = createLogger({
+  program: 'wazo-websocketd-edge',
+  level: effectiveLogLevel(setup.config),
+  logFile: setup.config.log_file,
+  worker: setup.slot,
+})
+try {
+  await new EdgeWorker(setup, link, log).start()
+} catch (error) {
+  // A port in use and the like: no other worker would fare better.
+  await link.fatal(messageOf(error), 1)
+}
