@@ -337,7 +337,7 @@ function send(response, status, body) {
   response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
 }
 
-// Without an await at the top: tests in TypeScript load this file as CommonJS too.
+// Without an await at the top: it may also be loaded by require().
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) void main()
 
 async function main() {

@@ -25,6 +25,9 @@ rm -rf -- "$1" || { sleep 0.3; rm -rf -- "$1"; }
 `
 const TERMINATION_GRACE_MS = 5000
 
+/** What .ci/run recognises the processes of a run by; passed on where the environment is otherwise a new one. */
+export const runId = process.env.WAZO_RUN_ID === undefined ? {} : { WAZO_RUN_ID: process.env.WAZO_RUN_ID }
+
 /** @type {{ root: string, write(line: string): void } | undefined} */
 let watchdog
 
@@ -34,7 +37,7 @@ function guard() {
   const shell = spawn('/bin/sh', ['-c', WATCHDOG, 'watchdog', root], {
     detached: true,
     cwd: '/',
-    env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
+    env: { PATH: process.env.PATH ?? '/usr/bin:/bin', ...runId },
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   shell.unref()

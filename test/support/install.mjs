@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NODE_MIN = [20, 19]
@@ -197,3 +197,10 @@ function lastLine(output) {
   const lines = output.split('\n').filter((line) => line.trim() !== '')
   return lines.findLast((line) => /^E: |npm error/.test(line)) ?? lines.at(-1) ?? 'no output'
 }
+
+// node test/support/install.mjs: the npm packages only, for who wants to build, lint or type-check.
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
+  await orExplain(async () => {
+    ensureNode()
+    await ensureNpm()
+  })

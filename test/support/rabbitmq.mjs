@@ -7,7 +7,7 @@ import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { startGuarded, temporaryDirectory } from './guard.mjs'
+import { runId, startGuarded, temporaryDirectory } from './guard.mjs'
 import { freePort, probe } from './port.mjs'
 import { waitFor } from './wait.mjs'
 
@@ -144,6 +144,7 @@ function controls(place) {
 /** @param {Place} place @returns {NodeJS.ProcessEnv} */
 function environment({ node, port, epmdPort, home }) {
   return {
+    ...runId,
     PATH: process.env.PATH,
     LANG: 'C.UTF-8',
     HOME: home,

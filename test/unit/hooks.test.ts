@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { checked, type TestBody } from '../support/hooks.js'
+import { checked } from '../support/hooks.js'
 
 const context: Mocha.Context = Object.create(null) as Mocha.Context
 const MISSING = /no assertion ran/

@@ -1,0 +1,26 @@
+/** Judges what c8 measured: the folders in which every statement counts. */
+import { readFile } from 'node:fs/promises'
+
+const STATEMENTS_MIN_PERCENT = 95
+const FOLDERS = ['packages/shared/src/domain/', 'packages/edge/src/session/', 'packages/edge/src/route/']
+
+/**
+ * @param {string} summary the file of c8's reporter json-summary
+ * @returns {Promise<{ lines: string[], failed: number }>} a line per folder, and how many are below the minimum
+ */
+export async function judgeCoverage(summary) {
+  /** @type {Record<string, { statements: { total: number, covered: number } }>} */
+  const files = JSON.parse(await readFile(summary, 'utf8'))
+  let failed = 0
+  const lines = FOLDERS.map((folder) => {
+    const within = Object.entries(files).filter(([file]) => file.includes(folder))
+    const total = within.reduce((sum, [, { statements }]) => sum + statements.total, 0)
+    const covered = within.reduce((sum, [, { statements }]) => sum + statements.covered, 0)
+    const percent = total === 0 ? 0 : (100 * covered) / total
+    const enough = percent >= STATEMENTS_MIN_PERCENT
+    if (!enough) failed++
+    const verdict = enough ? 'ok' : `below ${STATEMENTS_MIN_PERCENT} %`
+    return `coverage of ${folder}: ${percent.toFixed(1)} % of ${total} statements in ${within.length} files, ${verdict}`
+  })
+  return { lines, failed }
+}
