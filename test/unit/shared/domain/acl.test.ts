@@ -56,6 +56,8 @@ describe('acl: one pattern against one required ACL', () => {
     ['#ab*ba', 'aba', false],
     ['ab*ba', 'aba', false],
     ['ab#ba', 'aba', false],
+    ['a#aba#ba', 'axxxaba', false],
+    ['a#aba#ba', 'axxxababa', true],
     ['a+', 'aa', false],
     ['(a|b)', 'a', false],
     ['[a]', '[a]', true],
@@ -109,6 +111,15 @@ describe('acl: words that stand for another word', () => {
       expect(allows('!x.me.y', `x.${user}.y`, user), user).to.equal(false)
       expect(allows(['#', '!x.me.y'], `x.${user}.y`, user), user).to.equal(false)
     }
+  })
+
+  it('takes a uuid for what it is when it begins or ends like the word', () => {
+    for (const user of ['mexico', 'home', 'm', 'e', 'my_session', 'edit'])
+      for (const pattern of ['#.me', 'x.me', 'x.me.#', '*.me', 'me.y', 'me.*', '#.me.y', 'x.me.y']) {
+        const text = pattern.replace('me', user).replace('#', 'x').replace('*', 'x')
+        expect(allows(pattern, text, user), `${pattern} ${text}`).to.equal(true)
+        expect(allows(pattern, text, 'else'), `${pattern} ${text}`).to.equal(false)
+      }
   })
 
   it('finds every way in which a uuid with dots can match', () => {
