@@ -1,7 +1,7 @@
 /**
  * The rules of the wire contract, numbered. A client author, or the author of another server, can read
  * them alone; every rule has at least one black-box test whose title begins with its number, and
- * `rules.test.ts` fails when one has not.
+ * `about-rules.test.ts` fails when one has not.
  */
 export const RULES = {
   // 1. Connecting

@@ -74,12 +74,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       return 0
     }
   }
-  const ready = () =>
-    waitFor(async () => (await readiness()) === 200, {
-      timeoutMs: READY_MS_MAX,
-      everyMs: POLL_MS,
-      what: 'the edge to be ready',
-    })
+  const ready = async () => {
+    await ingest.ready(ingestPort, READY_MS_MAX)
+    await edge.ready(edgePort, READY_MS_MAX)
+  }
   const stack: Stack = {
     wsUrl: `ws://127.0.0.1:${wsPort}`,
     amqpUrl,
@@ -94,9 +92,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         what: 'the edge to listen',
       })
     },
-    async ready() {
-      await ready()
-    },
+    ready,
     async stop() {
       await Promise.all([edge.stop(), ingest.stop()])
       await Promise.all([redis.stop(), auth.stop()])
