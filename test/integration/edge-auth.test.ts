@@ -1,0 +1,245 @@
+import { AuthClient, type AuthClientOptions } from '@wazo-websocketd/edge/auth/client'
+import { ClockOffset } from '@wazo-websocketd/edge/auth/clock-offset'
+import { Lookups } from '@wazo-websocketd/edge/auth/lookup'
+import { staticRule } from '@wazo-websocketd/edge/auth/recheck-rule'
+import { TokenWatcher } from '@wazo-websocketd/edge/auth/token-watch'
+import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
+import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
+import { expect } from 'chai'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MASTER_TENANT, startAuth } from '../support/auth.mjs'
+import { Counts } from '../unit/edge/auth/samples.js'
+
+describe('wazo-auth, asked over real HTTP', function () {
+  this.timeout(30_000)
+  const opened: (() => unknown)[] = []
+  let auth: Awaited<ReturnType<typeof startAuth>>
+  let counts: Counts
+  let offset: ClockOffset
+
+  beforeEach(async () => {
+    auth = await startAuth()
+    opened.push(() => auth.stop())
+    counts = new Counts()
+    offset = new ClockOffset()
+  })
+
+  afterEach(async () => {
+    for (const close of opened.splice(0).reverse()) await close()
+  })
+
+  function client(more: Partial<AuthClientOptions> = {}): AuthClient {
+    const made = new AuthClient({
+      url: `${auth.url}/api/auth`,
+      verifyCertificate: true,
+      tryMs: 500,
+      connectionsMax: 4,
+      clock,
+      offset,
+      metrics: counts,
+      ...more,
+    })
+    opened.push(() => made.close())
+    return made
+  }
+
+  function lookup(token: string, made = client(), withinMs = 1_200): Promise<Verdict> {
+    return made.lookup(token as TokenId, clock.monotonic() + withinMs)
+  }
+
+  async function serve(listener: RequestListener, tls?: { key: string; cert: string }): Promise<string> {
+    const server: Server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    opened.push(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    return `${tls === undefined ? 'http' : 'https'}://localhost:${(server.address() as AddressInfo).port}`
+  }
+
+  it('gives the details of a valid token', async () => {
+    const token = auth.mint({ user: 'u', tenant: 't', admin: true, acl: ['websocketd', 'a.#'], session: 's' })
+    const verdict = await lookup(token.token)
+    expect(verdict).to.deep.equal({
+      kind: 'valid',
+      details: {
+        token: token.token,
+        sessionUuid: 's',
+        userUuid: 'u',
+        tenantUuid: 't',
+        admin: true,
+        acl: ['websocketd', 'a.#'],
+        expiresAt: Date.parse(`${token.utc_expires_at}Z`),
+      },
+    })
+    expect(auth.requests().paths).to.deep.equal([`/api/auth/0.1/token/${token.token}?scope=websocketd`])
+  })
+
+  it('calls a token invalid that is unknown, expired, or lacks the ACL', async () => {
+    const made = client()
+    expect(await lookup('unknown', made)).to.deep.equal({ kind: 'invalid' })
+    expect(await lookup(auth.mint({ expiresInMs: -1 }).token, made)).to.deep.equal({ kind: 'invalid' })
+    expect(await lookup(auth.mint({ acl: ['other'] }).token, made)).to.deep.equal({ kind: 'invalid' })
+    expect(counts.requests).to.deep.equal(['invalid', 'invalid', 'invalid'])
+  })
+
+  it('puts the token into the path percent-encoded', async () => {
+    expect(await lookup('abc?scope=x/../y')).to.deep.equal({ kind: 'invalid' })
+    expect(auth.requests().paths[0]).to.equal('/api/auth/0.1/token/abc%3Fscope%3Dx%2F..%2Fy?scope=websocketd')
+  })
+
+  for (const prefix of ['', '/', '/api/auth', '/api/auth/']) {
+    it(`finds wazo-auth under the prefix '${prefix}'`, async () => {
+      const token = auth.mint()
+      expect((await lookup(token.token, client({ url: `${auth.url}${prefix}` }))).kind).to.equal('valid')
+      expect(auth.requests().paths[0]).to.match(new RegExp(`^${prefix.replace(/\/$/, '')}/0\\.1/token/`))
+    })
+  }
+
+  for (const mode of ['down', 'slow', '500', 'garbage', 'no-metadata'] as const) {
+    it(`never accepts and never refuses a token while wazo-auth is ${mode}, and asks again`, async () => {
+      auth.set({ mode })
+      const token = auth.mint()
+      const from = clock.monotonic()
+      expect(await lookup(token.token)).to.deep.equal({ kind: 'unavailable' })
+      expect(clock.monotonic() - from).to.be.below(1_700)
+      expect(counts.requests.length).to.be.greaterThan(1)
+    })
+  }
+
+  it('gets through when wazo-auth recovers within the deadline', async () => {
+    auth.set({ mode: '500' })
+    const token = auth.mint()
+    const verdict = lookup(token.token, client(), 3_000)
+    await sleep(300)
+    auth.set({ mode: 'ok' })
+    expect((await verdict).kind).to.equal('valid')
+    expect(counts.requests.slice(-2)).to.deep.equal(['server-error', 'valid'])
+  })
+
+  for (const status of [204, 302, 400, 401, 407, 418]) {
+    it(`takes status ${status} for no verdict about the token, and does not insist`, async () => {
+      let asked = 0
+      const url = await serve((_request, response) => {
+        asked++
+        response.writeHead(status).end()
+      })
+      expect(await lookup('t', client({ url }))).to.deep.equal({ kind: 'unavailable' })
+      expect(asked).to.equal(1)
+    })
+  }
+
+  it('refuses an ACL beyond the limits, and an answer beyond all bounds', async () => {
+    const large = auth.mint({ acl: ['websocketd', ...Array<string>(5_000).fill('a')] })
+    expect(await lookup(large.token)).to.deep.equal({
+      kind: 'oversized',
+      limit: 'ACL of more than 5000 patterns',
+    })
+    const url = await serve((_request, response) => response.end('x'.repeat(9 * 1024 * 1024)))
+    expect((await lookup('t', client({ url, tryMs: 3_000 }), 4_000)).kind).to.equal('oversized')
+  })
+
+  it('uses its connections again and never more than it may', async () => {
+    const made = client({ connectionsMax: 2 })
+    auth.set({ delayMs: 20 })
+    await Promise.all(Array.from({ length: 10 }, () => lookup(auth.mint().token, made)))
+    expect(auth.requests()).to.include({ lookups: 10, inFlightMax: 2 })
+  })
+
+  it('learns the clock of wazo-auth from its answers', async () => {
+    auth.set({ clockSkewMs: 300_000 })
+    const token = auth.mint({ expiresInMs: 60_000 })
+    const verdict = await lookup(token.token)
+    const left =
+      (verdict.kind === 'valid' ? verdict.details.expiresAt : 0) -
+      offset.authTime(clock.monotonic(), Date.now())
+    expect(left).to.be.within(58_500, 60_600)
+  })
+
+  it('creates the service token, whose tenant is the master tenant', async () => {
+    const made = client()
+    const answer = await made.createToken({ username: auth.serviceId, password: auth.serviceKey })
+    expect(answer.kind === 'created' ? answer.token.tenantUuid : answer).to.equal(MASTER_TENANT)
+    expect(await made.createToken({ username: 'x', password: 'y' })).to.deep.equal({
+      kind: 'refused',
+      status: 401,
+    })
+    auth.set({ mode: 'down' })
+    expect((await made.createToken({ username: 'x', password: 'y' })).kind).to.equal('unavailable')
+    auth.set({ mode: 'no-metadata' })
+    const known = { username: auth.serviceId, password: auth.serviceKey }
+    expect(await made.createToken(known)).to.deep.equal({
+      kind: 'unavailable',
+      why: 'its answer is not understood',
+    })
+  })
+
+  it('asks over TLS, and trusts as it is told to', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'edge-auth-'))
+    opened.push(() => rmSync(dir, { recursive: true }))
+    const [keyFile, certFile] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
+    const request =
+      'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost'
+    const names = ['-addext', 'subjectAltName=DNS:localhost', '-keyout', keyFile, '-out', certFile]
+    execFileSync('openssl', [...request.split(' '), ...names], { stdio: 'ignore' })
+    const tls = { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certFile, 'utf8') }
+    const url = await serve((_request, response) => response.writeHead(404).end(), tls)
+    expect(await lookup('t', client({ url, verifyCertificate: true }))).to.deep.equal({ kind: 'unavailable' })
+    expect(await lookup('t', client({ url, verifyCertificate: false }))).to.deep.equal({ kind: 'invalid' })
+    expect(await lookup('t', client({ url, verifyCertificate: certFile }))).to.deep.equal({ kind: 'invalid' })
+    expect(() => client({ verifyCertificate: join(dir, 'none.pem') })).to.throw(
+      /^auth\.verify_certificate: cannot read .*none\.pem: ENOENT$/,
+    )
+  })
+
+  it('lets no token and no password into what it says', async () => {
+    const url = await serve((request) => request.socket.destroy())
+    const made = client({ url })
+    const said = [
+      JSON.stringify(await lookup('canary-token', made)),
+      JSON.stringify(await made.createToken({ username: 'canary-user', password: 'canary-password' })),
+    ]
+    expect(said.join()).not.to.match(/canary/)
+    expect(said[1]).to.match(/unavailable.*UND_ERR_SOCKET/)
+  })
+
+  it('shares, bounds and re-checks through look-ups and watch, up to the expiry', async () => {
+    const made = client()
+    const authTime = (): number => offset.authTime(clock.monotonic(), Date.now())
+    const limits = { inFlightMax: 4, waitingMax: 10, totalMs: 2_000 }
+    const lookups = new Lookups({ source: made, clock, metrics: counts, authTime, ...limits })
+    const rule = staticRule(700)
+    const ask = (token: TokenId): Promise<Verdict> => lookups.lookupFresh(token)
+    const watcher = new TokenWatcher({ ask, rule, clock, authTime, metrics: counts })
+    opened.push(() => watcher.stop())
+    const [short, deleted] = [auth.mint({ expiresInMs: 2_500 }), auth.mint()]
+    const from = Date.now()
+    const ended: Record<string, { what: string; after: number }> = {}
+    for (const { token } of [short, deleted]) {
+      const verdicts = await Promise.all([1, 2, 3].map(() => lookups.lookup(token as TokenId)))
+      for (const verdict of verdicts) {
+        if (verdict.kind !== 'valid') throw new Error('not valid')
+        watcher.watch(verdict.details, {
+          ended: (source, why) => (ended[token] = { what: `${source} ${why}`, after: Date.now() - from }),
+          renewed: () => undefined,
+        })
+      }
+    }
+    expect(auth.requests().lookups).to.equal(2)
+    await sleep(300)
+    auth.delete(deleted.token)
+    await sleep(1_100)
+    expect(ended[deleted.token]?.what).to.equal('queue refused')
+    auth.set({ mode: 'down' })
+    await sleep(3_200)
+    expect(ended[short.token]?.what).to.equal('backstop expired')
+    expect(ended[short.token]?.after).to.be.within(2_450, 4_500)
+  })
+})

@@ -1,0 +1,75 @@
+import { ClockOffset } from '@wazo-websocketd/edge/auth/clock-offset'
+import { expect } from 'chai'
+import * as fc from 'fast-check'
+
+const EPOCH = Date.UTC(2026, 0, 1)
+
+/** The `Date` header of an answer stamped at `time`. */
+function header(time: number): string {
+  return new Date(time).toUTCString()
+}
+
+describe('clock of wazo-auth', () => {
+  it('is the wall clock before any answer', () => {
+    expect(new ClockOffset().authTime(5, EPOCH)).to.equal(EPOCH)
+  })
+
+  it('is known to about half a second after one answer, whatever the wall clock says', () => {
+    const offset = new ClockOffset()
+    offset.sample(header(EPOCH + 700), 1_000, 1_010)
+    expect(offset.authTime(1_010, 0)).to.be.within(EPOCH, EPOCH + 1_000)
+    expect(offset.authTime(61_010, 0) - offset.authTime(1_010, 0)).to.equal(60_000)
+  })
+
+  it('ignores answers without a readable date', () => {
+    const offset = new ClockOffset()
+    offset.sample(undefined, 0, 1)
+    offset.sample('yesterday', 0, 1)
+    expect(offset.authTime(0, 42)).to.equal(42)
+  })
+
+  it('is narrowed down by more answers, and never leaves the truth by more than they allow', () => {
+    const request = fc.record({ pause: fc.nat(20_000), there: fc.nat(40), back: fc.nat(40) })
+    fc.assert(
+      fc.property(
+        fc.integer({ min: -1e6, max: 1e6 }),
+        fc.array(request, { minLength: 1, maxLength: 40 }),
+        (skew, requests) => {
+          const offset = new ClockOffset()
+          let now = 1_000
+          const truth = (at: number): number => EPOCH + skew + at
+          for (const { pause, there, back } of requests) {
+            now += pause
+            const sent = now
+            const stamped = sent + there
+            now = stamped + back
+            offset.sample(header(truth(stamped)), sent, now)
+            expect(Math.abs(offset.authTime(now, 0) - truth(now))).to.be.at.most(560)
+          }
+        },
+      ),
+    )
+  })
+
+  it('gets well below the truncation with answers spread over the second', () => {
+    const offset = new ClockOffset()
+    for (let i = 0; i < 20; i++) offset.sample(header(EPOCH + i * 1_050), i * 1_050, i * 1_050 + 2)
+    expect(Math.abs(offset.authTime(20_000, 0) - EPOCH - 20_000)).to.be.below(40)
+  })
+
+  it('does not believe a single answer that contradicts the others', () => {
+    const offset = new ClockOffset()
+    offset.sample(header(EPOCH), 0, 10)
+    offset.sample(header(EPOCH + 3_600_000), 1_000, 1_010)
+    offset.sample(header(EPOCH + 2_000), 2_000, 2_010)
+    expect(offset.authTime(2_010, 0)).to.be.within(EPOCH + 1_000, EPOCH + 3_100)
+  })
+
+  it('follows a clock that has been set', () => {
+    const offset = new ClockOffset()
+    offset.sample(header(EPOCH), 0, 10)
+    offset.sample(header(EPOCH + 301_000), 1_000, 1_010)
+    offset.sample(header(EPOCH + 302_000), 2_000, 2_010)
+    expect(offset.authTime(2_010, 0)).to.be.within(EPOCH + 302_000, EPOCH + 303_100)
+  })
+})

@@ -1,0 +1,154 @@
+import { Lookups } from '@wazo-websocketd/edge/auth/lookup'
+import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
+import { expect } from 'chai'
+import { FakeClock, settle } from '../bus/fake-clock.js'
+import { Counts, details } from './samples.js'
+
+class Scene {
+  readonly clock = new FakeClock()
+  readonly counts = new Counts()
+  /** Questions that reached wazo-auth and wait for its answer. */
+  readonly asked: { token: TokenId; deadline: number; answer: (verdict: Verdict) => void }[] = []
+  readonly lookups: Lookups
+
+  constructor(limits: { inFlightMax?: number; waitingMax?: number } = {}) {
+    this.lookups = new Lookups({
+      clock: this.clock,
+      metrics: this.counts,
+      authTime: () => this.clock.now(),
+      inFlightMax: limits.inFlightMax ?? 10,
+      waitingMax: limits.waitingMax ?? 10,
+      totalMs: 8_000,
+      source: {
+        lookup: (token, deadline) => new Promise((answer) => this.asked.push({ token, deadline, answer })),
+      },
+    })
+  }
+
+  valid(token: string, lifeMs = 60_000): Verdict {
+    return { kind: 'valid', details: details(token, { expiresAt: this.clock.now() + lifeMs }) }
+  }
+
+  lookup(token: string): Promise<Verdict> {
+    return this.lookups.lookup(token as TokenId)
+  }
+
+  async answer(verdict: Verdict): Promise<void> {
+    this.asked.shift()?.answer(verdict)
+    await settle()
+  }
+}
+
+describe('look-ups', () => {
+  it('share one request for one token', async () => {
+    const scene = new Scene()
+    const both = [scene.lookup('a'), scene.lookup('a'), scene.lookups.lookupFresh('a' as TokenId)]
+    const other = scene.lookup('b')
+    expect(scene.asked.map(({ token }) => token)).to.deep.equal(['a', 'b'])
+    const verdict = scene.valid('a')
+    await scene.answer(verdict)
+    await scene.answer({ kind: 'invalid' })
+    expect(await Promise.all(both)).to.deep.equal([verdict, verdict, verdict])
+    expect(await other).to.deep.equal({ kind: 'invalid' })
+    expect(scene.counts.shared).to.equal(2)
+  })
+
+  it('remember an answer for 10 s', async () => {
+    const scene = new Scene()
+    void scene.lookup('a')
+    const verdict = scene.valid('a')
+    await scene.answer(verdict)
+    scene.clock.advance(9_900)
+    expect(await scene.lookup('a')).to.equal(verdict)
+    expect(scene.asked).to.have.length(0)
+    scene.clock.advance(200)
+    void scene.lookup('a')
+    expect(scene.asked).to.have.length(1)
+  })
+
+  it('do not remember that there was no answer', async () => {
+    const scene = new Scene()
+    void scene.lookup('a')
+    await scene.answer({ kind: 'unavailable' })
+    void scene.lookup('a')
+    expect(scene.asked).to.have.length(1)
+  })
+
+  it('do not use the memory for a re-check, nor for a token that has expired since', async () => {
+    const scene = new Scene()
+    void scene.lookup('a')
+    await scene.answer(scene.valid('a', 5_000))
+    void scene.lookups.lookupFresh('a' as TokenId)
+    expect(scene.asked).to.have.length(1)
+    await scene.answer(scene.valid('a', 5_000))
+    scene.clock.advance(6_000)
+    void scene.lookup('a')
+    expect(scene.asked).to.have.length(1)
+  })
+
+  it('forget the tokens of a session that ended, and only those', async () => {
+    const scene = new Scene()
+    for (const token of ['a', 'b']) {
+      void scene.lookup(token)
+      await scene.answer(scene.valid(token))
+    }
+    scene.lookups.forget('session of a')
+    scene.lookups.forget('session of nobody')
+    void scene.lookup('a')
+    void scene.lookup('b')
+    expect(scene.asked.map(({ token }) => token)).to.deep.equal(['a'])
+  })
+
+  it('do not remember an answer that was under way while a session ended', async () => {
+    const scene = new Scene()
+    void scene.lookup('a')
+    scene.lookups.forget('session of a')
+    await scene.answer(scene.valid('a'))
+    void scene.lookup('a')
+    expect(scene.asked).to.have.length(1)
+  })
+
+  it('wait in order of arrival when too many are under way', async () => {
+    const scene = new Scene({ inFlightMax: 2 })
+    for (const token of ['a', 'b', 'c', 'd']) void scene.lookup(token)
+    expect(scene.asked.map(({ token }) => token)).to.deep.equal(['a', 'b'])
+    await scene.answer({ kind: 'invalid' })
+    expect(scene.asked.map(({ token }) => token)).to.deep.equal(['b', 'c'])
+  })
+
+  it('answer that wazo-auth is unavailable when too many wait', async () => {
+    const scene = new Scene({ inFlightMax: 1, waitingMax: 1 })
+    void scene.lookup('a')
+    void scene.lookup('b')
+    expect(await scene.lookup('c')).to.deep.equal({ kind: 'unavailable' })
+    expect(scene.asked).to.have.length(1)
+  })
+
+  it('answer within the deadline, waiting included, and give their place to others', async () => {
+    const scene = new Scene({ inFlightMax: 1 })
+    const begun = scene.clock.monotonic()
+    const answers = [scene.lookup('a'), scene.lookup('b')]
+    expect(scene.asked[0]?.deadline).to.equal(begun + 8_000)
+    scene.clock.advance(8_000)
+    expect(await Promise.all(answers)).to.deep.equal([{ kind: 'unavailable' }, { kind: 'unavailable' }])
+    void scene.lookup('c')
+    await scene.answer({ kind: 'unavailable' })
+    expect(scene.asked.map(({ token }) => token)).to.deep.equal(['c'])
+    await scene.answer({ kind: 'invalid' })
+    expect(scene.clock.timers).to.equal(0)
+  })
+
+  it('remember within a bound of memory', async () => {
+    const scene = new Scene()
+    const acl = Array<string>(5_000).fill('x'.repeat(500))
+    for (let i = 0; i < 10; i++) {
+      void scene.lookup(`t${i}`)
+      const verdict = scene.valid(`t${i}`)
+      if (verdict.kind === 'valid')
+        await scene.answer({ kind: 'valid', details: { ...verdict.details, acl } })
+    }
+    void scene.lookup('t9')
+    void scene.lookup('t0')
+    expect(scene.asked.map(({ token }) => token)).to.deep.equal(['t0'])
+  })
+})

@@ -1,0 +1,34 @@
+import type { AuthMetrics } from '@wazo-websocketd/edge/auth/metrics'
+import type { TokenDetails, TokenId } from '@wazo-websocketd/shared/domain/identity'
+
+export function details(token: string, more: Partial<TokenDetails> = {}): TokenDetails {
+  return {
+    token: token as TokenId,
+    sessionUuid: `session of ${token}`,
+    userUuid: 'user',
+    tenantUuid: 'tenant',
+    admin: false,
+    acl: ['websocketd'],
+    expiresAt: 0,
+    ...more,
+  }
+}
+
+/** Counts what the auth side counts. */
+export class Counts implements AuthMetrics {
+  readonly requests: string[] = []
+  shared = 0
+  tokens = 0
+
+  requested(result: string): void {
+    this.requests.push(result)
+  }
+
+  coalesced(): void {
+    this.shared++
+  }
+
+  tracked(tokens: number): void {
+    this.tokens = tokens
+  }
+}

@@ -1,0 +1,82 @@
+import { SLOT_MS, TimerWheel } from '@wazo-websocketd/edge/auth/timer-wheel'
+import { expect } from 'chai'
+import * as fc from 'fast-check'
+import { FakeClock } from '../bus/fake-clock.js'
+
+describe('timer wheel', () => {
+  function wheel(clock = new FakeClock()): { clock: FakeClock; wheel: TimerWheel } {
+    return { clock, wheel: new TimerWheel({ clock, now: () => clock.now() }) }
+  }
+
+  it('runs each task once, never early and at most two slots late, in order of their time', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(20_000), { maxLength: 50 }),
+        fc.integer({ min: 1, max: 3_000 }),
+        (delays, step) => {
+          const { clock, wheel: timers } = wheel()
+          const begun = clock.now()
+          const ran: { due: number; at: number }[] = []
+          for (const delay of delays)
+            timers.schedule(begun + delay, () => ran.push({ due: delay, at: clock.now() - begun }))
+          for (let passed = 0; passed <= 20_000 + 2 * SLOT_MS; passed += step) clock.advance(step)
+          expect(ran.length).to.equal(delays.length)
+          for (const { due, at } of ran) expect(at).to.be.within(due, due + 2 * SLOT_MS)
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
+
+  it('keeps one timer, and none without tasks', () => {
+    const { clock, wheel: timers } = wheel()
+    const first = timers.schedule(clock.now() + 1_000, () => undefined)
+    timers.schedule(clock.now() + 5_000, () => undefined)
+    expect([timers.size, clock.timers]).to.deep.equal([2, 1])
+    first.cancel()
+    first.cancel()
+    expect([timers.size, clock.timers]).to.deep.equal([1, 1])
+    clock.advance(6_000)
+    expect([timers.size, clock.timers]).to.deep.equal([0, 0])
+  })
+
+  it('forgets everything when it is cleared', () => {
+    const { clock, wheel: timers } = wheel()
+    let ran = false
+    timers.schedule(clock.now() + 10, () => (ran = true))
+    timers.clear()
+    clock.advance(5_000)
+    expect([ran, timers.size, clock.timers]).to.deep.equal([false, 0, 0])
+  })
+
+  it('moves with corrections of its clock', () => {
+    const { clock, wheel: timers } = wheel()
+    const ran: string[] = []
+    timers.schedule(clock.now() + 100_000, () => ran.push('after a jump'))
+    clock.jump(300_000)
+    clock.advance(SLOT_MS)
+    expect(ran).to.deep.equal(['after a jump'])
+    timers.schedule(clock.now() + 2_000, () => ran.push('after a jump back'))
+    clock.jump(-300_000)
+    clock.advance(10_000)
+    expect(ran).to.have.length(1)
+    clock.jump(300_000)
+    clock.advance(SLOT_MS)
+    expect(ran).to.have.length(2)
+  })
+
+  it('runs what a task schedules for the past, and not what a task cancels', () => {
+    const { clock, wheel: timers } = wheel()
+    const ran: string[] = []
+    const at = clock.now() + 1_000
+    timers.schedule(at, () => {
+      ran.push('first')
+      doomed.cancel()
+      timers.schedule(at - 5_000, () => ran.push('late'))
+    })
+    const doomed = timers.schedule(at, () => ran.push('cancelled'))
+    clock.jump(4_000)
+    clock.advance(3 * SLOT_MS)
+    expect(ran).to.deep.equal(['first', 'late'])
+  })
+})
