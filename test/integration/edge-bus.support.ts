@@ -33,9 +33,11 @@ export class HandIngest {
   readonly sent: Offset[] = []
   private beating: NodeJS.Timeout | null = null
   private readonly partition: number
+  private readonly command: string
 
-  constructor(url: string, partition = 0) {
+  constructor(url: string, partition = 0, command: 'PUBLISH' | 'SPUBLISH' = 'PUBLISH') {
     this.partition = partition
+    this.command = command
     this.redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 })
     this.redis.on('error', () => undefined)
   }
@@ -68,7 +70,7 @@ export class HandIngest {
 
   async write(prev: Offset, last: Offset, bytes: Buffer, trimBelow = ''): Promise<void> {
     const { meta, log, live } = this.names
-    const arguments_ = [meta, log, live, this.epoch, prev, last, '00', trimBelow, bytes, 'PUBLISH']
+    const arguments_ = [meta, log, live, this.epoch, prev, last, '00', trimBelow, bytes, this.command]
     const answer = (await this.redis.eval(PUBLISH_SCRIPT, 3, ...arguments_)) as string[]
     if (answer[0] !== 'OK') throw new Error(`publish: ${answer.join(' ')}`)
   }

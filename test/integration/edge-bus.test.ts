@@ -133,7 +133,7 @@ describe('the bus at the edge, over a real Redis', function () {
     const { meta, log } = ingest.names
     await ingest.redis
       .multi()
-      .client('KILL', 'TYPE', 'pubsub')
+      .call('CLIENT', 'KILL', 'TYPE', 'pubsub')
       .hset(meta, 'head', (ingest.head = 7))
       .xtrim(log, 'MAXLEN', 0)
       .exec()

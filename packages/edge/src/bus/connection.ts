@@ -67,15 +67,20 @@ export class Connection {
     this.failures = 0
   }
 
-  /** Throws the connection away and makes a new one; `why` goes to the log. */
+  /** Throws the connection away, which looks alive but is not, and makes a new one; `why` goes to the log. */
   replace(why: string): void {
     if (this.stopped) return
-    const { role, clock, logger } = this.options
+    const { role, logger } = this.options
+    if (this.failures === 0) logger.warn({ role, why }, 'connection to Redis given up: making a new one')
+    this.reconnect()
+  }
+
+  private reconnect(): void {
     this.discard()
-    const delay = Math.min(RECONNECT_DELAY_MAX_MS, RECONNECT_DELAY_MIN_MS * 2 ** Math.min(this.failures, 10))
-    if (this.failures++ === 0) logger.warn({ role, why }, 'connection to Redis lost')
+    const delay = Math.min(RECONNECT_DELAY_MAX_MS, RECONNECT_DELAY_MIN_MS * 2 ** this.failures)
+    if (delay < RECONNECT_DELAY_MAX_MS) this.failures++
     this.reconnecting?.cancel()
-    this.reconnecting = clock.after(delay, () => this.connect())
+    this.reconnecting = this.options.clock.after(delay, () => this.connect())
   }
 
   private connect(): void {
@@ -88,20 +93,16 @@ export class Connection {
       if (this.current !== client || this.ready) return
       this.ready = true
       this.missed = 0
-      this.options.logger.info({ role: this.options.role }, 'connected to Redis')
       this.options.up(client)
     })
     client.on('close', () => {
-      if (this.current === client) this.replace('closed')
+      if (this.current === client) this.reconnect()
     })
     client.on('end', () => {
-      if (this.current === client) this.replace('ended')
+      if (this.current === client) this.reconnect()
     })
-    client.on('error', (error: Error) => {
-      if (this.current !== client) return
-      if (this.failures <= 1)
-        this.options.logger.warn({ role: this.options.role, why: error.message }, 'Redis error')
-    })
+    // Whoever made the client logs its errors; a lost connection is told by 'close'.
+    client.on('error', () => undefined)
   }
 
   private discard(): void {
