@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { expect } from 'chai'
 import { startRedis } from '../support/redis.mjs'
 import { batch } from '../unit/edge/bus/samples.js'
@@ -307,5 +308,29 @@ describe('the bus at the edge, over a real Redis', function () {
     expect(edge.bus.cursor(2)).to.equal(null)
     hold.release()
     hold.release()
+  })
+
+  it('leaves a partition that nobody has held for 30 s, and comes back to it at its head', async () => {
+    const second = new HandIngest(server.url, 1)
+    opened.push(() => second.stop())
+    await second.seed()
+    const hasty: Clock = {
+      ...systemClock,
+      after: (delay, task) => systemClock.after(delay === 30_000 ? 100 : delay, task),
+    }
+    const brief = new Listening(server.url, { clock: hasty })
+    opened.push(() => brief.bus.stop())
+    const hold = await brief.bus.hold([0, 1])
+    hold.release()
+    const again = await brief.bus.hold([1])
+    await sleep(300)
+    expect(brief.bus.cursor(1)).to.equal(0)
+    again.release()
+    await until(() => brief.bus.cursor(1) === null, 'left')
+    expect(await ingest.redis.pubsub('NUMSUB', second.names.live)).to.deep.equal([second.names.live, 0])
+    expect(brief.bus.cursor(0)).to.equal(0)
+    await second.publish(3)
+    await brief.bus.hold([1])
+    expect([brief.bus.cursor(1), brief.offsets]).to.deep.equal([3, []])
   })
 })
