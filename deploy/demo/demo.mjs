@@ -28,6 +28,7 @@ async function stop(status) {
   stopping = true
   setTimeout(() => process.exit(status), STOP_MS_MAX).unref()
   for (const end of undo.reverse()) await end().catch(() => {})
+  if (undo.length > 0) console.log('The demo has ended.')
   process.exit(status)
 }
 

@@ -24,6 +24,13 @@ export interface Exposition {
 
 export const METRIC_PREFIX = 'websocketd_'
 
+/** Gauges of prom-client that are named like counters, which `promtool check metrics` objects to; each is the sum of another. */
+const MISNAMED_DEFAULTS = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+]
+
 /** The metrics of one process. Names are given without the prefix. */
 export class Metrics {
   private readonly registry = new Registry()
@@ -32,6 +39,7 @@ export class Metrics {
   constructor({ defaults = true }: { readonly defaults?: boolean } = {}) {
     if (!defaults) return
     collectDefaultMetrics({ register: this.registry })
+    for (const name of MISNAMED_DEFAULTS) this.registry.removeSingleMetric(name)
     this.gauge({
       name: 'build_info',
       help: 'Always 1; the label tells the version of the program.',
