@@ -1,0 +1,47 @@
+/** A primary with real workers, as the edge's main has it, without the edge's work. */
+import { MetricStore } from '@wazo-websocketd/edge/cluster/aggregate'
+import { WorkerPool } from '@wazo-websocketd/edge/cluster/pool'
+import { PrimaryService } from '@wazo-websocketd/edge/cluster/service'
+import { clusterFork, workerModule } from '@wazo-websocketd/edge/cluster/worker-process'
+import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
+import { runMain, runService } from '@wazo-websocketd/shared/runtime/lifecycle'
+import { createLogger } from '@wazo-websocketd/shared/runtime/logger'
+import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+
+const [adminPort, servicePort, size, drainTimeoutMs] = process.argv.slice(2).map(Number)
+
+await runMain('primary', async () => {
+  const logger = createLogger({ program: 'primary', level: 'info', logFile: null })
+  const metrics = new Metrics()
+  const workers = metrics.gauge({ name: 'workers', help: 'Workers.' })
+  const draining = metrics.gauge({ name: 'draining', help: 'Draining.' })
+  const restarts = metrics.counter({
+    name: 'worker_restarts_total',
+    help: 'Restarts.',
+    labelNames: ['reason'],
+  })
+  const store = new MetricStore()
+  const pool = new WorkerPool({
+    size: size!,
+    fork: clusterFork(workerModule(import.meta.url, 'worker')),
+    setup: (slot) => ({ slot, port: servicePort }),
+    drainRatePerSecond: 200,
+    drainTimeoutMs: drainTimeoutMs!,
+    store,
+    metrics: { workers: (running) => workers.set(running), restarted: (reason) => restarts.inc({ reason }) },
+    clock: systemClock,
+    logger,
+  })
+  await runService(
+    new PrimaryService({
+      pool,
+      store,
+      metrics,
+      logger,
+      adminHost: '127.0.0.1',
+      adminPort: adminPort!,
+      draining: (now) => draining.set(now ? 1 : 0),
+    }),
+    { program: 'primary', logger, clock: systemClock, stopDeadlineMs: 20_000 },
+  )
+})
