@@ -41,8 +41,12 @@ export function explain(error: unknown, options: BrokerOptions): string {
   const where = `RabbitMQ at ${options.host}:${options.port}`
   if (/ACCESS.REFUSED/.test(message) && /Handshake|Login|closed by server/i.test(message))
     return `${where} refuses user "${options.username}": check bus.username and bus.password`
-  if (/vhost|NOT.ALLOWED/.test(message) && /530|not found|refused/.test(message))
-    return `${where} has no vhost "${options.vhost}" for user "${options.username}": check bus.vhost, or create it and grant permissions`
+  // All that amqplib tells of a vhost that is missing or forbidden.
+  if (message.includes('Expected ConnectionOpenOk'))
+    return (
+      `${where} has no vhost "${options.vhost}" for user "${options.username}": ` +
+      'check bus.vhost, or create it and grant the permissions'
+    )
   if (/ACCESS.REFUSED/.test(message))
     return `${where} lacks permissions for user "${options.username}" on vhost "${options.vhost}": ${message}`
   const exchange = /inequivalent arg '([^']*)' for exchange '([^']*)'/.exec(message)
