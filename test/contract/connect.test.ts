@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { UpgradeRefused, textFrame } from './support/session.js'
-import { useOwnStack, useTarget } from './support/target.js'
+import { textFrame } from './support/session.js'
+import { useTarget } from './support/target.js'
 
 const SLOW_AUTH_MS = 500
 
@@ -130,59 +130,5 @@ describe('contract 1: connecting', () => {
   it('C1.13: a bad version without a token is 4004, not 4001', async () => {
     const session = await target().open({ query: 'version=3' })
     expect(await session.end()).to.include({ code: 4004 })
-  })
-})
-
-describe('contract 1: connecting to a server that restricts origins', () => {
-  const own = useOwnStack({ config: { websocket: { allowed_origins: ['https://phone.example.org'] } } })
-
-  for (const origin of ['https://elsewhere.example.org', 'https://phone.example.org.evil.org', 'null']) {
-    it(`C1.11: the Origin ${origin} is refused with 403`, async () => {
-      const token = await own().target.auth.mint()
-      const refusal = await own()
-        .target.connect(token, { headers: { origin } })
-        .catch((error: unknown) => error)
-      expect(refusal).to.be.instanceOf(UpgradeRefused).with.property('status', 403)
-    })
-  }
-
-  for (const origin of [undefined, 'https://phone.example.org']) {
-    it(`C1.11: ${origin === undefined ? 'no Origin' : `the Origin ${origin}`} passes`, async () => {
-      const token = await own().target.auth.mint()
-      const session = await own().target.connect(token, { headers: origin === undefined ? {} : { origin } })
-      expect(await session.json()).to.have.property('op', 'init')
-    })
-  }
-})
-
-describe('contract 1: connecting to a server that is not ready', () => {
-  const own = useOwnStack({ authMode: 'down', awaitReady: false })
-
-  before(async function () {
-    this.timeout(20_000)
-    await own().stack.listening()
-  })
-
-  it('C1.14: no token is 4001 all the same', async () => {
-    const session = await own().target.open()
-    expect(await session.end()).to.include({ code: 4001, reason: 'no token' })
-  })
-
-  it('C1.15: a token is 1013, and wazo-auth is not asked about it', async () => {
-    const token = await own().target.auth.mint()
-    const before = await own().target.auth.requests()
-    const session = await own().target.connect(token)
-    expect(await session.end()).to.include({ code: 1013, reason: 'try again later' })
-    expect((await own().target.auth.requests()).lookups).to.equal(before.lookups)
-  })
-
-  it('C4.20: it becomes ready when wazo-auth tells the master tenant', async function () {
-    this.timeout(45_000)
-    const token = await own().target.auth.mint()
-    expect(await own().stack.readiness()).to.equal(503)
-    await own().target.auth.reset()
-    await own().stack.ready()
-    const session = await own().target.connect(token)
-    expect(await session.json()).to.have.property('op', 'init')
   })
 })

@@ -77,8 +77,11 @@ async function lookUp(authUrl: string, token: string, bug: Bug | undefined): Pro
         signal: AbortSignal.timeout(AUTH_TRY_MS),
       })
       if (response.status === 403 || response.status === 404) return 'invalid'
-      const { data } = (await response.json()) as { data?: Token & { metadata?: Token['metadata'] } }
-      if (response.ok && data?.metadata?.tenant_uuid !== undefined) return { token: data }
+      const { data } = (await response.json()) as {
+        data?: Omit<Token, 'metadata'> & Partial<Pick<Token, 'metadata'>>
+      }
+      const metadata = data?.metadata
+      if (response.ok && data && metadata) return { token: { ...data, metadata } }
     } catch {
       // no answer, or none that can be read: asked again
     }

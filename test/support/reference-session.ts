@@ -55,8 +55,8 @@ export class ReferenceSession {
   async #open(token: string): Promise<void> {
     if (!(await this.#adopt(token))) return
     const channel = await this.#world.bus.createChannel()
-    if (this.#socket.readyState !== this.#socket.OPEN) return void (await channel.close())
     this.#channel = channel
+    if (this.#socket.readyState !== this.#socket.OPEN) return channel.close()
     if (this.#world.bug !== 'starts-early') await this.#consume(channel)
     this.#reply('init', { version: this.#version })
   }
@@ -98,7 +98,8 @@ export class ReferenceSession {
       case 'fault':
         return void this.#close(4004, op.fault)
       case 'ping':
-        return this.#socket.send(`{"op":"pong","code":0,"data":{"payload":${op.payload}}}`)
+        this.#socket.send(`{"op":"pong","code":0,"data":{"payload":${op.payload}}}`)
+        return
       case 'subscribe':
         if (Buffer.byteLength(op.name) > EVENT_NAME_BYTES_MAX)
           return void this.#close(1008, 'event name too long')

@@ -50,7 +50,9 @@ export class Bus {
   /** Lets everything on the legacy exchange reach the headers exchange too, as some daemons do; gives back a way to undo it. */
   async bridgeExchanges(): Promise<() => Promise<void>> {
     await this.#channel.bindExchange(HEADERS_EXCHANGE, LEGACY_EXCHANGE, '#')
-    return async () => void (await this.#channel.unbindExchange(HEADERS_EXCHANGE, LEGACY_EXCHANGE, '#'))
+    return async () => {
+      await this.#channel.unbindExchange(HEADERS_EXCHANGE, LEGACY_EXCHANGE, '#')
+    }
   }
 
   async close(): Promise<void> {
@@ -85,4 +87,10 @@ export function wazoEvent(keys: EventKeys): BusMessage & { readonly body: string
   if (keys.acl !== MISSING) headers['required_acl'] = keys.acl ?? null
   const data = keys.data ?? { serial: ++serial }
   return { headers, body: JSON.stringify({ ...headers, data }) }
+}
+
+/** The same message with some headers set, or taken out where the value is undefined. */
+export function withHeaders<T extends BusMessage>(message: T, headers: Record<string, unknown>): T {
+  const all = Object.entries({ ...message.headers, ...headers })
+  return { ...message, headers: Object.fromEntries(all.filter(([, value]) => value !== undefined)) }
 }

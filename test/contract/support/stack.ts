@@ -7,9 +7,11 @@ import { sharedRabbit } from '../../support/rabbitmq.mjs'
 import { startRedis } from '../../support/redis.mjs'
 import { waitFor } from '../../support/wait.mjs'
 import { WAZO_UUID } from './environment.js'
+import { Session } from './session.js'
 
 const READY_MS_MAX = 40_000
 const POLL_MS = 50
+const WORKERS = 2
 
 // Well below what a client of the suite waits for, so that outages of wazo-auth do not make it slow.
 const AUTH_TRY_SECONDS = 0.7
@@ -77,6 +79,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const ready = async () => {
     await ingest.ready(ingestPort, READY_MS_MAX)
     await edge.ready(edgePort, READY_MS_MAX)
+    // Ready means that one worker serves; wait for the other too. Connections go to the workers in turn.
+    await waitFor(() => allServe(auth, `ws://127.0.0.1:${wsPort}`), {
+      timeoutMs: READY_MS_MAX,
+      everyMs: POLL_MS,
+      what: 'every worker to serve',
+    })
   }
   const stack: Stack = {
     wsUrl: `ws://127.0.0.1:${wsPort}`,
@@ -108,6 +116,20 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   return stack
 }
 
+/** Whether as many connections as would reach every worker twice are all served. */
+async function allServe(auth: Awaited<ReturnType<typeof startAuth>>, wsUrl: string): Promise<boolean> {
+  for (let i = 0; i < 2 * WORKERS; i++) {
+    const session = await Session.open(wsUrl, { query: `token=${auth.mint({ acl: ['websocketd'] }).token}` })
+    const served = await session.next().then(
+      () => true,
+      () => false,
+    )
+    session.close()
+    if (!served) return false
+  }
+  return true
+}
+
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
@@ -123,7 +145,7 @@ function configuration(places: Places, overrides: Settings = {}): Settings {
   const amqp = new URL(places.amqpUrl)
   const config: Settings = {
     uuid: WAZO_UUID,
-    process_workers: 2,
+    process_workers: WORKERS,
     auth: {
       host: places.auth.host,
       port: places.auth.port,

@@ -1,0 +1,231 @@
+/** Rules that need a server with other settings, or that end it: each group starts a whole stack of its own. */
+import { expect } from 'chai'
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { HEADERS_EXCHANGE, LEGACY_EXCHANGE, MISSING, wazoEvent, withHeaders } from './support/bus.js'
+import { UpgradeRefused } from './support/session.js'
+import { useOwnStack } from './support/target.js'
+
+const ELSEWHERE = '11111111-2222-4333-8444-555555555555'
+const SHORT_LIFE_MS = 2500
+/** For what takes a second or two by its settings, on a busy machine. */
+const LONG_PATIENCE_MS = 15_000
+
+describe('contract 1, 4, 6: a server for an old Wazo in Tokyo that restricts origins', () => {
+  const own = useOwnStack({
+    env: { TZ: 'Asia/Tokyo' },
+    config: { websocket: { allowed_origins: ['https://phone.example.org'] }, bus: { access_scope: 'acl' } },
+  })
+
+  for (const origin of ['https://elsewhere.example.org', 'https://phone.example.org.evil.org', 'null']) {
+    it(`C1.11: the Origin ${origin} is refused with 403`, async () => {
+      const token = await own().target.auth.mint()
+      const refusal = await own()
+        .target.connect(token, { headers: { origin } })
+        .catch((error: unknown) => error)
+      expect(refusal).to.be.instanceOf(UpgradeRefused).with.property('status', 403)
+    })
+  }
+
+  for (const origin of [undefined, 'https://phone.example.org']) {
+    it(`C1.11: ${origin === undefined ? 'no Origin' : `the Origin ${origin}`} passes`, async () => {
+      const token = await own().target.auth.mint()
+      const session = await own().target.connect(token, { headers: origin === undefined ? {} : { origin } })
+      expect(await session.json()).to.have.property('op', 'init')
+    })
+  }
+
+  it('C4.17: tenant and user are not looked at', async () => {
+    const reader = await own().target.read(['foo'], { acl: ['websocketd', 'events.foo'] })
+    const keys = [{ tenant: randomUUID() }, { tenant: null }, { tenant: randomUUID(), users: [randomUUID()] }]
+    const events = keys.map((key) => wazoEvent({ name: 'foo', acl: 'events.foo', ...key }))
+    await own().target.bus.publish(...events)
+    expect(await reader.received()).to.deep.equal(events.map(({ body }) => body))
+  })
+
+  it('C4.17: name, origin and ACL still are', async () => {
+    const reader = await own().target.read(['foo'], { acl: ['websocketd', 'events.foo'] })
+    await own().target.bus.publish(
+      wazoEvent({ name: 'bar', acl: 'events.foo' }),
+      wazoEvent({ name: 'foo', acl: 'events.foo', origin: ELSEWHERE }),
+      wazoEvent({ name: 'foo', acl: 'events.bar' }),
+      wazoEvent({ name: 'foo', acl: MISSING }),
+    )
+    expect(await reader.received()).to.deep.equal([])
+  })
+
+  it('C6.4: an expiry is UTC, east of Greenwich too', async () => {
+    const reader = await own().target.read([], { expiresInMs: SHORT_LIFE_MS })
+    expect(await reader.received()).to.deep.equal([])
+    expect(await reader.session.end(SHORT_LIFE_MS + 2500)).to.include({ code: 4003 })
+  })
+})
+
+describe('contract 2, 4, 6: a server in Los Angeles without a uuid, without xivo, that re-checks each second', () => {
+  const own = useOwnStack({
+    env: { TZ: 'America/Los_Angeles' },
+    config: {
+      uuid: null,
+      bus: { legacy_exchange: null },
+      auth_check_strategy: 'static',
+      auth_check_static_interval: 1,
+    },
+  })
+
+  it('C4.3: events of every origin, or none, arrive', async () => {
+    const reader = await own().target.read(['foo'])
+    const tenant = reader.token.metadata.tenant_uuid
+    const event = wazoEvent({ name: 'foo', tenant, everyone: true, origin: ELSEWHERE })
+    const { headers } = withHeaders(event, { origin_uuid: undefined })
+    const without = { headers, body: JSON.stringify({ ...headers, data: 1 }) }
+    await own().target.bus.publish(event, without)
+    expect(await reader.received()).to.deep.equal([event.body, without.body])
+  })
+
+  it('C4.16: events on xivo do not arrive', async () => {
+    const reader = await own().target.read(['foo'])
+    const tenant = reader.token.metadata.tenant_uuid
+    const events = [LEGACY_EXCHANGE, HEADERS_EXCHANGE].map((exchange) => ({
+      ...wazoEvent({ name: 'foo', tenant, everyone: true }),
+      exchange,
+    }))
+    await own().target.bus.publish(...events)
+    expect(await reader.received()).to.deep.equal([events[1]!.body])
+  })
+
+  it('C6.4: an expiry is UTC, west of Greenwich too', async () => {
+    const reader = await own().target.read([], { expiresInMs: SHORT_LIFE_MS })
+    expect(await reader.session.end(SHORT_LIFE_MS + 2500)).to.include({ code: 4003 })
+  })
+
+  it('C2.6: a token that wazo-auth no longer knows is 4003 at the next check, without any event', async function () {
+    this.timeout(LONG_PATIENCE_MS + 5000)
+    const reader = await own().target.read([])
+    const witness = await own().target.read([])
+    await own().target.auth.delete(reader.token.token)
+    const { code, reason } = await reader.session.end(LONG_PATIENCE_MS)
+    expect({ code, reason }).to.deep.equal({ code: 4003, reason: 'authentication expired' })
+    expect(await witness.received()).to.deep.equal([])
+  })
+
+  it('C2.6 C2.18: a check that wazo-auth does not answer ends nobody', async () => {
+    const reader = await own().target.read([])
+    await own().target.auth.set('500')
+    const before = (await own().target.auth.requests()).lookups
+    while ((await own().target.auth.requests()).lookups < before + 2) await sleep(100)
+    expect(await reader.received()).to.deep.equal([])
+  })
+})
+
+describe('contract 1, 2, 4: a server that is not ready, then is, then loses the bus', () => {
+  const own = useOwnStack({
+    authMode: 'down',
+    awaitReady: false,
+    config: { bus: { lost_grace: 0.5, silence_grace: 1 } },
+  })
+
+  before(async function () {
+    this.timeout(60_000)
+    await own().stack.listening()
+  })
+
+  it('C1.14: no token is 4001 all the same', async () => {
+    const session = await own().target.open()
+    expect(await session.end()).to.include({ code: 4001, reason: 'no token' })
+  })
+
+  it('C1.15: a token is 1013, and wazo-auth is not asked about it', async () => {
+    const { token } = await own().target.auth.mint()
+    const session = await own().target.open({ query: `token=${token}` })
+    expect(await session.end()).to.include({ code: 1013, reason: 'try again later' })
+    expect((await own().target.auth.requests()).byToken).to.not.have.property(token)
+  })
+
+  it('C4.20: it becomes ready when wazo-auth tells the master tenant', async function () {
+    this.timeout(60_000)
+    const token = await own().target.auth.mint()
+    expect(await own().stack.readiness()).to.equal(503)
+    await own().target.auth.reset()
+    await own().stack.ready()
+    const session = await own().target.connect(token)
+    expect(await session.json()).to.have.property('op', 'init')
+  })
+
+  it('C2.12: sessions end with 1011 when nothing is heard from the bus any more, and new ones wait', async function () {
+    this.timeout(2 * LONG_PATIENCE_MS)
+    const reader = await own().target.read([])
+    own().stack.ingest.kill('SIGKILL')
+    const { code, reason } = await reader.session.end(LONG_PATIENCE_MS)
+    expect({ code, reason }).to.deep.equal({ code: 1011, reason: 'bus connection lost' })
+    const next = await own().target.connect(await own().target.auth.mint())
+    expect(await next.end()).to.include({ code: 1013, reason: 'try again later' })
+  })
+})
+
+describe('contract 2: a small server that is shut down', () => {
+  const room = 12
+  const own = useOwnStack({
+    config: {
+      process_workers: 1,
+      drain: { rate: 1, timeout: 60 },
+      limits: {
+        connections_per_worker: room,
+        connections_per_token: 2,
+        send_buffer_soft_bytes: 65_536,
+        send_buffer_soft_seconds: 0.5,
+      },
+    },
+  })
+
+  it('C2.10: more connections of one token than allowed are 1008', async () => {
+    const token = await own().target.auth.mint()
+    for (let i = 0; i < 2; i++)
+      expect(await (await own().target.connect(token)).json()).to.have.property('op', 'init')
+    const { code, reason } = await (await own().target.connect(token)).end()
+    expect(code).to.equal(1008)
+    expect(reason).to.match(/token/i)
+  })
+
+  it('C2.15: a connection beyond the room of the server is 1013', async () => {
+    const tokens = await Promise.all(Array.from({ length: room }, () => own().target.auth.mint()))
+    for (const token of tokens)
+      expect(await (await own().target.connect(token)).json()).to.have.property('op', 'init')
+    const session = await own().target.connect(await own().target.auth.mint())
+    expect(await session.end()).to.include({ code: 1013, reason: 'try again later' })
+  })
+
+  it('C2.16: a client that does not read is 1013, and the others get everything', async function () {
+    this.timeout(LONG_PATIENCE_MS)
+    const tenant = randomUUID()
+    const [slow, witness] = [
+      await own().target.read(['foo'], { tenant }),
+      await own().target.read(['foo'], { tenant }),
+    ]
+    slow.session.pause()
+    const events = Array.from({ length: 24 }, () =>
+      wazoEvent({ name: 'foo', tenant, everyone: true, data: 'x'.repeat(500_000) }),
+    )
+    await own().target.bus.publish(...events)
+    expect(await witness.received()).to.have.length(events.length)
+    await sleep(1000) // beyond the time that the send buffer may stay full
+    slow.session.resume()
+    const { code, reason, unread } = await slow.session.end()
+    expect({ code, reason }).to.deep.equal({ code: 1013, reason: 'slow consumer' })
+    expect(unread.length).to.be.below(events.length + 1)
+  })
+
+  it('C2.13 C2.9: SIGTERM ends sessions with 1012, a second one the rest with 1001, and the status is 0', async function () {
+    this.timeout(2 * LONG_PATIENCE_MS)
+    const { target, stack } = own()
+    const readers = []
+    for (let i = 0; i < 6; i++) readers.push(await target.read([]))
+    const ends = readers.map(({ session }) => session.end(2 * LONG_PATIENCE_MS))
+    stack.edge.kill('SIGTERM')
+    const first = await Promise.race(ends)
+    expect(first).to.include({ code: 1012, reason: 'service restart' })
+    stack.edge.kill('SIGTERM')
+    const codes = (await Promise.all(ends)).map(({ code, reason }) => `${code} ${reason}`)
+    expect(new Set(codes)).to.deep.equal(new Set(['1012 service restart', '1001 going away']))
+    expect(await stack.edge.exit).to.deep.equal({ code: 0, signal: null })
+  })
+})
