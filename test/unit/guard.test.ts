@@ -26,7 +26,8 @@ describe('a guarded process', () => {
     })
 
   it('is ended with all that it started', async () => {
-    const child = startGuarded('/bin/sh', ['-c', 'trap "" TERM; sleep 300 & sleep 300'])
+    const child = startGuarded('/bin/sh', ['-c', 'trap "" TERM; echo deaf; sleep 300 & sleep 300'])
+    await waitFor(() => child.output().includes('deaf'))
     await child.terminate('SIGTERM', 100)
     expect((await child.exit).signal).to.equal('SIGKILL')
     await waitFor(() => !groupIsAlive(child.pid), { what: 'the end of the group' })
