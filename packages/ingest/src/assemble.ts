@@ -10,7 +10,7 @@ import { Ingest } from './ingest.js'
 import { Markers } from './marker.js'
 import type { IngestMetrics } from './metrics.js'
 import { Pipeline } from './pipeline.js'
-import { Publisher } from './publisher.js'
+import { Publisher, RedisFault } from './publisher.js'
 import type { RedisConnection } from './publisher.js'
 import { Ring } from './ring.js'
 import { Announcer, initialSituation } from './state.js'
@@ -118,7 +118,7 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
     {
       connect: connect('consumer'),
       declare: (connection) => declareTopology(connection, topology),
-      explain: (error) => explain(error, broker),
+      explain: (error) => (error instanceof RedisFault ? error.message : explain(error, broker)),
       attacher,
       pipeline,
       canary,

@@ -68,18 +68,21 @@ class IngestService implements Service {
     const { config, log } = this
     const registry = new Metrics()
     const metrics = prometheusMetrics(registry)
+    // A client that was replaced may report its end late: only the one in use counts.
+    let current: RedisLink | null = null
     const factory = new RedisFactory({
       url: config.redis.url,
       cluster: config.redis.cluster,
       logger: log,
       clock: systemClock,
-      connected: (_role, is) => metrics.redisConnected(is),
+      connected: () => metrics.redisConnected(current?.connected ?? false),
     })
     const link = new RedisLink(
       { callTimeoutMs: REDIS_CALL_TIMEOUT_MS, readyTimeoutMs: REDIS_READY_TIMEOUT_MS },
       systemClock,
       () => factory.create('publisher', { failFast: true }),
     )
+    current = link
     this.ends.push(
       () => link.stop(),
       () => factory.close(),

@@ -161,7 +161,7 @@ export class Pipeline {
       }
       metrics.publishFailed()
       situation.refused = true
-      log.error({ partition: call?.partition }, `Redis refuses the batch: ${answer.why}`)
+      log.error({ partition: call?.partition }, `a batch was refused by ${answer.why}`)
       this.parts.changed()
     })
   }

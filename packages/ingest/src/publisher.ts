@@ -25,6 +25,17 @@ export interface RedisConnection {
   callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown>
 }
 
+/** Redis did not answer, or answered with an error (`reply`). */
+export class RedisFault extends Error {
+  override name = 'RedisFault'
+  readonly reply: boolean
+
+  constructor(error: unknown) {
+    super(`Redis: ${error instanceof Error ? error.message : String(error)}`)
+    this.reply = error instanceof Error && error.name === 'ReplyError'
+  }
+}
+
 export interface PublisherOptions {
   readonly prefix: string
   readonly partitions: number
@@ -55,7 +66,7 @@ export class Publisher {
     this.command = options.sharded ? 'SPUBLISH' : 'PUBLISH'
   }
 
-  /** Carries out one compare-and-set. Never rejects. `trimTo`: the log may forget what lies below. */
+  /** Carries out one compare-and-set. Redis's faults are answers, too. `trimTo`: the log may forget what lies below. */
   async publish(call: PublishCall, trimTo: Offset | null): Promise<Answer> {
     const { meta, log, live } = this.name(call.partition)
     const { epoch, prev, last } = call
@@ -66,20 +77,19 @@ export class Publisher {
     try {
       return toAnswer(await this.run(PUBLISH, [meta, log, live], args))
     } catch (error) {
-      const why = messageOf(error)
-      return isReply(error) ? { kind: 'failed', why } : { kind: 'lost' }
+      return refusal(error)
     }
   }
 
-  /** The metas of all partitions, null where there is none. Rejects when Redis does not answer. */
+  /** The metas of all partitions, null where there is none. Rejects with RedisFault. */
   async metas(): Promise<(Meta | null)[]> {
     const fields = [META.epoch, META.head, META.fingerprint, META.stream, META.partitions]
     return Promise.all(
-      this.names.map(async ({ meta }) => toMeta(await this.redis.callBuffer('HMGET', [meta, ...fields]))),
+      this.names.map(async ({ meta }) => toMeta(await this.call('HMGET', [meta, ...fields]))),
     )
   }
 
-  /** Writes a partition's meta if it is absent. True: written. Rejects when Redis does not answer. */
+  /** Writes a partition's meta if it is absent. True: written. Rejects with RedisFault. */
   async seed(partition: number, epoch: Epoch, at: Mark): Promise<boolean> {
     const { meta, log } = this.name(partition)
     const answer = await this.run(SEED, [meta, log], [epoch, ...this.place(at)])
@@ -88,7 +98,7 @@ export class Publisher {
 
   /**
    * Starts `epoch` in one partition if `seen` (null: no meta) is still what it holds. True: started.
-   * Rejects when Redis does not answer.
+   * Rejects with RedisFault.
    */
   async newEpoch(partition: number, seen: Epoch | null, epoch: Epoch, at: Mark): Promise<boolean> {
     const { meta, log } = this.name(partition)
@@ -99,7 +109,7 @@ export class Publisher {
   /** Sends a message outside the sequence, on the channel of partition 0. */
   async announce(message: Uint8Array): Promise<void> {
     const bytes = Buffer.from(message.buffer, message.byteOffset, message.length)
-    await this.redis.callBuffer(this.command, [this.name(0).live, bytes])
+    await this.call(this.command, [this.name(0).live, bytes])
   }
 
   private name(partition: number): PartitionKeys {
@@ -120,10 +130,18 @@ export class Publisher {
   private async run(what: Script, names: string[], args: (string | Buffer)[]): Promise<unknown> {
     const rest = [names.length, ...names, ...args]
     try {
-      return await this.redis.callBuffer('EVALSHA', [what.sha, ...rest])
+      return await this.call('EVALSHA', [what.sha, ...rest])
     } catch (error) {
-      if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-      return this.redis.callBuffer('EVAL', [what.source, ...rest])
+      if (!(error instanceof RedisFault) || !error.message.includes('NOSCRIPT')) throw error
+      return this.call('EVAL', [what.source, ...rest])
+    }
+  }
+
+  private async call(command: string, args: (string | Buffer | number)[]): Promise<unknown> {
+    try {
+      return await this.redis.callBuffer(command, args)
+    } catch (error) {
+      throw new RedisFault(error)
     }
   }
 }
@@ -132,17 +150,15 @@ function script(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
 /**
- * Whether Redis answered with an error, as opposed to not answering. While it loads its data, or is a
- * replica in a failover, the call was not carried out and simply has to be tried again.
+ * An answer that is an error, as opposed to none. While Redis loads its data, or is a replica in a
+ * failover, the call was not carried out and simply has to be tried again.
  */
-function isReply(error: unknown): boolean {
-  if (!(error instanceof Error) || error.name !== 'ReplyError') return false
-  return !/^(LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|BUSY)\b/.test(error.message)
+function refusal(error: unknown): Answer {
+  if (!(error instanceof RedisFault)) throw error
+  if (!error.reply || /: (LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|BUSY)\b/.test(error.message))
+    return { kind: 'lost' }
+  return { kind: 'failed', why: error.message }
 }
 
 function texts(answer: unknown): string[] {

@@ -130,7 +130,10 @@ export class RedisFactory {
     this.options.connected?.(role, false)
     client.on('ready', () => change(true))
     client.on('close', () => change(false))
-    client.on('end', () => change(false))
+    client.on('end', () => {
+      change(false)
+      this.clients.delete(client) // thrown away by its owner, or given up: nothing left to end
+    })
     client.on('error', (error: unknown) => {
       const text = describeRedisError(error, this.options.url, this.options.cluster)
       this.log.error(text, { role }, text)
