@@ -3,13 +3,17 @@ import { expect } from 'chai'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HEADERS_EXCHANGE, LEGACY_EXCHANGE, MISSING, wazoEvent, withHeaders } from './support/bus.js'
-import { UpgradeRefused } from './support/session.js'
+import { UpgradeRefused, textFrame } from './support/session.js'
 import { useOwnStack } from './support/target.js'
 
 const ELSEWHERE = '11111111-2222-4333-8444-555555555555'
 const SHORT_LIFE_MS = 2500
 /** For what takes a second or two by its settings, on a busy machine. */
 const LONG_PATIENCE_MS = 15_000
+/** Limits of the small server; `ROOM` is for all its connections. */
+const ROOM = 12
+const PER_TOKEN = 10
+const SUBSCRIPTIONS = 100
 
 describe('contract 1, 4, 6: a server for an old Wazo in Tokyo that restricts origins', () => {
   const own = useOwnStack({
@@ -163,14 +167,14 @@ describe('contract 1, 2, 4: a server that is not ready, then is, then loses the 
 })
 
 describe('contract 2: a small server that is shut down', () => {
-  const room = 12
   const own = useOwnStack({
     config: {
       process_workers: 1,
       drain: { rate: 1, timeout: 60 },
       limits: {
-        connections_per_worker: room,
-        connections_per_token: 2,
+        connections_per_worker: ROOM,
+        connections_per_token: PER_TOKEN,
+        subscriptions_per_session: SUBSCRIPTIONS,
         send_buffer_soft_bytes: 65_536,
         send_buffer_soft_seconds: 0.5,
       },
@@ -179,15 +183,27 @@ describe('contract 2: a small server that is shut down', () => {
 
   it('C2.10: more connections of one token than allowed are 1008', async () => {
     const token = await own().target.auth.mint()
-    for (let i = 0; i < 2; i++)
+    for (let i = 0; i < PER_TOKEN; i++)
       expect(await (await own().target.connect(token)).json()).to.have.property('op', 'init')
     const { code, reason } = await (await own().target.connect(token)).end()
     expect(code).to.equal(1008)
     expect(reason).to.match(/token/i)
   })
 
+  it('C2.10: more subscriptions than allowed are 1008', async () => {
+    const session = await own().target.connect(await own().target.auth.mint())
+    await session.next()
+    const subscribe = (_: unknown, i: number) =>
+      textFrame(JSON.stringify({ op: 'subscribe', data: { event_name: `name-${i}` } }))
+    session.write(Buffer.concat(Array.from({ length: SUBSCRIPTIONS + 1 }, subscribe)))
+    const { code, reason, unread } = await session.end()
+    expect(code).to.equal(1008)
+    expect(reason).to.match(/subscription/i)
+    expect(unread).to.have.length(SUBSCRIPTIONS)
+  })
+
   it('C2.15: a connection beyond the room of the server is 1013', async () => {
-    const tokens = await Promise.all(Array.from({ length: room }, () => own().target.auth.mint()))
+    const tokens = await Promise.all(Array.from({ length: ROOM }, () => own().target.auth.mint()))
     for (const token of tokens)
       expect(await (await own().target.connect(token)).json()).to.have.property('op', 'init')
     const session = await own().target.connect(await own().target.auth.mint())

@@ -12,6 +12,9 @@ import { Session } from './session.js'
 const READY_MS_MAX = 40_000
 const POLL_MS = 50
 const WORKERS = 2
+const PROBES_PER_WORKER = 4
+/** What a worker logs when nothing but the bus is missing any more. */
+const TENANT_KNOWN = 'master tenant known'
 
 // Well below what a client of the suite waits for, so that outages of wazo-auth do not make it slow.
 const AUTH_TRY_SECONDS = 0.7
@@ -79,12 +82,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const ready = async () => {
     await ingest.ready(ingestPort, READY_MS_MAX)
     await edge.ready(edgePort, READY_MS_MAX)
-    // Ready means that one worker serves; wait for the other too. Connections go to the workers in turn.
-    await waitFor(() => allServe(auth, `ws://127.0.0.1:${wsPort}`), {
-      timeoutMs: READY_MS_MAX,
-      everyMs: POLL_MS,
-      what: 'every worker to serve',
-    })
+    // The host is ready as soon as one worker is; the suite's connections are dealt to all of them.
+    const workers = Number(config['process_workers'])
+    const all = async () =>
+      edge.logs().split(TENANT_KNOWN).length > workers &&
+      (await allServe(auth, `ws://127.0.0.1:${wsPort}`, PROBES_PER_WORKER * workers))
+    await waitFor(all, { timeoutMs: READY_MS_MAX, everyMs: POLL_MS, what: 'every worker to serve' })
   }
   const stack: Stack = {
     wsUrl: `ws://127.0.0.1:${wsPort}`,
@@ -116,18 +119,20 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   return stack
 }
 
-/** Whether as many connections as would reach every worker twice are all served. */
-async function allServe(auth: Awaited<ReturnType<typeof startAuth>>, wsUrl: string): Promise<boolean> {
-  for (let i = 0; i < 2 * WORKERS; i++) {
-    const session = await Session.open(wsUrl, { query: `token=${auth.mint({ acl: ['websocketd'] }).token}` })
-    const served = await session.next().then(
-      () => true,
-      () => false,
-    )
-    session.close()
-    if (!served) return false
+/** Whether `count` connections at once, dealt to the workers in turn, are all served. */
+async function allServe(
+  auth: Awaited<ReturnType<typeof startAuth>>,
+  wsUrl: string,
+  count: number,
+): Promise<boolean> {
+  const probe = async () => {
+    const { token } = auth.mint({ acl: ['websocketd'] })
+    const session = await Session.open(wsUrl, { query: `token=${token}` })
+    return { session, init: await session.next().catch(() => null) }
   }
-  return true
+  const probes = await Promise.all(Array.from({ length: count }, probe))
+  for (const { session } of probes) session.close()
+  return probes.every(({ init }) => init !== null)
 }
 
 function accepts(port: number): Promise<boolean> {
