@@ -142,7 +142,9 @@ describe('Publisher on a real Redis', () => {
     expect(await subject.publish(call(10, 12), null)).to.deep.equal({ kind: 'OK', head: 12 })
     fragile.disconnect()
     expect(await subject.publish(call(12, 13), null)).to.deep.equal({ kind: 'lost' })
-    expect(await subject.metas().catch((error: unknown) => error instanceof Error && error.name)).to.equal('RedisFault')
+    expect(await subject.metas().catch((error: unknown) => error instanceof Error && error.name)).to.equal(
+      'RedisFault',
+    )
   })
 
   it('seeds only what is absent, and empties the log', async () => {

@@ -1,0 +1,75 @@
+import { expect } from 'chai'
+import { Redis } from 'ioredis'
+import { startLocalIngest } from './ingest.support.js'
+import type { LocalIngest } from './ingest.support.js'
+import { Collector } from './ingest-collector.js'
+import { customEvent, openPublisher } from '../support/publish.js'
+import { startRabbit } from '../support/rabbitmq.mjs'
+import { startRedis } from '../support/redis.mjs'
+import { waitFor } from '../support/wait.mjs'
+
+describe('An ingest and a broker in trouble', function () {
+  this.timeout(60_000)
+  let rabbit: Awaited<ReturnType<typeof startRabbit>>
+  let server: Awaited<ReturnType<typeof startRedis>>
+  let redis: Redis
+  let ingest: LocalIngest
+  let collector: Collector
+
+  before(async () => {
+    rabbit = await startRabbit()
+    server = await startRedis()
+    redis = new Redis(server.url)
+    ingest = startLocalIngest({ amqpUrl: `${rabbit.url}/%2F`, redisUrl: server.url })
+    await waitFor(() => ingest.state() === 'up', { timeoutMs: 15_000, what: 'an ingest that is up' })
+    collector = new Collector(server.url)
+    await waitFor(() => collector.epochs.size === 1, { what: 'an epoch' })
+  })
+
+  after(async () => {
+    await ingest.stop()
+    await collector.stop()
+    redis.disconnect()
+    await server.stop()
+    await rabbit.stop()
+  })
+
+  it('stays up through a memory alarm, works off the backlog, and needs no new epoch', async () => {
+    const publisher = await openPublisher(`${rabbit.url}/%2F`)
+    for (let n = 0; n < 500; n++) publisher.send(customEvent({ name: 'backlog', requiredAcl: null }))
+    await publisher.flush()
+    await rabbit.evaluate('vm_memory_monitor:set_vm_memory_high_watermark(0.0000001).')
+    publisher.send(customEvent({ name: 'after', requiredAcl: null })) // the broker does not read it now
+    const states = new Set<string>()
+    for (const until = Date.now() + 2500; Date.now() < until;) {
+      states.add(ingest.state())
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    expect(collector.events, 'the alarm did hold publishers').to.have.length(500)
+    await rabbit.evaluate('vm_memory_monitor:set_vm_memory_high_watermark({absolute, "512MB"}).')
+    expect([...states]).to.deep.equal(['up'])
+    await publisher.flush()
+    await waitFor(() => collector.events.at(-1)?.name === 'after', {
+      timeoutMs: 10_000,
+      what: 'the event after it',
+    })
+    expect(collector.events).to.have.length(501)
+    expect(collector.problems).to.deep.equal([])
+    expect(collector.epochs.size).to.equal(1)
+    await publisher.close()
+  })
+
+  it('is down while the broker is away, and starts a new epoch when it has been restarted', async () => {
+    const before = ingest.epoch()
+    await rabbit.kill('SIGKILL')
+    await waitFor(() => ingest.state() === 'down', { what: 'down' })
+    rabbit = await rabbit.start()
+    await waitFor(() => ingest.state() === 'up', { timeoutMs: 20_000, what: 'up' })
+    expect(ingest.epoch()).to.not.equal(before)
+    expect(ingest.log.join('')).to.contain('"why":"marker-gone"')
+    const publisher = await openPublisher(`${rabbit.url}/%2F`)
+    await publisher.publish(customEvent({ name: 'again', requiredAcl: null }))
+    await waitFor(() => collector.events.at(-1)?.name === 'again', { what: 'an event of the new epoch' })
+    await publisher.close()
+  })
+})
