@@ -2,72 +2,80 @@
  * `npm test`: installs what is missing, builds, starts one private RabbitMQ for the run, and runs every test
  * against the built programs, with coverage. Ends with one line: `N passed, N failed`.
  *
- * `npm test -- test/unit/ingest/*.test.ts --grep canary` runs what mocha selects by these arguments, without coverage.
+ * `npm test -- test/unit/ingest/*.test.ts --grep canary` runs what mocha selects by these arguments, without
+ * coverage.
  */
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { judgeCoverage } from './coverage.mjs'
-import { temporaryDirectory } from './guard.mjs'
 import { ensureDebian, ensureNode, ensureNpm, orExplain } from './install.mjs'
+import { runJobs } from './jobs.mjs'
 import { startRabbit } from './rabbitmq.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const SUITES = ['unit', 'integration', 'contract', 'deploy'].map((suite) => `test/${suite}/**/*.test.ts`)
 const COVERAGE = join(ROOT, 'coverage')
-const C8 = [
-  'node_modules/c8/bin/c8.js',
-  ...['--all', '--merge-async', '--include', 'packages/*/dist/**/*.js', '--src', 'packages'],
-  ...['--reporter', 'text-summary', '--reporter', 'json-summary', '--reporter', 'html'],
-  ...['--reports-dir', COVERAGE, '--temp-directory', join(COVERAGE, 'tmp')],
+const RAW_COVERAGE = join(COVERAGE, 'tmp')
+const UNIT = 'test/unit/**/*.test.ts'
+/** In the order in which their files start: the longest first. */
+const SUITES = ['contract', 'deploy', 'integration']
+const REPORT = [
+  ...['node_modules/c8/bin/c8.js', 'report', '--all', '--merge-async', '--src', 'packages'],
+  ...['--include', 'packages/*/dist/**/*.js', '--reporter', 'text-summary', '--reporter', 'json-summary'],
+  ...['--reporter', 'html', '--reports-dir', COVERAGE, '--temp-directory', RAW_COVERAGE],
 ]
 
 /**
- * Runs a program in the foreground and gives its exit status.
+ * Runs a program in the foreground.
  * @param {readonly string[]} args of Node
- * @param {Record<string, string>} [env]
- * @returns {Promise<number>}
+ * @returns {Promise<number>} its exit status
  */
-function node(args, env = {}) {
+function node(args) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, {
-      cwd: ROOT,
-      stdio: 'inherit',
-      env: { ...process.env, ...env },
-    })
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: 'inherit' })
     child.once('error', reject)
     child.once('exit', (code, signal) => resolve(signal === null ? (code ?? 1) : 1))
   })
 }
 
+/** @returns {string[][]} a job per file that needs real components, and one for all unit tests */
+function everyJob() {
+  const files = SUITES.flatMap((suite) =>
+    readdirSync(join(ROOT, 'test', suite), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.test.ts'))
+      .sort()
+      .map((file) => join('test', suite, file)),
+  )
+  return [...files.map((file) => [file]), [UNIT]]
+}
+
 /**
  * @param {readonly string[]} selected arguments for mocha
- * @returns {Promise<{ passed: number, failed: number, skipped: number }>}
+ * @returns {Promise<import('./jobs.mjs').Counts>}
  */
 async function test(selected) {
-  const failed = { passed: 0, failed: 1, skipped: 0 }
-  await rm(COVERAGE, { recursive: true, force: true })
-  if ((await node(['node_modules/typescript/bin/tsc', '-b'])) !== 0) return failed
+  if ((await node(['node_modules/typescript/bin/tsc', '-b'])) !== 0)
+    return { passed: 0, failed: 1, skipped: 0 }
   const rabbit = await startRabbit()
-  const countsFile = join(await temporaryDirectory('counts'), 'counts.json')
-  const specs = selected.some((argument) => argument.endsWith('.ts')) ? selected : [...SUITES, ...selected]
-  const mocha = ['node_modules/mocha/bin/mocha.js', '--config', 'test/support/built.mocharc.json', ...specs]
-  const measured = selected.length === 0
   try {
-    const env = { ...rabbit.environment, WAZO_TEST_COUNTS: countsFile }
-    const status = await node(measured ? [...C8, process.execPath, ...mocha] : mocha, env)
-    if (!existsSync(countsFile)) return failed
-    const counts = JSON.parse(await readFile(countsFile, 'utf8'))
-    if (status !== 0 && counts.failed === 0) counts.failed = 1
-    if (!measured) return counts
+    if (selected.length > 0) return await runJobs([jobOf(selected)], rabbit.environment)
+    await rm(COVERAGE, { recursive: true, force: true })
+    const counts = await runJobs(everyJob(), { ...rabbit.environment, NODE_V8_COVERAGE: RAW_COVERAGE })
+    await node(REPORT)
     const coverage = await judgeCoverage(join(COVERAGE, 'coverage-summary.json'))
     console.log(coverage.lines.join('\n'))
     return { ...counts, failed: counts.failed + coverage.failed }
   } finally {
     await rabbit.stop()
   }
+}
+
+/** @param {readonly string[]} selected */
+function jobOf(selected) {
+  const namesFiles = selected.some((argument) => argument.endsWith('.ts'))
+  return namesFiles ? selected : [UNIT, ...SUITES.map((suite) => `test/${suite}/**/*.test.ts`), ...selected]
 }
 
 await orExplain(async () => {
