@@ -9,7 +9,7 @@ import { waitFor } from '../../support/wait.mjs'
 import { WAZO_UUID } from './environment.js'
 import { Session } from './session.js'
 
-const READY_MS_MAX = 40_000
+const READY_MS_MAX = 80_000
 const POLL_MS = 50
 const WORKERS = 2
 const PROBES_PER_WORKER = 4

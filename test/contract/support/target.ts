@@ -75,7 +75,7 @@ async function reachShared(): Promise<{ target: Target; stack: Stack | null }> {
   return { target: await Target.reach(stack), stack }
 }
 
-const START_LIMIT_MS = 90_000
+const START_LIMIT_MS = 120_000
 
 /** Makes the shared server under test available to the tests of a file; call it inside `describe`. */
 export function useTarget(): () => Target {
@@ -92,20 +92,36 @@ export function useTarget(): () => Target {
   return () => target!
 }
 
+/** The stacks of all groups; starting is mostly waiting, so they are started together. */
+const ownStacks: { readonly options: StackOptions; started: Promise<Stack> | null }[] = []
+
+function startTogether(wanted: (typeof ownStacks)[number]): Promise<Stack> {
+  for (const own of ownStacks) {
+    // One whose wazo-auth is down is started when its turn comes: its server asks less and less often.
+    if (own !== wanted && own.options.authMode !== undefined) continue
+    own.started ??= startStack(own.options)
+    own.started.catch(() => undefined) // reported by the group that waits for it
+  }
+  return wanted.started!
+}
+
 /** A server of its own for tests that end it or need other settings; skipped when the server is a given one. */
 export function useOwnStack(options: StackOptions = {}): () => { target: Target; stack: Stack } {
+  const entry = { options, started: null }
+  ownStacks.push(entry)
   let own: { target: Target; stack: Stack } | null = null
   before(async function () {
     this.timeout(START_LIMIT_MS)
     if (GIVEN.wsUrl !== undefined) return this.skip()
-    const stack = await startStack(options)
+    const stack = await startTogether(entry)
     own = { target: await Target.reach(stack), stack }
   })
   afterEach(async () => {
     own?.target.endSessions()
     if (!options.authMode) await own?.target.auth.reset() // else the tests themselves decide when it is mended
   })
-  after(async () => {
+  after(async function () {
+    this.timeout(START_LIMIT_MS)
     await own?.target.close()
     await own?.stack.stop()
   })
@@ -115,6 +131,7 @@ export function useOwnStack(options: StackOptions = {}): () => { target: Target;
 // At the root of the suite, whichever file comes first: everything ends when the last test has run.
 after(async function () {
   this.timeout(START_LIMIT_MS)
+  await Promise.all(ownStacks.map(async ({ started }) => (await started?.catch(() => null))?.stop()))
   if (!shared) return
   const { target, stack } = await shared
   await target.close()
