@@ -3,7 +3,7 @@ import { loadOrExit, parseCommandLine } from '@wazo-websocketd/shared/runtime/cl
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { effectiveLogLevel, workerCount } from '@wazo-websocketd/shared/runtime/config/derived'
 import type { Config } from '@wazo-websocketd/shared/runtime/config/schema'
-import { runService } from '@wazo-websocketd/shared/runtime/lifecycle'
+import { runMain, runService } from '@wazo-websocketd/shared/runtime/lifecycle'
 import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
@@ -67,4 +67,4 @@ async function main(): Promise<void> {
   })
 }
 
-await main()
+await runMain(PROGRAM, main)

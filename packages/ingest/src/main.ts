@@ -6,7 +6,7 @@ import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derive
 import type { Config } from '@wazo-websocketd/shared/runtime/config/schema'
 import { startAdminServer } from '@wazo-websocketd/shared/runtime/http'
 import type { AdminServer } from '@wazo-websocketd/shared/runtime/http'
-import { runService } from '@wazo-websocketd/shared/runtime/lifecycle'
+import { runMain, runService } from '@wazo-websocketd/shared/runtime/lifecycle'
 import type { Service } from '@wazo-websocketd/shared/runtime/lifecycle'
 import { createLogger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
@@ -142,4 +142,4 @@ async function main(): Promise<void> {
   })
 }
 
-await main()
+await runMain(PROGRAM, main)
