@@ -30,9 +30,9 @@ function fitAt(fragment: Fragment, scan: Scan, at: number, whole: boolean): numb
 /** The earliest end of `fragment` with its beginning at or after `from`, or -1. */
 function fitFrom(fragment: Fragment, scan: Scan, from: number, whole: boolean): number {
   const first = fragment[0] ?? ''
-  if (whole && fragment.length === 1) return fitTail(first, scan, from)
   const head = headOf(first)
   const dotted = head.includes('.')
+  if (whole && (dotted || fragment.length === 1)) return fitTail(fragment, scan, from)
   while (!scan.exhausted) {
     const start = scan.find(head, from, scan.text.length)
     if (start < 0) return -1
@@ -46,20 +46,25 @@ function fitFrom(fragment: Fragment, scan: Scan, from: number, whole: boolean): 
   return -1
 }
 
-/** The end of the text when `piece` lies there and begins at or after `from`, or -1. */
-function fitTail(piece: Piece, scan: Scan, from: number): number {
+/**
+ * The end of the text when `fragment` lies there and begins at or after `from`, or -1. Its first piece is all of
+ * it or contains a `.`; only literal text matches a `.`, so that the place of the first one is found by counting.
+ */
+function fitTail(fragment: Fragment, scan: Scan, from: number): number {
   const { text } = scan
+  const first = fragment[0] ?? ''
   let start = text.length
-  if (typeof piece === 'string') start -= piece.length
+  if (fragment.length === 1 && typeof first === 'string') start -= first.length
   else {
-    for (let i = dotsOf(piece); i > 0; i--) {
+    for (let i = dotsOf(fragment); i > 0; i--) {
       start = start > 0 ? text.lastIndexOf('.', start - 1) : -1
-      if (start < 0) return -1
+      if (start < 0) break
     }
-    start -= headOf(piece).indexOf('.')
+    scan.spend(text.length - Math.max(start, 0))
+    if (start < 0) return -1
+    start -= headOf(first).indexOf('.')
   }
-  if (start < from) return -1
-  return pieceEnd(piece, scan, start) === text.length ? text.length : -1
+  return start < from ? -1 : fitAt(fragment, scan, start, true)
 }
 
 /** The end of the pieces after the first one, which ends at `at`; or -1. */
@@ -103,8 +108,10 @@ function headOf(piece: Piece): string {
   return typeof head === 'string' ? head : ''
 }
 
-function dotsOf(piece: Piece): number {
+function dotsOf(fragment: Fragment): number {
   let dots = 0
-  for (const part of piece) if (typeof part === 'string') dots += part.split('.').length - 1
+  for (const piece of fragment)
+    for (const part of typeof piece === 'string' ? [piece] : piece)
+      if (typeof part === 'string') dots += part.split('.').length - 1
   return dots
 }

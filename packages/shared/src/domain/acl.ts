@@ -77,7 +77,7 @@ export class CompiledAcl {
 
   /**
    * Whether the token may see what requires `requiredAcl`; `userUuid` and `sessionUuid` are what `me` and
-   * `my_session` also stand for. Takes some 10 ms at the very worst (ACL_DECISION_CHARACTERS_MAX).
+   * `my_session` also stand for. Takes a few milliseconds at worst (ACL_DECISION_CHARACTERS_MAX).
    */
   allows(requiredAcl: string, userUuid: string, sessionUuid: string): boolean {
     const scan = new Scan(requiredAcl, userUuid, sessionUuid)
