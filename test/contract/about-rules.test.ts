@@ -1,4 +1,6 @@
+import * as catalogue from '@wazo-websocketd/shared/domain/close'
 import { expect } from 'chai'
+import { readFileSync } from 'node:fs'
 import { RULES } from './rules.js'
 import { rulesOf, runSuite } from './support/mocha.js'
 
@@ -22,6 +24,24 @@ describe('the rules of the contract and their tests', () => {
       return rules.length === 0 || rules.some((rule) => !Object.hasOwn(RULES, rule))
     })
     expect(unknown).to.deep.equal([])
+  })
+
+  it('PROTOCOL.md tells every rule to the author of a client, and no other', () => {
+    const text = readFileSync(new URL('../../PROTOCOL.md', import.meta.url), 'utf8')
+    const told = new Set(text.match(/\bC\d+\.\d+/g))
+    expect([...told]).to.have.members(Object.keys(RULES))
+  })
+
+  it('PROTOCOL.md has every close code of the catalogue, with its reason and whether to come back', () => {
+    const text = readFileSync(new URL('../../PROTOCOL.md', import.meta.url), 'utf8')
+    const closes = Object.values(catalogue).filter((entry) => typeof entry === 'object')
+    expect(closes).to.not.be.empty
+    for (const { code, reason, comeBack } of closes) {
+      const row = text.split('\n').find((line) => line.startsWith(`| ${code} | \`${reason}\` |`))
+      expect(row, `${code} ${reason}`).to.match(
+        comeBack ? /\| yes[^|]*\|$/ : /\| (no|with a new token)[^|]*\|$/,
+      )
+    }
   })
 
   it('a rule is one sentence', () => {

@@ -134,6 +134,22 @@ describe('contract 2: close codes', () => {
     expect(await session.end()).to.include({ code: 1009 })
   })
 
+  it('C2.11: a message in more than 16 fragments is 1008 or 1009, one in 16 is taken', async () => {
+    const session = await target().connect(await target().auth.mint())
+    await session.next()
+    const fragments = (text: string, count: number) =>
+      Array.from({ length: count }, (_, i) => {
+        const firstByte = (i === 0 ? 0x01 : 0x00) | (i === count - 1 ? 0x80 : 0)
+        return frame(firstByte, Buffer.from(i === count - 1 ? text.slice(i) : text.charAt(i)))
+      })
+    session.write(Buffer.concat(fragments('{"op":"ping","data":{"payload":16}}', 16)))
+    expect(await session.json()).to.deep.equal({ op: 'pong', code: 0, data: { payload: 16 } })
+    session.write(Buffer.concat(fragments('{"op":"ping","data":{"payload":17}}', 17)))
+    const { code, unread } = await session.end()
+    expect(code).to.be.oneOf([1008, 1009])
+    expect(unread).to.deep.equal([])
+  })
+
   it('C2.11: a frame of nearly 64 KiB is taken', async () => {
     const payload = 'x'.repeat(64 * 1024 - 100)
     const session = await target().connect(await target().auth.mint())

@@ -34,7 +34,7 @@ export const RULES = {
   'C2.8': '4004: an unsupported or non-numeric `version`.',
   'C2.9': '1001 `going away`: the shutdown is cut short by a second SIGTERM.',
   'C2.10': '1008 with the name of the limit: the client exceeds a limit of its own.',
-  'C2.11': '1009: a frame above the size limit.',
+  'C2.11': '1009: a message above the size limit; 1008 or 1009: one in too many fragments.',
   'C2.12': '1011 `bus connection lost`: events may have been missed.',
   'C2.13': '1012 `service restart`: the server is shut down or replaced.',
   'C2.14': '1013 `try again later`: wazo-auth is unreachable, slow, failing or talks nonsense.',

@@ -12,6 +12,7 @@ import type { Bug, Token } from './reference-rights.js'
 import { ReferenceSession, type Verdict, type World } from './reference-session.js'
 
 const FRAME_BYTES_MAX = 64 * 1024
+const FRAGMENTS_MAX = 16
 const AUTH_TRY_MS = 700
 const AUTH_TRIES = 2
 
@@ -35,7 +36,12 @@ export async function startReference(options: {
   const masterTenant = await ownTenant(authUrl)
   const world: World = { bus, uuid, masterTenant, bug, lookUp: (token) => lookUp(authUrl, token, bug) }
   const http = createServer((_request, response) => response.writeHead(426).end())
-  const server = new WebSocketServer({ server: http, maxPayload: FRAME_BYTES_MAX, perMessageDeflate: false })
+  const server = new WebSocketServer({
+    server: http,
+    maxPayload: FRAME_BYTES_MAX,
+    maxFragments: FRAGMENTS_MAX,
+    perMessageDeflate: false,
+  })
   server.on('connection', (socket, request) => {
     const query = new URLSearchParams(request.url?.split('?').slice(1).join('?') ?? '')
     const first = (key: string) => query.getAll(key).find((value) => value !== '')
