@@ -7,6 +7,7 @@ import { connectBroker, explain } from './broker.js'
 import type { BrokerOptions } from './broker.js'
 import { Canary } from './canary.js'
 import { Ingest } from './ingest.js'
+import { Ledger } from './ledger.js'
 import { Markers } from './marker.js'
 import type { IngestMetrics } from './metrics.js'
 import { Pipeline } from './pipeline.js'
@@ -109,9 +110,10 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
   )
   const limits = { batchCountMax: BATCH_COUNT_MAX, batchBytesMax: BATCH_BYTES_MAX, windowMax: prefetch }
   const intake = { origin: options.origin, bodyBytesMax: options.bodyBytesMax, partitions, ingest: id }
+  const ledger = new Ledger({ clock, log, metrics, situation })
   const pipeline = new Pipeline(
     { chain: { ...timings, ...limits }, intake, retryMs: timings.retryMs },
-    { publisher, ring, clock, log, metrics, situation, changed },
+    { publisher, ring, clock, ledger, metrics, situation, changed },
   )
   const ingest = new Ingest(
     { ...timings, streamReachMs: STREAM_AGE_MS_MAX * 0.8 },

@@ -1,14 +1,13 @@
 /** Carries out what the chain decides, from attachment to attachment. */
-import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Attachment } from './attach.js'
 import { Chain } from './chain.js'
-import type { Answer, AttachReason, ChainOptions, Jump, PublishCall } from './chain.js'
+import type { AttachReason, ChainOptions, Jump, PublishCall } from './chain.js'
 import type { Delivery } from './delivery.js'
 import { receive } from './intake.js'
 import type { IntakeOptions } from './intake.js'
-import type { IngestMetrics, MessageResult } from './metrics.js'
-import type { DropReason } from './normalise.js'
+import type { Ledger } from './ledger.js'
+import type { IngestMetrics } from './metrics.js'
 import type { Publisher } from './publisher.js'
 import type { Ring } from './ring.js'
 import type { Situation } from './state.js'
@@ -24,13 +23,12 @@ export interface PipelineParts {
   readonly publisher: Publisher
   readonly ring: Ring
   readonly clock: Clock
-  readonly log: Logger
+  readonly ledger: Ledger
   readonly metrics: IngestMetrics
   readonly situation: Situation
   changed(): void
 }
 
-const DROP_LOGS_PER_MINUTE_MAX = 10
 const JUMPS_REMEMBERED_MAX = 1000
 
 export class Pipeline {
@@ -39,7 +37,6 @@ export class Pipeline {
   /** Jumps of the stream's numbering that attaching again has been tried for. */
   private readonly jumps = new Set<string>()
   private wake: () => void = () => undefined
-  private dropLogs = { since: 0, count: 0 }
 
   constructor(options: PipelineOptions, parts: PipelineParts) {
     this.options = options
@@ -111,11 +108,12 @@ export class Pipeline {
   }
 
   private async publish(chain: Chain, calls: readonly PublishCall[]): Promise<Delivery[]> {
-    const { publisher, ring, clock } = this.parts
+    const { publisher, ring, clock, ledger } = this.parts
     const started = clock.monotonic()
     const trimTo = ring.trimTo(started)
     const answers = await Promise.all(calls.map((call) => publisher.publish(call, trimTo)))
-    this.account(calls, answers, clock.monotonic() - started)
+    ledger.answered(calls, answers, (clock.monotonic() - started) / 1000)
+    this.parts.changed()
     const released = chain.answered(calls, answers)
     const [call] = calls
     const head = Math.min(...chain.heads)
@@ -146,54 +144,14 @@ export class Pipeline {
     }
   }
 
-  private account(calls: readonly PublishCall[], answers: readonly Answer[], ms: number): void {
-    const { metrics, log, situation } = this.parts
-    answers.forEach((answer, i) => {
-      const call = calls[i]
-      if (answer.kind === 'OK' && call !== undefined) {
-        let events = 0
-        for (const { event } of call.deliveries) if (event !== null) events++
-        metrics.published(events, ms / 1000)
-      }
-      if (answer.kind !== 'failed') {
-        if (answer.kind !== 'lost') situation.refused = false
-        return
-      }
-      metrics.publishFailed()
-      situation.refused = true
-      log.error({ partition: call?.partition }, `a batch was refused by ${answer.why}`)
-      this.parts.changed()
-    })
-  }
-
-  /** Deliveries that are done with: counted, their credit given back, the canary's way measured. */
+  /** Deliveries that are done with: accounted for, their credit given back. */
   private release(chain: Chain, consumer: Attachment['consumer'], released: readonly Delivery[]): void {
-    const { situation, metrics, clock } = this.parts
-    situation.heads = chain.heads
+    this.parts.situation.heads = chain.heads
     const last = released.at(-1)
     if (last === undefined) return
     consumer.ack(last.deliveryTag)
-    const counts = new Map<MessageResult, number>()
-    for (const delivery of released) {
-      const { canarySentAt, event, reason } = delivery
-      if (canarySentAt !== null) {
-        situation.canarySentAt = canarySentAt
-        metrics.lag((clock.monotonic() - canarySentAt) / 1000)
-      }
-      if (event === null && reason === null) continue
-      const result = delivery.published ? (reason ?? 'published') : 'deduplicated'
-      counts.set(result, (counts.get(result) ?? 0) + 1)
-      if (reason !== null && delivery.published) this.logDropped(reason, delivery)
-    }
-    for (const [result, count] of counts) metrics.messages(result, count)
+    this.parts.ledger.released(released)
     this.parts.changed()
-  }
-
-  private logDropped(reason: DropReason, { offset }: Delivery): void {
-    const now = this.parts.clock.monotonic()
-    if (now - this.dropLogs.since > 60_000) this.dropLogs = { since: now, count: 0 }
-    if (this.dropLogs.count++ < DROP_LOGS_PER_MINUTE_MAX)
-      this.parts.log.warn({ reason, offset }, 'dropped a message of the bus')
   }
 
   /** Until a delivery, the end of the consumer, or `until`. */
