@@ -23,7 +23,7 @@ function primaryService(config: Config, logger: Logger, tls: TlsPem | null): Pri
   const workers = workerCount(config)
   const setup: Omit<WorkerSetup, 'slot'> = { config, workers, tls }
   const metrics = new Metrics()
-  const { draining, ...poolMetrics } = primaryMetrics(metrics)
+  const counts = primaryMetrics(metrics)
   const store = new MetricStore()
   const pool = new WorkerPool({
     size: workers,
@@ -32,7 +32,7 @@ function primaryService(config: Config, logger: Logger, tls: TlsPem | null): Pri
     drainRatePerSecond: config.drain.rate,
     drainTimeoutMs: config.drain.timeout * 1000,
     store,
-    metrics: poolMetrics,
+    metrics: counts,
     clock: systemClock,
     logger,
   })
@@ -43,7 +43,7 @@ function primaryService(config: Config, logger: Logger, tls: TlsPem | null): Pri
     logger,
     adminHost: config.metrics.listen,
     adminPort: config.metrics.edge_port,
-    draining,
+    draining: (is) => counts.draining(is),
   })
 }
 

@@ -5,7 +5,7 @@ import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derive
 import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
-import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
+import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { Authority } from './authority.js'
 import { RedisBus } from './bus/bus.js'
 import type { DrainOrder } from './cluster/messages.js'
@@ -173,15 +173,15 @@ ignoreGroupSignals()
 const link = new WorkerLink(clock)
 // The primary is of the same program and version.
 const setup = (await link.receiveSetup()) as WorkerSetup
-const log = createLogger({
-  program: 'wazo-websocketd-edge',
-  level: effectiveLogLevel(setup.config),
-  logFile: setup.config.log_file,
-  worker: setup.slot,
-})
 try {
+  const log = createLogger({
+    program: 'wazo-websocketd-edge',
+    level: effectiveLogLevel(setup.config),
+    logFile: setup.config.log_file,
+    worker: setup.slot,
+  })
   await new EdgeWorker(setup, link, log).start()
 } catch (error) {
-  // A port in use and the like: no other worker would fare better.
-  await link.fatal(messageOf(error), 1)
+  // A port in use, a log file that cannot be opened: no other worker would fare better.
+  await link.fatal(messageOf(error), error instanceof StartupError ? error.status : 1)
 }

@@ -1,8 +1,11 @@
 /** Numbered events, and sessions that check their order on arrival without keeping them. */
 import { WebSocket } from 'ws'
 import { customEvent, LEGACY_EXCHANGE, type Publication } from '../../support/publish.js'
+import { sleep } from '../../support/wait.mjs'
 
 export const TENANT = '2c34c282-433e-4bb8-8d56-fec14ff7e1e9'
+const TRIES_MAX = 40
+const RETRY_MS = 250
 const NUMBER = /"n":(\d+)/
 
 /** Event number `n`, for everyone of the tenant; every third one takes the other exchange. */
@@ -37,12 +40,21 @@ export class Counter {
     })
   }
 
-  /** Connects, subscribes and starts; resolves when started, or closed, which `fault` then says. */
-  static start(url: string, token: string, version: 1 | 2, names: readonly string[]): Promise<Counter> {
+  /**
+   * Connects, subscribes and starts; resolves when started, or closed, which `fault` then says. Comes back
+   * when told to try again later.
+   */
+  static async start(url: string, token: string, version: 1 | 2, names: readonly string[]): Promise<Counter> {
+    for (let left = TRIES_MAX; ; left--) {
+      const counter = await Counter.attempt(`${url}/?token=${token}&version=${version}`, names)
+      if (left === 1 || !counter.fault?.includes('1013 try again later')) return counter
+      await sleep(RETRY_MS)
+    }
+  }
+
+  private static attempt(address: string, names: readonly string[]): Promise<Counter> {
     return new Promise((resolve) => {
-      const counter: Counter = new Counter(`${url}/?token=${token}&version=${version}`, names, () => {
-        resolve(counter)
-      })
+      const counter: Counter = new Counter(address, names, () => resolve(counter))
     })
   }
 
