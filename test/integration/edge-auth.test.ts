@@ -41,6 +41,7 @@ describe('wazo-auth, asked over real HTTP', function () {
       verifyCertificate: true,
       tryMs: 500,
       connectionsMax: 4,
+      aclLimits: { patternsMax: 5000, patternBytesMax: 512 },
       clock,
       offset,
       metrics: counts,

@@ -38,7 +38,9 @@ export class Authority {
       url: authUrl(auth),
       verifyCertificate: auth.verify_certificate,
       tryMs: authTryMs(config),
-      connectionsMax: inFlightMax,
+      // One more, so that the service's own token never waits behind look-ups.
+      connectionsMax: inFlightMax + 1,
+      aclLimits: { patternsMax: limits.acl_patterns_per_token, patternBytesMax: limits.acl_pattern_bytes },
       clock,
       offset,
       metrics,

@@ -75,6 +75,8 @@ function busMetrics(metrics: Metrics): BusMetrics {
     labelNames: ['role'],
     aggregator: 'min',
   })
+  // From 0 on, so that the first one shows as an increase.
+  for (const result of ['recovered', 'lost'] as const) recoveries.inc({ result }, 0)
   return {
     recovery: (result) => recoveries.inc({ result }),
     unreadable: () => unreadable.inc(),
@@ -98,7 +100,6 @@ function routeMetrics(metrics: Metrics): RouteMetrics {
   })
   return {
     received: () => received.inc(),
-    delivered: () => undefined,
     filtered: (reason, sessions) => filtered.inc({ reason }, sessions),
     aclEvaluated: (decisions) => evaluations.inc(decisions),
   }
@@ -119,6 +120,8 @@ function sessionMetrics(metrics: Metrics): Omit<SessionMetrics, 'rejected'> {
     help: 'Sessions closed with 4003, by what noticed the end of the token.',
     labelNames: ['source'],
   })
+  // From 0 on, so that the first one shows as an increase.
+  for (const source of ['queue', 'bus', 'backstop'] as const) expired.inc({ source }, 0)
   return {
     ...connectionMetrics(metrics),
     ...deliveryMetrics(metrics),

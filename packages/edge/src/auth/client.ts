@@ -4,7 +4,7 @@ import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { Pool } from 'undici'
-import { aclExcess } from './acl-limits.js'
+import { aclExcess, type AclLimits } from './acl-limits.js'
 import type { ClockOffset } from './clock-offset.js'
 import { exchange, type Answer, type Exchange } from './exchange.js'
 import type { AuthMetrics, AuthRequestResult } from './metrics.js'
@@ -27,6 +27,7 @@ export interface AuthClientOptions {
   readonly tryMs: number
   /** Connections, and so requests under way, at most. */
   readonly connectionsMax: number
+  readonly aclLimits: AclLimits
   readonly clock: Clock
   readonly offset: ClockOffset
   readonly metrics: AuthMetrics
@@ -135,7 +136,7 @@ export class AuthClient {
       headers: { accept: 'application/json' },
       timeoutMs: Math.max(1, Math.min(this.options.tryMs, leftMs)),
     })
-    const tried = judge(token, done.answer)
+    const tried = judge(token, done.answer, this.options.aclLimits)
     this.count(tried.result, done.since)
     return tried
   }
@@ -153,7 +154,7 @@ export class AuthClient {
   }
 }
 
-function judge(token: TokenId, answer: Answer): Try {
+function judge(token: TokenId, answer: Answer, aclLimits: AclLimits): Try {
   if (answer.kind === 'failed')
     return { verdict: UNAVAILABLE, again: true, result: answer.timedOut ? 'timeout' : 'network' }
   if (answer.kind === 'too-big')
@@ -167,7 +168,7 @@ function judge(token: TokenId, answer: Answer): Try {
   if (status !== 200) return { verdict: UNAVAILABLE, again: false, result: 'refused' }
   const details = parseTokenAnswer(token, body)
   if (details === null) return { verdict: UNAVAILABLE, again: true, result: 'garbage' }
-  const limit = aclExcess(details.acl)
+  const limit = aclExcess(details.acl, aclLimits)
   if (limit !== null) return { verdict: { kind: 'oversized', limit }, again: false, result: 'valid' }
   return { verdict: { kind: 'valid', details }, again: false, result: 'valid' }
 }

@@ -5,8 +5,6 @@ export type FilterReason = 'tenant' | 'user' | 'name' | 'acl'
 export interface RouteMetrics {
   /** An event was routed. One that is here only to end a session is not counted. */
   received(): void
-  /** The event was handed over to `sessions`. */
-  delivered(sessions: number): void
   /**
    * The event was kept from `sessions`. Each registered session that does not get an event counts once, under
    * the first rule that it fails; so delivered + filtered = registered sessions, for every event.

@@ -50,7 +50,6 @@ export class Router {
     if (this.accessScope === 'acl') this.routeToEveryGroup(event, registered)
     else this.routeByTenant(event, registered)
     this.metrics.received()
-    if (this.delivered > 0) this.metrics.delivered(this.delivered)
     if (this.judge.evaluations > evaluations) this.metrics.aclEvaluated(this.judge.evaluations - evaluations)
   }
 

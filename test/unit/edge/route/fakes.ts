@@ -52,16 +52,11 @@ export function eventOf(some: Partial<BusEvent>): BusEvent {
 
 export class CountingMetrics implements RouteMetrics {
   events = 0
-  deliveries = 0
   evaluations = 0
   readonly kept: Record<FilterReason, number> = { tenant: 0, user: 0, name: 0, acl: 0 }
 
   received(): void {
     this.events++
-  }
-
-  delivered(sessions: number): void {
-    this.deliveries += sessions
   }
 
   filtered(reason: FilterReason, sessions: number): void {
