@@ -129,10 +129,11 @@ describe('bombs', function () {
     expect(Math.max(...acl.map((pattern) => pattern.length))).to.be.at.most(PATTERN_BYTES_MAX)
     const session = await reader(acl)
     await expectQuickPings(async (round) => {
-      const events = Array.from({ length: 5 }, (_, i) => event(`${'a'.repeat(1_000)}${i + 5 * round}`))
-      for (const one of events) await path.publisher.publish(one)
-      const got = await settle([witness, session])
-      expect(got.map((texts) => texts.length)).to.deep.equal([events.length, 0])
+      for (let i = 0; i < 5; i++) {
+        await path.publisher.publish(event(`${'a'.repeat(1_000)}${i + 5 * round}`))
+        const got = await settle([witness, session])
+        expect(got.map((texts) => texts.length)).to.deep.equal([1, 0])
+      }
     })
   })
 

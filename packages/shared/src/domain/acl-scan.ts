@@ -5,7 +5,7 @@ import { indexWithin } from './acl-search.js'
  * What one decision may cost, in characters looked at (plus a flat charge per step): a few milliseconds.
  * Only thousands of patterns made to be slow get there. Such a decision is "no": it fails closed.
  */
-export const ACL_DECISION_CHARACTERS_MAX = 1_000_000
+export const ACL_DECISION_CHARACTERS_MAX = 500_000
 
 /** What a step costs besides the characters that it looks at, in characters. */
 const STEP_COST_CHARACTERS = 16
