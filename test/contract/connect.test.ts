@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { textFrame } from './support/session.js'
 import { useTarget } from './support/target.js'
 
-const SLOW_AUTH_MS = 500
+const SLOW_AUTH_MS = 400
 
 describe('contract 1: connecting', () => {
   const target = useTarget()

@@ -13,7 +13,7 @@ import { ReferenceSession, type Verdict, type World } from './reference-session.
 
 const FRAME_BYTES_MAX = 64 * 1024
 const FRAGMENTS_MAX = 16
-const AUTH_TRY_MS = 700
+const AUTH_TRY_MS = 900
 const AUTH_TRIES = 2
 
 export interface ReferenceServer {

@@ -17,8 +17,8 @@ const PROBES_PER_WORKER = 4
 const TENANT_KNOWN = 'master tenant known'
 
 // Well below what a client of the suite waits for, so that outages of wazo-auth do not make it slow.
-const AUTH_TRY_SECONDS = 0.7
-const AUTH_TOTAL_SECONDS = 1.5
+const AUTH_TRY_SECONDS = 0.9
+const AUTH_TOTAL_SECONDS = 1.8
 
 type Settings = Record<string, unknown>
 
