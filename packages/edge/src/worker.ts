@@ -20,6 +20,9 @@ import type { WorkerSetup } from './setup.js'
 import { Drain } from './socket/drain.js'
 import { createSocketServer, type SocketServer } from './socket/server.js'
 
+/** A worker that cannot serve listens all the same after so long. */
+const LISTEN_AFTER_MS = 5_000
+
 class EdgeWorker implements DrainHandler {
   private readonly setup: WorkerSetup
   private readonly link: WorkerLink
@@ -33,6 +36,9 @@ class EdgeWorker implements DrainHandler {
   private readonly sessions: SessionHost
   private readonly sockets: SocketServer
   private drainage: Drain | null = null
+  private listening = false
+  private markPrepared: () => void = () => undefined
+  private readonly whenPrepared = new Promise<void>((resolve) => (this.markPrepared = resolve))
 
   constructor(setup: WorkerSetup, link: WorkerLink, log: Logger) {
     this.setup = setup
@@ -60,9 +66,12 @@ class EdgeWorker implements DrainHandler {
   async start(): Promise<void> {
     this.authority.start()
     this.bus.start()
-    await this.sockets.listen()
     this.link.handle(this)
     this.link.pushMetrics(() => this.metrics.snapshot())
+    this.report()
+    await this.prepared()
+    await this.sockets.listen()
+    this.listening = true
     this.report()
   }
 
@@ -91,7 +100,21 @@ class EdgeWorker implements DrainHandler {
     return [...this.bus.missing(), ...this.authority.missing()]
   }
 
-  private readonly report = (): void => this.link.reportMissing(this.missing())
+  private readonly report = (): void => {
+    const missing = this.missing()
+    if (missing.length === 0) this.markPrepared()
+    this.link.reportMissing(this.listening ? missing : [...missing, 'not listening yet'])
+  }
+
+  /**
+   * Clients go to the workers that listen, so a new one waits until it can serve them; not for ever, because
+   * where nobody can, a client is told so (1013).
+   */
+  private async prepared(): Promise<void> {
+    const timer = clock.after(LISTEN_AFTER_MS, () => this.markPrepared())
+    await this.whenPrepared
+    timer.cancel()
+  }
 
   private makeBus(): RedisBus {
     const { bus, redis } = this.setup.config
