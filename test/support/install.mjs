@@ -21,6 +21,7 @@ const PACKAGES = {
   nginx: 'nginx-light',
   promtool: 'prometheus',
   openssl: 'openssl',
+  chromium: 'chromium',
 }
 
 /** @typedef {keyof typeof PACKAGES} Command */

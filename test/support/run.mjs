@@ -80,7 +80,7 @@ function jobOf(selected) {
 
 await orExplain(async () => {
   ensureNode()
-  await ensureDebian(['redis-server', 'rabbitmq-server', 'nginx', 'promtool', 'openssl'])
+  await ensureDebian(['redis-server', 'rabbitmq-server', 'nginx', 'promtool', 'openssl', 'chromium'])
   await ensureNpm()
 })
 const { passed, failed, skipped } = await test(process.argv.slice(2))
