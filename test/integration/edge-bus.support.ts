@@ -113,6 +113,7 @@ export class Listening implements BusListener {
       new Redis(url, { connectionName, retryStrategy: () => null, maxRetriesPerRequest: null })
     this.bus = new RedisBus({
       prefix: PREFIX,
+      partitions: 1,
       lostGraceMs: 2_000,
       silenceGraceMs: 30_000,
       redisLostGraceMs: 30_000,

@@ -1,8 +1,9 @@
 import { type Clock, systemClock } from '@wazo-websocketd/shared/runtime/clock'
+import { RedisLog } from '@wazo-websocketd/edge/bus/log'
 import { expect } from 'chai'
 import { startRedis } from '../support/redis.mjs'
 import { batch } from '../unit/edge/bus/samples.js'
-import { HandIngest, Link, Listening, sleep, until } from './edge-bus.support.js'
+import { HandIngest, Link, Listening, PREFIX, sleep, until } from './edge-bus.support.js'
 
 type RedisServer = Awaited<ReturnType<typeof startRedis>>
 
@@ -65,6 +66,25 @@ describe('the bus at the edge, over a real Redis', function () {
     expect(early.bus.missing().join()).to.match(/redis.*no ingest.*partition 0/)
     await until(() => early.bus.missing().length === 0, 'ready')
     expect(early.readiness).to.be.greaterThan(0)
+  })
+
+  it('is lost, and says why, when the ingests use another number of partitions', async () => {
+    const other = new Listening(server.url, { partitions: 4 })
+    opened.push(() => other.bus.stop())
+    await until(() => other.losses.length > 0, 'lost')
+    expect(other.losses).to.deep.equal(['another number of partitions is in force'])
+    expect(other.bus.missing().join()).to.contain('use 1 partitions, not 4 (redis.partitions)')
+    expect(edge.losses).to.deep.equal([])
+  })
+
+  it('does not hold up Redis when it reads a log of large batches', async () => {
+    const log = new RedisLog({ prefix: PREFIX, clock: systemClock, client: () => ingest.redis })
+    for (let i = 0; i < 64; i++) await ingest.write(i, i + 1, Buffer.alloc(1024 * 1024))
+    await log.page(0, 0)
+    const since = performance.now()
+    const { entries } = await log.page(0, 0)
+    expect(entries).to.have.length(1)
+    expect(performance.now() - since).to.be.below(500)
   })
 
   it('loses and doubles nothing when its subscriber connection is killed again and again under load', async () => {

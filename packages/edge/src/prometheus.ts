@@ -11,6 +11,12 @@ const LATENCY_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1
 const FANOUT_BUCKETS = [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1]
 const REQUEST_BUCKETS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
 
+/** Close codes that a label may name; a client can make up others. */
+const CLOSE_CODES: ReadonlySet<number> = new Set([
+  ...[1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013],
+  ...[4001, 4002, 4003, 4004],
+])
+
 /** What the primary counts itself. */
 export function primaryMetrics(metrics: Metrics): PoolMetrics & { draining(is: boolean): void } {
   const workers = metrics.gauge({ name: 'workers', help: 'Workers that run.' })
@@ -154,7 +160,7 @@ function connectionMetrics(metrics: Metrics): Pick<SessionMetrics, 'opened' | 'c
     },
     closed(version, code) {
       connections.dec({ version })
-      closed.inc({ code })
+      closed.inc({ code: CLOSE_CODES.has(code) ? code : 'other' })
     },
   }
 }

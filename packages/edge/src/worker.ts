@@ -121,6 +121,7 @@ class EdgeWorker implements DrainHandler {
     const factory = new RedisFactory({ url: redis.url, cluster: redis.cluster, logger: this.log, clock })
     return new RedisBus({
       prefix: redis.prefix,
+      partitions: redis.partitions,
       lostGraceMs: bus.lost_grace * 1000,
       silenceGraceMs: bus.silence_grace * 1000,
       redisLostGraceMs: redis.lost_grace * 1000,
@@ -133,10 +134,16 @@ class EdgeWorker implements DrainHandler {
       metrics: this.counts.bus,
       listener: {
         events: (partition, events) => this.fanOut(partition, events),
-        lost: (partition, why) => this.sessions.lost(partition, why),
+        lost: (partition, why) => this.lost(partition, why),
         readinessChanged: this.report,
       },
     })
+  }
+
+  /** What was missed may have been the end of a token: sessions go, and nothing remembered of tokens counts. */
+  private lost(partition: number, why: string): void {
+    this.authority.lookups.forgetAll()
+    this.sessions.lost(partition, why)
   }
 
   /** The whole path of a batch through this worker: route each event, then end the session that it revokes. */

@@ -75,6 +75,12 @@ export class Lookups implements Authenticator {
     this.cache.forget(sessionUuid)
   }
 
+  /** Empties all remembered answers: revocations may have been missed. */
+  forgetAll(): void {
+    this.revocations++
+    this.cache.clear()
+  }
+
   private enqueue(token: TokenId): Promise<Verdict> {
     const { clock, totalMs } = this.options
     const { promise, resolve } = withResolver<Verdict>()

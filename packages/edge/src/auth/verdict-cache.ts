@@ -49,6 +49,10 @@ export class VerdictCache {
     for (const token of this.tokens.get(sessionUuid) ?? []) this.verdicts.delete(token)
   }
 
+  clear(): void {
+    this.verdicts.clear()
+  }
+
   private disposed(verdict: Verdict, token: TokenId): void {
     if (verdict.kind !== 'valid') return
     const tokens = this.tokens.get(verdict.details.sessionUuid)

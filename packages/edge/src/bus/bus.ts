@@ -23,6 +23,8 @@ const STATES_PARTITION = 0
 export interface RedisBusOptions extends IngestGraces {
   /** `redis.prefix`. */
   readonly prefix: string
+  /** `redis.partitions`, which has to be that of the ingests. */
+  readonly partitions: number
   /** `redis.lost_grace`. */
   readonly redisLostGraceMs: number
   /** New clients; each is used for one connection and thrown away when that ends. */
@@ -52,6 +54,8 @@ export class RedisBus implements Bus {
   private tickedAt: number
   private toldMissing = ''
   private toldLost = false
+  /** The number of partitions that an ingest which is up has announced. */
+  private announced: number | null = null
   private unreadableLoggedAt = -Infinity
 
   constructor(options: RedisBusOptions) {
@@ -104,6 +108,10 @@ export class RedisBus implements Bus {
     if (!this.subscriber.connected) missing.push('redis: not connected')
     const state = this.ingests.state(this.options.clock.monotonic())
     if (state !== 'up') missing.push(`bus: no ingest is up (${state})`)
+    if (this.isForeign())
+      missing.push(
+        `bus: the ingests use ${this.announced} partitions, not ${this.options.partitions} (redis.partitions)`,
+      )
     const partition = this.claims.get(STATES_PARTITION)?.partition.missing()
     if (partition !== null && partition !== undefined) missing.push(partition)
     return missing
@@ -214,7 +222,18 @@ export class RedisBus implements Bus {
   private state(state: State): void {
     this.ingests.heard(state, this.options.clock.monotonic())
     for (const { partition } of this.claims.values()) partition.state(state)
+    if (state.state === 'up' && state.heads.length > 0) this.announced = state.heads.length
     this.review()
+  }
+
+  /** Whether events are spread over partitions otherwise than this edge listens: some would never reach it. */
+  private isForeign(): boolean {
+    return this.announced !== null && this.announced !== this.options.partitions
+  }
+
+  private reasonOfLoss(): string | null {
+    if (this.isForeign()) return 'another number of partitions is in force'
+    return this.subscriber.connected ? this.ingests.lost(this.options.clock.monotonic()) : null
   }
 
   private unreadable(partition: number, error: EnvelopeError): void {
@@ -238,7 +257,7 @@ export class RedisBus implements Bus {
   }
 
   private review(): void {
-    const why = this.subscriber.connected ? this.ingests.lost(this.options.clock.monotonic()) : null
+    const why = this.reasonOfLoss()
     if (why !== null && !this.toldLost) {
       this.options.logger.error({ why }, 'bus connection lost')
       for (const { partition } of this.claims.values()) partition.tellLost(why)

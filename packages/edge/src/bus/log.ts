@@ -15,18 +15,20 @@ const READ_DEADLINE_MS = 3_000
  * One consistent look at a partition: `meta`, and the log's entries that end above an offset.
  *
  * KEYS meta, log. ARGV offset (empty: no entries wanted), entries at most, bytes at most.
- * Answers nothing without meta, else `{epoch, head, {batch, ...}}`.
+ * Answers nothing without meta, else `{epoch, head, {batch, ...}}`. Entries are fetched one by one: a whole page
+ * of large ones would be copied before its size is known, and hold up Redis for seconds.
  */
 const READ_SCRIPT = `
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head')
 if not meta[1] or not meta[2] then return {} end
 local batches, bytes = {}, 0
 if ARGV[1] ~= '' then
-  local entries = redis.call('XRANGE', KEYS[2], '(' .. ARGV[1] .. '-1', '+', 'COUNT', ARGV[2])
-  for i = 1, #entries do
-    local batch = entries[i][2][2]
-    batches[i] = batch
-    bytes = bytes + #batch
+  local after = ARGV[1] .. '-1'
+  for i = 1, tonumber(ARGV[2]) do
+    local entry = redis.call('XRANGE', KEYS[2], '(' .. after, '+', 'COUNT', 1)[1]
+    if not entry then break end
+    local batch = entry[2][2]
+    after, batches[i], bytes = entry[1], batch, bytes + #batch
     if bytes >= tonumber(ARGV[3]) then break end
   end
 end

@@ -14,8 +14,8 @@ export interface DrainOptions {
 const STEP_MS = 50
 /** The pace is chosen so that so much of the timeout suffices. */
 const TIMEOUT_SHARE = 0.8
-/** After the deadline: what the last close handshakes may take. */
-const LINGER_MS = 6_000
+/** After the deadline: what the last close handshakes may take. Less than what the primary waits before it kills. */
+const LINGER_MS = 1_500
 
 /**
  * Closes a worker's sessions with 1012, paced, all sessions of one token together; what is left at the

@@ -99,6 +99,18 @@ describe('look-ups', () => {
     expect(scene.asked.map(({ token }) => token)).to.deep.equal(['a'])
   })
 
+  it('forget everything when revocations may have been missed, also an answer that is under way', async () => {
+    const scene = new Scene()
+    void scene.lookup('a')
+    await scene.answer(scene.valid('a'))
+    void scene.lookup('b')
+    scene.lookups.forgetAll()
+    await scene.answer(scene.valid('b'))
+    void scene.lookup('a')
+    void scene.lookup('b')
+    expect(scene.asked.map(({ token }) => token)).to.deep.equal(['a', 'b'])
+  })
+
   it('do not remember an answer that was under way while a session ended', async () => {
     const scene = new Scene()
     void scene.lookup('a')
