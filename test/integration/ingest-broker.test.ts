@@ -3,6 +3,8 @@ import { Redis } from 'ioredis'
 import { startLocalIngest } from './ingest.support.js'
 import type { LocalIngest } from './ingest.support.js'
 import { Collector } from './ingest-collector.js'
+import { freePort } from '../support/port.mjs'
+import { startProgram } from '../support/program.mjs'
 import { customEvent, openPublisher } from '../support/publish.js'
 import { startRabbit } from '../support/rabbitmq.mjs'
 import { startRedis } from '../support/redis.mjs'
@@ -59,6 +61,38 @@ describe('An ingest and a broker in trouble', function () {
     await publisher.close()
   })
 
+  it('ends with status 0 on SIGTERM while the broker is frozen, attached or not', async () => {
+    const launch = async (port: number): ReturnType<typeof startProgram> =>
+      startProgram('ingest', {
+        config: {
+          bus: { host: '127.0.0.1', port: rabbit.port },
+          redis: { url: server.url },
+          metrics: { ingest_port: port },
+        },
+      })
+    const ports = [await freePort(), await freePort()] as const
+    const attached = await launch(ports[0])
+    await attached.ready(ports[0])
+    await rabbit.kill('SIGSTOP')
+    try {
+      const connecting = await launch(ports[1])
+      const health = `http://127.0.0.1:${ports[1]}/healthz`
+      await waitFor(
+        () =>
+          fetch(health).then(
+            ({ ok }) => ok,
+            () => false,
+          ),
+        { timeoutMs: 10_000, what: 'an ingest that runs' },
+      )
+      const ends = await Promise.all([attached.stop(), connecting.stop()])
+      expect(ends.map(({ code }) => code)).to.deep.equal([0, 0])
+    } finally {
+      await rabbit.kill('SIGCONT')
+    }
+    await waitFor(() => ingest.state() === 'up', { timeoutMs: 15_000, what: 'up' })
+  })
+
   it('is down while the broker is away, and starts a new epoch when it has been restarted', async () => {
     const before = ingest.epoch()
     await rabbit.kill('SIGKILL')
@@ -68,8 +102,15 @@ describe('An ingest and a broker in trouble', function () {
     expect(ingest.epoch()).to.not.equal(before)
     expect(ingest.log.join('')).to.contain('"why":"marker-gone"')
     const publisher = await openPublisher(`${rabbit.url}/%2F`)
-    await publisher.publish(customEvent({ name: 'again', requiredAcl: null }))
-    await waitFor(() => collector.events.at(-1)?.name === 'again', { what: 'an event of the new epoch' })
+    // For some 0.3 s after a restart the broker may confirm what its stream then does not keep (a weakness of
+    // RabbitMQ): one event that is lost there says nothing about the ingest, so they are sent until one arrives.
+    const again = customEvent({ name: 'again', requiredAcl: null })
+    const sendUntilHeard = async (): Promise<boolean> => {
+      if (collector.events.at(-1)?.name === 'again') return true
+      await publisher.publish(again)
+      return false
+    }
+    await waitFor(sendUntilHeard, { timeoutMs: 10_000, everyMs: 200, what: 'an event of the new epoch' })
     await publisher.close()
   })
 })

@@ -1,5 +1,6 @@
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import { close } from './close.js'
 
 const CANARY_HEADER = 'x-wazo-websocketd-canary'
 const SENT_HEADER = 'x-wazo-websocketd-sent'
@@ -45,7 +46,7 @@ export class Canary {
   async stop(): Promise<void> {
     this.stopped = true
     this.timer?.cancel()
-    await this.connection?.close().catch(() => undefined)
+    if (this.connection !== null) await close(this.connection, this.clock)
   }
 
   /** Sends one now, through the default exchange: straight into the stream. */
@@ -73,7 +74,7 @@ export class Canary {
   private async open(): Promise<void> {
     const connection = await this.connect()
     if (this.stopped) {
-      await connection.close().catch(() => undefined)
+      await close(connection, this.clock)
       return
     }
     this.connection = connection
@@ -91,7 +92,7 @@ export class Canary {
     this.connection = null
     this.channel = null
     this.isBlocked = false
-    void connection?.close().catch(() => undefined)
+    if (connection !== null) void close(connection, this.clock)
   }
 }
 

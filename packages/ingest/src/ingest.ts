@@ -6,6 +6,7 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Attacher } from './attach.js'
 import type { Canary } from './canary.js'
 import type { AttachReason } from './chain.js'
+import { close } from './close.js'
 import type { IngestMetrics } from './metrics.js'
 import type { Pipeline } from './pipeline.js'
 import type { Memory } from './plan.js'
@@ -37,6 +38,9 @@ export interface IngestParts {
   readonly log: Logger
 }
 
+/** How long an ingest that was told to stop waits for a broker that may have frozen. */
+const STOP_MS_MAX = 5000
+
 export class Ingest {
   private readonly options: IngestOptions
   private readonly parts: IngestParts
@@ -56,9 +60,12 @@ export class Ingest {
     canary.start()
     announcer.start()
     signal.addEventListener('abort', () => announcer.stop())
+    const overdue = new Promise<void>((resolve) =>
+      signal.addEventListener('abort', () => this.parts.clock.after(STOP_MS_MAX, resolve)),
+    )
     while (!signal.aborted) {
       try {
-        await this.connection(signal)
+        await Promise.race([this.connection(signal), overdue])
       } catch (error) {
         this.complain(error)
       }
@@ -85,7 +92,7 @@ export class Ingest {
       situation.brokerConnected = false
       metrics.amqpConnected(false)
       announcer.changed()
-      await connection.close().catch(() => undefined)
+      await close(connection, this.parts.clock)
     }
     if (!signal.aborted) throw end.signal.reason
   }

@@ -1,5 +1,6 @@
 import type { ChannelModel } from 'amqplib'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import { close } from './close.js'
 
 /**
  * A queue that does not survive a restart of the broker: while it exists, the broker has been running since
@@ -25,7 +26,7 @@ export class Markers {
         return false
       throw error
     }
-    await channel.close()
+    await close(channel)
     return true
   }
 
@@ -34,7 +35,7 @@ export class Markers {
     const channel = await connection.createChannel()
     channel.on('error', () => undefined)
     await channel.assertQueue(this.name(epoch), { durable: false, exclusive: false, autoDelete: false })
-    await channel.close()
+    await close(channel)
   }
 
   /** Deletes one; best effort. */
@@ -44,7 +45,7 @@ export class Markers {
       const channel = await connection.createChannel()
       channel.on('error', () => undefined)
       await channel.deleteQueue(this.name(epoch))
-      await channel.close()
+      await close(channel)
     } catch {
       // The broker deletes it at its next restart at the latest.
     }

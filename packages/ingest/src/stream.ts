@@ -1,4 +1,5 @@
 import type { ChannelModel } from 'amqplib'
+import { close } from './close.js'
 
 /**
  * The ordered log in the broker. The arguments below belong to the name: with other ones the broker answers
@@ -42,5 +43,5 @@ export async function declareTopology(connection: ChannelModel, topology: Topolo
   // A headers exchange ignores the key and matches everything without arguments; a topic one needs `#`.
   await channel.bindQueue(stream, exchange, '#')
   if (legacyExchange !== null) await channel.bindQueue(stream, legacyExchange, '#')
-  await channel.close()
+  await close(channel)
 }
