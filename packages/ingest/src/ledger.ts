@@ -28,10 +28,12 @@ export class Ledger {
   /** Redis answered these calls, `seconds` after they were sent together. */
   answered(calls: readonly PublishCall[], answers: readonly Answer[], seconds: number): void {
     const { metrics, log, situation } = this.parts
+    // One partition that Redis refuses is enough, whatever it says about the others.
+    if (answers.some(({ kind }) => kind !== 'lost'))
+      situation.refused = answers.some(({ kind }) => kind === 'failed')
     answers.forEach((answer, i) => {
       const call = calls[i]
-      if (call === undefined || answer.kind === 'lost') return
-      situation.refused = answer.kind === 'failed'
+      if (call === undefined) return
       if (answer.kind === 'OK') metrics.published(eventsIn(call), seconds)
       if (answer.kind !== 'failed') return
       metrics.publishFailed()

@@ -60,6 +60,16 @@ describe('Ledger', () => {
     expect(situation.refused).to.equal(false)
   })
 
+  it('knows that Redis refuses one partition while it takes the batches of others', () => {
+    const { situation, subject } = ledger()
+    const answers: Answer[] = [
+      { kind: 'failed', why: 'Redis: OOM' },
+      { kind: 'OK', head: 3 },
+    ]
+    subject.answered([CALL, { ...CALL, partition: 1 }], answers, 0)
+    expect(situation.refused).to.equal(true)
+  })
+
   it('tells what was published from here, by others, and dropped; a drop counts where it was published', () => {
     const { counted, subject } = ledger()
     subject.released([
