@@ -48,7 +48,8 @@ export class Pipeline {
     const { clock, situation } = this.parts
     const { epoch, heads, consumer } = attachment
     const chain = new Chain(this.options.chain, epoch, heads, clock.monotonic())
-    Object.assign(situation, { attached: true, epoch, heads })
+    // What came through before says nothing about this place, which may be an older one.
+    Object.assign(situation, { attached: true, epoch, heads, canarySentAt: null })
     this.parts.changed()
     const stop = (): void => this.wake()
     signal.addEventListener('abort', stop)

@@ -14,7 +14,7 @@ export interface Situation {
   passive: boolean
   epoch: Epoch | null
   heads: readonly Offset[]
-  /** Monotonic milliseconds at which the last own canary was sent that head has passed. */
+  /** Monotonic milliseconds at which the last own canary was sent that head has passed since attached. */
   canarySentAt: number | null
 }
 

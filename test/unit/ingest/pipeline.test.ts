@@ -1,0 +1,132 @@
+import type { ConsumeMessage } from 'amqplib'
+import { expect } from 'chai'
+import { pino } from 'pino'
+import type { Consumer } from '@wazo-websocketd/ingest/consumer'
+import type { Answer, AttachReason, PublishCall } from '@wazo-websocketd/ingest/chain'
+import { Inbox } from '@wazo-websocketd/ingest/inbox'
+import { Ledger } from '@wazo-websocketd/ingest/ledger'
+import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
+import { Pipeline } from '@wazo-websocketd/ingest/pipeline'
+import type { Publisher } from '@wazo-websocketd/ingest/publisher'
+import { Ring } from '@wazo-websocketd/ingest/ring'
+import { initialSituation, judge } from '@wazo-websocketd/ingest/state'
+import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import { FakeClock } from '../shared/runtime/fake-clock.js'
+
+const EPOCH = 'E' as Epoch
+const HISTORY_BYTES = 1000
+
+/** A message of the stream as the consumer gets it. */
+function message(offset: number, headers: Record<string, unknown>, exchange: string, body: string) {
+  const fields = { deliveryTag: offset, redelivered: false, exchange, routingKey: '', consumerTag: '' }
+  const properties = { headers: { 'x-stream-offset': offset, ...headers } }
+  return { fields, properties, content: Buffer.from(body) } as unknown as ConsumeMessage
+}
+
+function event(offset: number, tenant: string | null = null, bytes = 100): ConsumeMessage {
+  const body = JSON.stringify({ n: '' }).replace('""', `"${'x'.repeat(bytes - 8)}"`)
+  return message(offset, { name: 'e', required_acl: null, tenant_uuid: tenant }, 'wazo-headers', body)
+}
+
+function canary(offset: number, sentAt: number): ConsumeMessage {
+  const headers = { 'x-wazo-websocketd-canary': 'me', 'x-wazo-websocketd-sent': String(sentAt) }
+  return message(offset, headers, '', '{}')
+}
+
+/** Everything that was started has come as far as it can without the clock. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+function pipeline(partitions = 1) {
+  const clock = new FakeClock()
+  const situation = initialSituation()
+  situation.brokerConnected = true
+  const ring = new Ring({ historyMs: 1e9, historyBytes: HISTORY_BYTES })
+  const nothing = (): void => undefined
+  const metrics: IngestMetrics = {
+    amqpConnected: nothing,
+    amqpReconnected: nothing,
+    redisConnected: nothing,
+    publishing: nothing,
+    messages: nothing,
+    published: nothing,
+    publishFailed: nothing,
+    lag: nothing,
+  }
+  const seen = { calls: [] as PublishCall[], trimTo: null as number | null }
+  const redis = { answer: (call: PublishCall): Answer => ({ kind: 'OK', head: call.last }) }
+  const publisher = {
+    publish: (call: PublishCall, trimTo: number | null) => {
+      seen.calls.push(call)
+      seen.trimTo = trimTo
+      return Promise.resolve(redis.answer(call))
+    },
+  } as unknown as Publisher
+  const limits = { batchCountMax: 100, batchBytesMax: 1e6, windowMax: 100 }
+  const subject = new Pipeline(
+    {
+      chain: { headPollMs: 200, crowdedPollMs: 10, takeoverMs: 500, ...limits },
+      intake: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
+      retryMs: 100,
+    },
+    {
+      publisher,
+      ring,
+      clock,
+      ledger: new Ledger({ clock, log: pino({ level: 'silent' }), metrics, situation }),
+      metrics,
+      situation,
+      changed: nothing,
+    },
+  )
+  const end = new AbortController()
+  /** Attaches at `offset`; `why` is set when the pipeline wants to attach again. */
+  function attach(offset: number) {
+    const inbox = new Inbox(clock)
+    const consumer = { inbox, ack: nothing, close: () => Promise.resolve() } as unknown as Consumer
+    const at = { offset, fingerprint: `f${offset}` }
+    ring.advance(at, 0, clock.monotonic())
+    const heads = Array.from({ length: partitions }, () => offset)
+    const outcome: { why: AttachReason | null | undefined } = { why: undefined }
+    void subject.run({ epoch: EPOCH, heads, at, consumer }, end.signal).then((why) => (outcome.why = why))
+    return { inbox, outcome }
+  }
+  return {
+    clock,
+    seen,
+    redis,
+    attach,
+    state: () => judge(situation, false, clock.monotonic(), 3000),
+    async stop() {
+      end.abort()
+      await settle()
+    },
+  }
+}
+
+describe('Pipeline', () => {
+  it('is up only once a canary came through since it attached, however fresh an earlier one is', async () => {
+    const { clock, redis, attach, state, stop } = pipeline()
+    const first = attach(10)
+    clock.advance(100)
+    first.inbox.put(canary(11, 50))
+    await settle()
+    expect(state()).to.equal('up')
+    redis.answer = () => ({ kind: 'EMPTY' })
+    first.inbox.put(event(12))
+    await settle()
+    expect(first.outcome.why).to.equal('empty')
+    redis.answer = ({ last }) => ({ kind: 'OK', head: last })
+    const second = attach(5)
+    await settle()
+    expect(state()).to.equal('catching-up')
+    second.inbox.put(event(6))
+    await settle()
+    expect(state()).to.equal('catching-up')
+    second.inbox.put(canary(7, 100))
+    await settle()
+    expect(state()).to.equal('up')
+    await stop()
+  })
+})
