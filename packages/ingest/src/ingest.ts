@@ -123,7 +123,7 @@ export class Ingest {
     await declare(connection)
     const attachment = await attacher.attach(connection, () => this.memory(), signal)
     if (attachment.epoch !== situation.epoch) ring.clear()
-    ring.advance(attachment.at, 0, clock.monotonic())
+    ring.advance(attachment.at, clock.monotonic())
     log.info({ epoch: attachment.epoch, offset: attachment.at.offset }, 'attached to the stream')
     return attachment
   }

@@ -116,10 +116,10 @@ export class Pipeline {
     ledger.answered(calls, answers, (clock.monotonic() - started) / 1000)
     this.parts.changed()
     const released = chain.answered(calls, answers)
+    ring.count(released)
     const [call] = calls
     const head = Math.min(...chain.heads)
-    if (call?.last === head)
-      ring.advance({ offset: head, fingerprint: call.fingerprint }, sizeOf(released), clock.monotonic())
+    if (call?.last === head) ring.advance({ offset: head, fingerprint: call.fingerprint }, clock.monotonic())
     if (answers.some(({ kind }) => kind === 'lost')) await this.sleep(this.options.retryMs)
     return released
   }
@@ -133,11 +133,11 @@ export class Pipeline {
         metas.map((meta) => (meta === null ? null : { epoch: meta.epoch, head: meta.offset })),
         now,
       )
+      ring.count(released)
       const present = metas.filter((meta) => meta !== null)
       const lowest =
         present.length < metas.length ? null : present.reduce((a, b) => (b.offset < a.offset ? b : a))
-      if (lowest !== null && lowest.epoch === this.parts.situation.epoch)
-        ring.advance(lowest, sizeOf(released), now)
+      if (lowest !== null && lowest.epoch === this.parts.situation.epoch) ring.advance(lowest, now)
       return released
     } catch {
       await this.sleep(this.options.retryMs)
@@ -180,10 +180,4 @@ function nameOf({ from, to }: Jump): string {
 
 function nextTick(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
-}
-
-function sizeOf(deliveries: readonly Delivery[]): number {
-  let bytes = 0
-  for (const delivery of deliveries) bytes += delivery.bytes
-  return bytes
 }

@@ -1,4 +1,5 @@
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Delivery } from './delivery.js'
 
 /** A place in the stream and the fingerprint of the message there. */
 export interface Mark {
@@ -30,17 +31,27 @@ const ENTRIES_PER_HISTORY_BYTES = 64
 export class Ring {
   private readonly entries: Entry[] = []
   private bytes = 0
+  /** The last delivery that `bytes` holds: what is read again after attaching is not counted again. */
+  private counted: Offset = -1
   private readonly options: RingOptions
 
   constructor(options: RingOptions) {
     this.options = options
   }
 
-  /** Head moved to `mark`, over `bytes` bytes of events. */
-  advance(mark: Mark, bytes: number, now: number): void {
+  /** These went by, in the order of the stream. */
+  count(passed: readonly Pick<Delivery, 'offset' | 'bytes'>[]): void {
+    for (const { offset, bytes } of passed) {
+      if (offset <= this.counted) continue
+      this.counted = offset
+      this.bytes += bytes
+    }
+  }
+
+  /** Head moved to `mark`; what went by on the way has been counted. */
+  advance(mark: Mark, now: number): void {
     const latest = this.entries.at(-1)
     if (latest !== undefined && mark.offset <= latest.offset) return
-    this.bytes += bytes
     const grain = this.options.historyBytes / ENTRIES_PER_HISTORY_BYTES
     if (latest !== undefined && now - latest.at < ENTRY_INTERVAL_MS && this.bytes - latest.bytes < grain)
       return
@@ -66,6 +77,7 @@ export class Ring {
   clear(): void {
     this.entries.length = 0
     this.bytes = 0
+    this.counted = -1
   }
 
   private tooOld(entry: Entry | undefined, now: number): boolean {

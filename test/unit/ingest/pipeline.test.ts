@@ -10,6 +10,7 @@ import { Pipeline } from '@wazo-websocketd/ingest/pipeline'
 import type { Publisher } from '@wazo-websocketd/ingest/publisher'
 import { Ring } from '@wazo-websocketd/ingest/ring'
 import { initialSituation, judge } from '@wazo-websocketd/ingest/state'
+import { partitionOf } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { FakeClock } from '../shared/runtime/fake-clock.js'
 
@@ -86,7 +87,7 @@ function pipeline(partitions = 1) {
     const inbox = new Inbox(clock)
     const consumer = { inbox, ack: nothing, close: () => Promise.resolve() } as unknown as Consumer
     const at = { offset, fingerprint: `f${offset}` }
-    ring.advance(at, 0, clock.monotonic())
+    ring.advance(at, clock.monotonic())
     const heads = Array.from({ length: partitions }, () => offset)
     const outcome: { why: AttachReason | null | undefined } = { why: undefined }
     void subject.run({ epoch: EPOCH, heads, at, consumer }, end.signal).then((why) => (outcome.why = why))
@@ -127,6 +128,38 @@ describe('Pipeline', () => {
     second.inbox.put(canary(7, 100))
     await settle()
     expect(state()).to.equal('up')
+    await stop()
+  })
+
+  it('trims by bytes when the events of one batch belong to several partitions', async () => {
+    const { seen, attach, clock, stop } = pipeline(2)
+    const { inbox } = attach(10)
+    const tenants = ['a', 'b', 'c', 'd', 'e', 'f']
+    expect(new Set(tenants.map((tenant) => partitionOf(tenant, 2))).size).to.equal(2)
+    for (let n = 0; n < 60; n++) {
+      clock.advance(100)
+      inbox.put(n % 10 === 9 ? canary(11 + n, 0) : event(11 + n, tenants[n % 6]))
+      await settle()
+    }
+    // The history holds ten events; head passes both partitions with the canary of every tenth message.
+    expect(seen.trimTo).to.be.within(70 - 30, 70 - 10)
+    await stop()
+  })
+
+  it('trims by bytes when other ingests publish first', async () => {
+    const { redis, seen, attach, clock, stop } = pipeline()
+    const { inbox } = attach(10)
+    for (let n = 11; n < 40; n++) {
+      // Every other batch was already there, and something behind it as well.
+      const dup = n % 2 === 1
+      redis.answer = ({ last }) => (dup ? { kind: 'DUP', head: last + 1 } : { kind: 'OK', head: last })
+      clock.advance(600)
+      inbox.put(event(n))
+      await settle()
+      clock.advance(600)
+      await settle()
+    }
+    expect(seen.trimTo).to.be.a('number')
     await stop()
   })
 })
