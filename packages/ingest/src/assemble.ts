@@ -33,6 +33,7 @@ export interface Timings {
   readonly foreignWaitMs: number
   readonly lookMs: number
   readonly retryMs: number
+  readonly watchdogMs: number
   readonly reconnectFirstMs: number
   readonly reconnectMaxMs: number
   readonly repeatLogMs: number
@@ -50,6 +51,7 @@ export const TIMINGS: Timings = {
   foreignWaitMs: 5000,
   lookMs: 200,
   retryMs: 100,
+  watchdogMs: 10_000,
   reconnectFirstMs: 100,
   reconnectMaxMs: 2000,
   repeatLogMs: 30_000,
@@ -112,8 +114,8 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
   const intake = { origin: options.origin, bodyBytesMax: options.bodyBytesMax, partitions, ingest: id }
   const ledger = new Ledger({ clock, log, metrics, situation })
   const pipeline = new Pipeline(
-    { chain: { ...timings, ...limits }, intake, retryMs: timings.retryMs },
-    { publisher, ring, clock, ledger, metrics, situation, changed },
+    { chain: { ...timings, ...limits }, intake, retryMs: timings.retryMs, watchdogMs: timings.watchdogMs },
+    { publisher, ring, canary, clock, ledger, metrics, situation, changed },
   )
   const ingest = new Ingest(
     { ...timings, streamReachMs: STREAM_AGE_MS_MAX * 0.8 },

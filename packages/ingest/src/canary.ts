@@ -27,6 +27,7 @@ export class Canary {
   private count = 0
   private stopped = false
   private isBlocked = false
+  private oldestUnheard: number | null = null
 
   constructor(options: CanaryOptions, clock: Clock, connect: () => Promise<ChannelModel>) {
     this.options = options
@@ -37,6 +38,19 @@ export class Canary {
   /** The broker has stopped reading from publishers (memory or disk alarm). */
   get blocked(): boolean {
     return this.isBlocked
+  }
+
+  /**
+   * Monotonic milliseconds at which the oldest canary was sent that should have been heard of and was not;
+   * null: there is none, or the broker has an excuse.
+   */
+  get unheardSince(): number | null {
+    return this.isBlocked ? null : this.oldestUnheard
+  }
+
+  /** The consumer gives signs of life: nothing that was sent so far is missed. */
+  heard(): void {
+    this.oldestUnheard = null
   }
 
   start(): void {
@@ -53,6 +67,7 @@ export class Canary {
   send(): void {
     if (this.channel === null || this.isBlocked) return
     this.count++
+    this.oldestUnheard ??= this.clock.monotonic()
     const body = Buffer.from(JSON.stringify({ canary: this.options.ingest, n: this.count }))
     this.channel.publish('', this.options.stream, body, {
       headers: { [CANARY_HEADER]: this.options.ingest, [SENT_HEADER]: String(this.clock.monotonic()) },
@@ -79,20 +94,29 @@ export class Canary {
     }
     this.connection = connection
     connection.on('blocked', () => (this.isBlocked = true))
-    connection.on('unblocked', () => (this.isBlocked = false))
+    connection.on('unblocked', () => {
+      this.isBlocked = false
+      this.heard() // what was sent before is only read now
+    })
     connection.on('close', () => this.connection === connection && this.drop())
     const channel = await connection.createChannel()
     channel.on('error', () => undefined)
-    channel.on('close', () => this.channel === channel && (this.channel = null))
+    channel.on('close', () => this.channel === channel && this.lose())
     this.channel = channel
   }
 
   private drop(): void {
     const { connection } = this
     this.connection = null
-    this.channel = null
+    this.lose()
     this.isBlocked = false
     if (connection !== null) void close(connection, this.clock)
+  }
+
+  /** What was sent on the channel may never have got to the broker. */
+  private lose(): void {
+    this.channel = null
+    this.heard()
   }
 }
 

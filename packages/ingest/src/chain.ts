@@ -30,7 +30,7 @@ export interface PublishCall {
   readonly retried: boolean
 }
 
-export type AttachReason = 'gap' | 'rolled' | 'empty' | 'epoch' | 'failed' | 'ended'
+export type AttachReason = 'gap' | 'rolled' | 'empty' | 'epoch' | 'failed' | 'ended' | 'silent'
 
 export type Step =
   | { readonly kind: 'publish'; readonly calls: readonly PublishCall[] }

@@ -1,6 +1,7 @@
 /** Carries out what the chain decides, from attachment to attachment. */
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Attachment } from './attach.js'
+import type { Canary } from './canary.js'
 import { Chain } from './chain.js'
 import type { AttachReason, ChainOptions, Jump, PublishCall } from './chain.js'
 import type { Delivery } from './delivery.js'
@@ -17,11 +18,14 @@ export interface PipelineOptions {
   readonly intake: IntakeOptions
   /** Between two tries of a call that Redis did not answer. */
   readonly retryMs: number
+  /** Own canaries go out, and nothing comes in, for so long: the consumer has gone deaf. */
+  readonly watchdogMs: number
 }
 
 export interface PipelineParts {
   readonly publisher: Publisher
   readonly ring: Ring
+  readonly canary: Pick<Canary, 'unheardSince' | 'heard'>
   readonly clock: Clock
   readonly ledger: Ledger
   readonly metrics: IngestMetrics
@@ -50,11 +54,13 @@ export class Pipeline {
     const chain = new Chain(this.options.chain, epoch, heads, clock.monotonic())
     // What came through before says nothing about this place, which may be an older one.
     Object.assign(situation, { attached: true, epoch, heads, canarySentAt: null })
+    this.parts.canary.heard() // attaching has read from the stream
     this.parts.changed()
     const stop = (): void => this.wake()
     signal.addEventListener('abort', stop)
     consumer.inbox.flow(
       (message) => {
+        this.parts.canary.heard()
         const delivery = receive(message, this.options.intake, clock)
         chain.deliver(delivery, (jump) => this.jumps.has(nameOf(jump)))
         this.wake()
@@ -87,7 +93,7 @@ export class Pipeline {
     { consumer }: Attachment,
     signal: AbortSignal,
   ): Promise<AttachReason | null> {
-    const { clock, metrics } = this.parts
+    const { clock, metrics, canary } = this.parts
     for (;;) {
       await nextTick() // what arrives in one tick travels as one batch
       if (signal.aborted) return null
@@ -95,9 +101,12 @@ export class Pipeline {
       switch (step.kind) {
         case 'attach':
           return step.why
-        case 'wait':
-          await this.pause(step.until)
+        case 'wait': {
+          const watchdogAt = (canary.unheardSince ?? clock.monotonic()) + this.options.watchdogMs
+          if (step.until === null && clock.monotonic() >= watchdogAt) return 'silent'
+          await this.pause(step.until ?? watchdogAt)
           break
+        }
         case 'poll':
           this.release(chain, consumer, await this.poll(chain))
           break
@@ -148,6 +157,7 @@ export class Pipeline {
   /** Deliveries that are done with: accounted for, their credit given back. */
   private release(chain: Chain, consumer: Attachment['consumer'], released: readonly Delivery[]): void {
     this.parts.situation.heads = chain.heads
+    this.parts.canary.heard() // while Redis is waited for, the consumer may have had no credit
     const last = released.at(-1)
     if (last === undefined) return
     consumer.ack(last.deliveryTag)
@@ -156,14 +166,13 @@ export class Pipeline {
   }
 
   /** Until a delivery, the end of the consumer, or `until`. */
-  private pause(until: number | null): Promise<void> {
+  private pause(until: number): Promise<void> {
     const { clock } = this.parts
     return new Promise((resolve) => {
-      const timer =
-        until === null ? null : clock.after(Math.max(0, until - clock.monotonic()), () => this.wake())
+      const timer = clock.after(Math.max(0, until - clock.monotonic()), () => this.wake())
       this.wake = () => {
         this.wake = () => undefined
-        timer?.cancel()
+        timer.cancel()
         resolve()
       }
     })

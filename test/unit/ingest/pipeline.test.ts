@@ -57,6 +57,10 @@ function pipeline(partitions = 1) {
   }
   const seen = { calls: [] as PublishCall[], trimTo: null as number | null }
   const redis = { answer: (call: PublishCall): Answer => ({ kind: 'OK', head: call.last }) }
+  const sender = {
+    unheardSince: null as number | null,
+    heard: () => void (sender.unheardSince = null),
+  }
   const publisher = {
     publish: (call: PublishCall, trimTo: number | null) => {
       seen.calls.push(call)
@@ -70,10 +74,12 @@ function pipeline(partitions = 1) {
       chain: { headPollMs: 200, crowdedPollMs: 10, takeoverMs: 500, ...limits },
       intake: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
       retryMs: 100,
+      watchdogMs: 10_000,
     },
     {
       publisher,
       ring,
+      canary: sender,
       clock,
       ledger: new Ledger({ clock, log: pino({ level: 'silent' }), metrics, situation }),
       metrics,
@@ -97,6 +103,7 @@ function pipeline(partitions = 1) {
     clock,
     seen,
     redis,
+    sender,
     attach,
     state: () => judge(situation, false, clock.monotonic(), 3000),
     async stop() {
@@ -160,6 +167,48 @@ describe('Pipeline', () => {
       await settle()
     }
     expect(seen.trimTo).to.be.a('number')
+    await stop()
+  })
+
+  it('attaches again when canaries go out for ten seconds and nothing comes in', async () => {
+    const { clock, sender, attach } = pipeline()
+    const { inbox, outcome } = attach(10)
+    await settle()
+    const pass = async (ms: number): Promise<void> => {
+      clock.advance(ms)
+      await settle()
+    }
+    await pass(60_000)
+    expect(outcome.why, 'nothing was sent').to.equal(undefined)
+    for (let n = 11; n < 40; n++) {
+      sender.unheardSince ??= clock.monotonic()
+      await pass(1000)
+      inbox.put(n % 2 === 0 ? event(n) : canary(n, clock.monotonic()))
+      await settle()
+    }
+    expect(outcome.why, 'all is well').to.equal(undefined)
+    sender.unheardSince ??= clock.monotonic()
+    await pass(9999)
+    expect(outcome.why).to.equal(undefined)
+    await pass(1)
+    expect(outcome.why).to.equal('silent')
+  })
+
+  it('does not take a Redis without an answer for a consumer that is silent', async () => {
+    const { clock, redis, sender, attach, stop } = pipeline()
+    const { inbox, outcome } = attach(10)
+    redis.answer = () => ({ kind: 'lost' })
+    inbox.put(event(11))
+    sender.unheardSince = clock.monotonic()
+    for (let n = 0; n < 300; n++) {
+      clock.advance(100)
+      await settle()
+    }
+    redis.answer = ({ last }) => ({ kind: 'OK', head: last })
+    sender.unheardSince = 0
+    clock.advance(100)
+    await settle()
+    expect(outcome.why).to.equal(undefined)
     await stop()
   })
 })
