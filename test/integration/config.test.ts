@@ -289,4 +289,35 @@ describe('the configuration of a program', () => {
         .and.include('--check-config')
     })
   })
+
+  describe('refuses what only looks right', () => {
+    const rows: readonly [string, string][] = [
+      [
+        'websocket: {trusted_proxies: [notanip]}',
+        'websocket.trusted_proxies: "notanip" is not an address or network',
+      ],
+      ['websocket: {trusted_proxies: [10.0.0.0/99]}', 'websocket.trusted_proxies: "10.0.0.0/99" is not'],
+      ['redis: {cluster: ["h:99999"]}', 'redis.cluster: has a port above 65535'],
+      ['redis: {url: "redis://:p@ss#x@h:6379"}', 'redis.url: has a # that is not percent-encoded'],
+    ]
+    for (const [line, complaint] of rows)
+      it(line, () => {
+        const path = configFile(`${CREDENTIALS}${line}\n`)
+        for (const args of [
+          ['-c', path],
+          ['--check-config', '-c', path],
+        ]) {
+          const { status, err } = run(args)
+          expect(status).to.equal(78)
+          expect(err).to.contain(`${path}: ${complaint}`)
+        }
+      })
+
+    it('accepts addresses and networks of both families as proxies', () => {
+      const path = configFile(
+        `${CREDENTIALS}websocket: {trusted_proxies: [10.0.0.0/8, 127.0.0.1, "::1", "fd00::/8"]}\n`,
+      )
+      expect(run(['-c', path]).loaded?.config.websocket.trusted_proxies).to.have.length(4)
+    })
+  })
 })

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
+import { STATUS_CONFIG, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { Pool } from 'undici'
 import { aclExcess, type AclLimits } from './acl-limits.js'
 import type { ClockOffset } from './clock-offset.js'
@@ -16,7 +16,6 @@ const SERVICE_TOKEN_LIFE_S = 21_600
 const KEEP_ALIVE_MS = 30_000
 const RETRY_DELAY_FIRST_MS = 100
 const RETRY_DELAY_MAX_MS = 1_000
-const STATUS_CONFIG = 78
 
 export interface AuthClientOptions {
   /** wazo-auth up to its prefix: `http://localhost:80/api/auth`. */

@@ -5,10 +5,9 @@ import { ConfigError } from './config/error.js'
 import { processEnvironment } from './config/process-environment.js'
 import { loadConfig, readConfig, type ConfigSources, type LoadedConfig } from './config/load.js'
 import { configReport } from './config/report.js'
+import { STATUS_CONFIG } from './startup-error.js'
 import { programVersion } from './version.js'
 
-/** Status of a configuration that cannot be used (EX_CONFIG); systemd does not restart on it. */
-export const STATUS_CONFIG = 78
 /** Status of a wrong command line. */
 export const STATUS_USAGE = 2
 

@@ -2,7 +2,7 @@ import { pino, type DestinationStream, type Logger } from 'pino'
 import { describeSystemError } from './config/error.js'
 import type { LogLevel } from './config/schema.js'
 import { scrub } from './scrub.js'
-import { StartupError } from './startup-error.js'
+import { STATUS_CONFIG, StartupError } from './startup-error.js'
 
 export type { Logger } from 'pino'
 
@@ -53,6 +53,6 @@ function openDestination(logFile: string | null): DestinationStream {
   try {
     return pino.destination({ dest: logFile, append: true, sync: true })
   } catch (error) {
-    throw new StartupError(`log_file: cannot open ${logFile}: ${describeSystemError(error)}`)
+    throw new StartupError(`log_file: cannot open ${logFile}: ${describeSystemError(error)}`, STATUS_CONFIG)
   }
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { chownSync, closeSync, openSync } from 'node:fs'
 import { describeSystemError } from './config/error.js'
-import { StartupError } from './startup-error.js'
+import { STATUS_CONFIG, StartupError } from './startup-error.js'
 
 export interface Account {
   readonly uid: number
@@ -65,7 +65,7 @@ export function dropPrivileges(
   } catch {
     throw new StartupError(
       `user: there is no user ${user} on this machine; create it or change the key user`,
-      78,
+      STATUS_CONFIG,
     )
   }
   if (logFile !== null) {

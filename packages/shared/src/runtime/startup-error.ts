@@ -1,3 +1,6 @@
+/** Status of a configuration that cannot be used (EX_CONFIG); systemd does not restart on it. */
+export const STATUS_CONFIG = 78
+
 /** An error that the operator can mend: one line that says what, where and how; ends the program with a status. */
 export class StartupError extends Error {
   override name = 'StartupError'

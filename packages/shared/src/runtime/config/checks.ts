@@ -1,5 +1,8 @@
+import { isIP } from 'node:net'
 import type { Config } from './schema.js'
 import type { Setting } from './resolve.js'
+
+const PORT_MAX = 65_535
 
 export type Program = 'wazo-websocketd-edge' | 'wazo-websocketd-ingest'
 
@@ -19,6 +22,13 @@ export function crossChecks(
   if (websocket.private_key !== null && websocket.certificate === null)
     problem('websocket.private_key', 'needs websocket.certificate too')
   if (!URL.canParse(redis.url)) problem('redis.url', 'must be an address such as redis://127.0.0.1:6379')
+  else if (new URL(redis.url).hash !== '')
+    problem('redis.url', 'has a # that is not percent-encoded; in a password it is written %23')
+  if (redis.cluster?.some((node) => Number(node.slice(node.lastIndexOf(':') + 1)) > PORT_MAX) === true)
+    problem('redis.cluster', `has a port above ${PORT_MAX}`)
+  for (const entry of websocket.trusted_proxies)
+    if (!isNetwork(entry))
+      problem('websocket.trusted_proxies', `${JSON.stringify(entry)} is not an address or network`)
   if (limits.send_buffer_soft_bytes > limits.send_buffer_hard_bytes)
     problem('limits.send_buffer_soft_bytes', 'must not be above limits.send_buffer_hard_bytes')
   if (limits.auth_try_seconds > limits.auth_total_seconds)
@@ -30,6 +40,14 @@ export function crossChecks(
   if (program === 'wazo-websocketd-edge' && (auth.username === null || auth.password === null))
     problem('auth.key_file', `no credentials for wazo-auth: ${mendCredentials(auth)}`)
   return problems
+}
+
+/** An address, or a network such as 10.0.0.0/8. */
+function isNetwork(entry: string): boolean {
+  const [address = '', bits, ...rest] = entry.split('/')
+  const version = isIP(address)
+  if (version === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 6 ? 128 : 32))
 }
 
 function mendCredentials(auth: Config['auth']): string {
