@@ -106,7 +106,7 @@ function pipeline(partitions = 1) {
     sender,
     attach,
     state: () => judge(situation, false, clock.monotonic(), 3000),
-    async stop() {
+    stop: async () => {
       end.abort()
       await settle()
     },
