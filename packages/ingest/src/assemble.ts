@@ -122,7 +122,8 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
     {
       connect: connect('consumer'),
       declare: (connection) => declareTopology(connection, topology),
-      explain: (error) => (error instanceof RedisFault ? error.message : explain(error, broker)),
+      explain: (error, lasting) =>
+        error instanceof RedisFault ? error.message : explain(error, broker, lasting),
       attacher,
       pipeline,
       canary,

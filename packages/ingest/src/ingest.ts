@@ -25,8 +25,8 @@ export interface IngestOptions {
 export interface IngestParts {
   readonly connect: () => Promise<ChannelModel>
   readonly declare: (connection: ChannelModel) => Promise<void>
-  /** An error of the broker or of Redis, in one line. */
-  readonly explain: (error: unknown) => string
+  /** An error of the broker or of Redis, in one line; `lasting`: it has been said before. */
+  readonly explain: (error: unknown, lasting: boolean) => string
   readonly attacher: Attacher
   readonly pipeline: Pipeline
   readonly canary: Canary
@@ -137,11 +137,12 @@ export class Ingest {
 
   private complain(error: unknown): void {
     const { clock, log } = this.parts
-    const text = this.parts.explain(error)
+    const text = this.parts.explain(error, false)
     const now = clock.monotonic()
-    if (this.said?.text === text && now - this.said.at < this.options.repeatLogMs) return
+    const lasting = this.said?.text === text
+    if (lasting && now - (this.said?.at ?? now) < this.options.repeatLogMs) return
     this.said = { text, at: now }
-    log.error(`${text}; trying again`)
+    log.error(`${lasting ? this.parts.explain(error, true) : text}; trying again`)
   }
 
   /** Ends early when `signal` is aborted. */

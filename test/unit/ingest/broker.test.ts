@@ -57,6 +57,20 @@ describe('explain', () => {
       expect(line).to.not.match(/\n|hush/)
     })
 
+  it('says what to do about a stream that the broker does not bring back, once waiting has not helped', () => {
+    const message =
+      `Operation failed: QueueDeclare; 404 (NOT-FOUND) with message "NOT_FOUND - home node 'rabbit@bus' of ` +
+      `durable queue 'wazo-websocketd.v1' in vhost '/v' is down or inaccessible"`
+    expect(explain(new Error(message), OPTIONS)).to.equal(`RabbitMQ at bus.example:5672: ${message}`)
+    const lasting = explain(new Error(message), OPTIONS, true)
+    expect(lasting).to.contain('does not bring queue "wazo-websocketd.v1" back')
+    expect(lasting).to.match(
+      /eval '[^']*<<"\/v">>, queue, <<"wazo-websocketd\.v1">>[^']*'.*once, with code 1011/,
+    )
+    expect(lasting).to.not.match(/\n|hush/)
+    expect(explain(new Error('odd'), OPTIONS, true)).to.equal(explain(new Error('odd'), OPTIONS))
+  })
+
   it('takes anything that was thrown', () => {
     expect(explain('odd', OPTIONS)).to.equal('RabbitMQ at bus.example:5672: odd')
   })

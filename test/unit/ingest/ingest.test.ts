@@ -1,0 +1,66 @@
+import { expect } from 'chai'
+import { pino } from 'pino'
+import { Ingest } from '@wazo-websocketd/ingest/ingest'
+import type { IngestParts } from '@wazo-websocketd/ingest/ingest'
+import { FakeClock } from '../shared/runtime/fake-clock.js'
+
+const OPTIONS = { reconnectFirstMs: 100, reconnectMaxMs: 2000, repeatLogMs: 30_000, streamReachMs: 1000 }
+
+async function settle(): Promise<void> {
+  for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** An ingest whose broker answers as `connect` says; everything behind that is never reached. */
+function ingest(connect: IngestParts['connect']) {
+  const clock = new FakeClock()
+  const lines: string[] = []
+  const log = pino({}, { write: (line) => void lines.push((JSON.parse(line) as { msg: string }).msg) })
+  const subject = new Ingest(OPTIONS, {
+    connect,
+    explain: (error: Error, lasting: boolean) => `${error.message}${lasting ? ', still' : ''}`,
+    canary: { start: () => undefined, stop: () => Promise.resolve() },
+    announcer: { start: () => undefined, stop: () => undefined },
+    clock,
+    log,
+  } as unknown as IngestParts)
+  const pass = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= 500) {
+      clock.advance(Math.min(left, 500))
+      await settle()
+    }
+  }
+  return { subject, lines, pass }
+}
+
+describe('Ingest', () => {
+  it('says a fault at once, and what to do about it every 30 s as long as it lasts', async () => {
+    const fault = { is: 'gone' }
+    const { subject, lines, pass } = ingest(() => Promise.reject(new Error(fault.is)))
+    const end = new AbortController()
+    const running = subject.run(end.signal)
+    await settle()
+    expect(lines).to.deep.equal(['gone; trying again'])
+    await pass(29_000)
+    expect(lines).to.have.length(1)
+    await pass(5000)
+    expect(lines.slice(1)).to.deep.equal(['gone, still; trying again'])
+    fault.is = 'odd'
+    await pass(5000)
+    expect(lines.slice(2)).to.deep.equal(['odd; trying again'])
+    end.abort()
+    await running
+  })
+
+  it('ends within 5 s although the broker does not answer', async () => {
+    const { subject, pass } = ingest(() => new Promise(() => undefined))
+    const end = new AbortController()
+    const outcome = { ended: false }
+    void subject.run(end.signal).then(() => (outcome.ended = true))
+    await pass(60_000)
+    end.abort()
+    await pass(4500)
+    expect(outcome.ended).to.equal(false)
+    await pass(500)
+    expect(outcome.ended).to.equal(true)
+  })
+})
