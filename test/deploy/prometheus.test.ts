@@ -44,6 +44,9 @@ describe('A real Prometheus', function () {
   before(async () => {
     stack = await startStack('prometheus', WORKERS)
     prometheus = await startPrometheus(stack.ports)
+    // Otherwise the first worker that listens would get all sessions.
+    const spread = async () => (await counter('websocketd_workers_ready')) === WORKERS
+    await waitFor(spread, { timeoutMs: 15_000, what: 'every worker to serve' })
     clients = await Promise.all(Array.from({ length: SESSIONS }, open))
   })
 

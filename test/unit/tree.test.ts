@@ -76,13 +76,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   ],
   'integration/ingest-attach.test.ts': ['ingest/attach', 'ingest/marker'],
   'integration/ingest-publisher.test.ts': ['ingest/publisher'],
-  'integration/ingest.test.ts': [
-    'ingest/canary',
-    'ingest/consumer',
-    'ingest/delivery',
-    'ingest/pipeline',
-    'ingest/stream',
-  ],
+  'integration/ingest.test.ts': ['ingest/consumer', 'ingest/delivery', 'ingest/stream'],
   'integration/metrics-cluster.test.ts': ['edge/cluster/service'],
 }
 

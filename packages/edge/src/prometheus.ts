@@ -20,6 +20,7 @@ const CLOSE_CODES: ReadonlySet<number> = new Set([
 /** What the primary counts itself. */
 export function primaryMetrics(metrics: Metrics): PoolMetrics & { draining(is: boolean): void } {
   const workers = metrics.gauge({ name: 'workers', help: 'Workers that run.' })
+  const ready = metrics.gauge({ name: 'workers_ready', help: 'Workers that serve clients.' })
   const restarts = metrics.counter({
     name: 'worker_restarts_total',
     help: 'Workers that ended unexpectedly and were started again, by how they ended.',
@@ -28,6 +29,7 @@ export function primaryMetrics(metrics: Metrics): PoolMetrics & { draining(is: b
   const draining = metrics.gauge({ name: 'draining', help: '1 while sessions are being moved away.' })
   return {
     workers: (running) => workers.set(running),
+    ready: (serving) => ready.set(serving),
     restarted: (reason) => restarts.inc({ reason }),
     draining: (is) => draining.set(is ? 1 : 0),
   }

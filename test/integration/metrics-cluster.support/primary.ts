@@ -28,7 +28,11 @@ await runMain('primary', async () => {
     drainRatePerSecond: 200,
     drainTimeoutMs: drainTimeoutMs!,
     store,
-    metrics: { workers: (running) => workers.set(running), restarted: (reason) => restarts.inc({ reason }) },
+    metrics: {
+      workers: (running) => workers.set(running),
+      ready: () => undefined,
+      restarted: (reason) => restarts.inc({ reason }),
+    },
     clock: systemClock,
     logger,
   })

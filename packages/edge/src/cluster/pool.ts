@@ -14,6 +14,8 @@ export type RestartReason = 'exit' | 'error' | 'signal'
 export interface PoolMetrics {
   /** Workers that run now. */
   workers(running: number): void
+  /** Workers that serve, by their last word. */
+  ready(serving: number): void
   restarted(reason: RestartReason): void
 }
 
@@ -171,6 +173,7 @@ export class WorkerPool {
         break
       case 'missing':
         slot.missing = message.missing
+        this.countWorkers()
         break
       case 'metrics':
         this.options.store.update(worker.id, message.snapshot)
@@ -208,7 +211,9 @@ export class WorkerPool {
   }
 
   private countWorkers(): void {
-    this.options.metrics.workers(this.slots.filter((slot) => slot.worker !== null).length)
+    const running = this.slots.filter((slot) => slot.worker !== null)
+    this.options.metrics.workers(running.length)
+    this.options.metrics.ready(running.filter((slot) => slot.missing?.length === 0).length)
   }
 
   private checkEmpty(): void {

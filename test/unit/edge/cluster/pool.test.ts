@@ -45,6 +45,7 @@ function setUp(size = 2) {
   const workers: FakeWorker[] = []
   const restarts: RestartReason[] = []
   let running = -1
+  let serving = -1
   const pool = new WorkerPool({
     size,
     fork: () => {
@@ -56,14 +57,18 @@ function setUp(size = 2) {
     drainRatePerSecond: 200,
     drainTimeoutMs: 30_000,
     store: new MetricStore(),
-    metrics: { workers: (n) => void (running = n), restarted: (reason) => void restarts.push(reason) },
+    metrics: {
+      workers: (n) => void (running = n),
+      ready: (n) => void (serving = n),
+      restarted: (reason) => void restarts.push(reason),
+    },
     clock,
     logger,
     random: () => 0,
   })
   pool.failed.catch(() => undefined)
   pool.start()
-  return { clock, pool, workers, restarts, running: () => running }
+  return { clock, pool, workers, restarts, running: () => running, serving: () => serving }
 }
 
 const settle = () => new Promise((resolve) => setImmediate(resolve))
@@ -76,6 +81,17 @@ async function isDone(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('the pool of workers', () => {
+  it('counts the workers that serve', () => {
+    const { workers, serving } = setUp(2)
+    expect(serving()).to.equal(0)
+    for (const worker of workers) worker.ready()
+    expect(serving()).to.equal(2)
+    workers[0]!.say({ kind: 'missing', missing: ['redis: not connected'] })
+    expect(serving()).to.equal(1)
+    workers[1]!.exit(1, null)
+    expect(serving()).to.equal(0)
+  })
+
   it('starts its workers and gives each its setup when it says hello', () => {
     const { workers, running } = setUp(3)
     expect(running()).to.equal(3)
