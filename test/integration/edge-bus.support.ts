@@ -4,7 +4,9 @@ import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { keys, NEW_EPOCH_SCRIPT, PUBLISH_SCRIPT, SEED_SCRIPT } from '@wazo-websocketd/shared/runtime/scripts'
 import { RedisBus, type RedisBusOptions } from '@wazo-websocketd/edge/bus/bus'
+import type { RedisClient } from '@wazo-websocketd/edge/bus/connection'
 import type { BusListener } from '@wazo-websocketd/edge/bus/ports'
+import { Subscriber } from '@wazo-websocketd/edge/bus/subscriber'
 import { Redis } from 'ioredis'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
@@ -101,6 +103,7 @@ export class HandIngest {
 /** A bus and everything that it told. */
 export class Listening implements BusListener {
   readonly bus: RedisBus
+  readonly subscriber: Subscriber
   readonly offsets: Offset[] = []
   readonly losses: string[] = []
   readonly recoveries: string[] = []
@@ -108,18 +111,21 @@ export class Listening implements BusListener {
   readiness = 0
   onEvents: (events: readonly BusEvent[]) => void = () => undefined
 
-  constructor(url: string, options: Partial<RedisBusOptions> = {}) {
+  constructor(url: string, options: Partial<RedisBusOptions> = {}, create?: () => RedisClient) {
     const connect = (connectionName: string) => () =>
       new Redis(url, { connectionName, retryStrategy: () => null, maxRetriesPerRequest: null })
+    const logger = pino({ level: 'silent' })
+    this.subscriber = new Subscriber({ create: create ?? connect('subscriber'), clock: systemClock, logger })
     this.bus = new RedisBus({
       prefix: PREFIX,
       partitions: 1,
       lostGraceMs: 2_000,
       silenceGraceMs: 30_000,
       redisLostGraceMs: 30_000,
-      redis: { subscriber: connect('subscriber'), commands: connect('commands') },
+      subscriber: this.subscriber,
+      commands: create ?? connect('commands'),
       clock: systemClock,
-      logger: pino({ level: 'silent' }),
+      logger,
       listener: this,
       metrics: {
         recovery: (result) => this.recoveries.push(result),
@@ -129,6 +135,12 @@ export class Listening implements BusListener {
       ...options,
     })
     this.bus.start()
+    this.subscriber.start()
+  }
+
+  stop(): void {
+    this.bus.stop()
+    this.subscriber.stop()
   }
 
   events(_partition: number, events: readonly BusEvent[]): void {

@@ -25,7 +25,7 @@ describe('the bus at the edge, over a real Redis', function () {
 
   afterEach(async () => {
     for (const close of opened.splice(0).reverse()) await close()
-    edge.bus.stop()
+    edge.stop()
     ingest.stop()
     await server.stop()
   })
@@ -52,7 +52,7 @@ describe('the bus at the edge, over a real Redis', function () {
   it('starts at the head, not in the past', async () => {
     await ingest.publish(3)
     const late = new Listening(server.url)
-    opened.push(() => late.bus.stop())
+    opened.push(() => late.stop())
     await late.bus.hold([0])
     expect(late.bus.cursor(0)).to.equal(3)
     await ingest.publish(1)
@@ -62,7 +62,7 @@ describe('the bus at the edge, over a real Redis', function () {
 
   it('says what is missing until an ingest is up and partition 0 is live', async () => {
     const early = new Listening(server.url)
-    opened.push(() => early.bus.stop())
+    opened.push(() => early.stop())
     expect(early.bus.missing().join()).to.match(/redis.*no ingest.*partition 0/)
     await until(() => early.bus.missing().length === 0, 'ready')
     expect(early.readiness).to.be.greaterThan(0)
@@ -70,7 +70,7 @@ describe('the bus at the edge, over a real Redis', function () {
 
   it('is lost, and says why, when the ingests use another number of partitions', async () => {
     const other = new Listening(server.url, { partitions: 4 })
-    opened.push(() => other.bus.stop())
+    opened.push(() => other.stop())
     await until(() => other.losses.length > 0, 'lost')
     expect(other.losses).to.deep.equal(['another number of partitions is in force'])
     expect(other.bus.missing().join()).to.contain('use 1 partitions, not 4 (redis.partitions)')
@@ -171,7 +171,7 @@ describe('the bus at the edge, over a real Redis', function () {
     const remote = new Listening(link.url)
     opened.push(
       () => link.close(),
-      () => remote.bus.stop(),
+      () => remote.stop(),
     )
     await remote.bus.hold([0])
     await ingest.publish(1)
@@ -226,7 +226,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('is lost when Redis stays away longer than the grace, and says so once', async () => {
-    edge.bus.stop()
+    edge.stop()
     edge = new Listening(server.url, { redisLostGraceMs: 700 })
     await edge.bus.hold([0])
     await server.kill()
@@ -339,7 +339,7 @@ describe('the bus at the edge, over a real Redis', function () {
       after: (delay, task) => systemClock.after(delay === 30_000 ? 100 : delay, task),
     }
     const brief = new Listening(server.url, { clock: hasty })
-    opened.push(() => brief.bus.stop())
+    opened.push(() => brief.stop())
     const hold = await brief.bus.hold([0, 1])
     hold.release()
     const again = await brief.bus.hold([1])

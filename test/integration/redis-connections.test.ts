@@ -82,14 +82,18 @@ describe('a connection to Redis', function () {
     expect(await client.get('n')).to.equal(null)
   })
 
-  it('gives up a command that a frozen server does not answer in time', async () => {
+  it('that is silent for too long while an answer is due is given up and made anew', async () => {
     const redis = await server()
-    const client = factory(redis.url).create('publisher', { failFast: true, commandTimeoutMs: 200 })
-    await waitFor(() => states.includes('publisher up'), { what: 'the connection' })
+    const client = factory(redis.url).create('expiry', { failFast: true, silentMsMax: 300 })
+    await waitFor(() => states.includes('expiry up'), { what: 'the connection' })
+    await new Promise((resolve) => setTimeout(resolve, 600)) // nothing is due
+    expect(await client.ping()).to.equal('PONG')
     redis.pause()
     const outcome: unknown = await client.ping().catch((error: unknown) => error)
     redis.resume()
-    expect(String(outcome)).to.include('timed out')
+    expect(String(outcome)).to.include('Connection is closed')
+    await waitFor(() => states.at(-1) === 'expiry up', { what: 'the connection' })
+    expect(states).to.deep.equal(['expiry down', 'expiry up', 'expiry down', 'expiry up'])
   })
 
   it('uses the password of redis.url', async () => {

@@ -9,17 +9,18 @@ import { fileURLToPath } from 'node:url'
 import { startGuarded, temporaryDirectory } from './guard.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const JOB_MS_MAX = 300_000
-const JOBS_MAX = 2
+const JOB_MS_MAX = 600_000
+const JOBS_MAX = Math.min(2, availableParallelism())
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
 /**
  * @param {readonly (readonly string[])[]} jobs arguments of mocha, the longest job first
  * @param {NodeJS.ProcessEnv} env
+ * @param {number} [atATime]
  * @returns {Promise<Counts>} of all jobs
  */
-export async function runJobs(jobs, env) {
+export async function runJobs(jobs, env, atATime = JOBS_MAX) {
   const waiting = [...jobs]
   const total = { passed: 0, failed: 0, skipped: 0 }
   const work = async () => {
@@ -30,7 +31,7 @@ export async function runJobs(jobs, env) {
       total.skipped += counts.skipped
     }
   }
-  await Promise.all(Array.from({ length: Math.min(JOBS_MAX, availableParallelism()) }, work))
+  await Promise.all(Array.from({ length: atATime }, work))
   return total
 }
 

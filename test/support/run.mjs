@@ -2,6 +2,8 @@
  * `npm test`: installs what is missing, builds, starts one private RabbitMQ for the run, and runs every test
  * against the built programs, with coverage. Ends with one line: `N passed, N failed`.
  *
+ * `npm run test:faults`, which is `--faults`: the same for test/faults, one file at a time, without coverage.
+ *
  * `npm test -- test/unit/ingest/*.test.ts --grep canary` runs what mocha selects by these arguments, without
  * coverage.
  */
@@ -18,6 +20,7 @@ import { startRabbit } from './rabbitmq.mjs'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const COVERAGE = join(ROOT, 'coverage')
 const RAW_COVERAGE = join(COVERAGE, 'tmp')
+const FAULTS = '--faults'
 const UNIT = 'test/unit/**/*.test.ts'
 /** In the order in which their files start: the longest first. */
 const SUITES = ['contract', 'deploy', 'integration']
@@ -42,13 +45,15 @@ function node(args) {
 
 /** @returns {string[][]} a job per file that needs real components, and one for all unit tests */
 function everyJob() {
-  const files = SUITES.flatMap((suite) =>
-    readdirSync(join(ROOT, 'test', suite), { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.test.ts'))
-      .sort()
-      .map((file) => join('test', suite, file)),
-  )
-  return [...files.map((file) => [file]), [UNIT]]
+  return [...SUITES.flatMap(filesOf).map((file) => [file]), [UNIT]]
+}
+
+/** @param {string} suite */
+function filesOf(suite) {
+  return readdirSync(join(ROOT, 'test', suite), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .sort()
+    .map((file) => join('test', suite, file))
 }
 
 /**
@@ -60,6 +65,13 @@ async function test(selected) {
     return { passed: 0, failed: 1, skipped: 0 }
   const rabbit = await startRabbit()
   try {
+    // One at a time: what they measure are delays, and what they break is a whole cluster.
+    if (selected[0] === FAULTS)
+      return await runJobs(
+        filesOf('faults').map((file) => [file]),
+        rabbit.environment,
+        1,
+      )
     if (selected.length > 0) return await runJobs([jobOf(selected)], rabbit.environment)
     await rm(COVERAGE, { recursive: true, force: true })
     const counts = await runJobs(everyJob(), { ...rabbit.environment, NODE_V8_COVERAGE: RAW_COVERAGE })

@@ -2,8 +2,10 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { authTryMs, authUrl } from '@wazo-websocketd/shared/runtime/config/derived'
 import type { Config } from '@wazo-websocketd/shared/runtime/config/schema'
 import type { Logger } from '@wazo-websocketd/shared/runtime/logger'
+import type { RedisClient } from '@wazo-websocketd/shared/runtime/redis'
+import { AuthClock } from './auth/auth-clock.js'
 import { AuthClient } from './auth/client.js'
-import { ClockOffset } from './auth/clock-offset.js'
+import { ExpiryQueue } from './auth/expiry-queue.js'
 import { Lookups } from './auth/lookup.js'
 import type { AuthMetrics } from './auth/metrics.js'
 import { dynamicRule, staticRule } from './auth/recheck-rule.js'
@@ -14,6 +16,8 @@ export interface AuthorityOptions {
   readonly config: Config
   /** Workers of this host, which share its limit of requests to wazo-auth. */
   readonly workers: number
+  /** A connection for the queue of token expiry, whose commands fail at once while Redis is away. */
+  readonly redis: RedisClient
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: AuthMetrics
@@ -21,19 +25,21 @@ export interface AuthorityOptions {
   readonly changed: () => void
 }
 
-/** All that a worker asks of wazo-auth, put together: look-ups, the watch over live tokens, the master tenant. */
+/** All about tokens in a worker, put together: look-ups at wazo-auth, the watch over live ones, the master tenant. */
 export class Authority {
   readonly lookups: Lookups
   readonly watcher: TokenWatcher
+  readonly clock: AuthClock
   private readonly client: AuthClient
   private readonly keeper: ServiceTokenKeeper
+  private readonly queue: ExpiryQueue
 
   /** @throws StartupError when the file of `auth.verify_certificate` cannot be read. */
-  constructor({ config, workers, clock, logger, metrics, changed }: AuthorityOptions) {
+  constructor({ config, workers, redis, clock, logger, metrics, changed }: AuthorityOptions) {
     const { auth, limits } = config
     const inFlightMax = Math.max(1, Math.floor(limits.auth_in_flight_per_host / workers))
-    const offset = new ClockOffset()
-    const authTime = () => offset.authTime(clock.monotonic(), clock.now())
+    this.clock = new AuthClock(clock)
+    const { now: authTime, uncertainty, offset } = this.clock
     this.client = new AuthClient({
       url: authUrl(auth),
       verifyCertificate: auth.verify_certificate,
@@ -54,7 +60,17 @@ export class Authority {
       waitingMax: limits.auth_waiting_lookups,
       totalMs: limits.auth_total_seconds * 1000,
     })
+    this.queue = new ExpiryQueue({
+      client: redis,
+      prefix: config.redis.prefix,
+      clock,
+      authTime,
+      live: () => this.watcher.jobs(),
+      logger,
+      metrics,
+    })
     this.watcher = new TokenWatcher({
+      add: (job) => this.queue.add(job),
       ask: (token) => this.lookups.lookupFresh(token),
       rule:
         config.auth_check_strategy === 'dynamic'
@@ -62,6 +78,8 @@ export class Authority {
           : staticRule(config.auth_check_static_interval * 1000),
       clock,
       authTime,
+      uncertainty,
+      log: logger,
       metrics,
     })
     this.keeper = new ServiceTokenKeeper({
@@ -92,6 +110,7 @@ export class Authority {
   async stop(): Promise<void> {
     this.keeper.stop()
     this.watcher.stop()
+    this.queue.close()
     await this.client.close()
   }
 }

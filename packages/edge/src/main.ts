@@ -7,6 +7,8 @@ import { runMain, runService } from '@wazo-websocketd/shared/runtime/lifecycle'
 import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
+import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
+import { ExpiryWorker } from './auth/expiry-worker.js'
 import { MetricStore } from './cluster/aggregate.js'
 import { WorkerPool } from './cluster/pool.js'
 import { PrimaryService } from './cluster/service.js'
@@ -18,6 +20,9 @@ import { readTlsFiles, type TlsPem } from './tls.js'
 const PROGRAM = 'wazo-websocketd-edge'
 /** Beyond `drain.timeout`, by when the pool has killed every worker. */
 const STOP_MARGIN_MS = 10_000
+const EXPIRY_CONNECTION = 'expiry-worker'
+/** Above the 10 s for which BullMQ lets Redis wait for a job before it answers. */
+const EXPIRY_SILENT_MS_MAX = 12_000
 
 function primaryService(config: Config, logger: Logger, tls: TlsPem | null): PrimaryService {
   const workers = workerCount(config)
@@ -25,6 +30,7 @@ function primaryService(config: Config, logger: Logger, tls: TlsPem | null): Pri
   const metrics = new Metrics()
   const counts = primaryMetrics(metrics)
   const store = new MetricStore()
+  let authAheadMs = 0
   const pool = new WorkerPool({
     size: workers,
     fork: clusterFork(workerModule(import.meta.url, 'worker')),
@@ -32,12 +38,29 @@ function primaryService(config: Config, logger: Logger, tls: TlsPem | null): Pri
     drainRatePerSecond: config.drain.rate,
     drainTimeoutMs: config.drain.timeout * 1000,
     store,
+    authAhead: (ms) => (authAheadMs = ms),
     metrics: counts,
     clock: systemClock,
     logger,
   })
+  const redis = new RedisFactory({
+    url: config.redis.url,
+    cluster: config.redis.cluster,
+    logger,
+    clock: systemClock,
+    connected: (role, up) => counts.connected(role, up),
+  })
+  const timers = new ExpiryWorker({
+    client: redis.create(EXPIRY_CONNECTION, { silentMsMax: EXPIRY_SILENT_MS_MAX }),
+    prefix: config.redis.prefix,
+    clock: systemClock,
+    authTime: () => systemClock.now() + authAheadMs,
+    logger,
+    metrics: counts,
+  })
   return new PrimaryService({
     pool,
+    timers,
     store,
     metrics,
     logger,

@@ -1,6 +1,6 @@
 /** The edge's metrics as Prometheus reads them: one place for all names, one object per folder that counts. */
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
-import type { AuthMetrics } from './auth/metrics.js'
+import type { AuthMetrics, JobResult } from './auth/metrics.js'
 import type { BusMetrics } from './bus/metrics.js'
 import type { PoolMetrics } from './cluster/pool.js'
 import type { RouteMetrics } from './route/metrics.js'
@@ -18,7 +18,13 @@ const CLOSE_CODES: ReadonlySet<number> = new Set([
 ])
 
 /** What the primary counts itself. */
-export function primaryMetrics(metrics: Metrics): PoolMetrics & { draining(is: boolean): void } {
+export interface PrimaryMetrics extends PoolMetrics {
+  draining(is: boolean): void
+  jobs(result: JobResult, jobs: number): void
+  connected(role: string, up: boolean): void
+}
+
+export function primaryMetrics(metrics: Metrics): PrimaryMetrics {
   const workers = metrics.gauge({ name: 'workers', help: 'Workers that run.' })
   const ready = metrics.gauge({ name: 'workers_ready', help: 'Workers that serve clients.' })
   const restarts = metrics.counter({
@@ -32,7 +38,29 @@ export function primaryMetrics(metrics: Metrics): PoolMetrics & { draining(is: b
     ready: (serving) => ready.set(serving),
     restarted: (reason) => restarts.inc({ reason }),
     draining: (is) => draining.set(is ? 1 : 0),
+    jobs: jobMetric(metrics),
+    connected: connectedMetric(metrics),
   }
+}
+
+/** Jobs of the expiry queue: added by the workers, processed by the primaries. */
+function jobMetric(metrics: Metrics): (result: JobResult, jobs: number) => void {
+  const total = metrics.counter({
+    name: 'expiry_jobs_total',
+    help: 'Jobs of the queue of token expiry, by what became of them.',
+    labelNames: ['result'],
+  })
+  return (result, jobs) => total.inc({ result }, jobs)
+}
+
+function connectedMetric(metrics: Metrics): (role: string, up: boolean) => void {
+  const connected = metrics.gauge({
+    name: 'redis_connected',
+    help: '1 while this connection to Redis is up; of all workers, the worst.',
+    labelNames: ['role'],
+    aggregator: 'min',
+  })
+  return (role, up) => connected.set({ role }, up ? 1 : 0)
 }
 
 /** What a worker counts, by the folder that counts it. */
@@ -41,6 +69,8 @@ export interface WorkerMetrics {
   readonly route: RouteMetrics
   /** Seconds that one batch took from Redis to the sockets' buffers. */
   readonly fannedOut: (seconds: number) => void
+  /** Connections to Redis other than those of the bus. */
+  readonly connected: (role: string, up: boolean) => void
   readonly session: SessionMetrics
   readonly socket: SocketMetrics
   readonly auth: AuthMetrics
@@ -57,8 +87,10 @@ export function workerMetrics(metrics: Metrics): WorkerMetrics {
     help: 'Time to route the events of one batch to their receivers.',
     buckets: FANOUT_BUCKETS,
   })
+  const connected = connectedMetric(metrics)
   return {
-    bus: busMetrics(metrics),
+    bus: { ...busMetrics(metrics), connected },
+    connected,
     route: routeMetrics(metrics),
     fannedOut: (seconds) => fanout.observe(seconds),
     session: { ...sessionMetrics(metrics), rejected: (reason) => rejected.inc({ reason }) },
@@ -67,7 +99,7 @@ export function workerMetrics(metrics: Metrics): WorkerMetrics {
   }
 }
 
-function busMetrics(metrics: Metrics): BusMetrics {
+function busMetrics(metrics: Metrics): Omit<BusMetrics, 'connected'> {
   const recoveries = metrics.counter({
     name: 'recovery_total',
     help: 'Times that continuity was in doubt, by how it ended.',
@@ -77,18 +109,11 @@ function busMetrics(metrics: Metrics): BusMetrics {
     name: 'bus_unreadable_total',
     help: 'Messages on the bus of a version that this program does not read, or malformed.',
   })
-  const connected = metrics.gauge({
-    name: 'redis_connected',
-    help: '1 while this connection to Redis is up; of all workers, the worst.',
-    labelNames: ['role'],
-    aggregator: 'min',
-  })
   // From 0 on, so that the first one shows as an increase.
   for (const result of ['recovered', 'lost'] as const) recoveries.inc({ result }, 0)
   return {
     recovery: (result) => recoveries.inc({ result }),
     unreadable: () => unreadable.inc(),
-    connected: (role, up) => connected.set({ role }, up ? 1 : 0),
   }
 }
 
@@ -220,5 +245,6 @@ function authMetrics(metrics: Metrics): AuthMetrics {
     },
     coalesced: () => coalesced.inc(),
     tracked: (tokens) => tracked.set(tokens),
+    jobs: jobMetric(metrics),
   }
 }

@@ -7,7 +7,9 @@ import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { Authority } from './authority.js'
+import { decodeNotice, noticeChannel } from './auth/notice.js'
 import { RedisBus } from './bus/bus.js'
+import { Subscriber } from './bus/subscriber.js'
 import type { DrainOrder } from './cluster/messages.js'
 import { ignoreGroupSignals, WorkerLink, type DrainHandler } from './cluster/worker-link.js'
 import { consoleHandler } from './console/console.js'
@@ -22,6 +24,9 @@ import { createSocketServer, type SocketServer } from './socket/server.js'
 
 /** A worker that cannot serve listens all the same after so long. */
 const LISTEN_AFTER_MS = 5_000
+const EXPIRY_CONNECTION = 'expiry'
+/** As soon as on the bus's connections a vanished Redis is noticed. */
+const EXPIRY_SILENT_MS_MAX = 3_000
 
 class EdgeWorker implements DrainHandler {
   private readonly setup: WorkerSetup
@@ -30,6 +35,8 @@ class EdgeWorker implements DrainHandler {
   private readonly registry = new Registry()
   private readonly metrics = new Metrics()
   private readonly counts = workerMetrics(this.metrics)
+  private readonly redis: RedisFactory
+  private readonly subscriber: Subscriber
   private readonly authority: Authority
   private readonly bus: RedisBus
   private readonly router: Router
@@ -49,9 +56,12 @@ class EdgeWorker implements DrainHandler {
       accessScope: setup.config.bus.access_scope,
       metrics: this.counts.route,
     })
+    this.redis = this.makeRedis()
+    this.subscriber = new Subscriber({ create: () => this.redis.create('subscriber'), clock, logger: log })
     this.authority = new Authority({
       config: setup.config,
       workers: setup.workers,
+      redis: this.redis.create(EXPIRY_CONNECTION, { failFast: true, silentMsMax: EXPIRY_SILENT_MS_MAX }),
       clock,
       logger: log,
       metrics: this.counts.auth,
@@ -66,8 +76,12 @@ class EdgeWorker implements DrainHandler {
   async start(): Promise<void> {
     this.authority.start()
     this.bus.start()
+    this.subscriber.subscribe(noticeChannel(this.setup.config.redis.prefix), {
+      message: (bytes) => this.noticed(bytes),
+    })
+    this.subscriber.start()
     this.link.handle(this)
-    this.link.pushMetrics(() => this.metrics.snapshot())
+    this.link.keepTelling({ snapshot: () => this.metrics.snapshot(), aheadMs: this.authority.clock.ahead })
     this.report()
     await this.prepared()
     await this.sockets.listen()
@@ -91,6 +105,7 @@ class EdgeWorker implements DrainHandler {
 
   private async end(): Promise<void> {
     this.bus.stop()
+    this.subscriber.stop()
     await this.authority.stop()
     await this.link.finish()
   }
@@ -116,19 +131,28 @@ class EdgeWorker implements DrainHandler {
     timer.cancel()
   }
 
+  private makeRedis(): RedisFactory {
+    const { url, cluster } = this.setup.config.redis
+    return new RedisFactory({
+      url,
+      cluster,
+      logger: this.log,
+      clock,
+      // The bus tells of its own connections: one that is up is not yet one that is subscribed.
+      connected: (role, up) => role === EXPIRY_CONNECTION && this.counts.connected(role, up),
+    })
+  }
+
   private makeBus(): RedisBus {
     const { bus, redis } = this.setup.config
-    const factory = new RedisFactory({ url: redis.url, cluster: redis.cluster, logger: this.log, clock })
     return new RedisBus({
       prefix: redis.prefix,
       partitions: redis.partitions,
       lostGraceMs: bus.lost_grace * 1000,
       silenceGraceMs: bus.silence_grace * 1000,
       redisLostGraceMs: redis.lost_grace * 1000,
-      redis: {
-        subscriber: () => factory.create('subscriber'),
-        commands: () => factory.create('commands', { failFast: true }),
-      },
+      subscriber: this.subscriber,
+      commands: () => this.redis.create('commands', { failFast: true }),
       clock,
       logger: this.log,
       metrics: this.counts.bus,
@@ -138,6 +162,13 @@ class EdgeWorker implements DrainHandler {
         readinessChanged: this.report,
       },
     })
+  }
+
+  /** The cluster's timer has rung for a token. */
+  private noticed(bytes: Uint8Array): void {
+    const notice = decodeNotice(Buffer.from(bytes).toString())
+    if (notice === null) this.counts.bus.unreadable()
+    else this.authority.watcher.notice(notice)
   }
 
   /** What was missed may have been the end of a token: sessions go, and nothing remembered of tokens counts. */

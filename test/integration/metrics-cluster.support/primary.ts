@@ -28,6 +28,7 @@ await runMain('primary', async () => {
     drainRatePerSecond: 200,
     drainTimeoutMs: drainTimeoutMs!,
     store,
+    authAhead: () => undefined,
     metrics: {
       workers: (running) => workers.set(running),
       ready: () => undefined,
@@ -39,6 +40,7 @@ await runMain('primary', async () => {
   await runService(
     new PrimaryService({
       pool,
+      timers: { start: () => undefined, stop: () => Promise.resolve() },
       store,
       metrics,
       logger,

@@ -37,7 +37,7 @@ link.handle({
   },
   closeNow,
 })
-link.pushMetrics(() => metrics.snapshot())
+link.keepTelling({ snapshot: () => metrics.snapshot(), aheadMs: () => 0 })
 link.reportMissing(['listener'])
 server.once('error', (error) => {
   const { message, status } = listenError(error, '127.0.0.1', port, 'websocket.listen or websocket.port')

@@ -4,6 +4,8 @@
 const DRIFT = 0.0002
 /** `Date` is cut to whole seconds: the true time is up to so much later. */
 const TRUNCATION_MS = 1_000
+/** A slow first answer bounds the time less well than nothing: it is not relied upon for more than this. */
+const UNCERTAINTY_MS_MAX = TRUNCATION_MS / 2
 
 /** wazo-auth's time minus the monotonic clock lies between these, as seen at `at`. */
 interface Bounds {
@@ -57,6 +59,13 @@ export class ClockOffset {
    */
   authTime(monotonic: number, wall: number): number {
     return this.bounds === null ? wall : monotonic + (this.bounds.low + this.bounds.high) / 2
+  }
+
+  /** By how much `authTime` may be wrong at `monotonic`, milliseconds; 500 at most. */
+  uncertainty(monotonic: number): number {
+    if (this.bounds === null) return UNCERTAINTY_MS_MAX
+    const { low, high, at } = this.bounds
+    return Math.min((high - low) / 2 + (monotonic - at) * DRIFT, UNCERTAINTY_MS_MAX)
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 
-/** Tasks run up to two slots after their time, never before it. */
-export const SLOT_MS = 250
+const SLOT_MS = 100
+/** Tasks run by so much after their time, and never before it. */
+export const WHEEL_LATE_MS_MAX = 2 * SLOT_MS
 
 interface Entry {
   slot: number

@@ -1,6 +1,7 @@
 import { decode, EnvelopeError, type SealedBatch, type State } from '@wazo-websocketd/shared/domain/envelope'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import type { Logger } from 'pino'
 import { Connection, type RedisClient } from './connection.js'
 import { IngestStates, type IngestGraces } from './ingest-states.js'
@@ -8,7 +9,7 @@ import { RedisLog } from './log.js'
 import type { BusMetrics } from './metrics.js'
 import { Partition } from './partition.js'
 import type { Bus, BusListener, CatchUpReader, Hold } from './ports.js'
-import { Subscriber } from './subscriber.js'
+import type { Subscriber } from './subscriber.js'
 
 const TICK_MS = 200
 /** So late, the process itself was stopped: what it did not hear meanwhile lies in its sockets. */
@@ -27,8 +28,9 @@ export interface RedisBusOptions extends IngestGraces {
   readonly partitions: number
   /** `redis.lost_grace`. */
   readonly redisLostGraceMs: number
-  /** New clients; each is used for one connection and thrown away when that ends. */
-  readonly redis: { subscriber(): RedisClient; commands(): RedisClient }
+  readonly subscriber: Subscriber
+  /** A new client for commands; it is used for one connection and thrown away when that ends. */
+  readonly commands: () => RedisClient
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: BusMetrics
@@ -37,6 +39,8 @@ export interface RedisBusOptions extends IngestGraces {
 
 /** A partition in use, and by how many. */
 interface Claim {
+  readonly number: number
+  readonly channel: string
   readonly partition: Partition
   holds: number
   linger: Timer | null
@@ -59,26 +63,16 @@ export class RedisBus implements Bus {
   private unreadableLoggedAt = -Infinity
 
   constructor(options: RedisBusOptions) {
-    const { prefix, clock, logger, metrics, redis } = options
+    const { prefix, clock, logger, metrics } = options
     this.options = options
     this.tickedAt = clock.monotonic()
     this.ingests = new IngestStates(options, clock.monotonic())
-    this.subscriber = new Subscriber({
-      prefix,
-      clock,
-      logger,
-      create: () => redis.subscriber(),
-      listener: {
-        confirmed: (partition) => this.confirmed(partition),
-        interrupted: () => this.interrupted(),
-        message: (partition, bytes) => this.message(partition, bytes),
-      },
-    })
+    this.subscriber = options.subscriber
     this.commands = new Connection({
       role: 'commands',
       clock,
       logger,
-      create: () => redis.commands(),
+      create: options.commands,
       up: () => metrics.connected('commands', true),
       down: () => metrics.connected('commands', false),
     })
@@ -88,16 +82,15 @@ export class RedisBus implements Bus {
   start(): void {
     this.claim(STATES_PARTITION)
     this.commands.start()
-    this.subscriber.start()
     this.tick()
   }
 
   stop(): void {
     this.ticking?.cancel()
-    this.subscriber.stop()
     this.commands.stop()
-    for (const { partition, linger } of this.claims.values()) {
+    for (const { partition, channel, linger } of this.claims.values()) {
       linger?.cancel()
+      this.subscriber.unsubscribe(channel)
       partition.close()
     }
     this.claims.clear()
@@ -151,8 +144,10 @@ export class RedisBus implements Bus {
   private claim(partition: number): Claim {
     const known = this.claims.get(partition)
     if (known !== undefined) return known
-    const { clock, logger, metrics, listener } = this.options
+    const { prefix, clock, logger, metrics, listener } = this.options
     const claim: Claim = {
+      number: partition,
+      channel: keys(prefix, partition).live,
       holds: 0,
       linger: null,
       partition: new Partition({
@@ -171,41 +166,40 @@ export class RedisBus implements Bus {
       }),
     }
     this.claims.set(partition, claim)
-    this.subscriber.subscribe(partition)
+    this.subscriber.subscribe(claim.channel, {
+      confirmed: () => this.confirmed(claim),
+      interrupted: () => this.interrupted(claim),
+      message: (bytes) => this.message(claim, bytes),
+    })
     return claim
   }
 
   private release(claim: Claim): void {
     claim.holds--
-    if (claim.holds > 0) return
+    if (claim.holds > 0 || claim.number === STATES_PARTITION) return
     claim.linger = this.options.clock.after(LINGER_MS, () => {
-      for (const [number, known] of this.claims) {
-        if (known !== claim || number === STATES_PARTITION) continue
-        this.claims.delete(number)
-        this.subscriber.unsubscribe(number)
-        claim.partition.close()
-      }
+      this.claims.delete(claim.number)
+      this.subscriber.unsubscribe(claim.channel)
+      claim.partition.close()
     })
   }
 
-  private confirmed(partition: number): void {
-    if (partition === STATES_PARTITION) {
+  private confirmed({ number, partition }: Claim): void {
+    if (number === STATES_PARTITION) {
       this.options.metrics.connected('subscriber', true)
       this.ingests.reconnected(this.options.clock.monotonic())
     }
-    this.claims.get(partition)?.partition.subscribed()
+    partition.subscribed()
     this.reviewReadiness()
   }
 
-  private interrupted(): void {
-    this.options.metrics.connected('subscriber', false)
-    for (const { partition } of this.claims.values()) partition.interrupted()
+  private interrupted({ number, partition }: Claim): void {
+    if (number === STATES_PARTITION) this.options.metrics.connected('subscriber', false)
+    partition.interrupted()
     this.reviewReadiness()
   }
 
-  private message(number: number, bytes: Uint8Array): void {
-    const partition = this.claims.get(number)?.partition
-    if (partition === undefined) return
+  private message({ number, partition }: Claim, bytes: Uint8Array): void {
     let message: SealedBatch | State
     try {
       message = decode(bytes)

@@ -35,7 +35,7 @@ export interface Bus {
    * Never rejects; it waits while Redis is away.
    */
   hold(partitions: readonly number[]): Promise<Hold>
-  /** The offset up to which this worker has delivered the partition, or null when it is not live on it. */
+  /** The offset up to which this worker has delivered the partition, also while continuity is in doubt; null before its first use. */
   cursor(partition: number): Offset | null
   /** Reads the log for one session from `position` on; returns a way to stop. Needs a hold on the partition. */
   catchUp(partition: number, position: Offset, reader: CatchUpReader): () => void

@@ -1,42 +1,36 @@
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { Connection, type RedisClient } from './connection.js'
 
-/** What the subscriber tells; synchronous. */
-export interface SubscriberListener {
+/** What a subscriber tells about one channel; synchronous. */
+export interface ChannelListener {
   /** Redis confirmed the subscription: what is published from now on arrives. Again after every reconnect. */
-  confirmed(partition: number): void
+  confirmed?(): void
   /** The connection is gone: nothing is confirmed any more. */
-  interrupted(): void
-  message(partition: number, bytes: Uint8Array): void
+  interrupted?(): void
+  message(bytes: Uint8Array): void
 }
 
 export interface SubscriberOptions {
-  readonly prefix: string
   readonly create: () => RedisClient
   readonly clock: Clock
   readonly logger: Logger
-  readonly listener: SubscriberListener
 }
 
-/** The live channels of the partitions that this worker wants, over one connection to Redis. */
+/** The channels that this worker listens to, over one connection to Redis. */
 export class Subscriber {
-  private readonly options: SubscriberOptions
   private readonly connection: Connection
-  /** Partitions wanted, by channel. */
-  private readonly channels = new Map<string, number>()
+  private readonly channels = new Map<string, ChannelListener>()
 
-  constructor(options: SubscriberOptions) {
-    this.options = options
+  constructor({ create, clock, logger }: SubscriberOptions) {
     this.connection = new Connection({
       role: 'subscriber',
-      create: options.create,
-      clock: options.clock,
-      logger: options.logger,
+      create,
+      clock,
+      logger,
       up: (client) => this.up(client),
-      down: () => options.listener.interrupted(),
+      down: () => this.down(),
     })
   }
 
@@ -52,16 +46,14 @@ export class Subscriber {
     return this.connection.client !== null
   }
 
-  /** Wants a partition until `unsubscribe`, over every reconnect. */
-  subscribe(partition: number): void {
-    const channel = keys(this.options.prefix, partition).live
-    this.channels.set(channel, partition)
+  /** Wants a channel until `unsubscribe`, over every reconnect. */
+  subscribe(channel: string, listener: ChannelListener): void {
+    this.channels.set(channel, listener)
     const { client } = this.connection
-    if (client !== null) this.request(client, channel, partition)
+    if (client !== null) this.request(client, channel, listener)
   }
 
-  unsubscribe(partition: number): void {
-    const channel = keys(this.options.prefix, partition).live
+  unsubscribe(channel: string): void {
     this.channels.delete(channel)
     const { client } = this.connection
     if (client === null) return
@@ -77,20 +69,23 @@ export class Subscriber {
   private up(client: RedisClient): void {
     const receive = (channel: Buffer, bytes: Buffer): void => {
       this.connection.alive()
-      const partition = this.channels.get(channel.toString())
-      if (partition !== undefined) this.options.listener.message(partition, bytes)
+      this.channels.get(channel.toString())?.message(bytes)
     }
     if (client.isCluster) client.on('smessageBuffer', receive)
     else (client as Redis).on('messageBuffer', receive)
-    for (const [channel, partition] of this.channels) this.request(client, channel, partition)
+    for (const [channel, listener] of this.channels) this.request(client, channel, listener)
   }
 
-  private request(client: RedisClient, channel: string, partition: number): void {
+  private down(): void {
+    for (const listener of this.channels.values()) listener.interrupted?.()
+  }
+
+  private request(client: RedisClient, channel: string, listener: ChannelListener): void {
     const confirmed = client.isCluster ? client.ssubscribe(channel) : client.subscribe(channel)
     confirmed.then(
       () => {
-        if (this.connection.client !== client || this.channels.get(channel) !== partition) return
-        this.options.listener.confirmed(partition)
+        if (this.connection.client !== client || this.channels.get(channel) !== listener) return
+        listener.confirmed?.()
       },
       (error: unknown) => {
         if (this.connection.client !== client) return

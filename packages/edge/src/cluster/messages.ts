@@ -9,6 +9,8 @@ export type WorkerMessage =
   | { readonly kind: 'missing'; readonly missing: readonly string[] }
   /** All its metrics; sent every second and before it ends. */
   | { readonly kind: 'metrics'; readonly snapshot: Snapshot }
+  /** By how many milliseconds wazo-auth's clock is ahead of this machine's; every second. */
+  | { readonly kind: 'clock'; readonly aheadMs: number }
   /** Its last session is gone; it ends now. */
   | { readonly kind: 'drained' }
   /** Neither it nor its successor can serve, because of what this line says. */
@@ -42,6 +44,10 @@ export function asWorkerMessage(value: unknown): WorkerMessage | null {
     case 'metrics':
       return Array.isArray(value['snapshot'])
         ? { kind: 'metrics', snapshot: value['snapshot'] as Snapshot }
+        : null
+    case 'clock':
+      return typeof value['aheadMs'] === 'number' && Number.isFinite(value['aheadMs'])
+        ? { kind: 'clock', aheadMs: value['aheadMs'] }
         : null
     case 'fatal':
       return typeof value['line'] === 'string' && typeof value['status'] === 'number'

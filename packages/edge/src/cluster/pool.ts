@@ -30,6 +30,8 @@ export interface PoolOptions {
   /** Milliseconds (`drain.timeout`). */
   readonly drainTimeoutMs: number
   readonly store: MetricStore
+  /** A worker knows by how many milliseconds wazo-auth's clock is ahead of this machine's. */
+  readonly authAhead: (ms: number) => void
   readonly metrics: PoolMetrics
   readonly clock: Clock
   readonly logger: Logger
@@ -177,6 +179,9 @@ export class WorkerPool {
         break
       case 'metrics':
         this.options.store.update(worker.id, message.snapshot)
+        break
+      case 'clock':
+        this.options.authAhead(message.aheadMs)
         break
       case 'drained':
         this.options.logger.info({ slot: slot.number, workerPid: worker.pid }, 'worker drained')

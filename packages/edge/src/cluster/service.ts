@@ -1,4 +1,4 @@
-/** The primary as a service: workers and the admin port. */
+/** The primary as a service: workers, the cluster's timers, and the admin port. */
 import { startAdminServer, type AdminServer } from '@wazo-websocketd/shared/runtime/http'
 import type { Service } from '@wazo-websocketd/shared/runtime/lifecycle'
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
@@ -8,6 +8,8 @@ import type { WorkerPool } from './pool.js'
 
 export interface PrimaryOptions {
   readonly pool: WorkerPool
+  /** This host's share in the cluster's timers. */
+  readonly timers: { start(): void; stop(): Promise<void> }
   readonly store: MetricStore
   /** The primary's own metrics. */
   readonly metrics: Metrics
@@ -32,7 +34,7 @@ export class PrimaryService implements Service {
 
   /** The admin port comes first: when it is in use no worker needs to start. */
   async start(): Promise<void> {
-    const { adminHost, adminPort, logger, metrics, pool, store } = this.options
+    const { adminHost, adminPort, logger, metrics, pool, store, timers } = this.options
     this.options.draining(false)
     this.admin = await startAdminServer({
       host: adminHost,
@@ -42,6 +44,7 @@ export class PrimaryService implements Service {
       missing: () => pool.missing(),
     })
     logger.info({ host: adminHost, port: this.admin.port }, 'metrics and health listen')
+    timers.start()
     pool.start()
   }
 
@@ -49,6 +52,7 @@ export class PrimaryService implements Service {
   async stop(): Promise<void> {
     this.options.draining(true)
     await this.options.pool.stop()
+    await this.options.timers.stop()
     await this.admin?.close()
   }
 

@@ -32,13 +32,21 @@ export interface DrainHandler {
   closeNow(): void
 }
 
+/** What a worker keeps telling the primary. */
+export interface Pulse {
+  /** All its metrics. */
+  snapshot(): Promise<Snapshot>
+  /** By how many milliseconds wazo-auth's clock is ahead of this machine's. */
+  aheadMs(): number
+}
+
 const PUSH_EVERY_MS = 1000
 
 export class WorkerLink {
   private readonly channel: Channel
   private readonly clock: Clock
   private handler: DrainHandler | null = null
-  private snapshot: (() => Promise<Snapshot>) | null = null
+  private pulse: Pulse | null = null
   private timer: Timer | null = null
   private finished = false
   /** Orders that came before there was someone to carry them out. */
@@ -83,9 +91,9 @@ export class WorkerLink {
     void this.send({ kind: 'missing', missing })
   }
 
-  /** Pushes the metrics now and every second. Also what tells the primary that this worker does not hang. */
-  pushMetrics(snapshot: () => Promise<Snapshot>): void {
-    this.snapshot = snapshot
+  /** Tells these now and every second, which also shows the primary that this worker does not hang. */
+  keepTelling(pulse: Pulse): void {
+    this.pulse = pulse
     void this.push()
   }
 
@@ -99,7 +107,7 @@ export class WorkerLink {
     if (this.finished) return
     this.finished = true
     this.timer?.cancel()
-    if (this.snapshot !== null) await this.send({ kind: 'metrics', snapshot: await this.snapshot() })
+    if (this.pulse !== null) await this.send({ kind: 'metrics', snapshot: await this.pulse.snapshot() })
     await this.send({ kind: 'drained' })
     this.channel.exit(0)
   }
@@ -119,9 +127,10 @@ export class WorkerLink {
 
   /** One after the other, so that a slow primary is not flooded. */
   private async push(): Promise<void> {
-    if (this.snapshot === null || this.finished) return
-    const snapshot = await this.snapshot()
+    if (this.pulse === null || this.finished) return
+    const snapshot = await this.pulse.snapshot()
     if (this.isFinished()) return
+    void this.send({ kind: 'clock', aheadMs: this.pulse.aheadMs() })
     await this.send({ kind: 'metrics', snapshot })
     this.timer = this.clock.after(PUSH_EVERY_MS, () => void this.push())
   }

@@ -26,8 +26,11 @@ export interface ConnectionOptions {
    * for a publisher, which must know what was sent.
    */
   readonly failFast?: boolean
-  /** Milliseconds after which an unanswered command fails; none unless given. */
-  readonly commandTimeoutMs?: number
+  /**
+   * Milliseconds of silence while an answer is due, after which the connection is given up and made anew: its
+   * other end may have vanished. No limit unless given.
+   */
+  readonly silentMsMax?: number
 }
 
 interface CommonOptions {
@@ -37,7 +40,7 @@ interface CommonOptions {
   readonly noDelay: boolean
   readonly autoResendUnfulfilledCommands: boolean
   readonly maxRetriesPerRequest: number | null
-  readonly commandTimeout?: number
+  readonly socketTimeout?: number
 }
 
 const CONNECT_TIMEOUT_MS = 3000
@@ -67,7 +70,7 @@ export class RedisFactory {
    * A connection that connects, and connects again, by itself; `role` names it in logs and metrics.
    * Errors of the connection are logged at a bounded rate and never thrown.
    */
-  create(role: string, { failFast = false, commandTimeoutMs }: ConnectionOptions = {}): RedisClient {
+  create(role: string, { failFast = false, silentMsMax }: ConnectionOptions = {}): RedisClient {
     const common: CommonOptions = {
       connectionName: `wazo-websocketd-${role}`,
       connectTimeout: this.options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
@@ -76,7 +79,7 @@ export class RedisFactory {
       autoResendUnfulfilledCommands: !failFast,
       // 0 rejects what was under way as soon as the connection closes; null never gives up.
       maxRetriesPerRequest: failFast ? 0 : null,
-      ...(commandTimeoutMs === undefined ? {} : { commandTimeout: commandTimeoutMs }),
+      ...(silentMsMax === undefined ? {} : { socketTimeout: silentMsMax }),
     }
     const { cluster } = this.options
     const client =

@@ -11,7 +11,7 @@ export function hashToken(token: string): TokenHash {
   return createHash('sha256').update(token).digest('hex') as TokenHash
 }
 
-/** The first 8 hex digits of a token's hash: what logs show of it. */
-export function tokenTag(token: string): string {
-  return hashToken(token).slice(0, TAG_DIGITS)
+/** The first 8 hex digits of a token's hash: what logs show of the token. */
+export function hashTag(hash: TokenHash): string {
+  return hash.slice(0, TAG_DIGITS)
 }

@@ -21,6 +21,17 @@ describe('clock of wazo-auth', () => {
     expect(offset.authTime(61_010, 0) - offset.authTime(1_010, 0)).to.equal(60_000)
   })
 
+  it('is uncertain by half a second at most: before any answer, after a single one, and a day after the last', () => {
+    const offset = new ClockOffset()
+    expect(offset.uncertainty(0)).to.equal(500)
+    offset.sample(header(EPOCH), 0, 2_000)
+    expect(offset.uncertainty(2_000)).to.equal(500)
+    for (let i = 2; i < 20; i++) offset.sample(header(EPOCH + i * 1_050), i * 1_050, i * 1_050 + 2)
+    const soon = offset.uncertainty(20_000)
+    expect(offset.uncertainty(20_000 + 60_000)).to.be.within(soon + 10, soon + 15)
+    expect(offset.uncertainty(86_400_000)).to.equal(500)
+  })
+
   it('ignores answers without a readable date', () => {
     const offset = new ClockOffset()
     offset.sample(undefined, 0, 1)
@@ -44,7 +55,10 @@ describe('clock of wazo-auth', () => {
             const stamped = sent + there
             now = stamped + back
             offset.sample(header(truth(stamped)), sent, now)
-            expect(Math.abs(offset.authTime(now, 0) - truth(now))).to.be.at.most(560)
+            const wrongBy = Math.abs(offset.authTime(now, 0) - truth(now))
+            expect(wrongBy).to.be.at.most(560)
+            // 500 is as far as it goes: a slow answer alone would be less certain.
+            expect(wrongBy).to.be.at.most(Math.max(offset.uncertainty(now), 500) + 40)
           }
         },
       ),
@@ -55,6 +69,7 @@ describe('clock of wazo-auth', () => {
     const offset = new ClockOffset()
     for (let i = 0; i < 20; i++) offset.sample(header(EPOCH + i * 1_050), i * 1_050, i * 1_050 + 2)
     expect(Math.abs(offset.authTime(20_000, 0) - EPOCH - 20_000)).to.be.below(40)
+    expect(offset.uncertainty(20_000)).to.be.within(Math.abs(offset.authTime(20_000, 0) - EPOCH - 20_000), 40)
   })
 
   it('does not believe a single answer that contradicts the others', () => {

@@ -19,6 +19,8 @@ export class Counts implements AuthMetrics {
   readonly requests: string[] = []
   shared = 0
   tokens = 0
+  /** Jobs of the expiry queue, by what became of them. */
+  readonly ofQueue: Record<string, number> = {}
 
   requested(result: string): void {
     this.requests.push(result)
@@ -30,5 +32,9 @@ export class Counts implements AuthMetrics {
 
   tracked(tokens: number): void {
     this.tokens = tokens
+  }
+
+  jobs(result: string, jobs: number): void {
+    this.ofQueue[result] = (this.ofQueue[result] ?? 0) + jobs
   }
 }

@@ -8,6 +8,7 @@ describe('the messages between primary and workers', () => {
       { kind: 'hello' },
       { kind: 'missing', missing: ['Redis'] },
       { kind: 'metrics', snapshot: [] },
+      { kind: 'clock', aheadMs: -3 },
       { kind: 'drained' },
       { kind: 'fatal', line: 'port in use', status: 1 },
     ]
@@ -25,6 +26,8 @@ describe('the messages between primary and workers', () => {
       { kind: 'missing', missing: [1] },
       { kind: 'missing' },
       { kind: 'metrics', snapshot: {} },
+      { kind: 'clock', aheadMs: null },
+      { kind: 'clock', aheadMs: Infinity },
       { kind: 'fatal', line: 1, status: 1 },
       { kind: 'drain', order: null },
       { kind: 'drain', order: { ratePerSecond: '1', timeoutMs: 1 } },

@@ -44,6 +44,7 @@ function setUp(size = 2) {
   const { logger } = fakeLog()
   const workers: FakeWorker[] = []
   const restarts: RestartReason[] = []
+  const ahead: number[] = []
   let running = -1
   let serving = -1
   const pool = new WorkerPool({
@@ -57,6 +58,7 @@ function setUp(size = 2) {
     drainRatePerSecond: 200,
     drainTimeoutMs: 30_000,
     store: new MetricStore(),
+    authAhead: (ms) => void ahead.push(ms),
     metrics: {
       workers: (n) => void (running = n),
       ready: (n) => void (serving = n),
@@ -68,7 +70,7 @@ function setUp(size = 2) {
   })
   pool.failed.catch(() => undefined)
   pool.start()
-  return { clock, pool, workers, restarts, running: () => running, serving: () => serving }
+  return { clock, pool, workers, restarts, ahead, running: () => running, serving: () => serving }
 }
 
 const settle = () => new Promise((resolve) => setImmediate(resolve))
@@ -98,6 +100,14 @@ describe('the pool of workers', () => {
     workers[2]!.say({ kind: 'hello' })
     expect(workers[2]!.sent).to.deep.equal([{ kind: 'setup', setup: { slot: 2 } }])
     expect(workers[0]!.sent).to.deep.equal([])
+  })
+
+  it("passes on what its workers know of wazo-auth's clock", () => {
+    const { workers, ahead } = setUp(2)
+    workers[0]!.say({ kind: 'clock', aheadMs: -300_000 })
+    workers[1]!.say({ kind: 'clock', aheadMs: 'soon' })
+    workers[1]!.say({ kind: 'clock', aheadMs: 12 })
+    expect(ahead).to.deep.equal([-300_000, 12])
   })
 
   it('ignores messages of others', () => {

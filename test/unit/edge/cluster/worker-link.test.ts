@@ -36,6 +36,7 @@ function setUp() {
 }
 
 const settle = () => new Promise((resolve) => setImmediate(resolve))
+const PULSE = { snapshot: () => Promise.resolve([]), aheadMs: () => 7 }
 const ORDER = { ratePerSecond: 100, timeoutMs: 30_000 }
 
 describe("the worker's link to the primary", () => {
@@ -58,16 +59,19 @@ describe("the worker's link to the primary", () => {
     ])
   })
 
-  it('pushes its metrics at once and every second', async () => {
+  it("tells its metrics and wazo-auth's clock at once and every second", async () => {
     const { channel, clock, link } = setUp()
-    link.pushMetrics(() => Promise.resolve([]))
+    link.keepTelling(PULSE)
     for (let i = 0; i < 3; i++) {
       await settle()
       clock.advance(1000)
     }
     await settle()
-    expect(channel.sent).to.have.length(4)
-    expect(channel.sent.every(({ kind }) => kind === 'metrics')).to.equal(true)
+    expect(channel.sent.filter(({ kind }) => kind === 'metrics')).to.have.length(4)
+    expect(channel.sent.filter(({ kind }) => kind === 'clock')).to.deep.equal(
+      Array.from({ length: 4 }, () => ({ kind: 'clock', aheadMs: 7 })),
+    )
+    expect(channel.sent).to.have.length(8)
   })
 
   it('passes the orders of the primary on, also those that came too early', () => {
@@ -82,11 +86,11 @@ describe("the worker's link to the primary", () => {
 
   it('sends its last metrics before it ends with status 0', async () => {
     const { channel, clock, link } = setUp()
-    link.pushMetrics(() => Promise.resolve([]))
+    link.keepTelling(PULSE)
     await settle()
     await link.finish()
     await link.finish()
-    expect(channel.sent.map(({ kind }) => kind)).to.deep.equal(['metrics', 'metrics', 'drained'])
+    expect(channel.sent.map(({ kind }) => kind)).to.deep.equal(['clock', 'metrics', 'metrics', 'drained'])
     expect(channel.exits).to.deep.equal([0])
     expect(clock.pending).to.equal(0)
   })

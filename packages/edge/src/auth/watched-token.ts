@@ -1,0 +1,216 @@
+import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
+import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
+import { hashTag, type TokenHash } from '@wazo-websocketd/shared/runtime/token-hash'
+import type { Logger } from 'pino'
+import type { ExpirySource, TokenHolder } from '../session/ports.js'
+import type { ExpiryJob } from './expiry-job.js'
+import type { RecheckRule } from './recheck-rule.js'
+import { WHEEL_LATE_MS_MAX, type TimerWheel } from './timer-wheel.js'
+
+/** No session outlives its token by more, whatever has failed. */
+const OUTLIVES_MS_MAX = 2_000
+/** The queue is given at least so long before the backstop acts. */
+const BACKSTOP_MS = 1_500
+/** A notice that this worker's clock finds early by more is checked first. */
+const EARLY_MAX_MS = 1_000
+/** A check whose notice has not come by then was lost. */
+const OVERDUE_MS = 30_000
+const RETRY_FIRST_MS = 1_000
+const RETRY_MAX_MS = 32_000
+/** Of all workers that have just checked a token, the first one adds the next job; the job that told them is gone by then. */
+const NEXT_JOB_MIN_MS = 1_000
+const NEXT_JOB_SPREAD_MS = 2_000
+
+/** What the watched tokens of a worker share. */
+export interface WatchContext {
+  /** Asks wazo-auth afresh. Never rejects. */
+  readonly ask: (token: TokenId) => Promise<Verdict>
+  readonly rule: RecheckRule
+  /** wazo-auth's time, milliseconds of Unix time. */
+  readonly authTime: () => number
+  /** By how much `authTime` may be wrong, milliseconds. */
+  readonly uncertainty: () => number
+  readonly wheel: TimerWheel
+  /** Sets the cluster's timer for a token. Must not throw. */
+  readonly add: (job: ExpiryJob) => void
+  readonly random: () => number
+  readonly log: Pick<Logger, 'debug'>
+}
+
+/** One holder, with the rights that it knows of. */
+interface Watch {
+  readonly holder: TokenHolder
+  details: TokenDetails
+}
+
+/** A live token: who holds it, when it is looked at next, and when it ends at the latest. */
+export class WatchedToken {
+  readonly hash: TokenHash
+  private readonly context: WatchContext
+  private readonly token: TokenId
+  private readonly watches = new Set<Watch>()
+  private readonly over: () => void
+  private expiresAt: number
+  private isOver = false
+  private checking = false
+  private failures = 0
+  /** What the cluster's timer is to have for this token; null once it has rung. */
+  private job: ExpiryJob | null = null
+  private expiry: Timer | null = null
+  private check: Timer | null = null
+  private adding: Timer | null = null
+
+  /** `over` is called once, when the token has no holder any more. */
+  constructor(context: WatchContext, hash: TokenHash, details: TokenDetails, over: () => void) {
+    this.context = context
+    this.hash = hash
+    this.token = details.token
+    this.expiresAt = details.expiresAt
+    this.over = over
+    this.setBackstop()
+    this.plan(context.authTime())
+    if (this.job !== null) context.add(this.job)
+  }
+
+  /** The job that has to be in the queue, if any. */
+  get pendingJob(): ExpiryJob | null {
+    return this.adding === null ? this.job : null
+  }
+
+  /** Another holder; stopping the last one ends the watch. */
+  hold(details: TokenDetails, holder: TokenHolder): { stop(): void } {
+    const watch: Watch = { holder, details }
+    this.watches.add(watch)
+    this.moveExpiry(details.expiresAt)
+    return {
+      stop: () => {
+        if (this.watches.delete(watch) && this.watches.size === 0) this.stop()
+      },
+    }
+  }
+
+  /** Somebody says that this token is to be checked now. */
+  recheck(source: ExpirySource): void {
+    void this.ask(source)
+  }
+
+  /** The queue says that this token has expired; believed unless it is clearly early. */
+  expired(): void {
+    const { authTime, uncertainty, wheel } = this.context
+    const end = this.expiresAt + uncertainty()
+    const now = authTime()
+    if (this.expiresAt - now > EARLY_MAX_MS) this.recheck('queue')
+    else if (now >= end) this.end('queue', 'expired')
+    else {
+      this.expiry?.cancel()
+      this.expiry = wheel.schedule(end, () => this.end('queue', 'expired'))
+    }
+  }
+
+  /** Ends the watch without a word; idempotent. */
+  stop(): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.expiry?.cancel()
+    this.check?.cancel()
+    this.adding?.cancel()
+    this.over()
+  }
+
+  private setBackstop(): void {
+    const { uncertainty, wheel } = this.context
+    const after = Math.min(BACKSTOP_MS, OUTLIVES_MS_MAX - uncertainty() - WHEEL_LATE_MS_MAX)
+    this.expiry?.cancel()
+    this.expiry = wheel.schedule(this.expiresAt + after, () => this.end('backstop', 'expired'))
+  }
+
+  /** Sets when the token is looked at next, by the rule, counted from `from`. */
+  private plan(from: number): void {
+    const { rule, uncertainty, wheel } = this.context
+    const { hash, expiresAt } = this
+    const at = from + rule(expiresAt - from)
+    const isExpiry = at >= expiresAt
+    this.job = { hash, expiresAt, dueAt: isExpiry ? expiresAt + uncertainty() : at }
+    this.check?.cancel()
+    this.check = isExpiry ? null : wheel.schedule(at + OVERDUE_MS, () => this.recheck('backstop'))
+  }
+
+  /** Adds the job a little later: the one that rang is still being finished. */
+  private addSoon(): void {
+    const { authTime, random, wheel } = this.context
+    const now = authTime()
+    const left = (this.job?.dueAt ?? now) - now
+    const delay = Math.min(NEXT_JOB_MIN_MS + random() * NEXT_JOB_SPREAD_MS, left / 2)
+    this.adding?.cancel()
+    this.adding = wheel.schedule(now + delay, () => {
+      this.adding = null
+      if (this.job !== null) this.context.add(this.job)
+    })
+  }
+
+  private async ask(source: ExpirySource): Promise<void> {
+    if (this.checking) return
+    this.checking = true
+    this.job = null
+    const from = this.context.authTime()
+    const verdict = await this.context.ask(this.token)
+    this.checking = false
+    if (this.isOver) return
+    switch (verdict.kind) {
+      case 'valid':
+        this.stillValid(verdict.details, from)
+        break
+      case 'unavailable':
+        this.askAgain(source)
+        break
+      default:
+        this.end(source, this.context.authTime() >= this.expiresAt ? 'expired' : 'refused')
+    }
+  }
+
+  private stillValid(details: TokenDetails, from: number): void {
+    this.failures = 0
+    this.moveExpiry(details.expiresAt)
+    this.plan(from)
+    this.addSoon()
+    for (const watch of this.watches) {
+      const known = watch.details
+      watch.details = details
+      if (!sameRights(known, details)) watch.holder.renewed(details)
+    }
+  }
+
+  private askAgain(source: ExpirySource): void {
+    const { authTime, wheel } = this.context
+    const delay = Math.min(RETRY_FIRST_MS * 2 ** this.failures, RETRY_MAX_MS)
+    if (delay < RETRY_MAX_MS) this.failures++
+    this.check?.cancel()
+    this.check = wheel.schedule(authTime() + delay, () => this.recheck(source))
+  }
+
+  private moveExpiry(expiresAt: number): void {
+    if (expiresAt === this.expiresAt) return
+    this.expiresAt = expiresAt
+    this.setBackstop()
+  }
+
+  private end(source: ExpirySource, why: 'expired' | 'refused'): void {
+    const watches = [...this.watches]
+    const { hash } = this
+    this.watches.clear()
+    this.stop()
+    this.context.log.debug({ tokenHash: hashTag(hash), source, why, sessions: watches.length }, 'token ended')
+    for (const { holder } of watches) holder.ended(source, why)
+  }
+}
+
+function sameRights(a: TokenDetails, b: TokenDetails): boolean {
+  return (
+    a.sessionUuid === b.sessionUuid &&
+    a.userUuid === b.userUuid &&
+    a.tenantUuid === b.tenantUuid &&
+    a.admin === b.admin &&
+    a.acl.length === b.acl.length &&
+    a.acl.every((pattern, i) => pattern === b.acl[i])
+  )
+}

@@ -1,0 +1,230 @@
+/** A cluster on one machine: real brokers, wazo-auth's stand-in, any number of ingests and edge hosts as processes. */
+import { Redis } from 'ioredis'
+import { startAuth } from '../../support/auth.mjs'
+import { connect, type Client, type ConnectOptions } from '../../support/client.js'
+import { freePort } from '../../support/port.mjs'
+import { startProgram, type Program } from '../../support/program.mjs'
+import { openPublisher, type Publisher } from '../../support/publish.js'
+import { sharedRabbit } from '../../support/rabbitmq.mjs'
+import { startRedis } from '../../support/redis.mjs'
+import { waitFor } from '../../support/wait.mjs'
+
+export type Auth = Awaited<ReturnType<typeof startAuth>>
+export type Token = ReturnType<Auth['mint']>
+export type Server = Awaited<ReturnType<typeof startRedis>>
+
+const READY_MS_MAX = 40_000
+
+/** One process of the edge with its workers: what a host would run. */
+export interface EdgeHost {
+  readonly program: Program
+  readonly url: string
+  readonly adminPort: number
+  /** The sum of a metric over all label values that match, from /metrics. */
+  metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>
+  /** Pids of the workers that serve now, by the log. */
+  workerPids(): number[]
+}
+
+export interface ClusterOptions {
+  /** Name of the virtual host of RabbitMQ. */
+  readonly name: string
+  readonly edges?: number
+  readonly ingests?: number
+  /** Of each edge. */
+  readonly workers?: number
+  /** Merged over the configuration, section by section. */
+  readonly config?: Readonly<Record<string, unknown>>
+  /** Environment of the edges. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Arguments of redis-server. */
+  readonly redis?: readonly string[]
+}
+
+type Config = Record<string, unknown>
+
+export class Cluster {
+  readonly auth: Auth
+  readonly publisher: Publisher
+  readonly edges: EdgeHost[] = []
+  readonly ingests: Program[] = []
+  redis: Server
+  private readonly config: Config
+  private readonly options: ClusterOptions
+  private dealt = 0
+
+  private constructor(
+    options: ClusterOptions,
+    redis: Server,
+    auth: Auth,
+    publisher: Publisher,
+    config: Config,
+  ) {
+    this.options = options
+    this.redis = redis
+    this.auth = auth
+    this.publisher = publisher
+    this.config = config
+  }
+
+  /** Starts everything; resolves when every worker serves. */
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const [redis, auth, rabbit] = await Promise.all([
+      startRedis({ args: [...(options.redis ?? [])] }),
+      startAuth(),
+      sharedRabbit(),
+    ])
+    const amqpUrl = await rabbit.vhost(options.name)
+    const publisher = await openPublisher(amqpUrl)
+    const cluster = new Cluster(
+      options,
+      redis,
+      auth,
+      publisher,
+      configuration(options, redis.url, auth, amqpUrl),
+    )
+    try {
+      await Promise.all([
+        ...Array.from({ length: options.ingests ?? 1 }, () => cluster.startIngest()),
+        ...Array.from({ length: options.edges ?? 2 }, () => cluster.startEdge()),
+      ])
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
+    return cluster
+  }
+
+  async startIngest(): Promise<Program> {
+    const port = await freePort()
+    const ingest = await startProgram('ingest', {
+      config: merge(this.config, { metrics: { ingest_port: port } }),
+    })
+    this.ingests.push(ingest)
+    await ingest.ready(port, READY_MS_MAX)
+    return ingest
+  }
+
+  async startEdge(overrides: Config = {}, env: Readonly<Record<string, string>> = {}): Promise<EdgeHost> {
+    const [port, adminPort] = [await freePort(), await freePort()]
+    const config = merge(
+      merge(this.config, { websocket: { port }, metrics: { edge_port: adminPort } }),
+      overrides,
+    )
+    const program = await startProgram('edge', { config, env: { ...this.options.env, ...env } })
+    const edge = edgeHost(program, port, adminPort)
+    this.edges.push(edge)
+    await program.ready(adminPort, READY_MS_MAX)
+    await waitFor(async () => (await edge.metric('workers_ready')) === Number(config['process_workers']), {
+      timeoutMs: READY_MS_MAX,
+      everyMs: 50,
+      what: 'every worker to serve',
+    })
+    return edge
+  }
+
+  /** A client of the edges in turn, or of one of them. */
+  connect(token: string, options: ConnectOptions = {}, edge?: EdgeHost): Client {
+    const to = edge ?? this.edges[this.dealt++ % this.edges.length]!
+    return connect(to.url, { token, version: 2, ...options })
+  }
+
+  /** Deletes a token at wazo-auth, which says so on the bus unless `event` is false. */
+  async deleteToken(token: Token, { event = true } = {}): Promise<void> {
+    this.auth.delete(token.token)
+    if (event) await this.publisher.publishSessionDeleted(token)
+  }
+
+  /** The sum of a metric over all edges. */
+  async metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number> {
+    const each = await Promise.all(this.edges.map((edge) => edge.metric(name, labels)))
+    return each.reduce((sum, value) => sum + value, 0)
+  }
+
+  /** A connection of one's own to Redis. */
+  openRedis(): Redis {
+    return new Redis(this.redis.url)
+  }
+
+  logs(): string {
+    return [...this.edges.map(({ program }) => program), ...this.ingests]
+      .map((program) => program.logs())
+      .join('\n')
+  }
+
+  async stop(): Promise<void> {
+    const programs = [...this.edges.map(({ program }) => program), ...this.ingests]
+    for (const program of programs) program.killGroup('SIGCONT')
+    await this.publisher.close()
+    await Promise.all(programs.map((program) => program.stop('SIGTERM', 5_000)))
+    await Promise.all([this.redis.stop(), this.auth.stop()])
+  }
+}
+
+function edgeHost(program: Program, port: number, adminPort: number): EdgeHost {
+  return {
+    program,
+    adminPort,
+    url: `ws://127.0.0.1:${port}`,
+    async metric(name, labels = {}) {
+      const response = await fetch(`http://127.0.0.1:${adminPort}/metrics`)
+      const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`)
+      let sum = 0
+      for (const line of (await response.text()).split('\n')) {
+        const [, found, labelled = '', value] = /^websocketd_(\w+)(\{[^}]*\})? (\S+)$/.exec(line) ?? []
+        if (found === name && wanted.every((each) => labelled.includes(each))) sum += Number(value)
+      }
+      return sum
+    },
+    workerPids() {
+      const pids = new Set<number>()
+      for (const line of program.logs().split('\n')) {
+        const [, pid] = /"workerPid":(\d+)/.exec(line) ?? []
+        if (pid === undefined) continue
+        if (line.includes('worker started')) pids.add(Number(pid))
+        else if (line.includes('worker ended')) pids.delete(Number(pid))
+      }
+      return [...pids]
+    },
+  }
+}
+
+function configuration(
+  { workers = 2, config = {} }: ClusterOptions,
+  redisUrl: string,
+  auth: Auth,
+  amqpUrl: string,
+) {
+  const bus = new URL(amqpUrl)
+  const base: Config = {
+    process_workers: workers,
+    auth: {
+      host: auth.host,
+      port: auth.port,
+      prefix: null,
+      username: auth.serviceId,
+      password: auth.serviceKey,
+      key_file: null,
+    },
+    bus: {
+      host: bus.hostname,
+      port: Number(bus.port),
+      username: bus.username,
+      password: bus.password,
+      vhost: bus.pathname.slice(1),
+    },
+    redis: { url: redisUrl },
+  }
+  return merge(base, config)
+}
+
+function merge(base: Config, over: Readonly<Record<string, unknown>>): Config {
+  const merged: Config = { ...base }
+  for (const [key, value] of Object.entries(over))
+    merged[key] = isMapping(value) && isMapping(merged[key]) ? { ...merged[key], ...value } : value
+  return merged
+}
+
+function isMapping(value: unknown): value is Config {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
