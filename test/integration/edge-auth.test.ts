@@ -1,8 +1,5 @@
 import { AuthClient, type AuthClientOptions } from '@wazo-websocketd/edge/auth/client'
 import { ClockOffset } from '@wazo-websocketd/edge/auth/clock-offset'
-import { Lookups } from '@wazo-websocketd/edge/auth/lookup'
-import { staticRule } from '@wazo-websocketd/edge/auth/recheck-rule'
-import { TokenWatcher } from '@wazo-websocketd/edge/auth/token-watch'
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
 import { expect } from 'chai'
@@ -209,38 +206,5 @@ describe('wazo-auth, asked over real HTTP', function () {
     ]
     expect(said.join()).not.to.match(/canary/)
     expect(said[1]).to.match(/unavailable.*UND_ERR_SOCKET/)
-  })
-
-  it('shares, bounds and re-checks through look-ups and watch, up to the expiry', async () => {
-    const made = client()
-    const authTime = (): number => offset.authTime(clock.monotonic(), Date.now())
-    const limits = { inFlightMax: 4, waitingMax: 10, totalMs: 2_000 }
-    const lookups = new Lookups({ source: made, clock, metrics: counts, authTime, ...limits })
-    const rule = staticRule(700)
-    const ask = (token: TokenId): Promise<Verdict> => lookups.lookupFresh(token)
-    const watcher = new TokenWatcher({ ask, rule, clock, authTime, metrics: counts })
-    opened.push(() => watcher.stop())
-    const [short, deleted] = [auth.mint({ expiresInMs: 2_500 }), auth.mint()]
-    const from = Date.now()
-    const ended: Record<string, { what: string; after: number }> = {}
-    for (const { token } of [short, deleted]) {
-      const verdicts = await Promise.all([1, 2, 3].map(() => lookups.lookup(token as TokenId)))
-      for (const verdict of verdicts) {
-        if (verdict.kind !== 'valid') throw new Error('not valid')
-        watcher.watch(verdict.details, {
-          ended: (source, why) => (ended[token] = { what: `${source} ${why}`, after: Date.now() - from }),
-          renewed: () => undefined,
-        })
-      }
-    }
-    expect(auth.requests().lookups).to.equal(2)
-    await sleep(300)
-    auth.delete(deleted.token)
-    await sleep(1_100)
-    expect(ended[deleted.token]?.what).to.equal('queue refused')
-    auth.set({ mode: 'down' })
-    await sleep(3_200)
-    expect(ended[short.token]?.what).to.equal('backstop expired')
-    expect(ended[short.token]?.after).to.be.within(2_450, 4_500)
   })
 })
