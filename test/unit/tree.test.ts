@@ -21,7 +21,6 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/config.test.ts': [
     'shared/runtime/cli',
     'shared/runtime/config/checks',
-    'shared/runtime/config/defaults',
     'shared/runtime/config/error',
     'shared/runtime/config/limits',
     'shared/runtime/config/load',

@@ -44,10 +44,4 @@ export class DecisionMemo {
     this.young.set(key, decision)
     this.characters += cost
   }
-
-  clear(): void {
-    this.young.clear()
-    this.old.clear()
-    this.characters = 0
-  }
 }

@@ -136,10 +136,9 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   }
 
   renewed(details: TokenDetails): void {
-    const before = this.owner
-    if (this.released || before === null) return
+    if (this.released || this.owner === null) return
     this.credentials.identify(details)
-    this.membership.identified(before, false, () => undefined)
+    this.membership.identified(false, () => undefined)
   }
 
   /** Ends the session for a reason outside of it; idempotent. */
@@ -221,10 +220,9 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
 
   /** A renewal succeeded: token, identity and ACL change at once. */
   private adopt(details: TokenDetails): void {
-    const before = this.identity
     this.deadline.cancel()
     this.credentials.adopt(details)
-    this.membership.identified(before, true, () => this.effects.run(this.session.adopted(this.now())))
+    this.membership.identified(true, () => this.effects.run(this.session.adopted(this.now())))
   }
 
   /** Gives everything back but the place in the roster, which the socket keeps until it is gone. */

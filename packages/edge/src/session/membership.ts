@@ -1,5 +1,5 @@
 import { partitionOf, type BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Identity, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Bus, Hold } from '../bus/ports.js'
 import type { Recipient } from '../route/recipient.js'
 import { partitionsFor, type Partitioning } from './partitions.js'
@@ -59,9 +59,9 @@ export class Membership {
    * The identity was replaced. Calls `live` when the session is live for the new one; that is at once
    * when it needs no other partitions. `verified`: the suspension, if any, is over.
    */
-  identified(old: Identity, verified: boolean, live: () => void): void {
+  identified(verified: boolean, live: () => void): void {
     if (this.left) return
-    if (this.registered) this.side.registry.identified(this.participant, old)
+    if (this.registered) this.side.registry.identified(this.participant)
     if (verified) this.suspended = false
     const joining = this.waiters.length > 0
     if (this.hold === null && !joining) {

@@ -1,7 +1,7 @@
 /** What a session needs of the outside world. Nothing here knows of sockets, Redis or HTTP. */
 import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Identity, TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
+import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { Recipient } from '../route/recipient.js'
 
@@ -68,7 +68,7 @@ export interface SessionRegistry {
   /** `name` has just joined the recipient's subscriptions. */
   subscribed(recipient: Recipient, name: string): void
   /** The recipient's identity has just been replaced. */
-  identified(recipient: Recipient, oldIdentity: Identity): void
+  identified(recipient: Recipient): void
 }
 
 /** Judges one event for one session that reads the log by itself. */

@@ -10,7 +10,7 @@
  *   - `fingerprint` 16 hex digits: the first 8 bytes of SHA-256 over the body of the message at `head`
  *   - `stream`      name of the RabbitMQ stream that the offsets belong to
  *   - `partitions`  decimal count of partitions of this numbering
- * - `log`, a stream. One entry per batch, with the id `<last>-1` (`last` being the batch's last offset)
+ * - `log`, a stream. One entry per batch, with the id `<last>-1` (`last` being the batch's last offset; `0-0` is not a valid id)
  *   and the one field `b`: the bytes of `encodeBatch`, with `prev` and `last` inside.
  *   `XRANGE log <cursor + 1> + COUNT n` therefore gives the batches that reach above a cursor. The log is
  *   trimmed from the old end; seeding and a new epoch empty it.
@@ -42,11 +42,6 @@ export const META = {
 
 /** The only field of a log entry. */
 export const LOG_FIELD = 'b'
-
-/** The id of the log entry of a batch that ends at `last`; `-1`, because `0-0` is not a valid id. */
-export function logId(last: number): string {
-  return `${last}-1`
-}
 
 /**
  * The one compare-and-set by which events enter Redis: "my batch follows `prev` in `epoch`".

@@ -240,8 +240,8 @@ export class FakeRegistry {
     this.calls.push(`subscribed ${name}`)
   }
 
-  identified(recipient: Recipient, oldIdentity: { tenantUuid: string }): void {
-    this.calls.push(`identified ${oldIdentity.tenantUuid} -> ${recipient.identity.tenantUuid}`)
+  identified(recipient: Recipient): void {
+    this.calls.push(`identified ${recipient.identity.tenantUuid}`)
   }
 
   permits(recipient: Recipient, event: BusEvent): boolean {

@@ -25,14 +25,6 @@ export function authUrl(auth: Pick<Config['auth'], 'host' | 'port' | 'https' | '
   return `${auth.https ? 'https' : 'http'}://${bracketed(auth.host)}:${auth.port}${prefix === '' ? '' : `/${prefix}`}`
 }
 
-/** The broker's address with user, password and vhost percent-encoded. Holds a secret: log `maskedUrl` of it. */
-export function busUrl(
-  bus: Pick<Config['bus'], 'host' | 'port' | 'username' | 'password' | 'vhost'>,
-): string {
-  const credentials = `${encodeURIComponent(bus.username)}:${encodeURIComponent(bus.password)}`
-  return `amqp://${credentials}@${bracketed(bus.host)}:${bus.port}/${encodeURIComponent(bus.vhost)}`
-}
-
 /** The same url with its password masked. */
 export function maskedUrl(url: string): string {
   if (!URL.canParse(url)) return MASK

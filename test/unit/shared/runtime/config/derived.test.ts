@@ -1,25 +1,19 @@
-import { defaultConfig } from '@wazo-websocketd/shared/runtime/config/defaults'
 import {
   authTryMs,
   authUrl,
-  busUrl,
   effectiveLogLevel,
   maskedUrl,
   workerCount,
 } from '@wazo-websocketd/shared/runtime/config/derived'
+import { resolve } from '@wazo-websocketd/shared/runtime/config/resolve'
 import { expect } from 'chai'
 import { availableParallelism } from 'node:os'
 
-const config = defaultConfig()
+const { config } = resolve(new Map())
 
 describe('what follows from the configuration', () => {
-  it('encodes every part of the address of the bus', () => {
-    const url = busUrl({ host: 'rabbit', port: 5672, username: 'a@b', password: 'p/w:d?#', vhost: '/wazo x' })
-    expect(url).to.equal('amqp://a%40b:p%2Fw%3Ad%3F%23@rabbit:5672/%2Fwazo%20x')
-  })
-
   it('puts an IPv6 address in brackets', () => {
-    expect(busUrl({ ...config.bus, host: '::1' })).to.equal('amqp://guest:guest@[::1]:5672/%2F')
+    expect(authUrl({ ...config.auth, host: '::1' })).to.equal('http://[::1]:80/api/auth')
   })
 
   it('joins the address of wazo-auth with its prefix', () => {

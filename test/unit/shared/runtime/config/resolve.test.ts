@@ -1,4 +1,3 @@
-import { defaultConfig } from '@wazo-websocketd/shared/runtime/config/defaults'
 import { resolve } from '@wazo-websocketd/shared/runtime/config/resolve'
 import { configSchema } from '@wazo-websocketd/shared/runtime/config/schema'
 import { environmentTree } from '@wazo-websocketd/shared/runtime/config/environment'
@@ -11,7 +10,7 @@ const fromEnvironment = (name: string, value: string) =>
 
 describe('the effective configuration', () => {
   it('has the documented defaults', () => {
-    const config = defaultConfig()
+    const { config } = resolve(new Map())
     expect(config).to.deep.include({
       uuid: null,
       debug: false,
