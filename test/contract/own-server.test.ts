@@ -47,6 +47,14 @@ describe('contract 1, 4, 6: a server for an old Wazo in Tokyo that restricts ori
     expect(await reader.received()).to.deep.equal(events.map(({ body }) => body))
   })
 
+  it('C4.17: tokens need not have a tenant', async () => {
+    await own().target.auth.set('no-tenant')
+    const reader = await own().target.read(['foo'], { acl: ['websocketd', 'events.foo'] })
+    const event = wazoEvent({ name: 'foo', acl: 'events.foo', tenant: randomUUID() })
+    await own().target.bus.publish(event)
+    expect(await reader.received()).to.deep.equal([event.body])
+  })
+
   it('C4.17: name, origin and ACL still are', async () => {
     const reader = await own().target.read(['foo'], { acl: ['websocketd', 'events.foo'] })
     await own().target.bus.publish(

@@ -39,6 +39,7 @@ describe('wazo-auth, asked over real HTTP', function () {
       tryMs: 500,
       connectionsMax: 4,
       aclLimits: { patternsMax: 5000, patternBytesMax: 512 },
+      tenantless: false,
       clock,
       offset,
       metrics: counts,
@@ -195,6 +196,16 @@ describe('wazo-auth, asked over real HTTP', function () {
     expect(() => client({ verifyCertificate: join(dir, 'none.pem') })).to.throw(
       /^auth\.verify_certificate: cannot read .*none\.pem: ENOENT$/,
     )
+  })
+
+  it('takes tokens without a tenant on an old Wazo only', async () => {
+    auth.set({ mode: 'no-tenant' })
+    const credentials = { username: auth.serviceId, password: auth.serviceKey }
+    const old = client({ tenantless: true })
+    expect(await lookup(auth.mint().token, old)).to.have.nested.property('details.tenantUuid', '')
+    expect(await old.createToken(credentials)).to.have.nested.property('token.tenantUuid', '')
+    expect(await lookup(auth.mint().token)).to.deep.equal({ kind: 'unavailable' })
+    expect(await client().createToken(credentials)).to.have.property('kind', 'unavailable')
   })
 
   it('lets no token and no password into what it says', async () => {

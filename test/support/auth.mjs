@@ -21,7 +21,7 @@ const SLOW_MS = 30_000
 const BODY_CHARACTERS_MAX = 1 << 20
 
 /**
- * @typedef {'ok' | 'down' | 'slow' | '500' | 'garbage' | 'no-metadata'} Mode
+ * @typedef {'ok' | 'down' | 'slow' | '500' | 'garbage' | 'no-metadata' | 'no-tenant'} Mode
  * @typedef {object} Settings
  * @property {Mode} [mode]
  * @property {number} [delayMs] before every answer; mode `slow` waits 30 s unless it is set
@@ -291,7 +291,10 @@ function lookUp(state, id, scope, request, response) {
  */
 function sendToken({ settings }, token, response) {
   const { metadata, ...rest } = describeToken(token, settings.clockSkewMs)
-  send(response, 200, { data: settings.mode === 'no-metadata' ? rest : { ...rest, metadata } })
+  const { tenant_uuid: _, ...tenantless } = metadata
+  /** @type {Partial<Record<Mode, object>>} */
+  const odd = { 'no-metadata': rest, 'no-tenant': { ...rest, metadata: tenantless } }
+  send(response, 200, { data: odd[settings.mode] ?? { ...rest, metadata } })
 }
 
 /**

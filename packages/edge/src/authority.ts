@@ -47,6 +47,7 @@ export class Authority {
       // One more, so that the service's own token never waits behind look-ups.
       connectionsMax: inFlightMax + 1,
       aclLimits: { patternsMax: limits.acl_patterns_per_token, patternBytesMax: limits.acl_pattern_bytes },
+      tenantless: config.bus.access_scope === 'acl',
       clock,
       offset,
       metrics,

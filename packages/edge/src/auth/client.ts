@@ -27,6 +27,8 @@ export interface AuthClientOptions {
   /** Connections, and so requests under way, at most. */
   readonly connectionsMax: number
   readonly aclLimits: AclLimits
+  /** Whether tokens may have no tenant: an old Wazo. */
+  readonly tenantless: boolean
   readonly clock: Clock
   readonly offset: ClockOffset
   readonly metrics: AuthMetrics
@@ -107,7 +109,7 @@ export class AuthClient {
       return { kind: 'unavailable', why: answer.why }
     }
     if (answer.kind === 'too-big' || answer.status !== 200) return this.notCreated(answer, since)
-    const token = parseServiceToken(answer.body)
+    const token = parseServiceToken(answer.body, this.options.tenantless)
     this.count(token === null ? 'garbage' : 'valid', since)
     if (token === null) return { kind: 'unavailable', why: 'its answer is not understood' }
     return { kind: 'created', token }
@@ -135,7 +137,7 @@ export class AuthClient {
       headers: { accept: 'application/json' },
       timeoutMs: Math.max(1, Math.min(this.options.tryMs, leftMs)),
     })
-    const tried = judge(token, done.answer, this.options.aclLimits)
+    const tried = judge(token, done.answer, this.options)
     this.count(tried.result, done.since)
     return tried
   }
@@ -153,7 +155,11 @@ export class AuthClient {
   }
 }
 
-function judge(token: TokenId, answer: Answer, aclLimits: AclLimits): Try {
+function judge(
+  token: TokenId,
+  answer: Answer,
+  { aclLimits, tenantless }: Pick<AuthClientOptions, 'aclLimits' | 'tenantless'>,
+): Try {
   if (answer.kind === 'failed')
     return { verdict: UNAVAILABLE, again: true, result: answer.timedOut ? 'timeout' : 'network' }
   if (answer.kind === 'too-big')
@@ -165,7 +171,7 @@ function judge(token: TokenId, answer: Answer, aclLimits: AclLimits): Try {
     return { verdict: UNAVAILABLE, again: true, result: 'server-error' }
   // Not about the token: a wrong address, a proxy that wants credentials. Asking again changes nothing.
   if (status !== 200) return { verdict: UNAVAILABLE, again: false, result: 'refused' }
-  const details = parseTokenAnswer(token, body)
+  const details = parseTokenAnswer(token, body, tenantless)
   if (details === null) return { verdict: UNAVAILABLE, again: true, result: 'garbage' }
   const limit = aclExcess(details.acl, aclLimits)
   if (limit !== null) return { verdict: { kind: 'oversized', limit }, again: false, result: 'valid' }

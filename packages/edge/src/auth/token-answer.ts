@@ -1,5 +1,5 @@
 /** What wazo-auth answers about a token, checked field by field (contract, section 6). Pure. */
-import type { TokenDetails, TokenId } from '@wazo-websocketd/shared/domain/identity'
+import { NO_TENANT, type TokenDetails, type TokenId } from '@wazo-websocketd/shared/domain/identity'
 
 const PURPOSES_OF_ADMINS: ReadonlySet<unknown> = new Set(['external_api', 'internal'])
 const UTC = /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:Z|[+]00:00)?$/
@@ -11,15 +11,19 @@ export interface ServiceToken {
   readonly expiresAt: number
 }
 
-/** The details in the JSON text `body`, or null when it is anything but a complete answer. */
-export function parseTokenAnswer(token: TokenId, body: string): TokenDetails | null {
+/**
+ * The details in the JSON text `body`, or null when it is anything but a complete answer.
+ * @param tenantless whether an answer is complete without a tenant: an old Wazo knows none
+ */
+export function parseTokenAnswer(token: TokenId, body: string, tenantless: boolean): TokenDetails | null {
   const data = dataOf(body)
   const metadata = data?.['metadata']
   if (data === undefined || !isObject(metadata)) return null
   const { session_uuid: sessionUuid, acl, utc_expires_at: expiry } = data
-  const { uuid: userUuid, tenant_uuid: tenantUuid, purpose, admin } = metadata
+  const { uuid: userUuid, purpose, admin } = metadata
+  const tenantUuid = tenantOf(metadata, tenantless)
   const expiresAt = parseUtc(expiry)
-  if (!isName(sessionUuid) || !isName(userUuid) || !isName(tenantUuid)) return null
+  if (!isName(sessionUuid) || !isName(userUuid) || tenantUuid === null) return null
   if (!isTexts(acl) || expiresAt === null) return null
   return {
     token,
@@ -33,13 +37,13 @@ export function parseTokenAnswer(token: TokenId, body: string): TokenDetails | n
 }
 
 /** Tenant and expiry in the answer to the creation of a token, or null when they are not in it. */
-export function parseServiceToken(body: string): ServiceToken | null {
+export function parseServiceToken(body: string, tenantless: boolean): ServiceToken | null {
   const data = dataOf(body)
   const metadata = data?.['metadata']
   if (data === undefined || !isObject(metadata)) return null
-  const tenantUuid = metadata['tenant_uuid']
+  const tenantUuid = tenantOf(metadata, tenantless)
   const expiresAt = parseUtc(data['utc_expires_at'])
-  return isName(tenantUuid) && expiresAt !== null ? { tenantUuid, expiresAt } : null
+  return tenantUuid !== null && expiresAt !== null ? { tenantUuid, expiresAt } : null
 }
 
 /**
@@ -61,6 +65,11 @@ export function parseUtc(value: unknown): number | null {
   )
     return null
   return date.getTime() + Number((match[7] ?? '').slice(0, 3).padEnd(3, '0'))
+}
+
+function tenantOf({ tenant_uuid: tenant }: Record<string, unknown>, tenantless: boolean): string | null {
+  if (isName(tenant)) return tenant
+  return tenantless && (tenant === undefined || tenant === null) ? NO_TENANT : null
 }
 
 function dataOf(body: string): Record<string, unknown> | undefined {

@@ -28,7 +28,7 @@ export interface TokenDetails {
   readonly sessionUuid: string
   /** `metadata.uuid`. */
   readonly userUuid: string
-  /** `metadata.tenant_uuid`. */
+  /** `metadata.tenant_uuid`, or `NO_TENANT`. */
   readonly tenantUuid: string
   /** `metadata.admin` is true, or `metadata.purpose` is `external_api` or `internal`. */
   readonly admin: boolean
@@ -36,6 +36,9 @@ export interface TokenDetails {
   /** `utc_expires_at`: milliseconds of Unix time by wazo-auth's clock. */
   readonly expiresAt: number
 }
+
+/** The tenant of tokens on an old Wazo that knows none (`bus.access_scope: acl`); nobody's master tenant. */
+export const NO_TENANT = ''
 
 /** Who a session is, as routing sees it: the token's details judged against the master tenant. */
 export interface Identity {
@@ -51,7 +54,7 @@ export interface Identity {
 
 /** Judges a token against the master tenant (contract, section 4, rules 3 and 4). */
 export function identify(details: TokenDetails, masterTenant: string): Identity {
-  const master = details.tenantUuid === masterTenant
+  const master = details.tenantUuid === masterTenant && masterTenant !== NO_TENANT
   const { sessionUuid, userUuid, tenantUuid, acl } = details
   return { sessionUuid, userUuid, tenantUuid, acl, master, admin: master || details.admin }
 }

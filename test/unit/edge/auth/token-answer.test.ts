@@ -13,7 +13,7 @@ const data = {
 }
 
 function parse(change: object): unknown {
-  return parseTokenAnswer(token, JSON.stringify({ data: { ...data, ...change } }))
+  return parseTokenAnswer(token, JSON.stringify({ data: { ...data, ...change } }), false)
 }
 
 describe('answer about a token', () => {
@@ -62,17 +62,31 @@ describe('answer about a token', () => {
 
   for (const body of ['', '{"data": {"token"', 'null', '[]', '{}', '{"data": null}', '"text"']) {
     it(`is refused when it is ${body === '' ? 'empty' : body}`, () => {
-      expect(parseTokenAnswer(token, body)).to.equal(null)
-      expect(parseServiceToken(body)).to.equal(null)
+      expect(parseTokenAnswer(token, body, true)).to.equal(null)
+      expect(parseServiceToken(body, true)).to.equal(null)
     })
   }
 
   it('names tenant and expiry of a service token', () => {
-    expect(parseServiceToken(JSON.stringify({ data }))).to.deep.equal({
+    expect(parseServiceToken(JSON.stringify({ data }), false)).to.deep.equal({
       tenantUuid: 'the-tenant',
       expiresAt: Date.UTC(2026, 10, 24, 2, 0, 0, 250),
     })
-    expect(parseServiceToken(JSON.stringify({ data: { ...data, metadata: {} } }))).to.equal(null)
+    expect(parseServiceToken(JSON.stringify({ data: { ...data, metadata: {} } }), false)).to.equal(null)
+  })
+
+  it('may lack a tenant on an old Wazo only', () => {
+    for (const tenant of [{}, { tenant_uuid: null }]) {
+      const body = JSON.stringify({ data: { ...data, metadata: { uuid: 'the-user', ...tenant } } })
+      expect(parseTokenAnswer(token, body, true)).to.include({ tenantUuid: '', userUuid: 'the-user' })
+      expect(parseServiceToken(body, true)).to.include({ tenantUuid: '' })
+      expect([parseTokenAnswer(token, body, false), parseServiceToken(body, false)]).to.deep.equal([
+        null,
+        null,
+      ])
+    }
+    const odd = JSON.stringify({ data: { ...data, metadata: { uuid: 'the-user', tenant_uuid: 7 } } })
+    expect(parseTokenAnswer(token, odd, true)).to.equal(null)
   })
 })
 

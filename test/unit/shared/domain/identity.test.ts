@@ -48,6 +48,10 @@ describe('identity: who a session is', () => {
     expect(identify({ ...details, tenantUuid: 'master' }, 'master')).to.include({ master: true, admin: true })
   })
 
+  it('is no master on an old Wazo, where nobody has a tenant', () => {
+    expect(identify({ ...details, tenantUuid: '' }, '')).to.include({ master: false, admin: false })
+  })
+
   it('carries neither the token nor its expiry', () => {
     expect(JSON.stringify(identify(details, 'master'))).not.to.contain('secret')
     expect(identify(details, 'master')).not.to.have.any.keys('token', 'expiresAt')
