@@ -291,9 +291,11 @@ function lookUp(state, id, scope, request, response) {
  */
 function sendToken({ settings }, token, response) {
   const { metadata, ...rest } = describeToken(token, settings.clockSkewMs)
-  const { tenant_uuid: _, ...tenantless } = metadata
   /** @type {Partial<Record<Mode, object>>} */
-  const odd = { 'no-metadata': rest, 'no-tenant': { ...rest, metadata: tenantless } }
+  const odd = {
+    'no-metadata': rest,
+    'no-tenant': { ...rest, metadata: { ...metadata, tenant_uuid: undefined } },
+  }
   send(response, 200, { data: odd[settings.mode] ?? { ...rest, metadata } })
 }
 
