@@ -38,8 +38,8 @@ export async function endings(of: Metered): Promise<Endings> {
 }
 
 /** What has come since `before`, once so many sessions more have been counted. */
-export function endingsSince(of: Metered, before: Endings, sessions: number): Promise<Endings> {
-  return waitFor(
+export async function endingsSince(of: Metered, before: Endings, sessions: number): Promise<Endings> {
+  const came: unknown = await waitFor(
     async () => {
       const now = await endings(of)
       const { queue, bus, backstop } = before
@@ -48,6 +48,7 @@ export function endingsSince(of: Metered, before: Endings, sessions: number): Pr
     },
     { everyMs: 100, what: `${sessions} sessions to be counted as ended` },
   )
+  return came as Endings
 }
 
 /** Asserts that each session is there and answers. */
