@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { Client } from '../support/client.js'
 import { startRedis } from '../support/redis.mjs'
+import { waitFor } from '../support/wait.mjs'
 import { Cluster, type Token } from './support/cluster.js'
 import {
   endings,
@@ -17,6 +18,7 @@ const OUTLIVES_MS_MAX = 2_000
 const TOKENS = 30
 const STAYING = 10
 const HOSTS = 2
+const WORKERS = 2
 
 interface Opened {
   readonly token: Token
@@ -29,7 +31,7 @@ describe('the expiry of tokens, when their jobs are not run', function () {
   let staying: Client[]
 
   before(async () => {
-    cluster = await Cluster.start({ name: 'expiry-backstop' })
+    cluster = await Cluster.start({ name: 'expiry-backstop', edges: HOSTS, workers: WORKERS })
     staying = (await openTokens(STAYING)).flatMap(({ clients }) => clients)
   })
 
@@ -120,7 +122,10 @@ describe('the expiry of tokens, when their jobs are not run', function () {
 
   /** All is as before: new sessions end by the queue, those of other tokens have stayed. */
   async function expectServedByQueue(): Promise<void> {
-    await Promise.all(cluster.edges.map(({ program, adminPort }) => program.ready(adminPort)))
+    // A host calls itself ready as soon as one of its workers is.
+    await waitFor(async () => (await cluster.metric('workers_ready')) === HOSTS * WORKERS, {
+      what: 'every worker to serve again',
+    })
     await expectAlive(staying)
     const [before, expiring] = [await endings(cluster), await openTokens(5, 2_500)]
     await expectInTime(expiring)

@@ -151,8 +151,10 @@ describe('the expiry of tokens, with clocks that are five minutes off', function
         `      by ${JSON.stringify(came)}; jobs put back: ${putBackThen - putBackBefore}; look-ups: ${lookups}`,
       )
       expect(came.queue + came.backstop).to.equal(80)
-      // Of 60 jobs; a loop puts them back a thousand times a second. None: the clock was not off.
-      expect(putBackThen - putBackBefore).to.be.within(1, 240)
+      const putBackMeanwhile = putBackThen - putBackBefore
+      // Of 60 jobs; a loop puts them back a thousand times a second.
+      expect(putBackMeanwhile).to.be.at.most(600)
+      expect(putBackMeanwhile + came.backstop, 'signs of a clock that is off').to.be.at.least(1)
       // 60 for the sessions that were opened, and twice each of the 120 by a host that is misled until its clock is known.
       expect(lookups).to.be.at.most(60 + 240)
       await sleep(3_000)
