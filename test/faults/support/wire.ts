@@ -1,0 +1,90 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+
+/** The two ends of one connection. */
+interface Pair {
+  readonly near: Socket
+  readonly far: Socket
+}
+
+/** A TCP way to a server on this machine, which can be interrupted in the ways in which networks and servers fail. */
+export class Wire {
+  readonly port: number
+  private readonly server: Server
+  private readonly pairs = new Set<Pair>()
+  /** Those that `cut` has left behind: open, and no more. */
+  private readonly dead = new Set<Pair>()
+  private holding = false
+
+  private constructor(server: Server, target: number) {
+    this.server = server
+    this.port = (server.address() as AddressInfo).port
+    server.on('connection', (near) => this.join(near, connect(target, '127.0.0.1')))
+  }
+
+  static async to(target: number): Promise<Wire> {
+    const server = createServer()
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return new Wire(server, target)
+  }
+
+  /** Nothing passes any more; connections stay open, new ones are taken, and `heal` lets all of them go on. */
+  hold(): void {
+    this.holding = true
+    for (const pair of this.pairs) stop(pair)
+  }
+
+  /** As `hold`, but the connections of this moment stay dead for ever: each end believes in the other one. */
+  cut(): void {
+    this.hold()
+    for (const pair of this.pairs) this.dead.add(pair)
+    this.pairs.clear()
+  }
+
+  /** Nobody listens, and all connections break. */
+  async refuse(): Promise<void> {
+    if (!this.server.listening) return
+    const closed = once(this.server, 'close')
+    this.server.close()
+    for (const { near, far } of [...this.pairs, ...this.dead]) {
+      near.destroy()
+      far.destroy()
+    }
+    await closed
+  }
+
+  async heal(): Promise<void> {
+    this.holding = false
+    for (const pair of this.pairs) go(pair)
+    if (this.server.listening) return
+    this.server.listen(this.port, '127.0.0.1')
+    await once(this.server, 'listening')
+  }
+
+  private join(near: Socket, far: Socket): void {
+    const pair = { near, far }
+    this.pairs.add(pair)
+    for (const end of [near, far]) {
+      end.setNoDelay()
+      end.on('error', () => undefined)
+      end.once('close', () => {
+        near.destroy()
+        far.destroy()
+        this.pairs.delete(pair)
+        this.dead.delete(pair)
+      })
+    }
+    if (!this.holding) go(pair)
+  }
+}
+
+function go({ near, far }: Pair): void {
+  near.pipe(far)
+  far.pipe(near)
+}
+
+function stop({ near, far }: Pair): void {
+  near.unpipe().pause()
+  far.unpipe().pause()
+}
