@@ -1,0 +1,17 @@
+import { readFileSync } from 'node:fs'
+import type { Program } from '../../support/program.mjs'
+import type { Cluster } from './cluster.js'
+
+/** What all programs of a cluster say at a path of their ports for metrics and health. */
+export async function pages({ edges, ingests }: Cluster, path: string): Promise<string> {
+  const ports = [...edges.map(({ adminPort }) => adminPort), ...ingests.map(portOf)]
+  const responses = await Promise.all(ports.map((port) => fetch(`http://127.0.0.1:${port}${path}`)))
+  return (await Promise.all(responses.map((response) => response.text()))).join('\n')
+}
+
+/** Of an ingest, by the configuration that it was started with. */
+function portOf({ pid }: Program): number {
+  const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  const config = readFileSync(words[words.indexOf('-c') + 1]!, 'utf8')
+  return (JSON.parse(config) as { metrics: { ingest_port: number } }).metrics.ingest_port
+}
