@@ -12,10 +12,15 @@ const ENTRY_BYTES = 1_024
 export class VerdictCache {
   private readonly verdicts: LRUCache<TokenId, Verdict>
   private readonly tokens = new Map<string, Set<TokenId>>()
+  private readonly clock: Clock
   private readonly authTime: () => number
+  /** Monotonic milliseconds. */
+  private purgedAt: number
 
   constructor(clock: Clock, authTime: () => number) {
+    this.clock = clock
     this.authTime = authTime
+    this.purgedAt = clock.monotonic()
     this.verdicts = new LRUCache<TokenId, Verdict>({
       maxSize: CACHE_MAX_BYTES,
       sizeCalculation,
@@ -36,6 +41,7 @@ export class VerdictCache {
   /** Remembers an answer; that there was none is no answer. */
   set(token: TokenId, verdict: Verdict): void {
     if (verdict.kind === 'unavailable') return
+    this.purge()
     this.verdicts.set(token, verdict)
     if (verdict.kind !== 'valid' || !this.verdicts.has(token)) return
     const { sessionUuid } = verdict.details
@@ -51,6 +57,14 @@ export class VerdictCache {
 
   clear(): void {
     this.verdicts.clear()
+  }
+
+  /** The cache itself forgets an answer that is too old only when somebody asks for it: tokens would stay in memory. */
+  private purge(): void {
+    const now = this.clock.monotonic()
+    if (now - this.purgedAt < CACHE_TTL_MS) return
+    this.purgedAt = now
+    this.verdicts.purgeStale()
   }
 
   private disposed(verdict: Verdict, token: TokenId): void {

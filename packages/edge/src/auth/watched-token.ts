@@ -17,6 +17,8 @@ const EARLY_MAX_MS = 1_000
 const OVERDUE_MS = 30_000
 const RETRY_FIRST_MS = 1_000
 const RETRY_MAX_MS = 32_000
+/** A token that is to expire sooner after a failed check gets its last job: no later try is sure to come before it. */
+const LAST_JOB_MS = 2 * RETRY_MAX_MS
 /** Of all workers that have just checked a token, the first one adds the next job; the job that told them is gone by then. */
 const NEXT_JOB_MIN_MS = 1_000
 const NEXT_JOB_SPREAD_MS = 2_000
@@ -56,6 +58,8 @@ export class WatchedToken {
   private failures = 0
   /** What the cluster's timer is to have for this token; null once it has rung. */
   private job: ExpiryJob | null = null
+  /** The queue has the job of the expiry and so takes none for a check. */
+  private lastJobSet = false
   private expiry: Timer | null = null
   private check: Timer | null = null
   private adding: Timer | null = null
@@ -132,7 +136,8 @@ export class WatchedToken {
     const isExpiry = at >= expiresAt
     this.job = { hash, expiresAt, dueAt: isExpiry ? expiresAt + uncertainty() : at }
     this.check?.cancel()
-    this.check = isExpiry ? null : wheel.schedule(at + OVERDUE_MS, () => this.recheck('backstop'))
+    const overdue = this.lastJobSet ? 0 : OVERDUE_MS
+    this.check = isExpiry ? null : wheel.schedule(at + overdue, () => this.recheck('backstop'))
   }
 
   /** Adds the job a little later: the one that rang is still being finished. */
@@ -181,11 +186,19 @@ export class WatchedToken {
   }
 
   private askAgain(source: ExpirySource): void {
-    const { authTime, wheel } = this.context
+    const { authTime, rule, uncertainty, wheel } = this.context
+    const { hash, expiresAt } = this
+    const now = authTime()
+    const left = expiresAt - now
     const delay = Math.min(RETRY_FIRST_MS * 2 ** this.failures, RETRY_MAX_MS)
     if (delay < RETRY_MAX_MS) this.failures++
     this.check?.cancel()
-    this.check = wheel.schedule(authTime() + delay, () => this.recheck(source))
+    this.check = wheel.schedule(now + delay, () => this.recheck(source))
+    // While wazo-auth is away the tries are each worker's own; the end is the cluster's again.
+    if (left > LAST_JOB_MS && left > rule(left)) return
+    this.job = { hash, expiresAt, dueAt: expiresAt + uncertainty() }
+    this.lastJobSet = true
+    this.addSoon()
   }
 
   private moveExpiry(expiresAt: number): void {

@@ -186,6 +186,29 @@ describe('watch over tokens', () => {
       expect(scene.asked.slice(7)).to.deep.equal([105, 137, 147, 157, 167, 177])
     })
 
+    it("leaves the end to the queue again when wazo-auth stays away until a token's expiry", async () => {
+      const scene = new Scene()
+      const holder = new Holder()
+      scene.watcher.watch(scene.token(200), holder)
+      await scene.pass(199_900)
+      expect([...scene.watcher.jobs()].map(({ dueAt }) => dueAt - scene.begun)).to.deep.equal([200_000])
+      expect(holder.told).to.deep.equal([])
+      await scene.pass(400)
+      expect(holder.told).to.deep.equal(['queue expired'])
+    })
+
+    it('checks by the rule, by itself, once the queue has the job of the expiry', async () => {
+      const scene = new Scene(staticRule(5_000))
+      const rights = scene.token(60)
+      scene.watcher.watch(rights, new Holder())
+      await scene.pass(8_500)
+      scene.verdict(rights)
+      scene.asked.length = 0
+      await scene.pass(12_000)
+      expect(scene.asked).to.deep.equal([12, 17])
+      expect([...scene.queue.values()].map(({ dueAt }) => dueAt - scene.begun)).to.deep.equal([60_000])
+    })
+
     it('tells changed rights, to those that do not have them yet', async () => {
       const scene = new Scene(staticRule(10_000))
       const [old, fresh] = [new Holder(), new Holder()]
