@@ -1,0 +1,42 @@
+import type { FaultWindow } from './history.js'
+
+/** In a healthy cluster an event is at its receivers in a few milliseconds; a loaded machine may take this. */
+const DELIVERY_MS_MAX = 10_000
+/** A close that a fault has caused may be noticed by the client this much later. */
+const ECHO_MS_MAX = 3000
+
+/** What the faults of a run excuse: lateness, and ends of sessions. */
+export class Timeline {
+  private readonly windows: readonly FaultWindow[]
+
+  constructor(windows: readonly FaultWindow[]) {
+    this.windows = windows.toSorted((a, b) => a.from - b.from)
+  }
+
+  /** When at the latest an event must have reached its receivers that the broker has had since `at`. */
+  due(at: number): number {
+    let due = at + DELIVERY_MS_MAX
+    for (const { from, to } of this.windows)
+      if (from <= due && to >= at) due = Math.max(due, to + DELIVERY_MS_MAX)
+    return due
+  }
+
+  /** Whether a fault may have ended a session of this host at that time with this code. */
+  excuses(code: number, at: number, host: number): boolean {
+    return this.around(at, host).some(({ codes }) => codes.includes(code))
+  }
+
+  /** Whether a fault was on: nobody who comes then can be sure to be served. */
+  troubled(at: number): boolean {
+    return this.around(at, null).length > 0
+  }
+
+  private around(at: number, host: number | null): readonly FaultWindow[] {
+    return this.windows.filter(
+      (window) =>
+        window.from <= at &&
+        at <= window.to + ECHO_MS_MAX &&
+        (host === null || window.host === null || window.host === host),
+    )
+  }
+}
