@@ -10,12 +10,21 @@ import { Wire } from './support/wire.js'
 const DELETED = 'auth_session_deleted'
 const ENDED = { code: 4003, reason: 'authentication expired' }
 
-describe('the deletion of a token, on a cluster of two hosts', function () {
-  this.timeout(120_000)
+for (const partitions of [1, 3]) {
+  describe(`the deletion of a token, on a cluster of two hosts, partitions: ${partitions}`, function () {
+    this.timeout(120_000)
+    suite(partitions)
+  })
+}
+
+function suite(partitions: number): void {
   let cluster: Cluster
 
   before(async () => {
-    cluster = await Cluster.start({ name: 'token-deletion' })
+    cluster = await Cluster.start({
+      name: `token-deletion-${partitions}`,
+      config: { redis: { partitions } },
+    })
   })
 
   after(() => cluster.stop())
@@ -76,10 +85,12 @@ describe('the deletion of a token, on a cluster of two hosts', function () {
   describe('while a host is cut off from Redis', () => {
     let wire: Wire
     let far: EdgeHost
+    let workers: number
 
     before(async () => {
       wire = await Wire.to(cluster.redis.port)
       far = await cluster.startEdge({ redis: { url: `redis://127.0.0.1:${wire.port}` } })
+      workers = await far.metric('workers_ready')
     })
 
     after(async () => {
@@ -97,6 +108,8 @@ describe('the deletion of a token, on a cluster of two hosts', function () {
       it(`delivers nothing that follows, and closes within 1 s of healing: ${what}`, async () => {
         const counted = () => far.metric('sessions_expired_total', { source: 'bus' })
         const before = await counted()
+        const ready = async () => (await far.metric('workers_ready')) === workers
+        await waitFor(ready, { what: 'the host to serve again' })
         const token = cluster.auth.mint()
         const clients = await open(token.token, 8, far)
         const witnesses = await openWitnesses()
@@ -136,4 +149,4 @@ describe('the deletion of a token, on a cluster of two hosts', function () {
       })
     }
   })
-})
+}

@@ -8,6 +8,7 @@ import type {
   Verdict,
 } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
+import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { Alarm } from './alarm.js'
 import { Credentials } from './credentials.js'
 import { EffectQueue } from './effect-queue.js'
@@ -20,6 +21,12 @@ import type { Member } from './roster.js'
 import type { Run } from './run.js'
 import { Session, type Effect } from './session.js'
 import type { Surroundings } from './surroundings.js'
+
+/**
+ * A deletion travels in every partition: so long a session waits for it in the others, to be given there what was
+ * published before. What was published after it is left out from the first moment.
+ */
+const FAREWELL_MS = 1_000
 
 /** What the upgrade has told of a connection. */
 export interface Opening {
@@ -42,6 +49,7 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   private readonly effects = new EffectQueue((effect) => this.carryOut(effect))
   private readonly rate: Alarm
   private readonly deadline: Alarm
+  private farewell: Timer | null = null
   private endCode: number | null = null
   private released = false
 
@@ -122,13 +130,15 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   }
 
   revoked(partition: number, offset: Offset): void {
-    this.revoke('bus', partition, offset)
+    if (this.released) return
+    if (this.membership.halt(partition, offset)) this.revoke('bus')
+    else this.farewell ??= this.around.clock.after(FAREWELL_MS, () => this.revoke('bus'))
   }
 
   ended(source: ExpirySource, why: 'expired' | 'refused' = 'expired'): void {
     if (this.released) return
     if (why === 'refused') {
-      this.revoke(source, null, 0)
+      this.revoke(source)
       return
     }
     this.around.metrics.expired(source)
@@ -159,11 +169,11 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     })
   }
 
-  private revoke(source: ExpirySource, partition: number | null, offset: Offset): void {
+  private revoke(source: ExpirySource): void {
     if (this.released) return
     const effects = this.session.revoked(this.now())
     // Suspended in the very tick: the next event of the batch must not get through.
-    if (effects.some(({ kind }) => kind === 'suspend')) this.membership.suspend(partition, offset)
+    if (effects.some(({ kind }) => kind === 'suspend')) this.membership.suspend()
     this.effects.run(effects)
     if (this.endCode === AUTHENTICATION_EXPIRED.code) this.around.metrics.expired(source)
   }
@@ -221,6 +231,8 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   /** A renewal succeeded: token, identity and ACL change at once. */
   private adopt(details: TokenDetails): void {
     this.deadline.cancel()
+    this.farewell?.cancel()
+    this.farewell = null
     this.credentials.adopt(details)
     this.membership.identified(true, () => this.effects.run(this.session.adopted(this.now())))
   }
@@ -232,6 +244,7 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     this.session.end()
     this.rate.cancel()
     this.deadline.cancel()
+    this.farewell?.cancel()
     this.membership.leave()
     this.credentials.release()
     this.around.metrics.subscriptions(-this.session.subscriptions.size)

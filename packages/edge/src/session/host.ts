@@ -74,7 +74,7 @@ export class SessionHost {
     this.losses.add(concerned)
   }
 
-  /** The router has delivered an `auth_session_deleted` of this offset: its sessions end. */
+  /** The router has delivered an `auth_session_deleted` of this offset, or what stands for it in this partition: its sessions end. */
   revoke(sessionUuid: string, partition: number, offset: Offset): void {
     this.roster.revoke(sessionUuid, partition, offset)
   }

@@ -1,7 +1,7 @@
 import { partitionOf, type BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Bus, Hold } from '../bus/ports.js'
-import type { Recipient } from '../route/recipient.js'
+import { Behind, type Reader } from './behind.js'
 import { partitionsFor, type Partitioning } from './partitions.js'
 import type { Permission, SessionRegistry } from './ports.js'
 
@@ -13,12 +13,7 @@ export interface BusSide extends Partitioning {
 }
 
 /** Who takes part. */
-export interface Participant extends Recipient {
-  /** Hands over one event that the session missed and read from the log. */
-  replay(event: BusEvent): void
-  /** What the session missed can no longer be read. */
-  lost(): void
-}
+export type Participant = Reader
 
 /**
  * One session's part in the live stream: its hold on partitions, its place in the registry, and, while it
@@ -34,9 +29,8 @@ export class Membership {
   private registered = false
   private suspended = false
   private left = false
-  /** Where the session stands in the partitions in which it is behind; null when it is in none. */
-  private positions: Map<number, Offset> | null = null
-  private readonly readers = new Map<number, () => void>()
+  /** null: the session is up to date in all partitions. */
+  private behind: Behind | null = null
 
   constructor(side: BusSide, participant: Participant) {
     this.side = side
@@ -62,7 +56,10 @@ export class Membership {
   identified(verified: boolean, live: () => void): void {
     if (this.left) return
     if (this.registered) this.side.registry.identified(this.participant)
-    if (verified) this.suspended = false
+    if (verified) {
+      this.suspended = false
+      this.behind?.release()
+    }
     const joining = this.waiters.length > 0
     if (this.hold === null && !joining) {
       live()
@@ -83,20 +80,29 @@ export class Membership {
   }
 
   /**
-   * Nothing is delivered from here on until `identified`: the session stays where it is, which is
-   * `offset` in `revokedIn` and the worker's cursor elsewhere.
+   * The token was deleted at `offset`, up to which the worker has delivered `partition`: nothing later of that
+   * partition reaches the session until a new token is `identified`. True when that is so in all of its partitions.
    */
-  suspend(revokedIn: number | null, offset: Offset): void {
+  halt(partition: number, offset: Offset): boolean {
+    if (this.hold === null) return true
+    if (this.suspended || !this.partitions.includes(partition)) return false
+    const behind = this.fallBehind()
+    behind.halt(partition, offset)
+    return this.partitions.every((each) => behind.halted(each))
+  }
+
+  /** Nothing is delivered from here on until `identified`: the session stays where it is in all partitions. */
+  suspend(): void {
     if (this.left || this.suspended) return
     this.suspended = true
     this.unregister()
-    this.stopReaders()
-    if (this.hold !== null) this.rememberPositions(revokedIn, offset)
+    this.behind?.stop()
+    if (this.hold !== null) this.stay()
   }
 
   /** Whether a live event must be left out, because the session reads its partition's log by itself. */
   isBehind(event: BusEvent): boolean {
-    return this.positions?.has(partitionOf(event.tenant, this.side.partitions)) ?? false
+    return this.behind?.has(partitionOf(event.tenant, this.side.partitions)) ?? false
   }
 
   /** Gives back everything; idempotent. */
@@ -105,7 +111,7 @@ export class Membership {
     this.left = true
     this.attempt += 1
     this.waiters = []
-    this.stopReaders()
+    this.behind?.stop()
     this.unregister()
     this.hold?.release()
     this.hold = null
@@ -115,75 +121,47 @@ export class Membership {
     this.hold?.release()
     this.hold = hold
     this.partitions = partitions
-    if (this.suspended) this.rememberPositions(null, 0)
+    if (this.resting) this.stay()
     else this.advance()
     const waiters = this.waiters
     this.waiters = []
     for (const live of waiters) live()
   }
 
+  /** Whether the session waits for a verdict, or for its end: it does not move on by itself. */
+  private get resting(): boolean {
+    return this.suspended || (this.behind?.halting ?? false)
+  }
+
   /** Goes live where the session is up to date and reads the log where it is behind. */
   private advance(): void {
-    if (this.suspended) return
-    const behind = this.positions
-    if (behind === null) {
-      this.register()
-      return
-    }
-    for (const partition of behind.keys()) if (!this.partitions.includes(partition)) this.forget(partition)
-    for (const [partition, position] of [...behind])
-      if (!this.readers.has(partition)) this.catchUp(partition, position)
-    if (behind.size < this.partitions.length) this.register()
+    if (this.resting) return
+    this.behind?.read(this.partitions)
+    this.caughtUp()
   }
 
-  private catchUp(partition: number, position: Offset): void {
+  private caughtUp(): void {
+    if (this.behind?.size === 0) this.behind = null
+    if (this.behind === null || this.behind.size < this.partitions.length) this.register()
+  }
+
+  private fallBehind(): Behind {
     const { bus, permission } = this.side
-    let answered = false
-    const isAnswered = () => answered
-    const stop = bus.catchUp(partition, position, {
-      events: (events) => {
-        for (const event of events) {
-          this.positions?.set(partition, event.offset)
-          if (!event.revocationOnly && permission.permits(this.participant, event))
-            this.participant.replay(event)
-        }
-      },
-      live: () => {
-        answered = true
-        this.readers.delete(partition)
-        this.forget(partition)
-        this.register()
-      },
-      lost: () => {
-        answered = true
-        this.readers.delete(partition)
-        this.participant.lost()
-      },
-    })
-    // The bus may have answered before it returned.
-    if (!isAnswered()) this.readers.set(partition, stop)
+    const caughtUp = () => this.caughtUp()
+    return (this.behind ??= new Behind({ bus, permission, reader: this.participant, caughtUp }))
   }
 
-  /** The session is not behind in this partition, or no longer has anything to do with it. */
-  private forget(partition: number): void {
-    this.readers.get(partition)?.()
-    this.readers.delete(partition)
-    this.positions?.delete(partition)
-    if (this.positions?.size === 0) this.positions = null
-  }
-
-  private rememberPositions(revokedIn: number | null, offset: Offset): void {
-    const positions = new Map<number, Offset>()
+  private stay(): void {
+    const behind = this.fallBehind()
     for (const partition of this.partitions) {
-      const known = this.positions?.get(partition)
-      const position = known ?? (partition === revokedIn ? offset : this.side.bus.cursor(partition))
+      if (behind.has(partition)) continue
+      const position = this.side.bus.cursor(partition)
       if (position === null) {
         this.participant.lost()
         return
       }
-      positions.set(partition, position)
+      behind.stay(partition, position)
     }
-    this.positions = positions
   }
 
   private register(): void {
@@ -196,11 +174,6 @@ export class Membership {
     if (!this.registered) return
     this.registered = false
     this.side.registry.remove(this.participant)
-  }
-
-  private stopReaders(): void {
-    for (const stop of this.readers.values()) stop()
-    this.readers.clear()
   }
 }
 

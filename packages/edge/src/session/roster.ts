@@ -13,7 +13,7 @@ export interface Member {
   readonly owner: { readonly sessionUuid: string; readonly userUuid: string } | null
   /** Whether the connection is closing already. */
   readonly ending: boolean
-  /** Its token was deleted at `offset` of `partition`; everything up to there has been delivered. */
+  /** Its token was deleted at `offset`; of `partition` everything up to there has been delivered. */
   revoked(partition: number, offset: Offset): void
   end(close: Close): void
 }
@@ -94,7 +94,7 @@ export class Roster {
     this.byUser.remove(owner.userUuid, member)
   }
 
-  /** Ends the sessions of a deleted token, after the event that says so has been delivered (4003). */
+  /** Ends the sessions of a deleted token (4003), once `partition` has been delivered up to `offset`; in each partition. */
   revoke(sessionUuid: string, partition: number, offset: Offset): void {
     this.revocations.add(sessionUuid)
     for (const member of this.bySession.get(sessionUuid)) member.revoked(partition, offset)

@@ -568,15 +568,23 @@ describe('SessionHost', () => {
     })
 
     it('goes live partition by partition', async () => {
-      const { worker, client } = await suspended(2, MASTER)
+      const worker = new Worker({}, 2)
+      worker.auth.mint('a', { tenantUuid: MASTER })
+      worker.auth.mint('b', { tenantUuid: MASTER })
+      const client = await worker.start('a', 1, 'foo')
       // tenant-1 and tenant-2 are in different partitions.
       const mine = event(13, { tenant: 'tenant-1' })
       const other = event(14, { tenant: 'tenant-2' })
+      worker.auth.waiting = true
+      client.op(renew('b'))
+      for (const partition of [0, 1]) worker.host.revoke('session-of-a', partition, 11 + partition)
+      worker.registry.route(mine)
+      expect(worker.registry.recipients.size).to.equal(0)
       worker.auth.answer()
       await worker.settle()
       expect(worker.bus.catchUps.map(({ partition, position }) => [partition, position])).to.deep.equal([
         [0, 11],
-        [1, 10],
+        [1, 12],
       ])
       worker.bus.catchUps[1]!.reader.live()
       expect(worker.registry.recipients.size).to.equal(1)
@@ -603,10 +611,15 @@ describe('SessionHost', () => {
       worker.auth.waiting = true
       client.op(renew('c'))
       worker.host.revoke('session-of-b', 0, 20)
+      // It reads on up to the deletion, and no further.
+      expect(worker.bus.catchUps[0]!.stopped).to.equal(false)
+      const deletion = event(20, { name: 'bar', revokedSession: 'session-of-b' })
+      worker.bus.catchUps[0]!.reader.events([event(13), deletion, event(21)])
       expect(worker.bus.catchUps[0]!.stopped).to.equal(true)
       worker.auth.answer()
       await worker.settle()
-      expect(worker.bus.catchUps[1]).to.include({ partition: 0, position: 12 })
+      expect(worker.bus.catchUps[1]).to.include({ partition: 0, position: 20 })
+      expect(client.socket.texts).to.deep.equal(['{"n":11}', '{"n":12}', '{"n":13}'])
     })
 
     it('is remembered by a start that waits for the bus', async () => {
@@ -655,6 +668,7 @@ describe('SessionHost', () => {
       client.op(renew('b'))
       worker.bus.cursors = [10, null]
       worker.host.revoke('session-of-a', 0, 11)
+      worker.clock.advance(1_000)
       expect(client.socket.closeCode).to.equal(1011)
     })
   })

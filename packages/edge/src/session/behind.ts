@@ -1,0 +1,132 @@
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Bus } from '../bus/ports.js'
+import type { Recipient } from '../route/recipient.js'
+import type { Permission } from './ports.js'
+
+/** Whose place it is. */
+export interface Reader extends Recipient {
+  /** Hands over one event that the session missed and read from the log. */
+  replay(event: BusEvent): void
+  /** The session's token was deleted at `offset` of `partition`; what stands below it has been handed over. */
+  revoked(partition: number, offset: Offset): void
+  /** What the session missed can no longer be read. */
+  lost(): void
+}
+
+export interface BehindOptions {
+  readonly bus: Bus
+  readonly permission: Permission
+  readonly reader: Reader
+  /** A partition has been caught up with: its events come live again. */
+  readonly caughtUp: () => void
+}
+
+interface Place {
+  position: Offset
+  /** Ends the reading that is under way. */
+  stop: (() => void) | null
+  /** The session's token ends here: nothing later is for it. */
+  halted: boolean
+}
+
+/** Where a session stands in the partitions in which it is *behind* (architecture, section 3). */
+export class Behind {
+  private readonly options: BehindOptions
+  private readonly places = new Map<number, Place>()
+
+  constructor(options: BehindOptions) {
+    this.options = options
+  }
+
+  get size(): number {
+    return this.places.size
+  }
+
+  has(partition: number): boolean {
+    return this.places.has(partition)
+  }
+
+  /** Whether the session has met its revocation in any partition. */
+  get halting(): boolean {
+    for (const { halted } of this.places.values()) if (halted) return true
+    return false
+  }
+
+  halted(partition: number): boolean {
+    return this.places.get(partition)?.halted ?? false
+  }
+
+  /** The session stands at `position` from here on, unless it stands somewhere already. */
+  stay(partition: number, position: Offset): void {
+    if (!this.has(partition)) this.places.set(partition, { position, stop: null, halted: false })
+  }
+
+  /** The live stream has met the revocation at `offset`; one that reads the log gets there by itself. */
+  halt(partition: number, offset: Offset): void {
+    const place = this.places.get(partition)
+    if (place === undefined) this.places.set(partition, { position: offset, stop: null, halted: true })
+    else if (place.stop === null) place.halted = true
+  }
+
+  /** The revocation no longer counts. */
+  release(): void {
+    for (const place of this.places.values()) place.halted = false
+  }
+
+  /** Reads the log where nobody does, but no longer in other partitions than these. */
+  read(partitions: readonly number[]): void {
+    for (const [partition, place] of [...this.places]) {
+      if (!partitions.includes(partition)) this.forget(partition)
+      else if (place.stop === null) this.readOn(partition, place)
+    }
+  }
+
+  /** Stops reading; the session stays where it is. */
+  stop(): void {
+    for (const place of this.places.values()) {
+      place.stop?.()
+      place.stop = null
+    }
+  }
+
+  private readOn(partition: number, place: Place): void {
+    const { bus, reader, caughtUp } = this.options
+    let over = false
+    const isOver = () => over
+    const stop = bus.catchUp(partition, place.position, {
+      events: (events) => this.replay(partition, place, events),
+      live: () => {
+        over = true
+        this.places.delete(partition)
+        caughtUp()
+      },
+      lost: () => {
+        over = true
+        place.stop = null
+        reader.lost()
+      },
+    })
+    // The bus may have answered before it returned.
+    if (!isOver()) place.stop = stop
+  }
+
+  private replay(partition: number, place: Place, events: readonly BusEvent[]): void {
+    const { permission, reader } = this.options
+    for (const event of events) {
+      if (place.halted) return
+      place.position = event.offset
+      if (!event.revocationOnly && permission.permits(reader, event)) reader.replay(event)
+      if (event.revokedSession === null || event.revokedSession !== reader.identity.sessionUuid) continue
+      place.halted = true
+      place.stop?.()
+      place.stop = null
+      reader.revoked(partition, event.offset)
+    }
+  }
+
+  private forget(partition: number): void {
+    this.places.get(partition)?.stop?.()
+    this.places.delete(partition)
+  }
+}
