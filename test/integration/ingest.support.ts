@@ -34,6 +34,7 @@ export function startLocalIngest({ amqpUrl, redisUrl, timings, ...over }: LocalO
     publishing: (is) => (publishing = is),
     messages: (result, count) => results.set(result, (results.get(result) ?? 0) + count),
     published: () => undefined,
+    answered: () => undefined,
     publishFailed: () => undefined,
     lag: () => undefined,
   }

@@ -34,6 +34,7 @@ export class Ledger {
     answers.forEach((answer, i) => {
       const call = calls[i]
       if (call === undefined) return
+      metrics.answered(answer.kind)
       if (answer.kind === 'OK') metrics.published(eventsIn(call), seconds)
       if (answer.kind !== 'failed') return
       metrics.publishFailed()

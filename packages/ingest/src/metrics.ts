@@ -1,3 +1,4 @@
+import type { Answer } from './chain.js'
 import type { DropReason } from './normalise.js'
 
 /** What an ingest counts; the composition root gives it to prom-client. */
@@ -10,6 +11,8 @@ export interface IngestMetrics {
   messages(result: MessageResult, count: number): void
   /** One batch that went out: its events, and the seconds that the script took. */
   published(events: number, seconds: number): void
+  /** What became of one call of the script. */
+  answered(answer: Answer['kind']): void
   /** Redis refused a batch for a reason of its own. */
   publishFailed(): void
   /** Seconds from the sending of a canary until head had passed it. */

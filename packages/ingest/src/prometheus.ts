@@ -35,6 +35,14 @@ export function prometheusMetrics(metrics: Metrics): IngestMetrics {
     help: 'Time that the publishing of one batch took.',
     buckets: SECONDS_BUCKETS,
   })
+  const answers = metrics.counter({
+    name: 'publish_answers_total',
+    help: 'Calls of the publish script by its answer; ROLLED and EMPTY: Redis has lost data, lost: no answer.',
+    labelNames: ['answer'],
+  })
+  // From 0 on, so that the first one shows as an increase.
+  for (const answer of ['OK', 'DUP', 'PART', 'ROLLED', 'EMPTY', 'EPOCH', 'lost', 'failed'] as const)
+    answers.inc({ answer }, 0)
   const failures = metrics.counter({
     name: 'publish_failures_total',
     help: 'Batches that Redis refused with an error.',
@@ -53,6 +61,7 @@ export function prometheusMetrics(metrics: Metrics): IngestMetrics {
       batches.observe(events)
       duration.observe(seconds)
     },
+    answered: (answer) => answers.inc({ answer }),
     publishFailed: () => failures.inc(),
     lag: (seconds) => lag.set(seconds),
   }

@@ -13,6 +13,7 @@ function ledger() {
   const situation = initialSituation()
   const log: string[] = []
   const counted: unknown[] = []
+  const answers: string[] = []
   const metrics: IngestMetrics = {
     amqpConnected: () => undefined,
     amqpReconnected: () => undefined,
@@ -20,11 +21,13 @@ function ledger() {
     publishing: () => undefined,
     messages: (result, count) => counted.push([result, count]),
     published: (events, seconds) => counted.push(['batch', events, seconds]),
+    answered: (answer) => answers.push(answer),
     publishFailed: () => counted.push('failed'),
     lag: (seconds) => counted.push(['lag', seconds]),
   }
   const logger = pino({}, { write: (line) => void log.push(line) })
-  return { clock, situation, log, counted, subject: new Ledger({ clock, log: logger, metrics, situation }) }
+  const subject = new Ledger({ clock, log: logger, metrics, situation })
+  return { clock, situation, log, counted, answers, subject }
 }
 
 const dropped = { event: null, reason: 'no_acl' } as const
@@ -40,12 +43,13 @@ const CALL: PublishCall = {
 
 describe('Ledger', () => {
   it('counts the events of a batch that went out, and nothing of one that did not', () => {
-    const { counted, subject } = ledger()
+    const { counted, answers, subject } = ledger()
     const others: Answer[] = [{ kind: 'DUP', head: 3 }, { kind: 'lost' }, { kind: 'EMPTY' }]
     for (const answer of others) subject.answered([CALL], [answer], 0.5)
     expect(counted).to.deep.equal([])
     subject.answered([CALL], [{ kind: 'OK', head: 3 }], 0.5)
     expect(counted).to.deep.equal([['batch', 2, 0.5]])
+    expect(answers).to.deep.equal(['DUP', 'lost', 'EMPTY', 'OK'])
   })
 
   it('knows that Redis refuses batches until it answers another one; a lost answer says nothing', () => {

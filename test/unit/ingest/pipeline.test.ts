@@ -52,6 +52,7 @@ function pipeline(partitions = 1) {
     publishing: nothing,
     messages: nothing,
     published: nothing,
+    answered: nothing,
     publishFailed: nothing,
     lag: nothing,
   }
