@@ -15,14 +15,31 @@ export async function jobsToBe(redis: Redis, jobs: number): Promise<void> {
   })
 }
 
+/** The ids of the jobs that wait for their time, sorted. */
+export async function waitingJobs(redis: Redis): Promise<string[]> {
+  return (await redis.zrange(`${QUEUE}:delayed`, '0', '-1')).sort()
+}
+
+/** The ids of all jobs of which anything is stored, sorted. */
+export async function jobKeys(redis: Redis): Promise<string[]> {
+  const ids = new Set<string>()
+  for await (const keys of scan(redis, `${QUEUE}:t*`))
+    for (const key of keys) ids.add(key.slice(QUEUE.length + 1))
+  return [...ids].sort()
+}
+
 /** Deletes every key of the queue; tells how many there were. */
 export async function deleteJobs(redis: Redis): Promise<number> {
   let deleted = 0
+  for await (const keys of scan(redis, '*token-expiry*')) deleted += await redis.del(...keys)
+  return deleted
+}
+
+async function* scan(redis: Redis, pattern: string): AsyncGenerator<string[]> {
   let cursor = '0'
   do {
-    const [next, keys] = await redis.scan(cursor, 'MATCH', '*token-expiry*', 'COUNT', KEYS_PER_SCAN)
-    if (keys.length > 0) deleted += await redis.del(...keys)
+    const [next, keys] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', KEYS_PER_SCAN)
+    if (keys.length > 0) yield keys
     cursor = next
   } while (cursor !== '0')
-  return deleted
 }
