@@ -29,7 +29,7 @@ describe('the bus at the edge, over a Redis Cluster', function () {
       new Cluster([{ host: '127.0.0.1', port: server.port }], { shardedSubscribers: true })
     const edge = new Listening(server.url, {}, connect)
     opened.push(() => edge.stop())
-    await edge.bus.hold([0, 1])
+    await edge.bus.hold([0, 1]).live
     for (const ingest of ingests) for (let i = 0; i < 5; i++) await ingest.publish(2)
     await until(() => edge.bus.cursor(0) === 10 && edge.bus.cursor(1) === 10, 'both at their heads')
     expect(edge.offsets.toSorted((a, b) => a - b)).to.deep.equal(

@@ -33,6 +33,8 @@ export class HandIngest {
   head: Offset = 0
   state: IngestState = 'up'
   readonly sent: Offset[] = []
+  /** As many heads as it has partitions stand in its states; those of others stay where they are put. */
+  heads: Offset[] = [0]
   private beating: NodeJS.Timeout | null = null
   private readonly partition: number
   private readonly command: string
@@ -82,7 +84,8 @@ export class HandIngest {
     const say = (): void => {
       if (this.redis.status !== 'ready') return
       const { epoch, state, head } = this
-      const bytes = Buffer.from(encodeState({ ingest: 'hand', epoch, state, heads: [head] }))
+      const heads = this.heads.with(this.partition, head)
+      const bytes = Buffer.from(encodeState({ ingest: 'hand', epoch, state, heads }))
       this.redis.publish(this.names.live, bytes).catch(() => undefined)
     }
     say()

@@ -42,7 +42,7 @@ describe('the bus at the edge, over a real Redis', function () {
   }
 
   it('delivers what is published after a hold, complete and in order', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     for (let i = 0; i < 50; i++) await ingest.publish(i % 4)
     await until(() => edge.bus.cursor(0) === ingest.head, 'cursor at head')
     expect(edge.offsets).to.deep.equal(ingest.sent)
@@ -53,7 +53,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await ingest.publish(3)
     const late = new Listening(server.url)
     opened.push(() => late.stop())
-    await late.bus.hold([0])
+    await late.bus.hold([0]).live
     expect(late.bus.cursor(0)).to.equal(3)
     await ingest.publish(1)
     await until(() => late.offsets.length > 0, 'an event')
@@ -88,7 +88,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('loses and doubles nothing when its subscriber connection is killed again and again under load', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     let publishing = true as boolean
     const load = (async () => {
       while (publishing) await ingest.publish(3)
@@ -109,7 +109,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('reads the log over a fresh connection when that for commands is killed as well', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await killConnections('commands')
     await killConnections('subscriber')
     await ingest.publish(5)
@@ -118,7 +118,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('drops batches that come twice', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await ingest.publish(2)
     const [entry] = await ingest.redis.xrangeBuffer(ingest.names.log, '-', '+')
     for (let i = 0; i < 3; i++) await ingest.redis.publish(ingest.names.live, entry![1][1]!)
@@ -128,12 +128,12 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('is lost with a new epoch, and serves again under it', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await ingest.publish(2)
     await ingest.newEpoch('epoch-2')
     await ingest.publish(1)
     await until(() => edge.losses.length > 0, 'a loss')
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await ingest.publish(1)
     await until(() => edge.offsets.at(-1) === 4, 'the next event')
     expect(edge.losses).to.deep.equal(['a new epoch began'])
@@ -141,14 +141,14 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('hears of a new epoch from the states alone', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await ingest.newEpoch('epoch-2')
     await until(() => edge.losses.length > 0, 'a loss')
     expect(edge.losses).to.deep.equal(['a new epoch began'])
   })
 
   it('is lost when the log was trimmed beyond the cursor while it was cut off', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await ingest.publish(1)
     await until(() => edge.bus.cursor(0) === 1, 'cursor at head')
     const { meta, log } = ingest.names
@@ -160,7 +160,7 @@ describe('the bus at the edge, over a real Redis', function () {
       .exec()
     await until(() => edge.losses.length > 0, 'a loss')
     expect(edge.losses).to.deep.equal(['the log was trimmed'])
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await ingest.publish(1)
     await until(() => edge.offsets.length > 1, 'the next event')
     expect(edge.offsets).to.deep.equal([1, 8])
@@ -173,7 +173,7 @@ describe('the bus at the edge, over a real Redis', function () {
       () => link.close(),
       () => remote.stop(),
     )
-    await remote.bus.hold([0])
+    await remote.bus.hold([0]).live
     await ingest.publish(1)
     await until(() => remote.bus.cursor(0) === 1, 'cursor at head')
     link.cut()
@@ -186,7 +186,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('finds by the states that a batch never came, and reads it', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await ingest.redis.xadd(ingest.names.log, '1-1', 'b', Buffer.from(batch(0, 1, [1], ingest.epoch)))
     await ingest.redis.hset(ingest.names.meta, 'head', (ingest.head = 1))
     await until(() => edge.offsets.length > 0, 'the event', 4_000)
@@ -195,7 +195,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('keeps everything through a freeze of Redis of 5 s, caught up within 2 s after it', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await ingest.publish(2)
     await until(() => edge.bus.cursor(0) === 2, 'cursor at head')
     server.pause()
@@ -209,7 +209,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('waits for an empty Redis to be filled again, and drops what it has', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     for (let i = 0; i < 4; i++) await ingest.publish(2)
     await until(() => edge.bus.cursor(0) === 8, 'cursor at head')
     await server.kill()
@@ -228,7 +228,7 @@ describe('the bus at the edge, over a real Redis', function () {
   it('is lost when Redis stays away longer than the grace, and says so once', async () => {
     edge.stop()
     edge = new Listening(server.url, { redisLostGraceMs: 700 })
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await server.kill()
     await until(() => edge.losses.length > 0, 'a loss', 2_500)
     await sleep(800)
@@ -236,13 +236,13 @@ describe('the bus at the edge, over a real Redis', function () {
     expect(edge.bus.missing().join()).to.match(/redis: not connected/)
     server = await startRedis({ port: server.port })
     await ingest.seed()
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await ingest.publish(1)
     await until(() => edge.offsets.length > 0, 'an event')
   })
 
   it('is lost when the ingests say for 2 s that the broker is gone, and ready again when one is up', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await until(() => edge.bus.missing().length === 0, 'ready')
     ingest.state = 'down'
     const from = Date.now()
@@ -255,7 +255,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('is not live on messages of an unknown version, and says which it met', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     ingest.silence()
     await ingest.write(0, 1, Buffer.from([9, 1, 2, 3]))
     await until(() => edge.losses.length > 0, 'a loss')
@@ -270,7 +270,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('brings a session that is behind up to the cursor under live traffic, without a gap or a doubled event', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     for (let i = 0; i < 300; i++) await ingest.publish(2)
     let publishing = true as boolean
     const load = (async () => {
@@ -301,7 +301,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('tells a session that is behind when the log does not reach back to it', async () => {
-    await edge.bus.hold([0])
+    await edge.bus.hold([0]).live
     await ingest.publish(1)
     await ingest.publish(1)
     await ingest.publish(1)
@@ -321,7 +321,8 @@ describe('the bus at the edge, over a real Redis', function () {
     const second = new HandIngest(server.url, 1)
     opened.push(() => second.stop())
     await second.seed()
-    const hold = await edge.bus.hold([0, 1])
+    const hold = edge.bus.hold([0, 1])
+    await hold.live
     await second.publish(2)
     await until(() => edge.bus.cursor(1) === 2, 'cursor of partition 1')
     expect(edge.offsets).to.deep.equal([1, 2])
@@ -340,9 +341,11 @@ describe('the bus at the edge, over a real Redis', function () {
     }
     const brief = new Listening(server.url, { clock: hasty })
     opened.push(() => brief.stop())
-    const hold = await brief.bus.hold([0, 1])
+    const hold = brief.bus.hold([0, 1])
+    await hold.live
     hold.release()
-    const again = await brief.bus.hold([1])
+    const again = brief.bus.hold([1])
+    await again.live
     await sleep(300)
     expect(brief.bus.cursor(1)).to.equal(0)
     again.release()
@@ -350,7 +353,7 @@ describe('the bus at the edge, over a real Redis', function () {
     expect(await ingest.redis.pubsub('NUMSUB', second.names.live)).to.deep.equal([second.names.live, 0])
     expect(brief.bus.cursor(0)).to.equal(0)
     await second.publish(3)
-    await brief.bus.hold([1])
+    await brief.bus.hold([1]).live
     expect([brief.bus.cursor(1), brief.offsets]).to.deep.equal([3, []])
   })
 })

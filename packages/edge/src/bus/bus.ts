@@ -46,6 +46,12 @@ interface Claim {
   linger: Timer | null
 }
 
+/** A hold that is not live yet. */
+interface Waiter {
+  readonly claims: readonly Claim[]
+  readonly live: () => void
+}
+
 /** The reading side of the bus over Redis. */
 export class RedisBus implements Bus {
   private readonly options: RedisBusOptions
@@ -54,6 +60,9 @@ export class RedisBus implements Bus {
   private readonly log: RedisLog
   private readonly ingests: IngestStates
   private readonly claims = new Map<number, Claim>()
+  private readonly waiters = new Set<Waiter>()
+  /** The subscription that brings the states of the ingests is confirmed. */
+  private hearing = false
   private ticking: Timer | null = null
   private tickedAt: number
   private toldMissing = ''
@@ -105,26 +114,34 @@ export class RedisBus implements Bus {
       missing.push(
         `bus: the ingests use ${this.announced} partitions, not ${this.options.partitions} (redis.partitions)`,
       )
-    const partition = this.claims.get(STATES_PARTITION)?.partition.missing()
-    if (partition !== null && partition !== undefined) missing.push(partition)
+    for (const { number, partition } of this.claims.values()) {
+      // Of the others only one that sessions have been told of: the next ones would fare no better.
+      const why = number === STATES_PARTITION || partition.givenUp ? partition.missing() : null
+      if (why !== null) missing.push(why)
+    }
     return missing
   }
 
-  async hold(partitions: readonly number[]): Promise<Hold> {
+  hold(partitions: readonly number[]): Hold {
     const claims = [...new Set(partitions)].map((partition) => this.claim(partition))
     for (const claim of claims) {
       claim.holds++
       claim.linger?.cancel()
       claim.linger = null
     }
-    // One may fall into doubt while another is waited for.
-    while (!claims.every((claim) => claim.partition.live))
-      await Promise.all(claims.map((claim) => claim.partition.whenLive()))
+    let waiter: Waiter | null = null
+    const live = new Promise<void>((resolve) => {
+      waiter = { claims, live: resolve }
+      this.waiters.add(waiter)
+    })
+    this.admit()
     let released = false
     return {
+      live,
       release: () => {
         if (released) return
         released = true
+        if (waiter !== null) this.waiters.delete(waiter)
         for (const claim of claims) this.release(claim)
       },
     }
@@ -160,7 +177,10 @@ export class RedisBus implements Bus {
         listener: {
           events: (from, events) => listener.events(from, events),
           lost: (from, why) => listener.lost(from, why),
-          changed: () => this.reviewReadiness(),
+          changed: () => {
+            this.admit()
+            this.reviewReadiness()
+          },
           deaf: () => this.subscriber.replace('deaf'),
         },
       }),
@@ -172,6 +192,21 @@ export class RedisBus implements Bus {
       message: (bytes) => this.message(claim, bytes),
     })
     return claim
+  }
+
+  /** Tells those that have waited long enough. */
+  private admit(): void {
+    if (this.waiters.size === 0 || !this.hearing || this.reasonOfLoss() !== null) return
+    for (const waiter of this.waiters) {
+      if (!waiter.claims.every(({ partition }) => partition.live)) continue
+      this.waiters.delete(waiter)
+      waiter.live()
+    }
+  }
+
+  private isAwaited(claim: Claim): boolean {
+    for (const { claims } of this.waiters) if (claims.includes(claim)) return true
+    return false
   }
 
   private release(claim: Claim): void {
@@ -186,6 +221,7 @@ export class RedisBus implements Bus {
 
   private confirmed({ number, partition }: Claim): void {
     if (number === STATES_PARTITION) {
+      this.hearing = true
       this.options.metrics.connected('subscriber', true)
       this.ingests.reconnected(this.options.clock.monotonic())
     }
@@ -194,7 +230,10 @@ export class RedisBus implements Bus {
   }
 
   private interrupted({ number, partition }: Claim): void {
-    if (number === STATES_PARTITION) this.options.metrics.connected('subscriber', false)
+    if (number === STATES_PARTITION) {
+      this.hearing = false
+      this.options.metrics.connected('subscriber', false)
+    }
     partition.interrupted()
     this.reviewReadiness()
   }
@@ -227,7 +266,7 @@ export class RedisBus implements Bus {
 
   private reasonOfLoss(): string | null {
     if (this.isForeign()) return 'another number of partitions is in force'
-    return this.subscriber.connected ? this.ingests.lost(this.options.clock.monotonic()) : null
+    return this.hearing ? this.ingests.lost(this.options.clock.monotonic()) : null
   }
 
   private unreadable(partition: number, error: EnvelopeError): void {
@@ -244,7 +283,7 @@ export class RedisBus implements Bus {
   private tick(): void {
     const now = this.options.clock.monotonic()
     if (now - this.tickedAt > TICK_LATE_MS) this.ingests.reconnected(now)
-    else for (const { partition } of this.claims.values()) partition.tick()
+    else for (const claim of this.claims.values()) claim.partition.tick(this.isAwaited(claim))
     this.tickedAt = now
     this.review()
     this.ticking = this.options.clock.after(TICK_MS, () => this.tick())
@@ -252,11 +291,14 @@ export class RedisBus implements Bus {
 
   private review(): void {
     const why = this.reasonOfLoss()
-    if (why !== null && !this.toldLost) {
-      this.options.logger.error({ why }, 'bus connection lost')
-      for (const { partition } of this.claims.values()) partition.tellLost(why)
+    if (why !== null) {
+      const first = !this.toldLost
+      if (first) this.options.logger.error({ why }, 'bus connection lost')
+      for (const claim of this.claims.values())
+        if (first || this.isAwaited(claim)) claim.partition.tellLost(why)
     }
     this.toldLost = why !== null
+    this.admit()
     this.reviewReadiness()
   }
 

@@ -49,7 +49,7 @@ export class Partition {
   private heard: { epoch: Epoch; last: Offset } | null = null
   /** Rises whenever the running read must not go on. */
   private run = 0
-  private doubtSince: number | null = null
+  private doubtSince: number | null
   private lastMessageAt: number
   private headAboveSince: number | null = null
   /** The silence may be that of the ingests, or of the subscription: the log tells. */
@@ -58,12 +58,13 @@ export class Partition {
   private first = false
   /** The last live message was not readable: a new start would only lose again. */
   private unreadable: string | null = null
-  private waiting: (() => void)[] = []
+  private outOfGrace = false
   private readonly catchUps = new Set<CatchUp>()
 
   constructor(options: PartitionOptions) {
     this.options = options
     this.lastMessageAt = options.clock.monotonic()
+    this.doubtSince = options.clock.monotonic()
   }
 
   /** The position up to which events have been delivered, or null when none is known. */
@@ -75,10 +76,9 @@ export class Partition {
     return this.phase === 'live'
   }
 
-  /** Resolves when the partition is live; at once when it is. */
-  whenLive(): Promise<void> {
-    if (this.live) return Promise.resolve()
-    return new Promise((resolve) => this.waiting.push(resolve))
+  /** Continuity could not be proven within the grace, nor since. */
+  get givenUp(): boolean {
+    return this.outOfGrace
   }
 
   /** What keeps the partition from being live, in words; null when it is, or was a moment ago. */
@@ -139,11 +139,14 @@ export class Partition {
     if (this.phase === 'live') this.recover()
   }
 
-  /** To be called a few times a second. */
-  tick(): void {
+  /** To be called a few times a second. `awaited`: somebody waits for the partition to be live. */
+  tick(awaited: boolean): void {
     const now = this.options.clock.monotonic()
-    if (this.doubtSince !== null && this.at !== null && now - this.doubtSince >= this.options.lostGraceMs)
+    const overdue = this.doubtSince !== null && now - this.doubtSince >= this.options.lostGraceMs
+    if (overdue && (this.at !== null || awaited)) {
+      this.outOfGrace = true
       this.lose('continuity could not be proven in time')
+    }
     if (this.phase !== 'live') return
     if (now - this.lastMessageAt >= SILENCE_MS) {
       this.lastMessageAt = now
@@ -260,10 +263,8 @@ export class Partition {
     this.suspectDeaf = false
     this.phase = 'live'
     this.doubtSince = null
+    this.outOfGrace = false
     this.lastMessageAt = this.options.clock.monotonic()
-    const waiting = this.waiting
-    this.waiting = []
-    for (const resolve of waiting) resolve()
     this.options.listener.changed()
     if (deaf) this.options.listener.deaf()
   }

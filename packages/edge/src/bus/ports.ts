@@ -23,6 +23,12 @@ export interface CatchUpReader {
 
 /** A claim on partitions; while it is held the worker stays subscribed to them. */
 export interface Hold {
+  /**
+   * Resolves once the worker is live on all of them and hears of a bus that is not lost: every event published from
+   * then on arrives. Waits while Redis is away; never rejects, and never resolves after `release`.
+   */
+  readonly live: Promise<void>
+  /** Idempotent, also while it waits. */
   release(): void
 }
 
@@ -31,10 +37,10 @@ export interface Bus {
   /** What keeps the worker from serving, in words for `/readyz`; empty when it can. */
   missing(): readonly string[]
   /**
-   * Resolves once the worker is live on all of `partitions`: every event published from now on arrives.
-   * Never rejects; it waits while Redis is away.
+   * Claims `partitions`. Where the wait for them outlasts `redis.lost_grace`, or the bus is lost, the listener hears
+   * that the partition is `lost`.
    */
-  hold(partitions: readonly number[]): Promise<Hold>
+  hold(partitions: readonly number[]): Hold
   /** The offset up to which this worker has delivered the partition, also while continuity is in doubt; null before its first use. */
   cursor(partition: number): Offset | null
   /** Reads the log for one session from `position` on; returns a way to stop. Needs a hold on the partition. */

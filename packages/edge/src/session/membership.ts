@@ -24,7 +24,8 @@ export class Membership {
   private readonly participant: Participant
   private hold: Hold | null = null
   private partitions: readonly number[] = []
-  private attempt = 0
+  /** The hold that is waited for. */
+  private joining: Hold | null = null
   private waiters: (() => void)[] = []
   private registered = false
   private suspended = false
@@ -40,12 +41,15 @@ export class Membership {
   /** Calls `live` once the worker is live on the identity's partitions and the session is registered. */
   join(live: () => void): void {
     if (this.left) return
-    const attempt = ++this.attempt
     const partitions = partitionsFor(this.participant.identity, this.side)
+    const before = this.joining
+    const hold = this.side.bus.hold(partitions)
+    this.joining = hold
+    // Only now: what both need stays held.
+    before?.release()
     this.waiters.push(live)
-    void this.side.bus.hold(partitions).then((hold) => {
-      if (attempt !== this.attempt) hold.release()
-      else this.joined(hold, partitions)
+    void hold.live.then(() => {
+      if (hold === this.joining) this.joined(hold, partitions)
     })
   }
 
@@ -60,7 +64,7 @@ export class Membership {
       this.suspended = false
       this.behind?.release()
     }
-    const joining = this.waiters.length > 0
+    const joining = this.joining !== null
     if (this.hold === null && !joining) {
       live()
       return
@@ -109,15 +113,17 @@ export class Membership {
   leave(): void {
     if (this.left) return
     this.left = true
-    this.attempt += 1
     this.waiters = []
     this.behind?.stop()
     this.unregister()
+    this.joining?.release()
+    this.joining = null
     this.hold?.release()
     this.hold = null
   }
 
   private joined(hold: Hold, partitions: readonly number[]): void {
+    this.joining = null
     this.hold?.release()
     this.hold = hold
     this.partitions = partitions

@@ -64,6 +64,7 @@ class Scene {
   readonly losses: string[] = []
   readonly recoveries: string[] = []
   deaf = 0
+  awaited = false
   onDelivered: (offsets: readonly Offset[]) => void = () => undefined
   onLost: () => void = () => undefined
   readonly partition: Partition
@@ -113,7 +114,7 @@ class Scene {
   async pass(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= 200) {
       await this.clock.pass(200)
-      this.partition.tick()
+      this.partition.tick(this.awaited)
     }
   }
 }
@@ -122,15 +123,13 @@ describe('partition', () => {
   it('is live only when the subscription is confirmed and the head has been read', async () => {
     const scene = new Scene()
     scene.log.head = 7
-    let live = false
-    void scene.partition.whenLive().then(() => (live = true))
     expect(scene.partition.missing()).to.equal('partition 0: not subscribed')
     scene.partition.subscribed()
     await settle()
-    expect([live, scene.partition.position]).to.deep.equal([false, null])
+    expect([scene.partition.live, scene.partition.position]).to.deep.equal([false, null])
     expect(scene.partition.missing()).to.equal('partition 0: reading the log')
     await scene.log.answer()
-    expect(live).to.equal(true)
+    expect(scene.partition.live).to.equal(true)
     expect(scene.partition.position).to.deep.equal({ epoch: EPOCH, offset: 7 })
     expect([scene.partition.missing(), scene.recoveries]).to.deep.equal([null, []])
   })
@@ -232,6 +231,21 @@ describe('partition', () => {
     await scene.pass(60_000)
     expect(scene.losses).to.deep.equal(['continuity could not be proven in time'])
     expect(scene.partition.position).to.equal(null)
+  })
+
+  it('is lost, again and again, while somebody waits for it and it cannot be read', async () => {
+    const scene = new Scene()
+    await scene.pass(60_000)
+    expect([scene.losses, scene.partition.givenUp]).to.deep.equal([[], false])
+    scene.awaited = true
+    await scene.pass(200)
+    expect(scene.losses).to.deep.equal(['continuity could not be proven in time'])
+    await scene.pass(29_600)
+    expect(scene.losses).to.have.length(1)
+    await scene.pass(600)
+    expect([scene.losses.length, scene.partition.givenUp]).to.deep.equal([2, true])
+    await scene.live()
+    expect([scene.partition.live, scene.partition.givenUp]).to.deep.equal([true, false])
   })
 
   it('does not go live again on messages that it cannot read', async () => {

@@ -130,12 +130,12 @@ export class FakeBus implements Bus {
     return this.missingParts
   }
 
-  async hold(partitions: readonly number[]): Promise<Hold> {
+  hold(partitions: readonly number[]): Hold {
     const copy = [...partitions]
-    if (this.waiting) await new Promise<void>((resolve) => this.queue.push(resolve))
     this.held.push(copy)
     let open = true
     return {
+      live: this.waiting ? new Promise<void>((resolve) => this.queue.push(resolve)) : Promise.resolve(),
       release: () => {
         if (!open) throw new Error('released twice')
         open = false

@@ -1,0 +1,107 @@
+import { expect } from 'chai'
+import { Redis } from 'ioredis'
+import { startRedis } from '../support/redis.mjs'
+import { HandIngest, Listening, sleep, until } from './edge-bus.support.js'
+
+const GRACE_MS = 700
+
+describe('waiting for the bus at the edge, over a real Redis', function () {
+  this.timeout(30_000)
+  let server: Awaited<ReturnType<typeof startRedis>>
+  let ingest: HandIngest
+  let edge: Listening | undefined
+
+  beforeEach(async () => {
+    server = await startRedis()
+    ingest = new HandIngest(server.url)
+    await ingest.seed()
+    ingest.beat()
+  })
+
+  afterEach(async () => {
+    edge?.stop()
+    ingest.stop()
+    await server.stop()
+  })
+
+  it('gives up a partition that cannot be read within the grace, and is not ready, as long as somebody waits', async () => {
+    ingest.heads = [0, 0]
+    edge = new Listening(server.url, { partitions: 2, redisLostGraceMs: GRACE_MS })
+    const { bus, losses } = edge
+    await until(() => bus.missing().length === 0, 'ready')
+    const hold = bus.hold([0, 1])
+    await until(() => losses.length > 0, 'a loss', GRACE_MS + 500)
+    expect(bus.missing()).to.deep.equal(['partition 1: reading the log'])
+    await until(() => losses.length > 1, 'another loss', GRACE_MS + 500)
+    hold.release()
+    await sleep(2 * GRACE_MS)
+    expect(losses).to.have.length(2)
+
+    const second = new HandIngest(server.url, 1)
+    await second.seed()
+    await until(() => bus.missing().length === 0, 'ready')
+    second.stop()
+    expect(losses).to.have.length(2)
+  })
+
+  it('never tells a hold that was given back', async () => {
+    ingest.heads = [0, 0]
+    edge = new Listening(server.url, { partitions: 2 })
+    let live = 0
+    const [first, second] = [edge.bus.hold([1]), edge.bus.hold([1])]
+    for (const hold of [first, second]) void hold.live.then(() => live++)
+    await sleep(300)
+    first.release()
+    const late = new HandIngest(server.url, 1)
+    await late.seed()
+    await second.live
+    await sleep(50)
+    late.stop()
+    expect(live).to.equal(1)
+  })
+
+  it('is live for nobody while the bus is lost: who asks then is told of the loss, or waits until it is back', async () => {
+    edge = new Listening(server.url, { lostGraceMs: 300 })
+    const { bus, losses } = edge
+    await bus.hold([0]).live
+    ingest.state = 'down'
+    await until(() => losses.length > 0, 'a loss')
+    await sleep(300)
+    expect(losses).to.have.length(1)
+    let live = false
+    const hold = bus.hold([0])
+    void hold.live.then(() => (live = true))
+    await until(() => losses.length > 1, 'a loss for those that wait', 1_500)
+    await sleep(300)
+    expect(live).to.equal(false)
+    ingest.state = 'up'
+    await hold.live
+    const told = losses.length
+    await sleep(300)
+    expect(losses).to.have.length(told)
+  })
+
+  it('hears of the silence of the ingests only once its subscription is confirmed', async () => {
+    let delay = 0
+    const connect = (): Redis => {
+      const client = new Redis(server.url, { retryStrategy: () => null, maxRetriesPerRequest: null })
+      const subscribe = client.subscribe.bind(client) as (channel: string) => Promise<unknown>
+      client.subscribe = (async (channel: string) => {
+        await sleep(delay)
+        return subscribe(channel)
+      }) as typeof client.subscribe
+      return client
+    }
+    edge = new Listening(server.url, { silenceGraceMs: 1_000 }, connect)
+    const { bus, losses } = edge
+    await bus.hold([0]).live
+    await until(() => bus.missing().length === 0, 'ready')
+    delay = 4_000
+    await ingest.redis.client('KILL', 'TYPE', 'pubsub')
+    await until(() => bus.missing().includes('partition 0: not subscribed'), 'the interruption')
+    await until(() => bus.missing().length === 0, 'ready again', 8_000)
+    expect(losses).to.deep.equal([])
+    ingest.silence()
+    await until(() => losses.length > 0, 'a loss by silence', 6_000)
+  })
+})
