@@ -2,6 +2,9 @@ import type { Evidence, Placed } from './evidence.js'
 import type { Phase, Session, Violation } from './history.js'
 import { phasesOfGap } from './phases.js'
 
+/** Clocks differ: a session may end this much before its token's expiry. */
+export const EARLY_MS_MAX = 1500
+
 /**
  * I2 and I3: a session got every event that it might see, up to its end. Events that may belong to either
  * side of a change (of token, subscriptions, or the end itself) have to be there only if both sides get them.
@@ -73,10 +76,16 @@ function isOwed(session: Session, event: Placed, from: number, to: number, evide
     if (phase === null) return false
     if (event.dueAt < phase.askedAt) continue // it should have come before
     if (!evidence.rights.allows(phase, event.shape)) return false
-    const revocation = evidence.revocations.get(phase.token)
-    if (revocation !== undefined && event.position > revocation.position) return false
+    if (isOver(phase, event, evidence)) return false
   }
   return true
+}
+
+/** The token that the session had then may have ended before the event. */
+function isOver({ token }: Phase, { position, sentAt }: Placed, { revocations, tokens }: Evidence): boolean {
+  const revokedAt = revocations.get(token)?.position ?? Infinity
+  const expiresAt = tokens.get(token)?.expiresAt ?? Infinity
+  return position > revokedAt || sentAt > expiresAt - EARLY_MS_MAX
 }
 
 function describe({ name, end }: Session, missing: readonly Placed[], last: number): Violation[] {

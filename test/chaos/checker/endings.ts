@@ -1,11 +1,10 @@
+import { EARLY_MS_MAX } from './completeness.js'
 import type { Evidence } from './evidence.js'
 import type { Session, Token, Violation } from './history.js'
 
 const AUTHENTICATION_FAILED = 4002
 const AUTHENTICATION_EXPIRED = 4003
 const TRY_AGAIN_LATER = 1013
-/** A session may end this much before its token's expiry, when clocks differ. */
-const EARLY_MS_MAX = 1500
 /** A session has its reply to `start` within this much, unless a fault is on. */
 const START_MS_MAX = 10_000
 

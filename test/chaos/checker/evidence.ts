@@ -25,7 +25,7 @@ export class Evidence {
 
   constructor(history: History) {
     this.history = history
-    this.timeline = new Timeline(history.faults)
+    this.timeline = new Timeline(history.faults, history.deliveryMsMax)
     this.tokens = new Map(history.tokens.map((token) => [token.session_uuid, token]))
     this.rights = new Rights(history.shapes, history.masterTenant, this.tokens)
     this.published = new Map(history.published.map((event) => [event.id, event]))

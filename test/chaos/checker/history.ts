@@ -124,6 +124,8 @@ export interface Holding {
 
 export interface History {
   readonly masterTenant: string
+  /** An event that takes longer from the broker to a receiver is missed, unless a fault is on. */
+  readonly deliveryMsMax: number
   readonly shapes: readonly Shape[]
   readonly published: readonly Published[]
   readonly stream: readonly Streamed[]

@@ -1,23 +1,23 @@
 import type { FaultWindow } from './history.js'
 
-/** In a healthy cluster an event is at its receivers in a few milliseconds; a loaded machine may take this. */
-const DELIVERY_MS_MAX = 10_000
 /** A close that a fault has caused may be noticed by the client this much later. */
 const ECHO_MS_MAX = 3000
 
 /** What the faults of a run excuse: lateness, and ends of sessions. */
 export class Timeline {
   private readonly windows: readonly FaultWindow[]
+  private readonly deliveryMsMax: number
 
-  constructor(windows: readonly FaultWindow[]) {
+  constructor(windows: readonly FaultWindow[], deliveryMsMax: number) {
+    this.deliveryMsMax = deliveryMsMax
     this.windows = windows.toSorted((a, b) => a.from - b.from)
   }
 
   /** When at the latest an event must have reached its receivers that the broker has had since `at`. */
   due(at: number): number {
-    let due = at + DELIVERY_MS_MAX
+    let due = at + this.deliveryMsMax
     for (const { from, to } of this.windows)
-      if (from <= due && to >= at) due = Math.max(due, to + DELIVERY_MS_MAX)
+      if (from <= due && to >= at) due = Math.max(due, to + this.deliveryMsMax)
     return due
   }
 
