@@ -97,7 +97,7 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
     await bus.hold([0]).live
     await until(() => bus.missing().length === 0, 'ready')
     delay = 4_000
-    await ingest.redis.client('KILL', 'TYPE', 'pubsub')
+    await ingest.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     await until(() => bus.missing().includes('partition 0: not subscribed'), 'the interruption')
     await until(() => bus.missing().length === 0, 'ready again', 8_000)
     expect(losses).to.deep.equal([])

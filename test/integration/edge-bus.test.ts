@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { RedisLog } from '@wazo-websocketd/edge/bus/log'
 import { expect } from 'chai'
+import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
 import { batch } from '../unit/edge/bus/samples.js'
 import { HandIngest, Link, Listening, PREFIX, sleep, until } from './edge-bus.support.js'
@@ -329,6 +330,35 @@ describe('the bus at the edge, over a real Redis', function () {
     expect(edge.bus.cursor(2)).to.equal(null)
     hold.release()
     hold.release()
+  })
+
+  it('notices that the channel of one partition is no longer subscribed, and hears it again', async () => {
+    const second = new HandIngest(server.url, 1)
+    opened.push(() => second.stop())
+    await second.seed()
+    ingest.heads = [0, 0]
+    const clients: Redis[] = []
+    const far = new Listening(server.url, { partitions: 2 }, () => {
+      const client = new Redis(server.url, { retryStrategy: () => null, maxRetriesPerRequest: null })
+      clients.push(client)
+      return client
+    })
+    opened.push(() => far.stop())
+    await far.bus.hold([1]).live
+    const { live } = second.names
+    const subscribed = async () => ((await ingest.redis.pubsub('NUMSUB', live)) as [string, number])[1]
+    for (const client of clients) await client.unsubscribe(live)
+    expect(await subscribed()).to.equal(0)
+
+    for (let tenths = 0; tenths < 80 && (await subscribed()) === 0; tenths++) {
+      if (tenths % 10 === 0) await second.publish(1)
+      ingest.heads = [0, second.head]
+      await sleep(100)
+    }
+    expect(await subscribed()).to.equal(1)
+    await second.publish(1)
+    await until(() => far.offsets.length === second.sent.length, 'everything', 200)
+    expect([far.offsets, far.losses]).to.deep.equal([second.sent, []])
   })
 
   it('leaves a partition that nobody has held for 30 s, and comes back to it at its head', async () => {

@@ -249,7 +249,10 @@ export class RedisBus implements Bus {
       return
     }
     if (message.kind === 'batch') partition.batch(message)
-    else this.state(message)
+    else {
+      partition.alive()
+      this.state(message)
+    }
   }
 
   private state(state: State): void {

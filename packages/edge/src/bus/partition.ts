@@ -15,6 +15,8 @@ import { read, type Page } from './recovery.js'
 const SILENCE_MS = 3_000
 /** A head above the cursor may be a batch under way; for so long it is not. */
 const HEAD_ABOVE_MS = 1_000
+/** So many recoveries in a row that find what should have come live, and no word in between: the subscription is deaf. */
+const UNHEARD_MAX = 2
 const RETRY_DELAY_MS = 200
 /** A look into the log takes milliseconds; only a longer one is worth telling. */
 const DOUBT_TOLD_MS = 1_000
@@ -52,8 +54,13 @@ export class Partition {
   private doubtSince: number | null
   private lastMessageAt: number
   private headAboveSince: number | null = null
-  /** The silence may be that of the ingests, or of the subscription: the log tells. */
-  private suspectDeaf = false
+  /** Why the subscription may be deaf, until it is heard again. The silence may be that of the ingests: the log tells. */
+  private suspicion: 'silence' | 'head' | null = null
+  /** Recoveries in a row that found what nobody had heard. */
+  private unheard = 0
+  /** Where the running recovery began, and whether it has found events. */
+  private recoversFrom: Offset | null = null
+  private foundEvents = false
   /** The running read establishes a first position: nothing is recovered by it. */
   private first = false
   /** The last live message was not readable: a new start would only lose again. */
@@ -108,10 +115,16 @@ export class Partition {
     for (const catchUp of [...this.catchUps]) catchUp.stop()
   }
 
-  batch(batch: SealedBatch): void {
+  /** A message that can be read came over the partition's own channel. */
+  alive(): void {
     this.lastMessageAt = this.options.clock.monotonic()
     this.unreadable = null
-    this.suspectDeaf = false
+    this.suspicion = null
+    this.unheard = 0
+  }
+
+  batch(batch: SealedBatch): void {
+    this.alive()
     if (this.heard?.epoch !== batch.epoch || this.heard.last < batch.last)
       this.heard = { epoch: batch.epoch, last: batch.last }
     if (this.phase !== 'live' || this.at === null) return
@@ -120,16 +133,12 @@ export class Partition {
     else if (step === 'recover') this.recover()
   }
 
-  /** A state of an ingest: its head shows whether batches are missing here. */
+  /** A state of an ingest, from whichever channel: its head shows whether batches are missing here. */
   state(state: State): void {
-    const now = this.options.clock.monotonic()
-    this.lastMessageAt = now
-    this.unreadable = null
-    this.suspectDeaf = false
     const head = state.heads[this.options.partition]
     if (head === undefined || this.phase !== 'live' || this.at === null) return
     const above = state.epoch !== this.at.epoch || head > this.at.offset
-    if (above) this.headAboveSince ??= now
+    if (above) this.headAboveSince ??= this.options.clock.monotonic()
     else this.headAboveSince = null
   }
 
@@ -150,9 +159,12 @@ export class Partition {
     if (this.phase !== 'live') return
     if (now - this.lastMessageAt >= SILENCE_MS) {
       this.lastMessageAt = now
-      this.suspectDeaf = true
+      this.suspicion = 'silence'
       this.recover()
-    } else if (this.headAboveSince !== null && now - this.headAboveSince >= HEAD_ABOVE_MS) this.recover()
+    } else if (this.headAboveSince !== null && now - this.headAboveSince >= HEAD_ABOVE_MS) {
+      this.suspicion ??= 'head'
+      this.recover()
+    }
   }
 
   /** Ends all sessions of the partition; the cursor stays where it is when Redis is not to blame. */
@@ -210,6 +222,8 @@ export class Partition {
 
   private recover(): void {
     this.doubt('reading')
+    this.recoversFrom = this.at?.offset ?? null
+    this.foundEvents = false
     this.readOn(this.run)
   }
 
@@ -250,23 +264,34 @@ export class Partition {
       this.hand([], reading.reached)
       // A listener that ended this very partition meanwhile is heeded.
       if (run !== this.run) return
-      if (reading.complete) this.goLive(reading.batches.length > 0)
+      if (reading.batches.length > 0) this.foundEvents = true
+      if (reading.complete) this.goLive()
       else this.readOn(run)
     }
   }
 
-  private goLive(foundEvents: boolean): void {
-    const deaf = this.suspectDeaf && foundEvents
+  private goLive(): void {
+    const deaf = this.isDeaf()
+    if (deaf) this.unheard = 0
     // A look after a silence that finds nothing is no recovery.
-    if (!this.first && (foundEvents || !this.suspectDeaf)) this.options.metrics.recovery('recovered')
+    if (!this.first && (this.foundEvents || this.suspicion !== 'silence'))
+      this.options.metrics.recovery('recovered')
     this.first = false
-    this.suspectDeaf = false
+    this.suspicion = null
     this.phase = 'live'
     this.doubtSince = null
     this.outOfGrace = false
     this.lastMessageAt = this.options.clock.monotonic()
     this.options.listener.changed()
     if (deaf) this.options.listener.deaf()
+  }
+
+  /** Judges the subscription by what this recovery has found that should have come live. */
+  private isDeaf(): boolean {
+    const { suspicion, recoversFrom, at } = this
+    if (suspicion === null || recoversFrom === null || at === null || at.offset === recoversFrom) return false
+    this.unheard++
+    return (suspicion === 'silence' && this.foundEvents) || this.unheard >= UNHEARD_MAX
   }
 
   /** Forgets the numbering: the next position is the head as it will be read. */

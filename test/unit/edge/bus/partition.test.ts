@@ -102,7 +102,9 @@ class Scene {
     if (message.kind === 'batch') this.partition.batch(message)
   }
 
-  state(head: Offset, epoch: Epoch = EPOCH): void {
+  /** `own`: over the channel of this partition. */
+  state(head: Offset, { epoch = EPOCH, own = true }: { epoch?: Epoch; own?: boolean } = {}): void {
+    if (own) this.partition.alive()
     this.partition.state({ kind: 'state', ingest: 'i', epoch, state: 'up', heads: [head] })
   }
 
@@ -189,6 +191,55 @@ describe('partition', () => {
     await scene.pass(400)
     await scene.log.answer()
     expect(scene.delivered).to.deep.equal([1])
+  })
+
+  describe('whose channel carries no states', () => {
+    /** What an ingest publishes does not arrive, for so many seconds; its states do. */
+    async function deafened(scene: Scene, seconds: number, events: readonly number[] = []): Promise<void> {
+      for (let second = 0; second < seconds; second++) {
+        const offset = scene.log.head + 1
+        scene.log.append(
+          events.filter((event) => event === offset),
+          offset,
+        )
+        scene.state(offset, { own: false })
+        await scene.pass(1_000)
+        await scene.log.answer()
+      }
+    }
+
+    it('is called deaf when twice in a row the log had what should have come live, and events come no later', async () => {
+      const scene = new Scene()
+      await scene.live()
+      await deafened(scene, 1, [1])
+      expect([scene.delivered, scene.deaf]).to.deep.equal([[1], 0])
+      await deafened(scene, 1)
+      expect(scene.deaf).to.equal(1)
+      await deafened(scene, 1)
+      expect(scene.deaf).to.equal(1)
+    })
+
+    it('is not called deaf when something came live in between', async () => {
+      const scene = new Scene()
+      await scene.live()
+      for (let times = 0; times < 4; times++) {
+        await deafened(scene, 1)
+        const offset = scene.log.head + 1
+        scene.hear(scene.log.append([offset], offset))
+      }
+      expect([scene.deaf, scene.recoveries.length]).to.deep.equal([0, 4])
+    })
+
+    it('is called deaf after a silence that hid batches without events, when that happens twice', async () => {
+      const scene = new Scene()
+      await scene.live()
+      for (const [deaf] of [[0], [1]] as const) {
+        scene.log.append([], scene.log.head + 1)
+        await scene.pass(3_200)
+        await scene.log.answer()
+        expect(scene.deaf).to.equal(deaf)
+      }
+    })
   })
 
   it('forgets a head above the cursor when the batch arrives after all', async () => {
