@@ -31,18 +31,23 @@ describe('the bus at the edge, over a Redis Cluster', function () {
     opened.push(() => edge.stop())
     await edge.bus.hold([0, 1]).live
     for (const ingest of ingests) for (let i = 0; i < 5; i++) await ingest.publish(2)
-    await until(() => edge.bus.cursor(0) === 10 && edge.bus.cursor(1) === 10, 'both at their heads')
+    await until(() => edge.offset(0) === 10 && edge.offset(1) === 10, 'both at their heads')
     expect(edge.offsets.toSorted((a, b) => a - b)).to.deep.equal(
       [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].flatMap((offset) => [offset, offset]),
     )
     expect(edge.recoveries).to.deep.equal([])
     const seen: number[] = []
     let live = false
-    edge.bus.catchUp(1, 4, {
-      events: (events) => seen.push(...events.map(({ offset }) => offset)),
-      live: () => (live = true),
-      lost: () => undefined,
-    })
+    edge.bus.catchUp(
+      1,
+      { epoch: ingests[1]!.epoch, offset: 4 },
+      {
+        events: (events) => seen.push(...events.map(({ offset }) => offset)),
+        live: () => (live = true),
+        lost: () => undefined,
+        congested: () => false,
+      },
+    )
     await until(() => live, 'live')
     expect(seen).to.deep.equal([5, 6, 7, 8, 9, 10])
   })

@@ -141,6 +141,10 @@ export class Listening implements BusListener {
     this.subscriber.start()
   }
 
+  offset(partition: number): Offset | null {
+    return this.bus.cursor(partition)?.offset ?? null
+  }
+
   stop(): void {
     this.bus.stop()
     this.subscriber.stop()

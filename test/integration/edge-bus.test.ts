@@ -45,7 +45,7 @@ describe('the bus at the edge, over a real Redis', function () {
   it('delivers what is published after a hold, complete and in order', async () => {
     await edge.bus.hold([0]).live
     for (let i = 0; i < 50; i++) await ingest.publish(i % 4)
-    await until(() => edge.bus.cursor(0) === ingest.head, 'cursor at head')
+    await until(() => edge.offset(0) === ingest.head, 'cursor at head')
     expect(edge.offsets).to.deep.equal(ingest.sent)
     expect(edge.recoveries).to.deep.equal([])
   })
@@ -55,7 +55,7 @@ describe('the bus at the edge, over a real Redis', function () {
     const late = new Listening(server.url)
     opened.push(() => late.stop())
     await late.bus.hold([0]).live
-    expect(late.bus.cursor(0)).to.equal(3)
+    expect(late.offset(0)).to.equal(3)
     await ingest.publish(1)
     await until(() => late.offsets.length > 0, 'an event')
     expect(late.offsets).to.deep.equal([4])
@@ -102,7 +102,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await sleep(100)
     publishing = false
     await load
-    await until(() => edge.bus.cursor(0) === ingest.head, 'cursor at head')
+    await until(() => edge.offset(0) === ingest.head, 'cursor at head')
     expect(killed).to.be.at.least(3)
     expect(edge.offsets).to.deep.equal(ingest.sent)
     expect(edge.losses).to.deep.equal([])
@@ -114,7 +114,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await killConnections('commands')
     await killConnections('subscriber')
     await ingest.publish(5)
-    await until(() => edge.bus.cursor(0) === 5, 'cursor at head')
+    await until(() => edge.offset(0) === 5, 'cursor at head')
     expect(edge.offsets).to.deep.equal([1, 2, 3, 4, 5])
   })
 
@@ -124,7 +124,7 @@ describe('the bus at the edge, over a real Redis', function () {
     const [entry] = await ingest.redis.xrangeBuffer(ingest.names.log, '-', '+')
     for (let i = 0; i < 3; i++) await ingest.redis.publish(ingest.names.live, entry![1][1]!)
     await ingest.publish(1)
-    await until(() => edge.bus.cursor(0) === 3, 'cursor at head')
+    await until(() => edge.offset(0) === 3, 'cursor at head')
     expect(edge.offsets).to.deep.equal([1, 2, 3])
   })
 
@@ -151,7 +151,7 @@ describe('the bus at the edge, over a real Redis', function () {
   it('is lost when the log was trimmed beyond the cursor while it was cut off', async () => {
     await edge.bus.hold([0]).live
     await ingest.publish(1)
-    await until(() => edge.bus.cursor(0) === 1, 'cursor at head')
+    await until(() => edge.offset(0) === 1, 'cursor at head')
     const { meta, log } = ingest.names
     await ingest.redis
       .multi()
@@ -176,11 +176,11 @@ describe('the bus at the edge, over a real Redis', function () {
     )
     await remote.bus.hold([0]).live
     await ingest.publish(1)
-    await until(() => remote.bus.cursor(0) === 1, 'cursor at head')
+    await until(() => remote.offset(0) === 1, 'cursor at head')
     link.cut()
     const from = Date.now()
     await ingest.publish(4)
-    await until(() => remote.bus.cursor(0) === 5, 'caught up', 5_000)
+    await until(() => remote.offset(0) === 5, 'caught up', 5_000)
     expect(Date.now() - from).to.be.below(4_200) // noticed within 4 s, then a reconnect
     expect(remote.offsets).to.deep.equal([1, 2, 3, 4, 5])
     expect(remote.losses).to.deep.equal([])
@@ -198,13 +198,13 @@ describe('the bus at the edge, over a real Redis', function () {
   it('keeps everything through a freeze of Redis of 5 s, caught up within 2 s after it', async () => {
     await edge.bus.hold([0]).live
     await ingest.publish(2)
-    await until(() => edge.bus.cursor(0) === 2, 'cursor at head')
+    await until(() => edge.offset(0) === 2, 'cursor at head')
     server.pause()
     const stuck = ingest.publish(3)
     await sleep(5_000)
     server.resume()
     await stuck
-    await until(() => edge.bus.cursor(0) === 5, 'caught up', 2_000)
+    await until(() => edge.offset(0) === 5, 'caught up', 2_000)
     expect(edge.offsets).to.deep.equal([1, 2, 3, 4, 5])
     expect(edge.losses).to.deep.equal([])
   })
@@ -212,7 +212,7 @@ describe('the bus at the edge, over a real Redis', function () {
   it('waits for an empty Redis to be filled again, and drops what it has', async () => {
     await edge.bus.hold([0]).live
     for (let i = 0; i < 4; i++) await ingest.publish(2)
-    await until(() => edge.bus.cursor(0) === 8, 'cursor at head')
+    await until(() => edge.offset(0) === 8, 'cursor at head')
     await server.kill()
     server = await startRedis({ port: server.port })
     await sleep(600)
@@ -221,7 +221,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await ingest.seed()
     await ingest.publish(4)
     await ingest.publish(2)
-    await until(() => edge.bus.cursor(0) === 10, 'cursor at head')
+    await until(() => edge.offset(0) === 10, 'cursor at head')
     expect(edge.offsets).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     expect(edge.losses).to.deep.equal([])
   })
@@ -277,26 +277,31 @@ describe('the bus at the edge, over a real Redis', function () {
     const load = (async () => {
       while (publishing) await ingest.publish(2)
     })()
-    await until(() => (edge.bus.cursor(0) ?? 0) >= 600, 'the past')
+    await until(() => (edge.offset(0) ?? 0) >= 600, 'the past')
     const seen: number[] = []
     let live = false
     edge.onEvents = (events) => {
       if (live) seen.push(...events.map(({ offset }) => offset))
     }
     let lost = false
-    edge.bus.catchUp(0, 10, {
-      events: (events) => seen.push(...events.map(({ offset }) => offset)),
-      live: () => {
-        expect(seen.at(-1)).to.equal(edge.bus.cursor(0))
-        live = true
+    edge.bus.catchUp(
+      0,
+      { epoch: ingest.epoch, offset: 10 },
+      {
+        events: (events) => seen.push(...events.map(({ offset }) => offset)),
+        live: () => {
+          expect(seen.at(-1)).to.equal(edge.offset(0))
+          live = true
+        },
+        lost: () => (lost = true),
+        congested: () => false,
       },
-      lost: () => (lost = true),
-    })
+    )
     await until(() => live, 'live')
     await sleep(200)
     publishing = false
     await load
-    await until(() => edge.bus.cursor(0) === ingest.head, 'cursor at head')
+    await until(() => edge.offset(0) === ingest.head, 'cursor at head')
     expect(seen).to.deep.equal(ingest.sent.filter((offset) => offset > 10))
     expect(lost).to.equal(false)
   })
@@ -307,15 +312,20 @@ describe('the bus at the edge, over a real Redis', function () {
     await ingest.publish(1)
     await ingest.publish(1)
     await ingest.redis.xtrim(ingest.names.log, 'MAXLEN', 1)
-    await until(() => edge.bus.cursor(0) === 3, 'cursor at head')
+    await until(() => edge.offset(0) === 3, 'cursor at head')
     let outcome = ''
-    edge.bus.catchUp(0, 0, {
-      events: () => (outcome = 'events'),
-      live: () => (outcome = 'live'),
-      lost: () => (outcome = 'lost'),
-    })
+    edge.bus.catchUp(
+      0,
+      { epoch: ingest.epoch, offset: 0 },
+      {
+        events: () => (outcome = 'events'),
+        live: () => (outcome = 'live'),
+        lost: (loss) => (outcome = `lost: ${loss}`),
+        congested: () => false,
+      },
+    )
     await until(() => outcome !== '', 'an outcome')
-    expect(outcome).to.equal('lost')
+    expect(outcome).to.equal('lost: log')
   })
 
   it('follows several partitions, and each only while somebody holds it', async () => {
@@ -325,9 +335,9 @@ describe('the bus at the edge, over a real Redis', function () {
     const hold = edge.bus.hold([0, 1])
     await hold.live
     await second.publish(2)
-    await until(() => edge.bus.cursor(1) === 2, 'cursor of partition 1')
+    await until(() => edge.offset(1) === 2, 'cursor of partition 1')
     expect(edge.offsets).to.deep.equal([1, 2])
-    expect(edge.bus.cursor(2)).to.equal(null)
+    expect(edge.offset(2)).to.equal(null)
     hold.release()
     hold.release()
   })
@@ -377,13 +387,13 @@ describe('the bus at the edge, over a real Redis', function () {
     const again = brief.bus.hold([1])
     await again.live
     await sleep(300)
-    expect(brief.bus.cursor(1)).to.equal(0)
+    expect(brief.offset(1)).to.equal(0)
     again.release()
-    await until(() => brief.bus.cursor(1) === null, 'left')
+    await until(() => brief.offset(1) === null, 'left')
     expect(await ingest.redis.pubsub('NUMSUB', second.names.live)).to.deep.equal([second.names.live, 0])
-    expect(brief.bus.cursor(0)).to.equal(0)
+    expect(brief.offset(0)).to.equal(0)
     await second.publish(3)
     await brief.bus.hold([1]).live
-    expect([brief.bus.cursor(1), brief.offsets]).to.deep.equal([3, []])
+    expect([brief.offset(1), brief.offsets]).to.deep.equal([3, []])
   })
 })

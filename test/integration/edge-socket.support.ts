@@ -71,6 +71,7 @@ export class Edge {
       limits: { ...LIMITS, connectionsPerWorker: 16_000, connectionsPerToken: 1_000, ...sessionLimits },
       partitions: 1,
       everyTenant: false,
+      replayBufferBytes: 256 * 1024,
       renewalDeadline: 8_000,
       masterTenant: () => MASTER,
       missing: () => this.bus.missing(),

@@ -28,6 +28,9 @@ const EXPIRY_CONNECTION = 'expiry'
 /** As soon as on the bus's connections a vanished Redis is noticed. */
 const EXPIRY_SILENT_MS_MAX = 3_000
 
+/** Of the soft limit: a session that catches up with the bus stays well below it, whatever a page of the log holds. */
+const REPLAY_BUFFER_SHARE = 4
+
 class EdgeWorker implements DrainHandler {
   private readonly setup: WorkerSetup
   private readonly link: WorkerLink
@@ -200,6 +203,7 @@ class EdgeWorker implements DrainHandler {
       partitions: config.redis.partitions,
       everyTenant: config.bus.access_scope === 'acl',
       limits: sessionLimits(config),
+      replayBufferBytes: config.limits.send_buffer_soft_bytes / REPLAY_BUFFER_SHARE,
       renewalDeadline: config.limits.auth_total_seconds * 1000,
       masterTenant: () => this.authority.masterTenant,
       missing: () => this.missing(),

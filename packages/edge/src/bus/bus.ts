@@ -1,14 +1,16 @@
 import { decode, EnvelopeError, type SealedBatch, type State } from '@wazo-websocketd/shared/domain/envelope'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import type { Logger } from 'pino'
+import { CATCH_UP_READS_MAX } from './catch-up.js'
 import { Connection, type RedisClient } from './connection.js'
+import type { Position } from './cursor.js'
 import { IngestStates, type IngestGraces } from './ingest-states.js'
 import { RedisLog } from './log.js'
 import type { BusMetrics } from './metrics.js'
 import { Partition } from './partition.js'
 import type { Bus, BusListener, CatchUpReader, Hold } from './ports.js'
+import { Slots } from './slots.js'
 import type { Subscriber } from './subscriber.js'
 
 const TICK_MS = 200
@@ -59,6 +61,7 @@ export class RedisBus implements Bus {
   private readonly commands: Connection
   private readonly log: RedisLog
   private readonly ingests: IngestStates
+  private readonly slots = new Slots(CATCH_UP_READS_MAX)
   private readonly claims = new Map<number, Claim>()
   private readonly waiters = new Set<Waiter>()
   /** The subscription that brings the states of the ingests is confirmed. */
@@ -147,11 +150,11 @@ export class RedisBus implements Bus {
     }
   }
 
-  cursor(partition: number): Offset | null {
-    return this.claims.get(partition)?.partition.position?.offset ?? null
+  cursor(partition: number): Position | null {
+    return this.claims.get(partition)?.partition.position ?? null
   }
 
-  catchUp(partition: number, position: Offset, reader: CatchUpReader): () => void {
+  catchUp(partition: number, position: Position, reader: CatchUpReader): () => void {
     const claim = this.claims.get(partition)
     if (claim === undefined || claim.holds === 0)
       throw new Error(`catch-up without a hold on partition ${partition}`)
@@ -173,6 +176,7 @@ export class RedisBus implements Bus {
         logger,
         metrics,
         log: this.log,
+        slots: this.slots,
         lostGraceMs: this.options.redisLostGraceMs,
         listener: {
           events: (from, events) => listener.events(from, events),

@@ -1,18 +1,25 @@
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Position } from './cursor.js'
 import { LogUnavailableError, type LogSource } from './log.js'
 import type { CatchUpReader } from './ports.js'
-import { read, type Page } from './recovery.js'
+import { read, type Loss, type Page } from './recovery.js'
+import type { Slots, Turn } from './slots.js'
 
 const RETRY_DELAY_MS = 200
+/** How often a socket that is full is looked at again. */
+const PACE_DELAY_MS = 50
+/** Of the log, read at once for one session: what its socket is given without being asked again. */
+export const CATCH_UP_PAGE_BYTES_MAX = 256 * 1024
+/** Pages read for sessions at the same time by one worker; the worker's own recovery does not wait for them. */
+export const CATCH_UP_READS_MAX = 4
 
 export interface CatchUpOptions {
   readonly log: LogSource
   readonly clock: Clock
+  readonly slots: Slots
   readonly partition: number
-  /** The offset up to which the session has been served. */
-  readonly position: Offset
+  /** Up to where the session has been served. */
+  readonly position: Position
   /** The worker's own cursor, or null when it has none (any more). */
   readonly cursor: () => Position | null
   readonly reader: CatchUpReader
@@ -20,12 +27,14 @@ export interface CatchUpOptions {
   readonly done: () => void
 }
 
-/** One session behind the worker's cursor, reading the log until its position equals it. */
+/** One session that does not stand where the worker's cursor does, reading the log until it does. */
 export class CatchUp {
   private readonly options: CatchUpOptions
-  private position: Offset
+  private position: Position
   private over = false
   private retry: Timer | null = null
+  private turn: Turn | null = null
+  private reading = false
 
   constructor(options: CatchUpOptions) {
     this.options = options
@@ -41,48 +50,63 @@ export class CatchUp {
     if (this.over) return
     this.over = true
     this.retry?.cancel()
+    // A page that is on its way still costs Redis.
+    if (!this.reading) this.turn?.end()
     this.options.done()
   }
 
-  /** The partition's continuity is lost, and with it this session's. */
-  lose(): void {
+  /** What the session missed is gone. */
+  lose(loss: Loss): void {
     if (this.over) return
     this.stop()
-    this.options.reader.lost()
+    this.options.reader.lost(loss)
   }
 
   private next(): void {
     if (this.over) return
     const at = this.options.cursor()
-    if (at === null) this.lose()
-    else if (this.position >= at.offset) this.finish()
-    else this.readPage()
+    if (at?.epoch !== this.position.epoch) this.lose('continuity')
+    else if (this.position.offset === at.offset) this.finish()
+    // Served by a worker that was further than this one: its time comes.
+    else if (this.position.offset > at.offset) this.wait(RETRY_DELAY_MS)
+    else if (this.options.reader.congested()) this.wait(PACE_DELAY_MS)
+    else this.turn = this.options.slots.ask(() => this.readPage())
   }
 
   private readPage(): void {
-    this.options.log.page(this.options.partition, this.position).then(
-      (page) => this.take(page),
+    const { log, partition } = this.options
+    this.reading = true
+    log.page(partition, this.position.offset, CATCH_UP_PAGE_BYTES_MAX).then(
+      (page) => {
+        this.endTurn()
+        this.take(page)
+      },
       (error: unknown) => {
         if (!(error instanceof LogUnavailableError)) throw error
-        this.wait()
+        this.endTurn()
+        this.wait(RETRY_DELAY_MS)
       },
     )
+  }
+
+  private endTurn(): void {
+    this.reading = false
+    this.turn?.end()
   }
 
   /** Judged against the cursor of this moment: live events arrived while the page was read. */
   private take(page: Page): void {
     if (this.over) return
     const at = this.options.cursor()
-    if (at === null) {
-      this.lose()
+    if (at?.epoch !== this.position.epoch) {
+      this.lose('continuity')
       return
     }
-    const goal = { heard: at.offset, ceiling: at.offset }
-    const reading = read({ epoch: at.epoch, offset: this.position }, page, goal)
-    if (reading.kind === 'lost') this.lose()
-    else if (reading.kind === 'wait') this.wait()
+    const reading = read(this.position, page, { heard: at.offset, ceiling: at.offset })
+    if (reading.kind === 'lost') this.lose(reading.loss)
+    else if (reading.kind === 'wait') this.wait(RETRY_DELAY_MS)
     else {
-      this.position = reading.reached
+      this.position = { epoch: at.epoch, offset: reading.reached }
       for (const batch of reading.batches) {
         if (!this.stopped()) this.options.reader.events(batch)
       }
@@ -100,7 +124,7 @@ export class CatchUp {
     this.options.reader.live()
   }
 
-  private wait(): void {
-    if (!this.over) this.retry = this.options.clock.after(RETRY_DELAY_MS, () => this.next())
+  private wait(ms: number): void {
+    if (!this.over) this.retry = this.options.clock.after(ms, () => this.next())
   }
 }

@@ -44,10 +44,10 @@ export class LogUnavailableError extends Error {
 /** Reads one page of a partition's log; the seam at which tests put a log of their own. */
 export interface LogSource {
   /**
-   * `meta` and what follows `after`; with null only `meta`.
+   * `meta` and what follows `after`, in about `bytesMax` bytes; with null only `meta`.
    * @throws LogUnavailableError when Redis does not answer; the caller tries again.
    */
-  page(partition: number, after: Offset | null): Promise<Page>
+  page(partition: number, after: Offset | null, bytesMax?: number): Promise<Page>
 }
 
 export interface RedisLogOptions {
@@ -64,18 +64,11 @@ export class RedisLog implements LogSource {
     this.options = options
   }
 
-  async page(partition: number, after: Offset | null): Promise<Page> {
+  async page(partition: number, after: Offset | null, bytesMax = PAGE_BYTES_MAX): Promise<Page> {
     const client = this.options.client()
     if (client === null) throw new LogUnavailableError('not connected to Redis')
     const names = keys(this.options.prefix, partition)
-    const rest = [
-      '2',
-      names.meta,
-      names.log,
-      after === null ? '' : String(after),
-      PAGE_ENTRIES_MAX,
-      PAGE_BYTES_MAX,
-    ]
+    const rest = ['2', names.meta, names.log, after === null ? '' : String(after), PAGE_ENTRIES_MAX, bytesMax]
     return parse(await this.withinDeadline(evaluate(client, rest)))
   }
 

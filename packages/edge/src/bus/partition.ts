@@ -10,6 +10,7 @@ import { LogUnavailableError, type LogSource } from './log.js'
 import type { BusMetrics } from './metrics.js'
 import type { CatchUpReader } from './ports.js'
 import { read, type Page } from './recovery.js'
+import type { Slots } from './slots.js'
 
 /** With neither batch nor state for so long, the subscription may be deaf. */
 const SILENCE_MS = 3_000
@@ -35,6 +36,8 @@ export interface PartitionOptions {
   readonly partition: number
   readonly log: LogSource
   readonly clock: Clock
+  /** For the reading of single sessions; all partitions share them. */
+  readonly slots: Slots
   readonly logger: Logger
   readonly metrics: BusMetrics
   readonly listener: PartitionListener
@@ -170,14 +173,15 @@ export class Partition {
   /** Ends all sessions of the partition; the cursor stays where it is when Redis is not to blame. */
   tellLost(why: string): void {
     this.options.listener.lost(this.options.partition, why)
-    for (const catchUp of [...this.catchUps]) catchUp.lose()
+    for (const catchUp of [...this.catchUps]) catchUp.lose('continuity')
   }
 
-  catchUp(position: Offset, reader: CatchUpReader): () => void {
-    const { log, clock, partition } = this.options
+  catchUp(position: Position, reader: CatchUpReader): () => void {
+    const { log, clock, slots, partition } = this.options
     const catchUp: CatchUp = new CatchUp({
       log,
       clock,
+      slots,
       partition,
       position,
       reader,

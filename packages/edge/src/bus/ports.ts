@@ -1,5 +1,8 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Position } from './cursor.js'
+import type { Loss } from './recovery.js'
+
+export type { Loss, Position }
 
 /** What the bus tells the worker. All calls are synchronous and must not throw. */
 export interface BusListener {
@@ -17,8 +20,10 @@ export interface CatchUpReader {
   events(events: readonly BusEvent[]): void
   /** The position now equals the worker's cursor; everything later comes live. Called in the same tick. */
   live(): void
-  /** The log does not reach back to the position, or the epoch changed. */
-  lost(): void
+  /** It can no longer be brought up to date. */
+  lost(loss: Loss): void
+  /** Whether the client has not yet taken what it was given: then nothing more is read for a while. */
+  congested(): boolean
 }
 
 /** A claim on partitions; while it is held the worker stays subscribed to them. */
@@ -41,8 +46,11 @@ export interface Bus {
    * that the partition is `lost`.
    */
   hold(partitions: readonly number[]): Hold
-  /** The offset up to which this worker has delivered the partition, also while continuity is in doubt; null before its first use. */
-  cursor(partition: number): Offset | null
-  /** Reads the log for one session from `position` on; returns a way to stop. Needs a hold on the partition. */
-  catchUp(partition: number, position: Offset, reader: CatchUpReader): () => void
+  /** Up to where this worker has delivered the partition, also while continuity is in doubt; null before its first use. */
+  cursor(partition: number): Position | null
+  /**
+   * Reads the log for one session from `position` on, at the pace of its client; returns a way to stop. A position
+   * above the cursor waits for the cursor. Needs a hold on the partition.
+   */
+  catchUp(partition: number, position: Position, reader: CatchUpReader): () => void
 }

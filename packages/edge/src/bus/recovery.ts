@@ -20,6 +20,9 @@ export interface Goal {
   readonly ceiling: Offset
 }
 
+/** `log`: it does not reach back far enough. `continuity`: another numbering is in force, or it cannot be proven that this one is. */
+export type Loss = 'log' | 'continuity'
+
 export type Reading =
   /** `batches` follow the position without a gap; `reached` is the new position. */
   | {
@@ -32,13 +35,13 @@ export type Reading =
   /** Redis is behind what this reader knows: it is being filled again. */
   | { readonly kind: 'wait'; readonly why: string }
   /** Events between the position and the log are gone. */
-  | { readonly kind: 'lost'; readonly why: string }
+  | { readonly kind: 'lost'; readonly loss: Loss; readonly why: string }
 
 /** Judges `page`, read from `at` on. Every entry must follow the one before it. */
 export function read(at: Position, page: Page, goal: Goal): Reading {
   const { meta } = page
   if (meta === null) return { kind: 'wait', why: 'Redis holds no numbering' }
-  if (meta.epoch !== at.epoch) return { kind: 'lost', why: 'a new epoch began' }
+  if (meta.epoch !== at.epoch) return lost('continuity', 'a new epoch began')
   if (meta.head < at.offset) return { kind: 'wait', why: 'Redis came back older' }
   const batches: (readonly BusEvent[])[] = []
   const target = Math.min(Math.max(meta.head, goal.heard), goal.ceiling)
@@ -47,23 +50,27 @@ export function read(at: Position, page: Page, goal: Goal): Reading {
     for (const entry of page.entries) {
       if (reached >= target) break
       const batch = open(entry)
-      if (batch.epoch !== at.epoch) return { kind: 'lost', why: 'the log holds another epoch' }
+      if (batch.epoch !== at.epoch) return lost('continuity', 'the log holds another epoch')
       if (batch.last <= reached) continue
-      if (batch.prev > reached) return { kind: 'lost', why: 'the log does not reach back far enough' }
+      if (batch.prev > reached) return lost('log', 'the log does not reach back far enough')
       const end = Math.min(batch.last, goal.ceiling)
       const events = between(batch.open(), reached, end)
       if (events.length > 0) batches.push(events)
       reached = end
     }
   } catch (error) {
-    if (error instanceof EnvelopeError) return { kind: 'lost', why: `unreadable log: ${error.message}` }
+    if (error instanceof EnvelopeError) return lost('continuity', `unreadable log: ${error.message}`)
     throw error
   }
   if (reached === at.offset && reached < target) {
-    if (meta.head > reached) return { kind: 'lost', why: 'the log was trimmed' }
+    if (meta.head > reached) return lost('log', 'the log was trimmed')
     return { kind: 'wait', why: 'Redis came back older than what was heard' }
   }
   return { kind: 'read', batches, reached, complete: reached >= target }
+}
+
+function lost(loss: Loss, why: string): Reading {
+  return { kind: 'lost', loss, why }
 }
 
 function open(entry: Uint8Array): SealedBatch {

@@ -1,6 +1,6 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
-import type { Bus } from '../bus/ports.js'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Bus, Position } from '../bus/ports.js'
 import type { Recipient } from '../route/recipient.js'
 import type { Permission } from './ports.js'
 
@@ -12,6 +12,8 @@ export interface Reader extends Recipient {
   revoked(partition: number, offset: Offset): void
   /** What the session missed can no longer be read. */
   lost(): void
+  /** Whether its client has not yet taken what it was given. */
+  congested(): boolean
 }
 
 export interface BehindOptions {
@@ -23,7 +25,8 @@ export interface BehindOptions {
 }
 
 interface Place {
-  position: Offset
+  readonly epoch: Epoch
+  offset: Offset
   /** Ends the reading that is under way. */
   stop: (() => void) | null
   /** The session's token ends here: nothing later is for it. */
@@ -58,14 +61,14 @@ export class Behind {
   }
 
   /** The session stands at `position` from here on, unless it stands somewhere already. */
-  stay(partition: number, position: Offset): void {
-    if (!this.has(partition)) this.places.set(partition, { position, stop: null, halted: false })
+  stay(partition: number, position: Position): void {
+    if (!this.has(partition)) this.places.set(partition, { ...position, stop: null, halted: false })
   }
 
-  /** The live stream has met the revocation at `offset`; one that reads the log gets there by itself. */
-  halt(partition: number, offset: Offset): void {
+  /** The live stream has met the revocation at `position`; one that reads the log gets there by itself. */
+  halt(partition: number, position: Position): void {
     const place = this.places.get(partition)
-    if (place === undefined) this.places.set(partition, { position: offset, stop: null, halted: true })
+    if (place === undefined) this.places.set(partition, { ...position, stop: null, halted: true })
     else if (place.stop === null) place.halted = true
   }
 
@@ -94,19 +97,25 @@ export class Behind {
     const { bus, reader, caughtUp } = this.options
     let over = false
     const isOver = () => over
-    const stop = bus.catchUp(partition, place.position, {
-      events: (events) => this.replay(partition, place, events),
-      live: () => {
-        over = true
-        this.places.delete(partition)
-        caughtUp()
+    const { epoch, offset } = place
+    const stop = bus.catchUp(
+      partition,
+      { epoch, offset },
+      {
+        events: (events) => this.replay(partition, place, events),
+        live: () => {
+          over = true
+          this.places.delete(partition)
+          caughtUp()
+        },
+        lost: () => {
+          over = true
+          place.stop = null
+          reader.lost()
+        },
+        congested: () => reader.congested(),
       },
-      lost: () => {
-        over = true
-        place.stop = null
-        reader.lost()
-      },
-    })
+    )
     // The bus may have answered before it returned.
     if (!isOver()) place.stop = stop
   }
@@ -115,7 +124,7 @@ export class Behind {
     const { permission, reader } = this.options
     for (const event of events) {
       if (place.halted) return
-      place.position = event.offset
+      place.offset = event.offset
       if (!event.revocationOnly && permission.permits(reader, event)) reader.replay(event)
       if (event.revokedSession === null || event.revokedSession !== reader.identity.sessionUuid) continue
       place.halted = true

@@ -124,6 +124,10 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     this.end(BUS_CONNECTION_LOST)
   }
 
+  congested(): boolean {
+    return this.socket.bufferedBytes > this.around.replayBufferBytes
+  }
+
   /** Takes the session out of the live stream ahead of its end. */
   sever(): void {
     this.membership.leave()

@@ -90,8 +90,10 @@ export class Membership {
   halt(partition: number, offset: Offset): boolean {
     if (this.hold === null) return true
     if (this.suspended || !this.partitions.includes(partition)) return false
+    const at = this.side.bus.cursor(partition)
+    if (at === null) return true
     const behind = this.fallBehind()
-    behind.halt(partition, offset)
+    behind.halt(partition, { epoch: at.epoch, offset })
     return this.partitions.every((each) => behind.halted(each))
   }
 

@@ -9,6 +9,8 @@ import type { Recipient } from '../route/recipient.js'
 export interface ClientSocket {
   /** Writes complete WebSocket frames as they are, in one piece; nothing once the socket is closing. */
   sendFrames(frames: readonly Uint8Array[]): void
+  /** What was written and the client's side has not taken yet. */
+  readonly bufferedBytes: number
   /** Starts the closing handshake; idempotent. */
   close(close: Close): void
   /** Stops and resumes reading from the client; idempotent. */

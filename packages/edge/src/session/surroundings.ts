@@ -16,6 +16,8 @@ export interface Surroundings extends BusSide {
   readonly limits: SessionLimits
   /** Milliseconds within which a token renewal has its verdict. */
   readonly renewalDeadline: number
+  /** With more than this in its send buffer a session does not read on in the log. */
+  readonly replayBufferBytes: number
   /** The master tenant's uuid, once known. */
   readonly masterTenant: () => string | undefined
 }

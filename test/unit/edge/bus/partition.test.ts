@@ -1,6 +1,7 @@
 import { LogUnavailableError, type LogSource } from '@wazo-websocketd/edge/bus/log'
 import { Partition } from '@wazo-websocketd/edge/bus/partition'
-import type { Page } from '@wazo-websocketd/edge/bus/recovery'
+import type { Loss, Page } from '@wazo-websocketd/edge/bus/recovery'
+import { Slots } from '@wazo-websocketd/edge/bus/slots'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
@@ -73,6 +74,7 @@ class Scene {
     this.partition = new Partition({
       partition: 0,
       log: this.log,
+      slots: new Slots(2),
       clock: this.clock,
       logger: pino({ level: 'silent' }),
       lostGraceMs: 30_000,
@@ -120,6 +122,8 @@ class Scene {
     }
   }
 }
+
+const START = { epoch: EPOCH, offset: 0 }
 
 describe('partition', () => {
   it('is live only when the subscription is confirmed and the head has been read', async () => {
@@ -331,18 +335,19 @@ describe('partition', () => {
     const reader = {
       events: () => outcomes.push('events'),
       live: () => outcomes.push('live'),
-      lost: () => outcomes.push('lost'),
+      lost: (loss: Loss) => outcomes.push(`lost: ${loss}`),
+      congested: () => false,
     }
     const scene = new Scene()
     scene.log.append([1], 1)
     await scene.live()
-    scene.partition.catchUp(0, reader)
+    scene.partition.catchUp(START, reader)
     scene.partition.tellLost('told')
-    expect(outcomes).to.deep.equal(['lost'])
-    scene.partition.catchUp(0, reader)
+    expect(outcomes).to.deep.equal(['lost: continuity'])
+    scene.partition.catchUp(START, reader)
     scene.partition.close()
     await settle()
-    expect(outcomes).to.deep.equal(['lost'])
+    expect(outcomes).to.deep.equal(['lost: continuity'])
     expect(scene.losses).to.deep.equal(['told'])
   })
 })
@@ -425,21 +430,26 @@ describe('partition, under any order of what can happen', () => {
       log.head = log.entries.at(-1)?.last ?? 0
     }
 
+    /** It may have been served by another worker, which was further than this one. */
     private fallBehind(position: Offset): void {
       if (this.scene.partition.position === null) return
-      const session = { from: position, seen: [] as Offset[], live: false, lost: false }
+      const offset = Math.min(position, this.last)
+      const session = { from: offset, seen: [] as Offset[], live: false, lost: false }
       this.behind.push(session)
-      this.scene.partition.catchUp(position, {
-        events: (events) => session.seen.push(...events.map(({ offset }) => offset)),
-        live: () => (session.live = true),
-        lost: () => (session.lost = true),
-      })
+      this.scene.partition.catchUp(
+        { epoch: EPOCH, offset },
+        {
+          events: (events) => session.seen.push(...events.map(({ offset }) => offset)),
+          live: () => (session.live = true),
+          lost: () => (session.lost = true),
+          congested: () => position % 5 === 0 && this.scene.clock.now() % 3_000 < 400,
+        },
+      )
     }
 
-    /** A live session gets what is above its position: one that was never behind may be ahead. */
     private passOn(offsets: readonly Offset[]): void {
       for (const session of this.behind) {
-        if (session.live) session.seen.push(...offsets.filter((offset) => offset > session.from))
+        if (session.live) session.seen.push(...offsets)
       }
     }
 

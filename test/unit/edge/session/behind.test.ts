@@ -5,6 +5,22 @@ import { event, MASTER, Worker, type Client } from './fakes.js'
 const [TENANT_1, TENANT_2] = ['tenant-1', 'tenant-2']
 const DELETED = 'session-of-a'
 
+describe('a session behind the cursor', () => {
+  it('is not read for while its client has not taken what it was given', async () => {
+    const worker = new Worker()
+    worker.auth.mint('a')
+    worker.auth.mint('b')
+    const client = await worker.start('a', 1, 'foo')
+    client.op({ op: 'token', data: { token: 'b' } })
+    worker.host.revoke(DELETED, 0, 11)
+    await worker.settle()
+    const { reader } = worker.bus.catchUps[0]!
+    expect(reader.congested()).to.equal(false)
+    client.socket.bufferedBytes = 1_001
+    expect(reader.congested()).to.equal(true)
+  })
+})
+
 describe('a deletion that travels in several partitions', () => {
   async function open(tenantUuid: string): Promise<{ worker: Worker; client: Client }> {
     const worker = new Worker({}, 2)
@@ -68,9 +84,7 @@ describe('a deletion that travels in several partitions', () => {
     worker.host.revoke(DELETED, 0, 20)
     worker.auth.answer()
     await worker.settle()
-    expect(worker.bus.catchUps.map(({ partition, position }) => [partition, position])).to.deep.equal([
-      [0, 20],
-    ])
+    expect(worker.bus.catchUps.map(({ partition, offset }) => [partition, offset])).to.deep.equal([[0, 20]])
     worker.bus.catchUps[0]!.reader.live()
     worker.clock.advance(5_000)
     expect(client.socket.closes).to.deep.equal([])

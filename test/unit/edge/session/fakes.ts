@@ -3,13 +3,14 @@ import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import {
   parseTokenId,
+  type Epoch,
   type Offset,
   type TokenDetails,
   type TokenId,
   type Verdict,
 } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Bus, CatchUpReader, Hold } from '@wazo-websocketd/edge/bus/ports'
+import type { Bus, CatchUpReader, Hold, Position } from '@wazo-websocketd/edge/bus/ports'
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
 import { SessionHost } from '@wazo-websocketd/edge/session/host'
 import type {
@@ -62,6 +63,7 @@ export class FakeSocket implements ClientSocket {
   readonly writes: number[] = []
   readonly closes: Close[] = []
   reading = true
+  bufferedBytes = 0
   pauses = 0
 
   sendFrames(frames: readonly Uint8Array[]): void {
@@ -118,12 +120,14 @@ export function unframe(bytes: Buffer): string[] {
 
 export class FakeBus implements Bus {
   missingParts: string[] = []
+  epoch = 'epoch' as Epoch
   cursors: (Offset | null)[] = [10, 10, 10, 10]
   /** While true, holds wait for `goLive`. */
   waiting = false
   held: number[][] = []
   released: number[][] = []
-  catchUps: { partition: number; position: Offset; reader: CatchUpReader; stopped: boolean }[] = []
+  catchUps: { partition: number; epoch: Epoch; offset: Offset; reader: CatchUpReader; stopped: boolean }[] =
+    []
   private queue: (() => void)[] = []
 
   missing(): readonly string[] {
@@ -154,12 +158,13 @@ export class FakeBus implements Bus {
     return this.held.length - this.released.length
   }
 
-  cursor(partition: number): Offset | null {
-    return this.cursors[partition] ?? null
+  cursor(partition: number): Position | null {
+    const offset = this.cursors[partition] ?? null
+    return offset === null ? null : { epoch: this.epoch, offset }
   }
 
-  catchUp(partition: number, position: Offset, reader: CatchUpReader): () => void {
-    const entry = { partition, position, reader, stopped: false }
+  catchUp(partition: number, { epoch, offset }: Position, reader: CatchUpReader): () => void {
+    const entry = { partition, epoch, offset, reader, stopped: false }
     this.catchUps.push(entry)
     return () => (entry.stopped = true)
   }
@@ -348,6 +353,7 @@ export class Worker {
       limits: { ...LIMITS, ...limits },
       partitions,
       everyTenant: false,
+      replayBufferBytes: 1_000,
       renewalDeadline: 8_000,
       masterTenant: () => this.masterTenant,
       missing: () => this.bus.missing(),

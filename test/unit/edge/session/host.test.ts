@@ -494,7 +494,7 @@ describe('SessionHost', () => {
       worker.auth.answer()
       await worker.settle()
       const [catchUp] = worker.bus.catchUps
-      expect(catchUp).to.include({ partition: 0, position: 11 })
+      expect(catchUp).to.include({ partition: 0, epoch: 'epoch', offset: 11 })
       worker.registry.route(event(13))
       catchUp!.reader.events([
         event(12),
@@ -532,7 +532,7 @@ describe('SessionHost', () => {
       const { worker, client } = await suspended()
       worker.auth.answer()
       await worker.settle()
-      worker.bus.catchUps[0]!.reader.lost()
+      worker.bus.catchUps[0]!.reader.lost('log')
       expect(client.socket.closeCode).to.equal(1011)
       client.listener.closed(1011)
       expectNothingLeft(worker)
@@ -549,7 +549,7 @@ describe('SessionHost', () => {
       expect(client.socket.closes).to.deep.equal([])
       worker.auth.answer()
       await worker.settle()
-      expect(worker.bus.catchUps[0]).to.include({ partition: 0, position: 10 })
+      expect(worker.bus.catchUps[0]).to.include({ partition: 0, epoch: 'epoch', offset: 10 })
       worker.bus.catchUps[0]!.reader.live()
       worker.watch.last.holder.ended('queue', 'refused')
       expect(client.socket.closeCode).to.equal(4003)
@@ -583,7 +583,7 @@ describe('SessionHost', () => {
       expect(worker.registry.recipients.size).to.equal(0)
       worker.auth.answer()
       await worker.settle()
-      expect(worker.bus.catchUps.map(({ partition, position }) => [partition, position])).to.deep.equal([
+      expect(worker.bus.catchUps.map(({ partition, offset }) => [partition, offset])).to.deep.equal([
         [0, 11],
         [1, 12],
       ])
@@ -619,7 +619,7 @@ describe('SessionHost', () => {
       expect(worker.bus.catchUps[0]!.stopped).to.equal(true)
       worker.auth.answer()
       await worker.settle()
-      expect(worker.bus.catchUps[1]).to.include({ partition: 0, position: 20 })
+      expect(worker.bus.catchUps[1]).to.include({ partition: 0, epoch: 'epoch', offset: 20 })
       expect(client.socket.texts).to.deep.equal(['{"n":11}', '{"n":12}', '{"n":13}'])
     })
 
@@ -641,7 +641,7 @@ describe('SessionHost', () => {
       expect(worker.registry.recipients.size).to.equal(0)
       worker.auth.answer()
       await worker.settle()
-      expect(worker.bus.catchUps[0]).to.include({ partition: 0, position: 15 })
+      expect(worker.bus.catchUps[0]).to.include({ partition: 0, epoch: 'epoch', offset: 15 })
     })
 
     it('moves to the partitions of another tenant', async () => {

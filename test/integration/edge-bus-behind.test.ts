@@ -1,0 +1,137 @@
+import type { CatchUpReader } from '@wazo-websocketd/edge/bus/ports'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import { CATCH_UP_READS_MAX } from '@wazo-websocketd/edge/bus/catch-up'
+import { RedisLog } from '@wazo-websocketd/edge/bus/log'
+import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
+import { expect } from 'chai'
+import { Redis } from 'ioredis'
+import { startRedis } from '../support/redis.mjs'
+import { HandIngest, Listening, PREFIX, sleep, until } from './edge-bus.support.js'
+
+/** Everything that a session which reads the log is told. */
+class Session implements CatchUpReader {
+  readonly offsets: Offset[] = []
+  outcome = ''
+  full = false
+  onEvents: () => void = () => undefined
+
+  events(events: readonly { readonly offset: Offset; readonly body: Uint8Array }[]): void {
+    this.offsets.push(...events.map(({ offset }) => offset))
+    this.onEvents()
+  }
+
+  live(): void {
+    this.outcome = 'live'
+  }
+
+  lost(loss: string): void {
+    this.outcome = `lost: ${loss}`
+  }
+
+  congested(): boolean {
+    return this.full
+  }
+}
+
+describe('sessions behind the cursor, over a real Redis', function () {
+  this.timeout(30_000)
+  let server: Awaited<ReturnType<typeof startRedis>>
+  let ingest: HandIngest
+  let edge: Listening
+  /** Scripts that are being run for this worker: now, and at most so far. */
+  let running = 0
+  let runningMax = 0
+
+  before(async () => {
+    server = await startRedis()
+    ingest = new HandIngest(server.url)
+    await ingest.seed()
+    edge = new Listening(server.url, {}, () => {
+      const client = new Redis(server.url, { retryStrategy: () => null, maxRetriesPerRequest: null })
+      const call = client.callBuffer.bind(client) as (...parts: string[]) => Promise<unknown>
+      client.callBuffer = ((...parts: string[]) => {
+        runningMax = Math.max(runningMax, ++running)
+        return call(...parts).finally(() => running--)
+      }) as typeof client.callBuffer
+      return client
+    })
+    ingest.beat()
+    await edge.bus.hold([0]).live
+    for (let i = 0; i < 1_000; i++) await ingest.publish(2)
+    await until(() => edge.offset(0) === 2_000, 'cursor at head')
+  })
+
+  after(async () => {
+    edge.stop()
+    ingest.stop()
+    await server.stop()
+  })
+
+  const from = (offset: Offset) => ({ epoch: ingest.epoch, offset })
+
+  it('are read for a few at a time, each of them to the end', async () => {
+    runningMax = 0
+    const sessions = Array.from({ length: 50 }, () => new Session())
+    for (const [i, session] of sessions.entries()) edge.bus.catchUp(0, from(10 * i), session)
+    await until(() => sessions.every(({ outcome }) => outcome === 'live'), 'all to be live', 10_000)
+    for (const [i, { offsets }] of sessions.entries())
+      expect(offsets).to.deep.equal(ingest.sent.filter((offset) => offset > 10 * i))
+    expect(runningMax).to.equal(CATCH_UP_READS_MAX)
+  })
+
+  it('give their turn back when they end while they wait for it', async () => {
+    const sessions = Array.from({ length: 50 }, () => new Session())
+    const stops = sessions.map((session) => edge.bus.catchUp(0, from(0), session))
+    await until(() => sessions.some(({ offsets }) => offsets.length > 0), 'the first page')
+    for (const stop of stops) stop()
+    const last = new Session()
+    edge.bus.catchUp(0, from(0), last)
+    await until(() => last.outcome === 'live', 'the one that stays')
+    expect(sessions.filter(({ outcome }) => outcome !== '')).to.deep.equal([])
+  })
+
+  it('are given no more than a page while their client does not take what it has', async () => {
+    const [slow, fast] = [new Session(), new Session()]
+    slow.onEvents = () => (slow.full = true)
+    edge.bus.catchUp(0, from(0), slow)
+    edge.bus.catchUp(0, from(0), fast)
+    await until(() => fast.outcome === 'live', 'the other one')
+    await sleep(300)
+    const first = slow.offsets.length
+    expect(first).to.be.within(1, 2 * 128)
+    expect(slow.outcome).to.equal('')
+    slow.full = false
+    await until(() => slow.offsets.length > first, 'the next page')
+    slow.onEvents = () => undefined
+    slow.full = false
+    await until(() => slow.outcome === 'live', 'the rest')
+    expect(slow.offsets).to.deep.equal(ingest.sent)
+  })
+
+  it('are given pages that end at their size', async () => {
+    const client = ingest.redis
+    const log = new RedisLog({ prefix: PREFIX, clock: systemClock, client: () => client })
+    const { entries } = await log.page(0, 0, 1_000)
+    const sizes = entries.map(({ length }) => length)
+    const bytes = sizes.reduce((sum, size) => sum + size, 0)
+    expect(bytes).to.be.within(1_000, 1_000 + sizes.at(-1)!)
+  })
+
+  it('that come from a worker which was further wait for the cursor', async () => {
+    const session = new Session()
+    edge.bus.catchUp(0, from(ingest.head + 3), session)
+    await sleep(300)
+    expect(session.outcome).to.equal('')
+    const mark = ingest.head + 3
+    await ingest.publish(5)
+    await until(() => session.outcome === 'live', 'live')
+    expect(session.offsets).to.deep.equal([mark + 1, mark + 2])
+  })
+
+  it('of another epoch are told that continuity is lost, not that the log is short', async () => {
+    const session = new Session()
+    edge.bus.catchUp(0, { epoch: 'another' as Epoch, offset: ingest.head }, session)
+    await until(() => session.outcome !== '', 'an outcome')
+    expect(session.outcome).to.equal('lost: continuity')
+  })
+})
