@@ -136,6 +136,27 @@ describe("the cluster's timer for tokens, on a real Redis", function () {
     expect(counts.ofQueue).to.deep.equal({ added: 2, expired: 1, 're-check': 1 })
   })
 
+  it('tells of a token again that is added again: after a check, or with a later expiry', async () => {
+    await listen()
+    processor()
+    const queue = await adder()
+    queue.add(job('renewed', 200))
+    await waitFor(() => heard.length === 1, { what: 'the first check' })
+    const client = commands()
+    await waitFor(async () => (await client.keys(`*${hashToken('renewed')}*`)).length === 0, {
+      what: 'its end',
+    })
+    queue.add(job('renewed', 300, 300))
+    queue.add(job('renewed', 200, 2 * LIFE_MS))
+    await waitFor(() => heard.length === 2, { what: 'the second check' })
+    await sleep(300)
+    // The later one of a window counts.
+    expect(heard.map(({ text }) => text)).to.deep.equal([
+      `re-check ${hashToken('renewed')}`,
+      `re-check ${hashToken('renewed')}`,
+    ])
+  })
+
   it("puts a job back that comes too early by wazo-auth's clock, and tells in time", async () => {
     await listen()
     processor(-3_000)
@@ -156,6 +177,9 @@ describe("the cluster's timer for tokens, on a real Redis", function () {
     await waitFor(async () => (await waitingJobs(client)) === 1, { what: 'the live job' })
     expect(await client.keys(`*${hashToken('live')}`)).to.have.length(1)
     expect(await client.keys(`*${hashToken('lost')}`)).to.deep.equal([])
+    expect(await client.hget(`${queuePrefix(PREFIX)}:${EXPIRY_QUEUE}:meta`, 'opts.maxLenEvents')).to.equal(
+      '100',
+    )
   })
 
   it('notices a Redis that has fallen silent, and adds what lives when it speaks again', async () => {

@@ -16,7 +16,9 @@ import {
 import type { AuthMetrics } from './metrics.js'
 
 /** Jobs that go to Redis in one pipeline. */
-const WINDOW_JOBS_MAX = 500
+export const WINDOW_JOBS_MAX = 250
+/** Pipelines under way: while Redis is busy with one of them, the next is being made. */
+export const WINDOWS_MAX = 2
 /** For so long jobs are collected before they go out together. */
 const WINDOW_MS = 10
 const READD_EVERY_MS = 600_000
@@ -36,6 +38,27 @@ const JOB_OPTIONS: JobsOptions = {
   removeOnComplete: true,
   removeOnFail: true,
   stackTraceLimit: 0,
+}
+
+/** The queue as BullMQ has it. */
+export function openQueue(client: RedisClient, prefix: string): Queue<ExpiryJobData> {
+  const queue = new Queue<ExpiryJobData>(EXPIRY_QUEUE, {
+    connection: client,
+    prefix: queuePrefix(prefix),
+    // Its question to the server could fail just then, and the queue would never recover from that.
+    skipVersionCheck: true,
+    streams: { events: { maxLen: EVENTS_KEPT_MAX } },
+    defaultJobOptions: JOB_OPTIONS,
+  })
+  // Whoever made the client logs what befalls the connection; what befalls a command is told by `addBulk`.
+  queue.on('error', () => undefined)
+  return queue
+}
+
+/** What `addBulk` takes for a job; `now` is wazo-auth's time. */
+export function bulkJob(job: ExpiryJob, now: number) {
+  const delay = Math.max(1, Math.ceil(job.dueAt - now))
+  return { name: JOB_NAME, data: jobData(job), opts: { jobId: jobId(job.hash), delay } }
 }
 
 export interface ExpiryQueueOptions {
@@ -64,7 +87,7 @@ export class ExpiryQueue {
   /** The latest job of each token that waits for the next window. */
   private readonly waiting = new Map<TokenHash, ExpiryJob>()
   private connected = false
-  private adding = false
+  private underWay = 0
   private window: Timer | null = null
   private readding: Timer | null = null
 
@@ -72,15 +95,7 @@ export class ExpiryQueue {
     const { client, prefix, logger, clock } = options
     this.options = options
     this.log = new RateLimitedLog(logger, clock)
-    this.queue = new Queue<ExpiryJobData>(EXPIRY_QUEUE, {
-      connection: client,
-      prefix: queuePrefix(prefix),
-      // Its question to the server could fail just then, and the queue would never recover from that.
-      skipVersionCheck: true,
-      streams: { events: { maxLen: EVENTS_KEPT_MAX } },
-    })
-    // Whoever made the client logs what befalls the connection; what befalls a command is told by `addBulk`.
-    this.queue.on('error', () => undefined)
+    this.queue = openQueue(client, prefix)
     client.on('ready', () => this.up())
     client.on('close', () => this.down())
     if (client.status === 'ready') this.connected = true
@@ -115,34 +130,28 @@ export class ExpiryQueue {
   }
 
   private open(): void {
-    if (this.window !== null || this.adding || this.waiting.size === 0) return
-    const delay = this.waiting.size >= WINDOW_JOBS_MAX ? 0 : WINDOW_MS
-    this.window = this.options.clock.after(delay, () => {
+    while (this.waiting.size >= WINDOW_JOBS_MAX && this.underWay < WINDOWS_MAX) void this.flush()
+    if (this.window !== null || this.underWay === WINDOWS_MAX || this.waiting.size === 0) return
+    this.window = this.options.clock.after(WINDOW_MS, () => {
       this.window = null
-      void this.flush()
+      if (this.underWay < WINDOWS_MAX && this.waiting.size > 0) void this.flush()
     })
   }
 
-  /** One window at a time: a slow Redis is not flooded. */
+  /** A bounded number of windows at a time: a slow Redis is not flooded. */
   private async flush(): Promise<void> {
     const jobs = this.take()
     const { authTime, metrics } = this.options
     const now = authTime()
-    this.adding = true
+    this.underWay++
     try {
-      await this.queue.addBulk(
-        jobs.map((job) => ({
-          name: JOB_NAME,
-          data: jobData(job),
-          opts: { ...JOB_OPTIONS, jobId: jobId(job.hash), delay: Math.max(1, Math.ceil(job.dueAt - now)) },
-        })),
-      )
+      await this.queue.addBulk(jobs.map((job) => bulkJob(job, now)))
       metrics.jobs('added', jobs.length)
     } catch (error) {
       metrics.jobs('refused', jobs.length)
       this.refused(error)
     }
-    this.adding = false
+    this.underWay--
     this.open()
   }
 
@@ -167,8 +176,15 @@ export class ExpiryQueue {
   }
 
   private readd(): void {
+    this.keepFewEvents()
     for (const job of this.options.live()) this.add(job)
     this.scheduleReadd(this.interval())
+  }
+
+  /** BullMQ says this to Redis only once, at its start; one that comes back empty would keep 10,000. */
+  private keepFewEvents(): void {
+    const { client } = this.options
+    client.hset(this.queue.toKey('meta'), 'opts.maxLenEvents', EVENTS_KEPT_MAX).catch(() => undefined)
   }
 
   private scheduleReadd(delay: number): void {
