@@ -6,6 +6,7 @@ import type { History, Session, Violation } from './history.js'
 import { checkLifetime } from './lifetime.js'
 import { checkOrder } from './order.js'
 import { checkSecrecy } from './secrecy.js'
+import { checkStalls } from './stalls.js'
 import { checkCoverage, checkHeads } from './sequence.js'
 
 const OF_A_SESSION: readonly ((session: Session, evidence: Evidence) => Violation[])[] = [
@@ -25,6 +26,7 @@ export function check(history: History): Violation[] {
     ...checkHeads(evidence),
     ...checkRecord(evidence),
     ...checkHealing(history),
+    ...checkStalls(evidence),
     ...checkHoldings(history),
   ]
 }

@@ -92,6 +92,8 @@ export interface FaultWindow {
   readonly host: number | null
   /** The cluster was well again within the time that this fault may take. */
   readonly healedInTime: boolean
+  /** How long an event may be on its way to a session that the fault does not end; null: not measured. */
+  readonly stallMsMax: number | null
 }
 
 /** One entry of the log in Redis. */

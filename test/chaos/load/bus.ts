@@ -90,7 +90,7 @@ export class Bus {
     const vhost = decodeURIComponent(pathname.slice(1))
     const connection = await connect(
       { hostname, port: Number(port), username, password, vhost, heartbeat: 5 },
-      { noDelay: true },
+      { noDelay: true, clientProperties: { connection_name: 'load' } },
     )
     connection.on('error', () => undefined)
     connection.once('close', () => {

@@ -2,3 +2,8 @@
 export function now(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
+
+/** When a token expires, by that clock. */
+export function expiryOf({ utc_expires_at: utc }: { readonly utc_expires_at: string }): number {
+  return now() + Date.parse(`${utc}Z`) - Date.now()
+}

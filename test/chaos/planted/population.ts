@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Session } from '../checker/history.js'
 import { ACLS, TENANTS, usersOf } from '../load/catalogue.js'
-import { now } from '../load/clock.js'
+import { expiryOf } from '../load/clock.js'
 import { Witness } from '../load/witness.js'
 import type { RunRecord } from '../load/record.js'
 import type { Cluster, Token } from '../../faults/support/cluster.js'
@@ -21,9 +21,8 @@ export class Population {
     this.tokens = ROLES.map((_, role) => {
       const tenant = TENANTS[role === STRANGER ? 1 : 0]!
       const expiresInMs = role === EXPIRING ? SHORT_LIFE_MS : LONG_LIFE_MS
-      const expiresAt = now() + expiresInMs
       const token = cluster.auth.mint({ tenant, user: usersOf(tenant)[0]!, acl: ACLS[0], expiresInMs })
-      record.minted(token, expiresAt)
+      record.minted(token, expiryOf(token))
       return token
     })
   }

@@ -9,8 +9,8 @@ export async function pages({ edges, ingests }: Cluster, path: string): Promise<
   return (await Promise.all(responses.map((response) => response.text()))).join('\n')
 }
 
-/** Of an ingest, by the configuration that it was started with. */
-function portOf({ pid }: Program): number {
+/** The port of an ingest for metrics and health, by the configuration that it was started with. */
+export function portOf({ pid }: Program): number {
   const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
   const config = readFileSync(words[words.indexOf('-c') + 1]!, 'utf8')
   return (JSON.parse(config) as { metrics: { ingest_port: number } }).metrics.ingest_port

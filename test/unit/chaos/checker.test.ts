@@ -12,7 +12,10 @@ function broken(...spoils: ((history: Draft, a: SessionDraft) => unknown)[]): st
   return [...new Set(check(history).map(({ invariant }) => invariant))].sort()
 }
 
-const fault: FaultWindow = { kind: 'x', from: 0, to: 1e6, codes: [], host: null, healedInTime: true }
+const fault: FaultWindow = {
+  ...{ kind: 'x', from: 0, to: 1e6, codes: [], host: null },
+  ...{ healedInTime: true, stallMsMax: null },
+}
 
 function end(a: SessionDraft, code: number, id: number, byClient = false): void {
   a.end = { at: sentAt(id), code, byClient }
@@ -190,6 +193,15 @@ describe('The checker', () => {
       'I8',
     ])
     expect(broken((history) => history.faults.push({ ...fault, healedInTime: false }))).to.deep.equal(['I2'])
+  })
+
+  it('finds events that a fault held up for longer than it may (I2)', () => {
+    const stall = (history: Draft, a: SessionDraft): void => {
+      a.times[12] = sentAt(24) + 4000
+      history.faults.push({ ...fault, from: sentAt(20), to: sentAt(28), stallMsMax: 3900 })
+    }
+    expect(broken(stall)).to.deep.equal(['I2'])
+    expect(broken(stall, (_, a) => (a.times[12] = sentAt(24) + 3000))).to.deep.equal([])
   })
 
   it('checks a million deliveries within seconds', function () {

@@ -46,6 +46,7 @@ export function soundHistory(events: number): Draft {
   })
   return {
     masterTenant: MASTER,
+    deliveryMsMax: 10_000,
     shapes: [shape('a'), shape('b')],
     published,
     stream: published.map(({ id, sentAt: at }) => ({ id, offset: 1000 + id, seenAt: at + BROKER_MS })),

@@ -1,0 +1,66 @@
+/** `npm run chaos`: see nemesis/options.ts. */
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { check } from './checker/check.js'
+import { Evidence } from './checker/evidence.js'
+import type { History } from './checker/history.js'
+import { stallsOf } from './checker/stalls.js'
+import { readOptions, USAGE, UsageError, type Options } from './nemesis/options.js'
+import { run } from './nemesis/run.js'
+import { invalidity, summary } from './nemesis/summary.js'
+
+const INTERRUPTED = 130
+const USAGE_STATUS = 2
+
+process.exit(await main(process.argv.slice(2)))
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const options = readOptions(args)
+    if (!options.help) return await chaos(options)
+    console.log(USAGE)
+    return 0
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    console.error(error.message)
+    return USAGE_STATUS
+  }
+}
+
+async function chaos({ seed, minutes, kinds }: Options): Promise<number> {
+  const abort = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => abort.abort())
+  const chosen = seed ?? Date.now() % 2 ** 32
+  try {
+    const outcome = await run({ seed: chosen, minutes, kinds, print: console.log, signal: abort.signal })
+    const { history, counts, broken } = outcome
+    const violations = check(history)
+    const reasons = invalidity(history, counts, kinds, broken)
+    console.log(
+      ['', ...summary(chosen, history, counts, kinds, violations), ...stallLines(history)].join('\n'),
+    )
+    for (const reason of reasons) console.log(`INVALID: ${reason}`)
+    if (violations.length > 0) console.log(`history: ${keep(history)}`)
+    return violations.length > 0 || reasons.length > 0 ? 1 : 0
+  } catch (error) {
+    if (!abort.signal.aborted) throw error
+    console.log('interrupted')
+    return INTERRUPTED
+  }
+}
+
+/** How long the worst fault of each kind held up an event. */
+function stallLines(history: History): string[] {
+  const worst = new Map<string, number>()
+  for (const [{ kind }, ms] of stallsOf(new Evidence(history)))
+    worst.set(kind, Math.max(worst.get(kind) ?? 0, Math.round(ms)))
+  return ['longest delivery    ' + [...worst].map(([kind, ms]) => `${kind} ${ms} ms`).join(', ')]
+}
+
+/** Writes the history to a file that stays. Gives its path. */
+function keep(history: History): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'wazo-chaos-')), 'history.json')
+  writeFileSync(file, JSON.stringify(history))
+  return file
+}

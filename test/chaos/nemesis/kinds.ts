@@ -1,0 +1,68 @@
+/** The faults that a cluster has to survive, with what sessions may notice of each. */
+
+/** Close codes that a fault may give to started sessions. */
+const NOBODY_NOTICES: readonly number[] = []
+const PROCESS_ENDS: readonly number[] = [1006]
+const NO_VERDICT: readonly number[] = [1013]
+const CONTINUITY_LOST: readonly number[] = [1011]
+
+/** Beyond what is promised: starting processes on a machine that is busy with the whole cluster and its load. */
+const MACHINE_MS = 12_000
+
+export interface Grade {
+  readonly codes: readonly number[]
+  /** How long it lasts, from and to; for most, until what was stopped is started again. */
+  readonly lastsMs: readonly [number, number]
+  /** How long after its end the cluster may need to be well again. */
+  readonly healsMs: number
+  /** For so long beyond its own duration an event may be held up; null: not measured. */
+  readonly stallMs: number | null
+}
+
+function grade(
+  codes: readonly number[],
+  lastsMs: readonly [number, number],
+  stallMs: number | null,
+  healsMs = MACHINE_MS,
+): Grade {
+  return { codes, lastsMs, healsMs, stallMs }
+}
+
+export const KINDS = {
+  'ingest-kill': grade(NOBODY_NOTICES, [0, 0], 4000),
+  'ingest-freeze': grade(NOBODY_NOTICES, [2000, 25_000], null),
+  'ingests-dead': grade(NOBODY_NOTICES, [3000, 20_000], null),
+  'worker-kill': grade(PROCESS_ENDS, [0, 0], 4000),
+  'edge-kill': grade(PROCESS_ENDS, [0, 0], null),
+  'redis-restart': grade(NOBODY_NOTICES, [0, 3000], null),
+  'redis-crash': grade(NOBODY_NOTICES, [0, 3000], null),
+  'redis-empty': grade(NOBODY_NOTICES, [0, 3000], null),
+  'redis-freeze': grade(NOBODY_NOTICES, [1000, 10_000], 5000),
+  'redis-clients': grade(NOBODY_NOTICES, [0, 0], 5000),
+  'redis-half-open': grade(NOBODY_NOTICES, [4000, 10_000], 8000),
+  'amqp-reset': grade(NOBODY_NOTICES, [0, 0], 6000),
+  'amqp-channel': grade(NOBODY_NOTICES, [0, 0], 6000),
+  'auth-down': grade(NO_VERDICT, [2000, 8000], 3000),
+  'auth-500': grade(NO_VERDICT, [2000, 8000], 3000),
+  'auth-slow': grade(NO_VERDICT, [2000, 12_000], 3000),
+  'expiry-wiped': grade(NOBODY_NOTICES, [0, 0], 3000),
+  'rabbit-restart': grade(CONTINUITY_LOST, [0, 2000], null, 45_000),
+} as const satisfies Record<string, Grade>
+
+export type Kind = keyof typeof KINDS
+
+export const ALL_KINDS = Object.keys(KINDS) as Kind[]
+
+/** Faults that are known to lead to each of what a valid run has to have seen. */
+export const LEADS_TO: Readonly<Record<'recovery' | 'takeover' | 'ROLLED or EMPTY', readonly Kind[]>> = {
+  recovery: [
+    'redis-clients',
+    'redis-half-open',
+    'redis-restart',
+    'redis-crash',
+    'redis-empty',
+    'redis-freeze',
+  ],
+  takeover: ['ingest-kill', 'ingest-freeze'],
+  'ROLLED or EMPTY': ['redis-crash', 'redis-empty'],
+}

@@ -1,0 +1,63 @@
+/** What a run came to, in words. Pure. */
+import type { History, Violation } from '../checker/history.js'
+import { LEADS_TO, type Kind } from './kinds.js'
+import type { Counts } from './tally.js'
+
+const TIMES_MIN = 3
+const VIOLATIONS_SHOWN_MAX = 30
+
+/** Reasons for which a run without violations shows nothing; empty: it is valid. */
+export function invalidity(
+  history: Pick<History, 'faults'>,
+  counts: Counts,
+  kinds: readonly Kind[],
+  broken: string | null,
+): string[] {
+  const reasons = broken === null ? [] : [broken]
+  for (const kind of kinds) {
+    const times = timesOf(history, kind)
+    if (times < TIMES_MIN) reasons.push(`${kind} came up ${times} times, less than ${TIMES_MIN}`)
+  }
+  const seen = {
+    recovery: counts.recoveries,
+    takeover: counts.takeovers,
+    'ROLLED or EMPTY': counts.rolled + counts.empty,
+  }
+  for (const what of Object.keys(LEADS_TO) as (keyof typeof LEADS_TO)[])
+    if (seen[what] === 0)
+      reasons.push(`no ${what} was counted (faults that lead to one: ${LEADS_TO[what].join(', ')})`)
+  return reasons
+}
+
+export function summary(
+  seed: number,
+  history: History,
+  counts: Counts,
+  kinds: readonly Kind[],
+  violations: readonly Violation[],
+): string[] {
+  const deliveries = history.sessions.reduce((sum, { ids }) => sum + ids.length, 0)
+  const closes = new Map<number, number>()
+  for (const { end } of history.sessions)
+    if (end !== null && !end.byClient) closes.set(end.code, (closes.get(end.code) ?? 0) + 1)
+  return [
+    `seed                ${seed}`,
+    `faults              ${history.faults.length}: ${kinds.map((kind) => `${kind} ${timesOf(history, kind)}`).join(', ')}`,
+    `events              ${history.stream.length}`,
+    `sessions            ${history.sessions.length}, closed by the server: ${listOf(closes)}`,
+    `deliveries checked  ${deliveries}`,
+    `recoveries          ${counts.recoveries} (and ${counts.losses} that ended with 1011)`,
+    `takeovers           ${counts.takeovers}`,
+    `ROLLED, EMPTY       ${counts.rolled}, ${counts.empty}`,
+    `violations          ${violations.length}`,
+    ...violations.slice(0, VIOLATIONS_SHOWN_MAX).map(({ invariant, what }) => `  ${invariant} ${what}`),
+  ]
+}
+
+function timesOf({ faults }: Pick<History, 'faults'>, wanted: Kind): number {
+  return faults.filter(({ kind }) => kind === wanted).length
+}
+
+function listOf(counts: ReadonlyMap<number, number>): string {
+  return [...counts].map(([code, count]) => `${count} with ${code}`).join(', ') || 'none'
+}
