@@ -5,7 +5,7 @@ import { connect, type Client, type ConnectOptions } from '../../support/client.
 import { freePort } from '../../support/port.mjs'
 import { startProgram, type Program } from '../../support/program.mjs'
 import { openPublisher, type Publisher } from '../../support/publish.js'
-import { sharedRabbit } from '../../support/rabbitmq.mjs'
+import { sharedRabbit, type Rabbit } from '../../support/rabbitmq.mjs'
 import { startRedis } from '../../support/redis.mjs'
 import { waitFor } from '../../support/wait.mjs'
 
@@ -39,6 +39,10 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Arguments of redis-server. */
   readonly redis?: readonly string[]
+  /** A Redis that runs already, instead of one of the cluster's own; it is stopped with the cluster. */
+  readonly server?: Server
+  /** A RabbitMQ of the test's own, which may be killed, instead of that of the whole run; it is left running. */
+  readonly rabbit?: Rabbit
 }
 
 type Config = Record<string, unknown>
@@ -46,6 +50,8 @@ type Config = Record<string, unknown>
 export class Cluster {
   readonly auth: Auth
   readonly publisher: Publisher
+  /** Of the virtual host. */
+  readonly amqpUrl: string
   readonly edges: EdgeHost[] = []
   readonly ingests: Program[] = []
   redis: Server
@@ -58,21 +64,23 @@ export class Cluster {
     redis: Server,
     auth: Auth,
     publisher: Publisher,
+    amqpUrl: string,
     config: Config,
   ) {
     this.options = options
     this.redis = redis
     this.auth = auth
     this.publisher = publisher
+    this.amqpUrl = amqpUrl
     this.config = config
   }
 
   /** Starts everything; resolves when every worker serves. */
   static async start(options: ClusterOptions): Promise<Cluster> {
     const [redis, auth, rabbit] = await Promise.all([
-      startRedis({ args: [...(options.redis ?? [])] }),
+      options.server ?? startRedis({ args: [...(options.redis ?? [])] }),
       startAuth(),
-      sharedRabbit(),
+      options.rabbit ?? sharedRabbit(),
     ])
     const amqpUrl = await rabbit.vhost(options.name)
     const publisher = await openPublisher(amqpUrl)
@@ -81,6 +89,7 @@ export class Cluster {
       redis,
       auth,
       publisher,
+      amqpUrl,
       configuration(options, redis.url, auth, amqpUrl),
     )
     try {
@@ -95,14 +104,22 @@ export class Cluster {
     return cluster
   }
 
-  async startIngest(): Promise<Program> {
+  async startIngest(overrides: Config = {}, env: Readonly<Record<string, string>> = {}): Promise<Program> {
+    const { program, port } = await this.launchIngest(overrides, env)
+    await program.ready(port, READY_MS_MAX)
+    return program
+  }
+
+  /** Starts an ingest and does not wait until it is ready; `port` is that of its health. */
+  async launchIngest(
+    overrides: Config = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<{ program: Program; port: number }> {
     const port = await freePort()
-    const ingest = await startProgram('ingest', {
-      config: merge(this.config, { metrics: { ingest_port: port } }),
-    })
-    this.ingests.push(ingest)
-    await ingest.ready(port, READY_MS_MAX)
-    return ingest
+    const config = merge(merge(this.config, { metrics: { ingest_port: port } }), overrides)
+    const program = await startProgram('ingest', { config, env: { ...env } })
+    this.ingests.push(program)
+    return { program, port }
   }
 
   async startEdge(overrides: Config = {}, env: Readonly<Record<string, string>> = {}): Promise<EdgeHost> {
@@ -155,7 +172,7 @@ export class Cluster {
   async stop(): Promise<void> {
     const programs = [...this.edges.map(({ program }) => program), ...this.ingests]
     for (const program of programs) program.killGroup('SIGCONT')
-    await this.publisher.close()
+    await this.publisher.close().catch(() => undefined) // its broker may have been killed
     await Promise.all(programs.map((program) => program.stop('SIGTERM', 5_000)))
     await Promise.all([this.redis.stop(), this.auth.stop()])
   }

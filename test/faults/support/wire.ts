@@ -7,6 +7,14 @@ interface Pair {
   readonly far: Socket
 }
 
+/** Is shown what passes, in the pieces in which it comes. */
+export interface WireWatch {
+  /** From the one that has connected. */
+  readonly up?: (bytes: Buffer) => void
+  /** From the server. */
+  readonly down?: (bytes: Buffer) => void
+}
+
 /** A TCP way to a server on this machine, which can be interrupted in the ways in which networks and servers fail. */
 export class Wire {
   readonly port: number
@@ -15,18 +23,20 @@ export class Wire {
   /** Those that `cut` has left behind: open, and no more. */
   private readonly dead = new Set<Pair>()
   private holding = false
+  private readonly watch: WireWatch
 
-  private constructor(server: Server, target: number) {
+  private constructor(server: Server, target: number, watch: WireWatch) {
     this.server = server
+    this.watch = watch
     this.port = (server.address() as AddressInfo).port
     server.on('connection', (near) => this.join(near, connect(target, '127.0.0.1')))
   }
 
-  static async to(target: number): Promise<Wire> {
+  static async to(target: number, watch: WireWatch = {}): Promise<Wire> {
     const server = createServer()
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    return new Wire(server, target)
+    return new Wire(server, target, watch)
   }
 
   /** Nothing passes any more; connections stay open, new ones are taken, and `heal` lets all of them go on. */
@@ -56,7 +66,7 @@ export class Wire {
 
   async heal(): Promise<void> {
     this.holding = false
-    for (const pair of this.pairs) go(pair)
+    for (const pair of this.pairs) this.go(pair)
     if (this.server.listening) return
     this.server.listen(this.port, '127.0.0.1')
     await once(this.server, 'listening')
@@ -75,13 +85,17 @@ export class Wire {
         this.dead.delete(pair)
       })
     }
-    if (!this.holding) go(pair)
+    if (!this.holding) this.go(pair)
   }
-}
 
-function go({ near, far }: Pair): void {
-  near.pipe(far)
-  far.pipe(near)
+  private go({ near, far }: Pair): void {
+    const { up, down } = this.watch
+    // Listening before the pipe stands would let bytes go by that nobody passes on.
+    near.pipe(far)
+    far.pipe(near)
+    if (up !== undefined && !near.listeners('data').includes(up)) near.on('data', up)
+    if (down !== undefined && !far.listeners('data').includes(down)) far.on('data', down)
+  }
 }
 
 function stop({ near, far }: Pair): void {

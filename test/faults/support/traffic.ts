@@ -1,0 +1,138 @@
+import type { Client, Closed } from '../../support/client.js'
+import type { Publisher } from '../../support/publish.js'
+import { sleep, waitFor } from '../../support/wait.mjs'
+import type { Cluster } from './cluster.js'
+import { numbered, taken } from './numbered.js'
+import { Tally, type Verdict } from './tally.js'
+
+const TICK_MS = 10
+const ARRIVAL_MS_MAX = 15_000
+
+/** Of all sessions together. */
+export interface TrafficVerdict extends Verdict {
+  /** Sessions that have ended. */
+  readonly closed: number
+}
+
+/** Nothing happened to any session. */
+export const FLAWLESS: TrafficVerdict = { lost: 0, doubled: 0, disordered: 0, closed: 0 }
+
+export interface TrafficOptions {
+  readonly perSecond?: number
+  /** On each edge; they take the versions of the protocol in turn. */
+  readonly sessions?: number
+  /** Instead of the cluster's. */
+  readonly publisher?: Publisher
+}
+
+interface Witness {
+  readonly client: Client
+  readonly tally: Tally
+  end: Closed | null
+  /** `performance.now()` of the latest arrival. */
+  heardAt: number
+}
+
+/** Numbered events at a steady rate, and sessions on every edge that are entitled to all of them. */
+export class Traffic {
+  private sent = 0
+  private readonly publisher: Publisher
+  private readonly perSecond: number
+  private readonly witnesses: readonly Witness[]
+  private running = true
+  private readonly work: Promise<void>
+
+  private constructor(publisher: Publisher, perSecond: number, clients: readonly Client[]) {
+    this.publisher = publisher
+    this.perSecond = perSecond
+    this.witnesses = clients.map((client) => {
+      const witness: Witness = { client, tally: new Tally(), end: null, heardAt: performance.now() }
+      void client.closed.then((end) => (witness.end = end))
+      return witness
+    })
+    this.work = this.run()
+  }
+
+  /** Resolves when every session has started and events flow. */
+  static async start(
+    cluster: Cluster,
+    { perSecond = 500, sessions = 2, publisher = cluster.publisher }: TrafficOptions = {},
+  ): Promise<Traffic> {
+    const { token } = cluster.auth.mint()
+    const clients = cluster.edges.flatMap((edge) =>
+      Array.from({ length: sessions }, (_, i) => cluster.connect(token, { version: 1 + (i % 2) }, edge)),
+    )
+    await Promise.all(clients.map((client) => client.start('numbered')))
+    return new Traffic(publisher, perSecond, clients)
+  }
+
+  /** How the sessions that have ended did so. */
+  get endings(): readonly Closed[] {
+    return this.witnesses.flatMap(({ end }) => end ?? [])
+  }
+
+  get sessions(): number {
+    return this.witnesses.length
+  }
+
+  /** For so long, the session that has waited longest has got nothing. Milliseconds. */
+  get silentMs(): number {
+    this.look()
+    return performance.now() - Math.min(...this.witnesses.map(({ heardAt }) => heardAt))
+  }
+
+  /** Resolves, with the milliseconds that it took, when every session has got all that has been sent by now. */
+  async caughtUp(timeoutMs = ARRIVAL_MS_MAX): Promise<number> {
+    const { sent } = this
+    const begun = performance.now()
+    const all = () => (this.look(), this.witnesses.every(({ tally, end }) => tally.reached >= sent || end))
+    await waitFor(all, { timeoutMs, everyMs: 5, what: `event ${sent} to reach every session` })
+    return performance.now() - begun
+  }
+
+  /** Ends everything, whatever has become of the events; what a test that has failed leaves is not the next one's. */
+  async abandon(): Promise<void> {
+    this.running = false
+    await this.work
+    for (const { client } of this.witnesses) client.socket.terminate()
+  }
+
+  /** Ends the stream of events, waits until they have arrived, and says what became of them. */
+  async stop(timeoutMs = ARRIVAL_MS_MAX): Promise<TrafficVerdict> {
+    this.running = false
+    await this.work
+    await this.publisher.flush()
+    await this.caughtUp(timeoutMs).catch(() => undefined) // the verdict says it
+    await sleep(100) // for what should not come
+    this.look()
+    const verdict = { ...FLAWLESS, closed: this.endings.length }
+    for (const { tally } of this.witnesses) {
+      const { lost, doubled, disordered } = tally.verdict(this.sent)
+      Object.assign(verdict, {
+        lost: verdict.lost + lost,
+        doubled: verdict.doubled + doubled,
+        disordered: verdict.disordered + disordered,
+      })
+    }
+    await Promise.all(this.witnesses.map(({ client }) => client.close()))
+    return verdict
+  }
+
+  private async run(): Promise<void> {
+    const begun = performance.now()
+    while (this.running) {
+      const due = Math.floor(((performance.now() - begun) / 1000) * this.perSecond)
+      while (this.sent < due) this.publisher.send(numbered(this.sent++))
+      this.look()
+      await sleep(TICK_MS)
+    }
+  }
+
+  private look(): void {
+    for (const witness of this.witnesses)
+      for (const n of taken(witness.client)) {
+        witness.heardAt = performance.now()
+        if (typeof n === 'number') witness.tally.arrived(n)
+      }
+  }
+}
