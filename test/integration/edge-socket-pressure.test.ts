@@ -146,6 +146,7 @@ describe('clients that misbehave', function () {
       clients.push(one.raw().write('GET / HTTP/1.1\r\n'))
       await delay(5)
     }
+    await delay(1_000)
     const client = connect(one.url, { token: 'good', version: 2 })
     await client.start('foo')
     await clients[0]!.until(() => clients.slice(0, 10).every(({ ended }) => ended))

@@ -72,7 +72,6 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/edge-socket.test.ts': [
     'edge/socket/adapter',
     'edge/socket/http-server',
-    'edge/socket/incomplete-upgrades',
     'edge/socket/server',
   ],
   'integration/ingest-attach.test.ts': ['ingest/attach', 'ingest/marker'],

@@ -53,9 +53,9 @@ export interface SocketServer {
 
 /** @throws Error in one line for a certificate or proxy that cannot be used. */
 export function createSocketServer(options: SocketServerOptions): SocketServer {
-  const { limits, metrics, log } = options
+  const { limits, clock, metrics, log } = options
   const server = createHttpServer(options)
-  const incomplete = new IncompleteUpgrades(limits.incompleteUpgrades, () =>
+  const incomplete = new IncompleteUpgrades(limits.incompleteUpgrades, clock, () =>
     metrics.handshakeRefused('incomplete'),
   )
   const upgrade = upgradeHandler(options)

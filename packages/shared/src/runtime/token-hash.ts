@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 declare const brand: unique symbol
 /** SHA-256 of a token in 64 hex digits: stands for the token wherever the token itself must not be. */
@@ -8,7 +8,7 @@ const TAG_DIGITS = 8
 
 /** The hash of a token. */
 export function hashToken(token: string): TokenHash {
-  return createHash('sha256').update(token).digest('hex') as TokenHash
+  return hash('sha256', token, 'hex') as TokenHash
 }
 
 /** The first 8 hex digits of a token's hash: what logs show of the token. */
