@@ -35,5 +35,5 @@ export function listenToParent(onMessage: (message: unknown) => void): void {
 }
 
 export function tellParent(message: object): void {
-  if (process.connected) process.send?.(message)
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined) // nobody to tell: `disconnect` follows
 }

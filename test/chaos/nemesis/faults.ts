@@ -117,7 +117,7 @@ async function allIngests(rig: Rig, ms: number): Promise<void> {
   const count = ingests.length
   await Promise.all([...ingests].map((ingest) => rig.endIngest(ingest)))
   await sleep(ms)
-  for (let started = 0; started < count; started++) await rig.cluster.startIngest()
+  for (let started = 0; started < count; started++) await rig.startIngest()
 }
 
 async function killWorker({ edge }: Host, aim: number): Promise<void> {

@@ -39,7 +39,8 @@ async function isReady(rig: Rig): Promise<boolean> {
   }
 }
 
-async function answersReady(port: number): Promise<boolean> {
+async function answersReady(port: number | null): Promise<boolean> {
+  if (port === null) return false
   try {
     const signal = AbortSignal.timeout(ANSWER_MS_MAX)
     return (await fetch(`http://127.0.0.1:${port}/readyz`, { signal })).ok

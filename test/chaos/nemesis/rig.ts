@@ -29,6 +29,8 @@ export class Rig {
   readonly amqpUrl: string
   rabbit: Awaited<ReturnType<typeof startRabbit>>
   private readonly redisDirectory: string
+  /** Of the ingests, for metrics and health: what has ended can no longer be asked. */
+  private readonly ports = new Map<number, number>()
 
   private constructor(
     cluster: Cluster,
@@ -60,6 +62,7 @@ export class Rig {
     })
     await cluster.publisher.close() // the load has its own
     const rig = new Rig(cluster, rabbit, amqp, await vhostUrl('chaos'), redisDirectory)
+    for (const ingest of cluster.ingests) rig.ports.set(ingest.pid, portOf(ingest))
     for (let host = 0; host < EDGES; host++) {
       const wire = await Wire.to(cluster.redis.port)
       rig.hosts.push({ wire, edge: await rig.startEdge(wire) })
@@ -80,10 +83,15 @@ export class Rig {
     return this.cluster.startEdge({ redis: { url: `redis://127.0.0.1:${wire.port}` } })
   }
 
+  async startIngest(): Promise<void> {
+    const ingest = await this.cluster.startIngest()
+    this.ports.set(ingest.pid, portOf(ingest))
+  }
+
   /** Ends an ingest at once and starts another one in its place, as a supervisor does. */
   async replaceIngest(ingest: Program): Promise<void> {
     await this.endIngest(ingest)
-    await this.cluster.startIngest()
+    await this.startIngest()
   }
 
   async endIngest(ingest: Program): Promise<void> {
@@ -119,8 +127,9 @@ export class Rig {
     }
   }
 
-  ingestPort(ingest: Program): number {
-    return portOf(ingest)
+  /** Null: not known yet. */
+  ingestPort({ pid }: Program): number | null {
+    return this.ports.get(pid) ?? null
   }
 
   async stop(): Promise<void> {

@@ -19,12 +19,11 @@ const PAUSE_MS = [300, 2500] as const
  */
 export function schedule(seed: number, kinds: readonly Kind[], rounds: number): Fault[] {
   const random = new Random(seed)
-  return Array.from({ length: rounds }, () => random.shuffle(kinds))
-    .flat()
-    .map((kind) => ({
-      kind,
-      pauseMs: Math.round(random.between(...PAUSE_MS)),
-      lastsMs: Math.round(random.between(...KINDS[kind].lastsMs)),
-      aim: random.next(),
-    }))
+  const faultOf = (kind: Kind): Fault => ({
+    kind,
+    pauseMs: Math.round(random.between(...PAUSE_MS)),
+    lastsMs: Math.round(random.between(...KINDS[kind].lastsMs)),
+    aim: random.next(),
+  })
+  return Array.from({ length: rounds }, () => random.shuffle(kinds).map(faultOf)).flat()
 }

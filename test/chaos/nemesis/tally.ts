@@ -60,7 +60,8 @@ export class Tally {
     this.publisher = now
   }
 
-  private async sample({ pid }: Program, port: number): Promise<void> {
+  private async sample({ pid }: Program, port: number | null): Promise<void> {
+    if (port === null) return
     try {
       const signal = AbortSignal.timeout(ANSWER_MS_MAX)
       const response = await fetch(`http://127.0.0.1:${port}/metrics`, { signal })

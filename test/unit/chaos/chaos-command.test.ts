@@ -1,0 +1,72 @@
+import { expect } from 'chai'
+import type { FaultWindow } from '../../chaos/checker/history.js'
+import { ALL_KINDS } from '../../chaos/nemesis/kinds.js'
+import { readOptions, UsageError } from '../../chaos/nemesis/options.js'
+import { invalidity } from '../../chaos/nemesis/summary.js'
+
+function refusal(...args: string[]): string {
+  try {
+    readOptions(args)
+  } catch (error) {
+    expect(error).to.be.instanceOf(UsageError)
+    return (error as Error).message
+  }
+  throw new Error(`${args.join(' ')} was accepted`)
+}
+
+describe('npm run chaos', () => {
+  it('runs all faults for half an hour unless told otherwise', () => {
+    expect(readOptions([])).to.deep.equal({ help: false, seed: null, minutes: 30, kinds: ALL_KINDS })
+    expect(
+      readOptions(['--seed', '7', '--minutes', '2.5', '--kinds', 'amqp-reset,ingest-kill']),
+    ).to.deep.equal({
+      help: false,
+      seed: 7,
+      minutes: 2.5,
+      kinds: ['amqp-reset', 'ingest-kill'],
+    })
+  })
+
+  it('says in one line what is wrong with an option', () => {
+    expect(refusal('--seed', 'x')).to.equal('--seed needs a whole number from 0 to 4294967295, not "x"')
+    expect(refusal('--seed', '4294967296')).to.contain('--seed needs')
+    for (const minutes of ['0', '-1', 'x', '', '1441', '1e3'])
+      expect(refusal(`--minutes=${minutes}`)).to.contain('--minutes needs a number')
+    expect(refusal('--kinds', 'amqp-reset,earthquake'))
+      .to.contain('"earthquake"')
+      .and.to.contain('amqp-reset')
+    expect(refusal('--kinds', '')).to.contain('--kinds')
+    expect(refusal('--unknown')).to.contain('--unknown')
+    expect(refusal('7')).to.contain('7')
+  })
+})
+
+describe('A chaos run', () => {
+  const counts = { recoveries: 1, losses: 0, rolled: 0, empty: 1, takeovers: 1 }
+  const window: FaultWindow = {
+    ...{ kind: 'amqp-reset', from: 0, to: 1, codes: [], host: null },
+    ...{ healedInTime: true, stallMsMax: null },
+  }
+
+  function reasons(
+    times: number,
+    changes: Partial<typeof counts> = {},
+    broken: string | null = null,
+  ): string[] {
+    const faults = Array.from({ length: times }, () => window)
+    return invalidity({ faults }, { ...counts, ...changes }, ['amqp-reset'], broken)
+  }
+
+  it('is valid when each kind came up three times, with a recovery, a takeover and a Redis that lost data', () => {
+    expect(reasons(3)).to.deep.equal([])
+    expect(reasons(3, { empty: 0, rolled: 2 })).to.deep.equal([])
+  })
+
+  it('is invalid otherwise, and says why', () => {
+    expect(reasons(2)).to.deep.equal(['amqp-reset came up 2 times, less than 3'])
+    expect(reasons(3, { recoveries: 0 }).join()).to.contain('no recovery')
+    expect(reasons(3, { takeovers: 0 }).join()).to.contain('no takeover')
+    expect(reasons(3, { empty: 0 }).join()).to.contain('no ROLLED or EMPTY')
+    expect(reasons(3, {}, 'it broke')).to.deep.equal(['it broke'])
+  })
+})

@@ -1,0 +1,37 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { ALL_KINDS, KINDS } from '../../chaos/nemesis/kinds.js'
+import { schedule } from '../../chaos/nemesis/schedule.js'
+
+const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+
+describe('The schedule of faults', () => {
+  it('is the same for the same seed, and another one for another seed', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        expect(schedule(seed, ALL_KINDS, 3)).to.deep.equal(schedule(seed, ALL_KINDS, 3))
+        expect(schedule(seed, ALL_KINDS, 3)).to.not.deep.equal(schedule(seed ^ 1, ALL_KINDS, 3))
+      }),
+    )
+  })
+
+  it('begins the same however long it goes on', () => {
+    expect(schedule(5, ALL_KINDS, 2)).to.deep.equal(schedule(5, ALL_KINDS, 9).slice(0, 2 * ALL_KINDS.length))
+  })
+
+  it('has every kind once in each round, with durations of that kind', () => {
+    fc.assert(
+      fc.property(seeds, fc.subarray(ALL_KINDS, { minLength: 1 }), (seed, kinds) => {
+        const faults = schedule(seed, kinds, 3)
+        for (let round = 0; round < 3; round++) {
+          const names = faults.slice(round * kinds.length, (round + 1) * kinds.length).map(({ kind }) => kind)
+          expect(names.sort()).to.deep.equal([...kinds].sort())
+        }
+        for (const { kind, lastsMs, aim } of faults) {
+          expect(lastsMs).to.be.within(...KINDS[kind].lastsMs)
+          expect(aim).to.be.within(0, 1)
+        }
+      }),
+    )
+  })
+})
