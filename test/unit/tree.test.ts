@@ -69,11 +69,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/bus/log',
     'edge/bus/subscriber',
   ],
-  'integration/edge-socket.test.ts': [
-    'edge/socket/adapter',
-    'edge/socket/http-server',
-    'edge/socket/server',
-  ],
+  'integration/edge-socket.test.ts': ['edge/socket/adapter', 'edge/socket/http-server', 'edge/socket/server'],
   'integration/ingest-attach.test.ts': ['ingest/attach', 'ingest/marker'],
   'integration/ingest-publisher.test.ts': ['ingest/publisher'],
   'integration/ingest.test.ts': ['ingest/consumer', 'ingest/delivery', 'ingest/stream'],

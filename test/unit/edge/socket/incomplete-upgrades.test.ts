@@ -62,7 +62,7 @@ describe('connections without a complete request', () => {
 
   it('are forgotten once the request is there, or the connection gone', async () => {
     const [first, second] = [1, 2].map(add) as [FakeSocket, FakeSocket]
-    incomplete.complete(first as unknown as Socket)
+    incomplete.complete(first)
     second.destroy()
     expect(incomplete.size).to.equal(0)
     await clock.pass(1_000)
