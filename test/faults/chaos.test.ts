@@ -17,7 +17,7 @@ async function chaos(...args: string[]) {
   const command = ['--import', './test/support/built.mjs', 'test/chaos/main.ts', ...args]
   const program = startGuarded(process.execPath, command, { cwd: ROOT, env })
   const left = (): string[] => [
-    ...readdirSync(home),
+    ...readdirSync(home).filter((name) => name.startsWith('wazo')), // and not what tsx keeps
     ...processes()
       .filter(({ environment }) => environment.includes(`WAZO_RUN_ID=${runId}`))
       .map(({ command: line }) => line),
