@@ -215,10 +215,14 @@ describe("the cluster's timer for tokens, on a real Redis", function () {
     const foreign = new Queue(EXPIRY_QUEUE, { connection, prefix: queuePrefix(PREFIX) })
     opened.push(() => foreign.close())
     for (const data of [null, {}, { hash: 'x' }, { hash: hashToken('a'), utc_expires_at: 1, utc_due_at: 2 }])
-      await foreign.add('other', data, { removeOnFail: true })
+      await foreign.add('other', data)
+    // One that has the place of a token's job, and does not ask to be removed.
+    await foreign.add('other', {}, { jobId: jobId(hashToken('good')) })
+    await waitFor(() => counts.ofQueue['invalid'] === 5, { what: 'five dropped' })
+    await waitFor(async () => (await foreign.getActiveCount()) === 0, { what: 'their end' })
     ;(await adder()).add(job('good', 100))
     await waitFor(() => heard.length === 1, { what: 'the notice' })
-    await waitFor(() => counts.ofQueue['invalid'] === 4, { what: 'four dropped' })
+    expect(await foreign.getCompletedCount()).to.equal(0)
     expect(heard[0]?.text).to.equal(`re-check ${hashToken('good')}`)
   })
 

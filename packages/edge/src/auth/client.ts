@@ -45,6 +45,12 @@ export type ServiceTokenAnswer =
   | { readonly kind: 'refused'; readonly status: number }
   | { readonly kind: 'unavailable'; readonly why: string }
 
+/** One request that has ended; `since`: monotonic milliseconds before it was sent. */
+interface Done {
+  readonly answer: Answer
+  readonly since: number
+}
+
 /** What one try brought, and whether another one may bring more. */
 interface Try {
   readonly verdict: Verdict
@@ -112,6 +118,7 @@ export class AuthClient {
     const token = parseServiceToken(answer.body, this.options.tenantless)
     this.count(token === null ? 'garbage' : 'valid', since)
     if (token === null) return { kind: 'unavailable', why: 'its answer is not understood' }
+    this.readClock(done)
     return { kind: 'created', token }
   }
 
@@ -139,15 +146,19 @@ export class AuthClient {
     })
     const tried = judge(token, done.answer, this.options)
     this.count(tried.result, done.since)
+    if (tried.result === 'valid' || tried.result === 'invalid') this.readClock(done)
     return tried
   }
 
-  private async send(request: Omit<Exchange, 'pool' | 'clock'>): Promise<{ answer: Answer; since: number }> {
-    const { clock, offset } = this.options
+  private async send(request: Omit<Exchange, 'pool' | 'clock'>): Promise<Done> {
+    const { clock } = this.options
     const since = clock.monotonic()
-    const answer = await exchange({ ...request, pool: this.pool, clock })
-    if (answer.kind === 'answered') offset.sample(answer.date, since, answer.headersAt)
-    return { answer, since }
+    return { answer: await exchange({ ...request, pool: this.pool, clock }), since }
+  }
+
+  /** Only for answers that are wazo-auth's: the error page of a proxy tells the time of the proxy. */
+  private readClock({ answer, since }: Done): void {
+    if (answer.kind === 'answered') this.options.offset.sample(answer.date, since, answer.headersAt)
   }
 
   private count(result: AuthRequestResult, since: number): void {

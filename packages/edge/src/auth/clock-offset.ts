@@ -4,7 +4,7 @@
 const DRIFT = 0.0002
 /** `Date` is cut to whole seconds: the true time is up to so much later. */
 const TRUNCATION_MS = 1_000
-/** A slow first answer bounds the time less well than nothing: it is not relied upon for more than this. */
+/** The most that is told. Slow answers alone leave more open: then a wall clock that they allow keeps it true. */
 const UNCERTAINTY_MS_MAX = TRUNCATION_MS / 2
 
 /** wazo-auth's time minus the monotonic clock lies between these, as seen at `at`. */
@@ -16,7 +16,8 @@ interface Bounds {
 
 /**
  * Estimates wazo-auth's time from answers: each one bounds it, together they narrow it down to far less
- * than the second to which `Date` is cut. This machine's wall clock is used only before the first answer.
+ * than the second to which `Date` is cut. This machine's wall clock is used before the first answer, and, as
+ * long as all of them were too slow to tell the second, to choose among the times that they allow.
  */
 export class ClockOffset {
   private bounds: Bounds | null = null
@@ -55,10 +56,17 @@ export class ClockOffset {
   /**
    * wazo-auth's Unix time in milliseconds.
    * @param monotonic now, by the clock of the samples
-   * @param wall now, by this machine's wall clock, for want of any sample
+   * @param wall now, by this machine's wall clock
    */
   authTime(monotonic: number, wall: number): number {
-    return this.bounds === null ? wall : monotonic + (this.bounds.low + this.bounds.high) / 2
+    if (this.bounds === null) return wall
+    const low = monotonic + this.bounds.low
+    const high = monotonic + this.bounds.high
+    const middle = (low + high) / 2
+    const isSure = high - low <= 2 * UNCERTAINTY_MS_MAX
+    if (isSure || wall < low || wall > high) return middle
+    // A wall clock that is right is then followed to within the uncertainty that is told, wherever it lies.
+    return Math.min(Math.max(wall, low + UNCERTAINTY_MS_MAX), high - UNCERTAINTY_MS_MAX)
   }
 
   /** By how much `authTime` may be wrong at `monotonic`, milliseconds; 500 at most. */

@@ -54,6 +54,9 @@ export class ExpiryWorker {
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
       maxStalledCount: STALLED_MAX,
+      // Of foreign jobs, which do not say so themselves: one that stayed could keep the id of a token for ever.
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
       runRetryDelay: RETRY_AFTER_ERROR_MS,
     })
     this.worker.on('error', (error) => {

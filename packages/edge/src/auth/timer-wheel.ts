@@ -37,8 +37,9 @@ export class TimerWheel {
 
   /** Runs `task` at `at` (milliseconds of the wheel's clock), or soon when that has passed. */
   schedule(at: number, task: () => void): Timer {
-    // The clock may have been corrected backwards: what is due by it must not wait for the old hand.
-    if (this.count === 0) this.done = this.slotNow()
+    // The clock may have been corrected backwards a moment ago: what is due by it must not wait for the old hand.
+    const now = this.slotNow()
+    if (this.count === 0 || now < this.done) this.done = now
     const entry: Entry = { slot: Math.max(Math.ceil(at / SLOT_MS), this.done + 1), task }
     const slot = this.slots.get(entry.slot)
     if (slot === undefined) this.slots.set(entry.slot, new Set([entry]))

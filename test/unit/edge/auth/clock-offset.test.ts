@@ -65,6 +65,37 @@ describe('clock of wazo-auth', () => {
     )
   })
 
+  it('is known to half a second also when every answer is slow, if the wall clock is right', () => {
+    const request = fc.record({ pause: fc.nat(20_000), there: fc.nat(3_000), back: fc.nat(3_000) })
+    fc.assert(
+      fc.property(fc.array(request, { minLength: 1, maxLength: 20 }), (requests) => {
+        const offset = new ClockOffset()
+        let now = 1_000
+        for (const { pause, there, back } of requests) {
+          const sent = now + pause
+          const stamped = sent + there
+          now = stamped + back
+          offset.sample(header(EPOCH + stamped), sent, now)
+          const wrongBy = Math.abs(offset.authTime(now, EPOCH + now) - EPOCH - now)
+          // A millisecond and what two clocks part by since the first answer.
+          expect(wrongBy).to.be.at.most(501 + now * 0.0002)
+        }
+      }),
+    )
+  })
+
+  it('goes by slow answers alone when they contradict the wall clock', () => {
+    const offset = new ClockOffset()
+    offset.sample(header(EPOCH), 0, 3_000)
+    // Between EPOCH and EPOCH + 4 s when the answer came.
+    for (const wall of [0, EPOCH - 1, EPOCH + 4_001, EPOCH + 300_000])
+      expect(offset.authTime(3_000, wall)).to.equal(EPOCH + 2_000)
+    for (const wall of [EPOCH + 500, EPOCH + 1_234, EPOCH + 3_500])
+      expect(offset.authTime(3_000, wall)).to.equal(wall)
+    expect(offset.authTime(3_000, EPOCH)).to.equal(EPOCH + 500)
+    expect(offset.authTime(3_000, EPOCH + 4_000)).to.equal(EPOCH + 3_500)
+  })
+
   it('gets well below the truncation with answers spread over the second', () => {
     const offset = new ClockOffset()
     for (let i = 0; i < 20; i++) offset.sample(header(EPOCH + i * 1_050), i * 1_050, i * 1_050 + 2)

@@ -65,6 +65,17 @@ describe('timer wheel', () => {
     expect(ran).to.have.length(2)
   })
 
+  it('runs in time what is scheduled in the moment of a correction backwards', () => {
+    const { clock, wheel: timers } = wheel()
+    timers.schedule(clock.now() + 600_000, () => undefined)
+    clock.jump(-300_000)
+    const due = clock.now() + 2_000
+    let ranAt = NaN
+    timers.schedule(due, () => (ranAt = clock.now()))
+    for (let passed = 0; passed < 3_000; passed += 50) clock.advance(50)
+    expect(ranAt).to.be.within(due, due + WHEEL_LATE_MS_MAX)
+  })
+
   it('runs what a task schedules for the past, and not what a task cancels', () => {
     const { clock, wheel: timers } = wheel()
     const ran: string[] = []
