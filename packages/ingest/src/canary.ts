@@ -26,6 +26,7 @@ export class Canary {
   private timer: Timer | null = null
   private count = 0
   private stopped = false
+  private ticking = false
   private isBlocked = false
   private oldestUnheard: number | null = null
 
@@ -63,46 +64,63 @@ export class Canary {
     if (this.connection !== null) await close(this.connection, this.clock)
   }
 
-  /** Sends one now, through the default exchange: straight into the stream. */
+  /** Sends one now, or as soon as there is a connection: whoever asks for one has just been talking to the broker. */
   send(): void {
-    if (this.channel === null || this.isBlocked) return
+    if (this.stopped) return
+    if (this.channel === null) void this.tick()
+    else this.publish(this.channel)
+  }
+
+  /** Through the default exchange: straight into the stream. */
+  private publish(channel: Channel): void {
+    if (this.isBlocked) return
     this.count++
     this.oldestUnheard ??= this.clock.monotonic()
     const body = Buffer.from(JSON.stringify({ canary: this.options.ingest, n: this.count }))
-    this.channel.publish('', this.options.stream, body, {
+    channel.publish('', this.options.stream, body, {
       headers: { [CANARY_HEADER]: this.options.ingest, [SENT_HEADER]: String(this.clock.monotonic()) },
       persistent: false,
     })
   }
 
   private async tick(): Promise<void> {
+    if (this.ticking) return
+    this.ticking = true
+    this.timer?.cancel()
     try {
       if (this.channel === null) await this.open()
-      this.send()
+      if (this.channel !== null) this.publish(this.channel)
     } catch {
       this.drop() // the consuming connection reports what is wrong with the broker
     }
+    this.ticking = false
     if (this.stopped) return
     this.timer = this.clock.after(this.options.intervalMs, () => void this.tick())
   }
 
   private async open(): Promise<void> {
+    // The broker may have closed the channel alone.
+    this.connection ??= await this.join()
+    const channel = await this.connection.createChannel()
+    channel.on('error', () => undefined)
+    channel.on('close', () => this.channel === channel && this.lose())
+    this.channel = channel
+  }
+
+  /** A new connection. Rejects when the broker does not take it, or this has been stopped meanwhile. */
+  private async join(): Promise<ChannelModel> {
     const connection = await this.connect()
     if (this.stopped) {
       await close(connection, this.clock)
-      return
+      throw new Error('stopped')
     }
-    this.connection = connection
     connection.on('blocked', () => (this.isBlocked = true))
     connection.on('unblocked', () => {
       this.isBlocked = false
       this.heard() // what was sent before is only read now
     })
     connection.on('close', () => this.connection === connection && this.drop())
-    const channel = await connection.createChannel()
-    channel.on('error', () => undefined)
-    channel.on('close', () => this.channel === channel && this.lose())
-    this.channel = channel
+    return connection
   }
 
   private drop(): void {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Program } from '../../support/program.mjs'
+import { waitFor } from '../../support/wait.mjs'
 import type { Cluster } from './cluster.js'
 
 /** What all programs of a cluster say at a path of their ports for metrics and health. */
@@ -7,6 +8,12 @@ export async function pages({ edges, ingests }: Cluster, path: string): Promise<
   const ports = [...edges.map(({ adminPort }) => adminPort), ...ingests.map(portOf)]
   const responses = await Promise.all(ports.map((port) => fetch(`http://127.0.0.1:${port}${path}`)))
   return (await Promise.all(responses.map((response) => response.text()))).join('\n')
+}
+
+/** Resolves when every program of a cluster says that it is ready. */
+export async function allReady(cluster: Cluster, timeoutMs = 10_000): Promise<void> {
+  const ready = async () => !(await pages(cluster, '/readyz').catch(() => 'not ready')).includes('not ready')
+  await waitFor(ready, { timeoutMs, what: 'every program to be ready' })
 }
 
 /** The port of an ingest for metrics and health, by the configuration that it was started with. */

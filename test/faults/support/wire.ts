@@ -64,6 +64,14 @@ export class Wire {
     await closed
   }
 
+  /** All connections break at once, with a reset; new ones go through. */
+  async reset(): Promise<void> {
+    const ends = [...this.pairs].flatMap(({ near, far }) => [near, far])
+    const closed = ends.map((end) => once(end, 'close'))
+    for (const end of ends) end.resetAndDestroy()
+    await Promise.all(closed)
+  }
+
   async heal(): Promise<void> {
     this.holding = false
     for (const pair of this.pairs) this.go(pair)

@@ -10,21 +10,24 @@ async function settle(): Promise<void> {
 
 async function started() {
   const clock = new FakeClock()
-  const channel = Object.assign(new EventEmitter(), { publish: () => true })
+  let sent = 0
+  let connections = 0
+  const channel = Object.assign(new EventEmitter(), { publish: () => ++sent > 0 })
   const connection = Object.assign(new EventEmitter(), {
     createChannel: () => Promise.resolve(channel),
     close: () => Promise.resolve(),
   })
-  const subject = new Canary({ stream: 's.v1', ingest: 'me', intervalMs: 1000 }, clock, () =>
-    Promise.resolve(connection as unknown as ChannelModel),
-  )
+  const subject = new Canary({ stream: 's.v1', ingest: 'me', intervalMs: 1000 }, clock, () => {
+    connections++
+    return Promise.resolve(connection as unknown as ChannelModel)
+  })
   subject.start()
   await settle()
   const pass = async (ms: number): Promise<void> => {
     clock.advance(ms)
     await settle()
   }
-  return { clock, channel, connection, subject, pass }
+  return { clock, channel, connection, subject, pass, counts: () => ({ sent, connections }) }
 }
 
 describe('Canary', () => {
@@ -61,4 +64,24 @@ describe('Canary', () => {
       expect(subject.unheardSince).to.equal(null)
       await subject.stop()
     })
+
+  it('is sent as soon as it is asked for after its connection was lost, not with the next second', async () => {
+    const { connection, subject, pass, counts } = await started()
+    connection.emit('close')
+    subject.send()
+    subject.send()
+    await pass(0)
+    expect(counts()).to.deep.equal({ sent: 2, connections: 2 })
+    await pass(1000)
+    expect(counts()).to.deep.equal({ sent: 3, connections: 2 })
+    await subject.stop()
+  })
+
+  it('opens no second connection when the broker has closed the channel alone', async () => {
+    const { channel, subject, pass, counts } = await started()
+    channel.emit('close')
+    await pass(1000)
+    expect(counts()).to.deep.equal({ sent: 2, connections: 1 })
+    await subject.stop()
+  })
 })
