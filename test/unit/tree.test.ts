@@ -57,7 +57,6 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/revocations',
   ],
   'unit/edge/session/host.test.ts': ['edge/session/loss-spread'],
-  'unit/edge/auth/clock-offset.test.ts': ['edge/auth/auth-clock'],
   'unit/edge/auth/token-watch.test.ts': ['edge/auth/watched-token'],
   'integration/expiry-queue.test.ts': ['edge/auth/expiry-worker'],
   'integration/edge-auth.test.ts': ['edge/auth/client', 'edge/auth/exchange'],
