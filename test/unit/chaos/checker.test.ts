@@ -205,15 +205,16 @@ describe('The checker', () => {
   })
 
   it('checks a million deliveries within seconds', function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     const history = soundHistory(40_000)
     const [a, b] = history.sessions as [SessionDraft, SessionDraft]
     for (let i = 0; i < 24; i++) history.sessions.push({ ...a, name: `A${i}` }, { ...b, name: `B${i}` })
     const deliveries = history.sessions.reduce((sum, { ids }) => sum + ids.length, 0)
     expect(deliveries).to.equal(1_000_000)
     history.sessions[8] = { ...a, name: 'A8', ids: a.ids.toSpliced(12_345, 1) }
-    const began = performance.now()
+    const before = process.cpuUsage()
     expect(check(history)).to.have.length(1)
-    expect(performance.now() - began).to.be.below(30_000)
+    const { user, system } = process.cpuUsage(before)
+    expect((user + system) / 1e6, 'seconds of CPU').to.be.below(20)
   })
 })
