@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connectAuth } from '../../support/auth.mjs'
 import { Bus, type BusRecord } from './bus.js'
 import { Catalogue } from './catalogue.js'
+import { insist } from './insist.js'
 import { listenToParent, tellParent } from './child.js'
 import { now } from './clock.js'
 import type { FromBus, ToBus } from './messages.js'
@@ -66,7 +67,7 @@ async function revoke({
   metadata,
 }: Extract<ToBus, { do: 'revoke' }>['token']): Promise<void> {
   report.deleted.push([session_uuid, now()])
-  await auth?.delete(token)
+  await insist(() => Promise.resolve(auth?.delete(token)))
   const number = catalogue.revocation(metadata.tenant_uuid, metadata.uuid)
   while (bus?.publish(number, catalogue.shapes[number]!, session_uuid) === null) await sleep(TICK_MS)
 }

@@ -3,6 +3,7 @@ import type { connectAuth } from '../../support/auth.mjs'
 import type { Session } from '../checker/history.js'
 import { NAMES } from './catalogue.js'
 import { expiryOf, now } from './clock.js'
+import { insist } from './insist.js'
 import type { Random } from './random.js'
 import type { Seat } from './seats.js'
 import { Witness } from './witness.js'
@@ -146,7 +147,7 @@ export class Occupant {
   private async mint(life: readonly [number, number] | null): Promise<Minted> {
     const { tenant, user, acl, admin, purpose } = this.seat
     const expiresInMs = Math.round(life === null ? LONG_LIFE_MS : this.random.between(...life))
-    const token = await this.world.auth.mint({ tenant, user, acl, admin, purpose, expiresInMs })
+    const token = await insist(() => this.world.auth.mint({ tenant, user, acl, admin, purpose, expiresInMs }))
     this.world.minted(token, expiryOf(token))
     return token
   }

@@ -8,8 +8,8 @@ const CONTINUITY_LOST: readonly number[] = [1011]
 
 /** Beyond what is promised: starting processes on a machine that is busy with the whole cluster and its load. */
 const MACHINE_MS = 12_000
-/** A worker that loads its code on such a machine. */
-const BOOT_MS = 30_000
+/** A worker that loads its code, or an ingest that publishes all of the history again, on such a machine. */
+const WORK_MS = 30_000
 
 export interface Grade {
   readonly codes: readonly number[]
@@ -34,11 +34,11 @@ export const KINDS = {
   'ingest-kill': grade(NOBODY_NOTICES, [0, 0], 4000),
   'ingest-freeze': grade(NOBODY_NOTICES, [2000, 25_000], null),
   'ingests-dead': grade(NOBODY_NOTICES, [3000, 20_000], null),
-  'worker-kill': grade(PROCESS_ENDS, [0, 0], 4000, BOOT_MS),
-  'edge-kill': grade(PROCESS_ENDS, [0, 0], null, BOOT_MS),
+  'worker-kill': grade(PROCESS_ENDS, [0, 0], 4000, WORK_MS),
+  'edge-kill': grade(PROCESS_ENDS, [0, 0], null, WORK_MS),
   'redis-restart': grade(NOBODY_NOTICES, [0, 3000], null),
-  'redis-crash': grade(NOBODY_NOTICES, [0, 3000], null),
-  'redis-empty': grade(NOBODY_NOTICES, [0, 3000], null),
+  'redis-crash': grade(NOBODY_NOTICES, [0, 3000], null, WORK_MS),
+  'redis-empty': grade(NOBODY_NOTICES, [0, 3000], null, WORK_MS),
   'redis-freeze': grade(NOBODY_NOTICES, [1000, 10_000], 5000),
   'redis-clients': grade(NOBODY_NOTICES, [0, 0], 5000),
   'redis-half-open': grade(NOBODY_NOTICES, [4000, 10_000], 8000),

@@ -15,7 +15,7 @@ Options:
   -h, --help       this text
 
 A run in which a kind came up less than three times, or that saw no recovery, no takeover, or no Redis that had
-lost data, is invalid; all kinds together need about 25 minutes.
+lost data, is invalid; all kinds three times take 10 to 15 minutes.
 `
 
 const MINUTES_MAX = 1440
