@@ -16,6 +16,8 @@ import { Counts } from '../unit/edge/auth/samples.js'
 
 const PREFIX = 'wazo-ws'
 const LIFE_MS = 60_000
+/** From then on each worker ends a token by itself. */
+const BACKSTOP_MS = 1_500
 
 type Server = Awaited<ReturnType<typeof startRedis>>
 
@@ -243,7 +245,7 @@ describe("the cluster's timer for tokens, on a real Redis", function () {
     expect(heard[0]?.text).to.equal(`re-check ${hashToken('stalled')}`)
   })
 
-  it('adds in windows, and tells 2,000 tokens of one instant within a second of it', async () => {
+  it('adds in windows, and tells 2,000 tokens of one instant before the backstop has to', async () => {
     await listen()
     processor()
     const queue = await adder()
@@ -252,7 +254,7 @@ describe("the cluster's timer for tokens, on a real Redis", function () {
     await waitFor(() => heard.length === 2_000, { what: 'all notices', timeoutMs: 15_000 })
     const late = heard.map(({ at }) => at - dueAt).sort((a, b) => a - b)
     expect(late[0]).to.be.at.least(0)
-    expect(late[Math.floor(late.length * 0.99)]).to.be.at.most(1_000)
+    expect(late[Math.floor(late.length * 0.99)]).to.be.at.most(BACKSTOP_MS)
     const client = commands()
     await waitFor(async () => (await client.keys(`${queuePrefix(PREFIX)}:${EXPIRY_QUEUE}:t*`)).length === 0, {
       what: 'no job left',
