@@ -7,6 +7,8 @@ import { now } from './clock.js'
 const STREAM = 'wazo-websocketd.v1'
 const CREDIT = 500
 const RECONNECT_MS = 200
+/** After a restart of the broker a reader may stay deaf on a healthy connection: it is then replaced. */
+const DEAF_MS = 5000
 
 /** What a bus tells while it runs. */
 export interface BusRecord {
@@ -25,10 +27,13 @@ export class Bus {
   private nextId = 1
   private open = true
   private confirmedId = 0
+  private readAt = 0
+  private readonly watch: NodeJS.Timeout
 
   private constructor(url: string, record: BusRecord) {
     this.url = url
     this.record = record
+    this.watch = setInterval(() => this.replaceDeafReader(), DEAF_MS / 5)
   }
 
   static async open(url: string, record: BusRecord): Promise<Bus> {
@@ -79,6 +84,7 @@ export class Bus {
 
   async close(): Promise<void> {
     this.open = false
+    clearInterval(this.watch)
     const { connection } = this
     this.lost()
     await connection?.close().catch(() => undefined)
@@ -124,7 +130,15 @@ export class Bus {
     await reader.consume(STREAM, take, { arguments: { 'x-stream-offset': 'first' } })
   }
 
+  private replaceDeafReader(): void {
+    const isDue = this.confirmedId > 0 && !this.seen.has(this.confirmedId)
+    if (this.connection === null || !isDue || now() - this.readAt < DEAF_MS) return
+    this.readAt = now()
+    this.listen(this.connection).catch(() => undefined) // the connection has ended: there will be another one
+  }
+
   private read({ content, properties }: ConsumeMessage): void {
+    this.readAt = now()
     const id = idIn(content)
     if (id === null || this.seen.has(id)) return
     this.seen.add(id)
