@@ -50,6 +50,7 @@ export class Attacher {
   private readonly options: AttachOptions
   private readonly parts: AttachParts
   private readonly planner: Planner
+  private isPassive = false
 
   constructor(options: AttachOptions, parts: AttachParts) {
     this.options = options
@@ -70,7 +71,7 @@ export class Attacher {
       signal.throwIfAborted()
       const metas = await this.parts.publisher.metas()
       const plan = this.planner.plan(metas, memory(), this.parts.clock.monotonic())
-      this.parts.passive(plan.kind === 'wait' && plan.why === 'foreign')
+      this.setPassive(plan.kind === 'wait' && plan.why === 'foreign', metas)
       let attached: Attachment | null = null
       if (plan.kind === 'wait') await sleep(this.parts.clock, this.options.lookMs)
       else if (plan.kind === 'attach')
@@ -86,6 +87,26 @@ export class Attacher {
       await this.parts.markers.settle(connection, attached.epoch)
       return attached
     }
+  }
+
+  /** Another numbering is in force, or no more; tells of the change. */
+  private setPassive(is: boolean, metas: readonly (Meta | null)[]): void {
+    const { log } = this.parts
+    this.parts.passive(is)
+    if (is === this.isPassive) return
+    this.isPassive = is
+    if (!is) {
+      log.info('no other stream or partition count is in force any more')
+      return
+    }
+    const { stream, partitions } = this.options
+    const other = metas.find(
+      (meta) => meta !== null && (meta.stream !== stream || meta.partitions !== partitions),
+    )
+    log.warn(
+      { stream, partitions, inForce: { stream: other?.stream, partitions: other?.partitions } },
+      'another ingest publishes under this redis.prefix with another stream or redis.partitions: passive until it stops',
+    )
   }
 
   /** Attaches at `at` and seeds `missing` there; null: look again. */

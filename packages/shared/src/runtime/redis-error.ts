@@ -1,6 +1,9 @@
 import { maskedUrl } from './config/derived.js'
 import { messageOf } from './startup-error.js'
 
+/** OpenSSL's names for a certificate that is not to be trusted, as Node passes them on. */
+const CERTIFICATE_FAULT = /SELF_SIGNED_CERT|UNABLE_TO_(GET_ISSUER|VERIFY)|^CERT_|ALTNAME/
+
 /**
  * What a failed connection to Redis means and how to mend it, on one line. Never shows a password, nor the
  * error's own details, which hold the commands under way.
@@ -14,6 +17,8 @@ export function describeRedisError(error: unknown, url: string, cluster: readonl
   if (message.includes('WRONGPASS') || message.includes('invalid password'))
     return `Redis at ${where} refuses the user or password: correct redis.url`
   if (message.includes('NOPERM')) return `Redis at ${where} denies a command to its user: ${message}`
+  if (CERTIFICATE_FAULT.test(code))
+    return `the certificate of Redis at ${where} is not trusted (${message}): name the file of its authority in the environment variable NODE_EXTRA_CA_CERTS`
   if (code === 'ECONNREFUSED' || message.includes('ECONNREFUSED'))
     return `nothing listens at Redis's address ${where}: start redis-server or correct the address`
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `the host of Redis is unknown: ${where}`

@@ -23,6 +23,11 @@ describe('an error of Redis', () => {
     expect(describeError('connect ETIMEDOUT', 'ETIMEDOUT')).to.include('does not answer')
   })
 
+  it('says how to have a certificate trusted', () => {
+    for (const code of ['SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'CERT_HAS_EXPIRED'])
+      expect(describeError('some words of OpenSSL', code)).to.match(/some words .*NODE_EXTRA_CA_CERTS/)
+  })
+
   it('never shows the password, and stays on one line', () => {
     for (const message of ['NOAUTH', 'WRONGPASS', 'ECONNREFUSED', 'anything\nelse']) {
       const text = describeError(message)
