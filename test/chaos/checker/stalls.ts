@@ -9,8 +9,10 @@ export function stallsOf(evidence: Evidence): Map<FaultWindow, number> {
   for (const { ids, times } of history.sessions)
     for (let i = 0; i < ids.length; i++) {
       const sentAt = evidence.published.get(ids[i]!)?.sentAt ?? 0
-      const window = lastBefore(windows, sentAt)
+      const begun = begunBy(windows, sentAt)
+      const window = windows[begun - 1]
       if (window === undefined || sentAt > window.to) continue
+      if (times[i]! >= (windows[begun]?.from ?? Infinity)) continue // the next fault held it up
       longest.set(window, Math.max(longest.get(window)!, times[i]! - sentAt))
     }
   return longest
@@ -28,13 +30,13 @@ export function checkStalls(evidence: Evidence): Violation[] {
   return violations
 }
 
-/** The last window that had begun by then; they are in order. */
-function lastBefore(windows: readonly FaultWindow[], at: number): FaultWindow | undefined {
+/** How many of the windows, which are in order, had begun by then. */
+function begunBy(windows: readonly FaultWindow[], at: number): number {
   let [low, high] = [0, windows.length]
   while (low < high) {
     const middle = (low + high) >> 1
     if (windows[middle]!.from <= at) low = middle + 1
     else high = middle
   }
-  return windows[low - 1]
+  return low
 }
