@@ -146,10 +146,9 @@ describe('clients that misbehave', function () {
       clients.push(one.raw().write('GET / HTTP/1.1\r\n'))
       await delay(5)
     }
-    await delay(1_000)
+    await clients[0]!.until(() => clients.slice(0, 10).every(({ ended }) => ended))
     const client = connect(one.url, { token: 'good', version: 2 })
     await client.start('foo')
-    await clients[0]!.until(() => clients.slice(0, 10).every(({ ended }) => ended))
     expect(clients.slice(11).every(({ ended }) => !ended)).to.equal(true)
     expect(one.refusals.length).to.be.within(10, 11)
     for (const { socket } of clients) socket.destroy()

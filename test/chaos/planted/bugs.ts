@@ -87,11 +87,12 @@ function afterRevocation(): Bug {
 }
 
 function beforeStart(): Bug {
-  let latest: string | null = null
+  // The first one: a later one might reach the session once more, which is another bug.
+  let first: string | null = null
   return {
     frame(link, text) {
-      if (link.index === VICTIM && isEvent(text)) latest = text
-      return link.index === LATE && latest !== null && text.includes('"op":"start"') ? [latest, text] : [text]
+      if (link.index === VICTIM && isEvent(text)) first ??= text
+      return link.index === LATE && first !== null && text.includes('"op":"start"') ? [first, text] : [text]
     },
   }
 }

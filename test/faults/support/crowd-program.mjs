@@ -6,8 +6,6 @@
 import { WebSocket } from 'ws'
 
 const JOINING_MAX = 100
-/** Connects of one turn of the event loop: between them clients of their own would long have sent their requests. */
-const CONNECTS_PER_TURN = 8
 /** Only when a connection has not even come about; one that was up is made anew at once. */
 const RETRY_MS = 200
 const NUMBER = /"n":(\d+)/
@@ -28,10 +26,6 @@ class Member {
   }
 
   connect() {
-    if (toConnect.push(this) === 1) setImmediate(connectSome)
-  }
-
-  connectNow() {
     const socket = new WebSocket(this.address, { perMessageDeflate: false })
     this.socket = socket
     let wasOpen = false
@@ -73,8 +67,6 @@ class Member {
 
 /** @type {Member[]} */
 const members = []
-/** @type {Member[]} */
-const toConnect = []
 /** Ends of connections by close code, and errors by name, since the last `clear`. @type {Record<string, number>} */
 let closes = {}
 /** @type {Record<string, number>} */
@@ -117,11 +109,6 @@ const orders = {
     const others = members.filter(({ events, disordered }) => events.size > numbers || disordered).length
     return { once, others }
   },
-}
-
-function connectSome() {
-  for (const member of toConnect.splice(0, CONNECTS_PER_TURN)) member.connectNow()
-  if (toConnect.length > 0) setImmediate(connectSome)
 }
 
 function startedMembers() {

@@ -4,26 +4,27 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 /** Which end of a connection it is; the same for a TLS socket and the TCP socket below it. */
 type Endpoint = Pick<Socket, 'remoteAddress' | 'remotePort'>
 
-/** One that is younger is never dropped: where thousands come back at once, requests are read after many accepts. */
-const AGE_MIN_MS = 1_000
+const SWEEP_MS = 1_000
 
 interface Incomplete {
   readonly socket: Socket
-  /** Monotonic milliseconds. */
-  readonly since: number
+  /** Met by a sweep: whatever its client had sent by then has been read since. */
+  seen: boolean
 }
 
 /**
- * Connections that have not sent a complete request yet. Beyond the limit the oldest are dropped: a real
- * client is done within a round trip, one that trickles is not.
+ * Connections that have not sent a complete request yet. Beyond the limit the oldest are dropped: a real client
+ * is done within a round trip, one that trickles is not. Where thousands come back at once, many requests lie
+ * unread in a worker that is busy; so a connection goes only at the second sweep that meets it.
  */
 export class IncompleteUpgrades {
   private readonly limit: number
-  private readonly clock: Pick<Clock, 'monotonic'>
+  private readonly clock: Pick<Clock, 'after'>
   private readonly dropped: () => void
   private readonly waiting = new Map<string, Incomplete>()
+  private sweeping = false
 
-  constructor(limit: number, clock: Pick<Clock, 'monotonic'>, dropped: () => void) {
+  constructor(limit: number, clock: Pick<Clock, 'after'>, dropped: () => void) {
     this.limit = limit
     this.clock = clock
     this.dropped = dropped
@@ -35,24 +36,34 @@ export class IncompleteUpgrades {
 
   add(socket: Socket): void {
     const key = keyOf(socket)
-    this.waiting.set(key, { socket, since: this.clock.monotonic() })
+    this.waiting.set(key, { socket, seen: false })
     socket.once('close', () => {
       if (this.waiting.get(key)?.socket === socket) this.waiting.delete(key)
     })
-    this.dropOldest()
+    this.sweepSoon()
   }
 
   complete(endpoint: Endpoint): void {
     this.waiting.delete(keyOf(endpoint))
   }
 
-  private dropOldest(): void {
-    const latest = this.clock.monotonic() - AGE_MIN_MS
-    for (const [key, { socket, since }] of this.waiting) {
-      if (this.waiting.size <= this.limit || since > latest) return
-      this.waiting.delete(key)
-      this.dropped()
-      socket.destroy()
+  private sweepSoon(): void {
+    if (this.sweeping || this.waiting.size <= this.limit) return
+    this.sweeping = true
+    this.clock.after(SWEEP_MS, () => {
+      this.sweeping = false
+      this.sweep()
+      this.sweepSoon()
+    })
+  }
+
+  private sweep(): void {
+    for (const [key, entry] of this.waiting) {
+      if (entry.seen && this.waiting.size > this.limit) {
+        this.waiting.delete(key)
+        this.dropped()
+        entry.socket.destroy()
+      } else entry.seen = true
     }
   }
 }
