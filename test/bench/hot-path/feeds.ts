@@ -1,0 +1,185 @@
+/** The ways of publishing what comes from the bus. */
+import type { ChannelModel, ConsumeMessage, Message } from 'amqplib'
+import { Consumer } from '@wazo-websocketd/ingest/consumer'
+import { receive } from '@wazo-websocketd/ingest/intake'
+import { Ledger } from '@wazo-websocketd/ingest/ledger'
+import { RedisLink } from '@wazo-websocketd/ingest/link'
+import { Pipeline } from '@wazo-websocketd/ingest/pipeline'
+import { prometheusMetrics } from '@wazo-websocketd/ingest/prometheus'
+import { Publisher } from '@wazo-websocketd/ingest/publisher'
+import { Ring } from '@wazo-websocketd/ingest/ring'
+import { Announcer, initialSituation } from '@wazo-websocketd/ingest/state'
+import { TIMINGS } from '@wazo-websocketd/ingest/assemble'
+import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
+import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
+import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { once } from 'node:events'
+import { setImmediate as nextTick } from 'node:timers/promises'
+import { pino } from 'pino'
+import { EPOCH, PREFIX, STREAM, type Way } from './plan.js'
+
+/** One that is connected, and takes one batch after the other. */
+export interface Feed {
+  /** Takes the next message of the batch. */
+  put(message: ConsumeMessage): void
+  /** The batch is complete: resolves when its last message, `last`, is done with. */
+  batch(last: number): Promise<void>
+  /** What went wrong, if anything did. */
+  fault(): string | null
+  close(): Promise<void>
+}
+
+const logger = pino({ level: 'silent' })
+const intake = { origin: null, bodyBytesMax: 1024 ** 2, partitions: 1, ingest: 'bench' }
+const PREFETCH = 250
+/** So short that the log is cut all the time, as it is in a program that has run for a while. */
+const HISTORY_MS = 1_000
+const HISTORY_BYTES = 64 * 1024 ** 2
+
+export function openFeed(way: Way, url: string): Promise<Feed> {
+  return way === 'ours' ? ours(url) : way === 'minimal' ? minimal(url) : Promise.resolve(intakeOnly())
+}
+
+/** The ingest from its consumer on, put together as the program does it; only the broker is made up. */
+async function ours(url: string): Promise<Feed> {
+  const factory = new RedisFactory({ url, cluster: null, logger, clock })
+  const client = factory.create('publisher', { failFast: true })
+  await once(client, 'ready')
+  const link = new RedisLink({ callTimeoutMs: 1_000, readyTimeoutMs: 2_000 }, clock, () => client)
+  const publisher = new Publisher(link, { prefix: PREFIX, partitions: 1, stream: STREAM, sharded: false })
+  const epoch = EPOCH as Epoch
+  if (!(await publisher.seed(0, epoch, { offset: 0, fingerprint: '00' })))
+    throw new Error('Redis is not empty')
+
+  const answers = new Set<string>()
+  const metrics = prometheusMetrics(new Metrics())
+  const counting = {
+    ...metrics,
+    answered: (kind: Parameters<typeof metrics.answered>[0]) => {
+      answers.add(kind)
+      metrics.answered(kind)
+    },
+  }
+  const situation = { ...initialSituation(), brokerConnected: true }
+  // A broker that blocks publishers is what lets an ingest without canaries be `up`.
+  const announcer = new Announcer(
+    { ingest: 'bench', intervalMs: TIMINGS.beatMs, canaryMs: TIMINGS.canaryMs },
+    situation,
+    { clock, blocked: () => true, send: (message) => publisher.announce(message) },
+  )
+  const limits = { batchCountMax: 1_000, batchBytesMax: 1024 ** 2, windowMax: PREFETCH }
+  const pipeline = new Pipeline(
+    { chain: { ...TIMINGS, ...limits }, intake, retryMs: TIMINGS.retryMs, watchdogMs: TIMINGS.watchdogMs },
+    {
+      publisher,
+      ring: new Ring({ historyMs: HISTORY_MS, historyBytes: HISTORY_BYTES }),
+      canary: { unheardSince: null, heard: () => undefined },
+      clock,
+      ledger: new Ledger({ clock, log: logger, metrics: counting, situation }),
+      metrics: counting,
+      situation,
+      changed: () => announcer.changed(),
+    },
+  )
+  const broker = new Broker()
+  const consumer = await Consumer.start(
+    broker.connection,
+    { stream: STREAM, from: 0, prefetch: PREFETCH },
+    clock,
+  )
+  const attachment = { epoch, heads: [0], at: { offset: 0, fingerprint: '00' }, consumer }
+  const end = new AbortController()
+  let ended: string | null = null
+  const running = pipeline.run(attachment, end.signal).then((why) => (ended = why))
+  announcer.start()
+  return {
+    put: broker.put,
+    batch: (last) => broker.acked(last),
+    fault: () => {
+      const others = [...answers].filter((kind) => kind !== 'OK')
+      if (ended !== null) return `the ingest wanted to attach again: ${ended}`
+      return others.length === 0 ? null : `Redis answered ${others.join()}`
+    },
+    async close() {
+      announcer.stop()
+      end.abort()
+      await running
+      link.stop()
+      factory.close()
+    },
+  }
+}
+
+/** A channel whose deliveries come from the bench and whose acks are what it waits for. */
+class Broker {
+  put: (message: ConsumeMessage) => void = () => undefined
+  private awaited = 0
+  private done: () => void = () => undefined
+
+  readonly connection = {
+    createChannel: () => ({
+      on: () => undefined,
+      prefetch: () => undefined,
+      consume: (_stream: string, put: (message: ConsumeMessage) => void) => void (this.put = put),
+      ack: ({ fields }: Message) => {
+        if (fields.deliveryTag === this.awaited) this.done()
+      },
+      once: () => undefined,
+      removeListener: () => undefined,
+      close: () => Promise.resolve(),
+    }),
+  } as unknown as ChannelModel
+
+  acked(last: number): Promise<void> {
+    this.awaited = last
+    return new Promise((resolve) => (this.done = resolve))
+  }
+}
+
+/** The same events in the same batches, and nothing but PUBLISH. */
+async function minimal(url: string): Promise<Feed> {
+  const factory = new RedisFactory({ url, cluster: null, logger, clock })
+  const client = factory.create('publisher', { failFast: true })
+  await once(client, 'ready')
+  const { live } = keys(PREFIX, 0)
+  let events: BusEvent[] = []
+  let prev = 0
+  return {
+    put(message) {
+      const { event } = receive(message, intake, clock)
+      if (event !== null) events.push(event)
+    },
+    async batch(last) {
+      await nextTick()
+      const bytes = encodeBatch({ epoch: EPOCH as Epoch, prev, last, events })
+      events = []
+      prev = last
+      await client.publish(live, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    },
+    fault: () => null,
+    close() {
+      factory.close()
+      return Promise.resolve()
+    },
+  }
+}
+
+/** What comes before publishing, in either way. */
+function intakeOnly(): Feed {
+  let events = 0
+  return {
+    put(message) {
+      if (receive(message, intake, clock).event !== null) events++
+    },
+    async batch(last) {
+      await nextTick()
+      if (events !== last) throw new Error(`${events} events of ${last} messages`)
+    },
+    fault: () => null,
+    close: () => Promise.resolve(),
+  }
+}
