@@ -129,6 +129,28 @@ describe('Publisher on a real Redis', () => {
     expect((await entries()).at(-1)![2]).to.equal(400)
   })
 
+  it('asks Redis to trim until nothing is left below the offset, then only for another one', async () => {
+    // One call trims 100 nodes at most: so small, that is less than what lies below the offset.
+    await redis.config('SET', 'stream-node-max-entries', '1')
+    try {
+      for (let n = 10; n < 310; n++) await publisher.publish(call(n, n + 1), null)
+      const left: number[] = []
+      for (let n = 310; n < 316; n++) {
+        await publisher.publish(call(n, n + 1), 300)
+        left.push((await entries()).length - (n - 309))
+      }
+      expect(left, 'entries of before').to.deep.equal([200, 100, 11, 11, 11, 11])
+      await redis.config('RESETSTAT')
+      await publisher.publish(call(316, 317), 300)
+      expect(await redis.info('commandstats')).not.to.include('cmdstat_xtrim')
+      await publisher.publish(call(317, 318), 305)
+      expect(await redis.info('commandstats')).to.include('cmdstat_xtrim:calls=1,')
+      expect((await entries())[0]![2]).to.equal(305)
+    } finally {
+      await redis.config('SET', 'stream-node-max-entries', '100')
+    }
+  })
+
   it('says that an answer got lost when the connection does', async () => {
     const fragile = new Redis(server.url, {
       enableOfflineQueue: false,

@@ -58,6 +58,8 @@ export class Publisher {
   private readonly options: PublisherOptions
   private readonly names: readonly PartitionKeys[]
   private readonly command: 'PUBLISH' | 'SPUBLISH'
+  /** Per partition: its log holds nothing more below it, since this publisher trimmed it. */
+  private readonly trimmed: (Offset | null)[] = []
 
   constructor(redis: RedisConnection, options: PublisherOptions) {
     this.redis = redis
@@ -72,10 +74,16 @@ export class Publisher {
     const { epoch, prev, last } = call
     const bytes = encodeBatch({ epoch, prev, last, events: this.events(call) })
     const batch = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    const trim = trimTo === null ? '' : String(trimTo)
+    // The offset moves about once a second, batches come by the thousand: each would look at the log for nothing.
+    const trims = trimTo !== null && trimTo !== this.trimmed[call.partition]
+    const trim = trims ? String(trimTo) : ''
     const args = [epoch, String(prev), String(last), call.fingerprint, trim, batch, this.command]
     try {
-      return toAnswer(await this.run(PUBLISH, [meta, log, live], args))
+      const answered = await this.run(PUBLISH, [meta, log, live], args)
+      const answer = toAnswer(answered)
+      // Redis trims so many entries in one call at most: done only when it finds none.
+      if (trims && answer.kind === 'OK' && texts(answered)[2] === '0') this.trimmed[call.partition] = trimTo
+      return answer
     } catch (error) {
       return refusal(error)
     }
@@ -92,6 +100,7 @@ export class Publisher {
   /** Writes a partition's meta if it is absent. True: written. Rejects with RedisFault. */
   async seed(partition: number, epoch: Epoch, at: Mark): Promise<boolean> {
     const { meta, log } = this.name(partition)
+    this.trimmed[partition] = null
     const answer = await this.run(SEED, [meta, log], [epoch, ...this.place(at)])
     return texts(answer)[0] === 'OK'
   }
@@ -102,6 +111,7 @@ export class Publisher {
    */
   async newEpoch(partition: number, seen: Epoch | null, epoch: Epoch, at: Mark): Promise<boolean> {
     const { meta, log } = this.name(partition)
+    this.trimmed[partition] = null
     const answer = await this.run(NEW_EPOCH, [meta, log], [seen ?? '', epoch, ...this.place(at)])
     return texts(answer)[0] === 'OK'
   }

@@ -49,7 +49,7 @@ export const LOG_FIELD = 'b'
  * KEYS meta, log, live. ARGV epoch, prev, last, fingerprint of `last`, offset below which the log is
  * trimmed (empty: not at all), the batch, `PUBLISH` or `SPUBLISH`.
  *
- * Answers `{"OK", last}`, `{"EMPTY"}`, `{"EPOCH", recorded epoch}`, `{"DUP", head}`, `{"PART", head}` or
+ * Answers `{"OK", last, number of entries trimmed}`, `{"EMPTY"}`, `{"EPOCH", recorded epoch}`, `{"DUP", head}`, `{"PART", head}` or
  * `{"ROLLED", head}`. The XADD comes first: when it fails, head has not advanced.
  */
 export const PUBLISH_SCRIPT = `
@@ -62,9 +62,10 @@ if head > prev then return {'PART', meta[2]} end
 if head < prev then return {'ROLLED', meta[2]} end
 redis.call('XADD', KEYS[2], ARGV[3] .. '-1', 'b', ARGV[6])
 redis.call('HSET', KEYS[1], 'head', ARGV[3], 'fingerprint', ARGV[4])
-if ARGV[5] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[5]) end
+local trimmed = 0
+if ARGV[5] ~= '' then trimmed = redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[5]) end
 redis.call(ARGV[7], KEYS[3], ARGV[6])
-return {'OK', ARGV[3]}
+return {'OK', ARGV[3], trimmed}
 `
 
 /**
