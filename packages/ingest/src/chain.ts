@@ -117,11 +117,13 @@ export class Chain {
    */
   deliver(delivery: Delivery, known: (jump: Jump) => boolean = () => false): boolean {
     if (this.gap !== null || this.reason !== null) return false
-    const jump = { from: this.read, to: delivery.offset }
-    const step = jump.to - jump.from
-    if (step <= 0 || (step > OFFSET_STEP_MAX && !known(jump))) {
-      this.gap = jump
-      return false
+    const step = delivery.offset - this.read
+    if (step <= 0 || step > OFFSET_STEP_MAX) {
+      const jump = { from: this.read, to: delivery.offset }
+      if (step <= 0 || !known(jump)) {
+        this.gap = jump
+        return false
+      }
     }
     this.read = delivery.offset
     this.window.push(delivery)

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { partitionOf } from '@wazo-websocketd/shared/domain/event'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
@@ -31,7 +31,7 @@ export interface Delivery {
 
 /** First 8 bytes of SHA-256 over a body, in hex: tells whether an offset still holds the same message. */
 export function fingerprint(body: Uint8Array): string {
-  return createHash('sha256').update(body).digest('hex').slice(0, 16)
+  return hash('sha256', body, 'hex').slice(0, 16)
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { RedisConnection } from './publisher.js'
 
 /** What a link needs of a Redis client; ioredis's `Redis` and `Cluster` are both. */
@@ -38,21 +38,27 @@ export class RedisLink implements RedisConnection {
     return this.client.status === 'ready'
   }
 
-  async callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown> {
+  callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown> {
     this.renewIfStuck()
     const { client } = this
-    let timer: Timer | null = null
-    const timeout = new Promise<never>((_, reject) => {
-      timer = this.clock.after(this.options.callTimeoutMs, () => {
+    // One promise, not a race of two: this runs for every batch.
+    return new Promise((resolve, reject) => {
+      const answered = client.callBuffer(command, args)
+      const timer = this.clock.after(this.options.callTimeoutMs, () => {
         reject(new Error('Redis does not answer'))
         this.replace(client)
       })
+      answered.then(
+        (answer) => {
+          timer.cancel()
+          resolve(answer)
+        },
+        (error: unknown) => {
+          timer.cancel()
+          reject(error as Error)
+        },
+      )
     })
-    try {
-      return await Promise.race([client.callBuffer(command, args), timeout])
-    } finally {
-      ;(timer as Timer | null)?.cancel()
-    }
   }
 
   stop(): void {

@@ -57,12 +57,13 @@ export class Pipeline {
     this.parts.canary.heard() // attaching has read from the stream
     this.parts.changed()
     const stop = (): void => this.wake()
+    const known = (jump: Jump): boolean => this.jumps.has(nameOf(jump))
     signal.addEventListener('abort', stop)
     consumer.inbox.flow(
       (message) => {
         this.parts.canary.heard()
         const delivery = receive(message, this.options.intake, clock)
-        chain.deliver(delivery, (jump) => this.jumps.has(nameOf(jump)))
+        chain.deliver(delivery, known)
         this.wake()
       },
       () => {
@@ -94,6 +95,7 @@ export class Pipeline {
     signal: AbortSignal,
   ): Promise<AttachReason | null> {
     const { clock, metrics, canary } = this.parts
+    let leads: boolean | null = null
     for (;;) {
       await nextTick() // what arrives in one tick travels as one batch
       if (signal.aborted) return null
@@ -113,7 +115,9 @@ export class Pipeline {
         case 'publish':
           this.release(chain, consumer, await this.publish(chain, step.calls))
       }
-      metrics.publishing(chain.leads)
+      if (leads === chain.leads) continue
+      leads = chain.leads
+      metrics.publishing(leads)
     }
   }
 

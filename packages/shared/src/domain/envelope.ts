@@ -53,6 +53,7 @@ export class EnvelopeError extends Error {
   override name = 'EnvelopeError'
 }
 
+const ASCII_MAX = 0x7f
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -105,8 +106,21 @@ class Writer {
     this.bytes.set(value, at)
   }
 
+  /** Names, uuids and ACLs are short and nearly always ASCII: the encoder's call costs more than their bytes. */
   string(value: string): void {
-    this.blob(encoder.encode(value))
+    const { length } = value
+    const start = this.at
+    const at = this.room(4 + length)
+    this.view.setUint32(at, length)
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i)
+      if (code > ASCII_MAX) {
+        this.at = start
+        this.blob(encoder.encode(value))
+        return
+      }
+      this.bytes[at + 4 + i] = code
+    }
   }
 
   finish(): Uint8Array {
