@@ -1,6 +1,6 @@
 /**
  * `npm test`: installs what is missing, builds, starts one private RabbitMQ for the run, and runs every test
- * against the built programs, with coverage. Ends with one line: `N passed, N failed`.
+ * against the built programs, with coverage. Ends with a line per failure, and one line: `N passed, N failed`.
  *
  * `npm run test:faults`, which is `--faults`: the same for test/faults, one file at a time, without coverage.
  *
@@ -62,7 +62,7 @@ function filesOf(suite) {
  */
 async function test(selected) {
   if ((await node(['node_modules/typescript/bin/tsc', '-b'])) !== 0)
-    return { passed: 0, failed: 1, skipped: 0 }
+    return { passed: 0, failed: 1, skipped: 0, complaints: ['the build failed'] }
   const rabbit = await startRabbit()
   try {
     // One at a time: what they measure are delays, and what they break is a whole cluster.
@@ -78,7 +78,12 @@ async function test(selected) {
     await node(REPORT)
     const coverage = await judgeCoverage(join(COVERAGE, 'coverage-summary.json'))
     console.log(coverage.lines.join('\n'))
-    return { ...counts, failed: counts.failed + coverage.failed }
+    const { complaints } = counts
+    return {
+      ...counts,
+      failed: counts.failed + coverage.failed,
+      complaints: coverage.failed > 0 ? [...complaints, 'the coverage is below its bounds'] : complaints,
+    }
   } finally {
     await rabbit.stop()
   }
@@ -95,6 +100,7 @@ await orExplain(async () => {
   await ensureDebian(['redis-server', 'rabbitmq-server', 'nginx', 'promtool', 'openssl', 'chromium'])
   await ensureNpm()
 })
-const { passed, failed, skipped } = await test(process.argv.slice(2))
+const { passed, failed, skipped, complaints } = await test(process.argv.slice(2))
+for (const line of complaints) console.log(`FAILED: ${line}`)
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0

@@ -1,14 +1,11 @@
 /** Publishes the events of a run, and reads the broker's stream beside the ingests: what was sent, and in which order. */
-import { connect, type ChannelModel, type ConfirmChannel, type ConsumeMessage } from 'amqplib'
+import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib'
 import { customEvent, HEADERS_EXCHANGE, LEGACY_EXCHANGE } from '../../support/publish.js'
 import type { Published, Shape, Streamed } from '../checker/history.js'
 import { now } from './clock.js'
+import { StreamReader } from './stream-reader.js'
 
-const STREAM = 'wazo-websocketd.v1'
-const CREDIT = 500
 const RECONNECT_MS = 200
-/** After a restart of the broker a reader may stay deaf on a healthy connection: it is then replaced. */
-const DEAF_MS = 5000
 
 /** What a bus tells while it runs. */
 export interface BusRecord {
@@ -27,13 +24,15 @@ export class Bus {
   private nextId = 1
   private open = true
   private confirmedId = 0
-  private readAt = 0
-  private readonly watch: NodeJS.Timeout
+  private readonly reader: StreamReader
 
   private constructor(url: string, record: BusRecord) {
     this.url = url
     this.record = record
-    this.watch = setInterval(() => this.replaceDeafReader(), DEAF_MS / 5)
+    this.reader = new StreamReader(url, {
+      read: (body, offset) => this.read(body, offset),
+      isBehind: () => this.confirmedId > 0 && !this.seen.has(this.confirmedId),
+    })
   }
 
   static async open(url: string, record: BusRecord): Promise<Bus> {
@@ -84,7 +83,7 @@ export class Bus {
 
   async close(): Promise<void> {
     this.open = false
-    clearInterval(this.watch)
+    this.reader.close()
     const { connection } = this
     this.lost()
     await connection?.close().catch(() => undefined)
@@ -108,7 +107,6 @@ export class Bus {
       channel.on('error', () => undefined)
       await channel.assertExchange(HEADERS_EXCHANGE, 'headers', { durable: true })
       await channel.assertExchange(LEGACY_EXCHANGE, 'topic', { durable: true })
-      await this.listen(connection)
       this.connection = connection
       this.channel = channel
     } catch (error) {
@@ -117,32 +115,10 @@ export class Bus {
     }
   }
 
-  /** From the beginning each time: a restarted broker may have kept less than was read before. */
-  private async listen(connection: ChannelModel): Promise<void> {
-    const reader = await connection.createChannel()
-    reader.on('error', () => void connection.close().catch(() => undefined))
-    await reader.prefetch(CREDIT)
-    const take = (message: ConsumeMessage | null): void => {
-      if (message === null) return void connection.close().catch(() => undefined)
-      reader.ack(message)
-      this.read(message)
-    }
-    await reader.consume(STREAM, take, { arguments: { 'x-stream-offset': 'first' } })
-  }
-
-  private replaceDeafReader(): void {
-    const isDue = this.confirmedId > 0 && !this.seen.has(this.confirmedId)
-    if (this.connection === null || !isDue || now() - this.readAt < DEAF_MS) return
-    this.readAt = now()
-    this.listen(this.connection).catch(() => undefined) // the connection has ended: there will be another one
-  }
-
-  private read({ content, properties }: ConsumeMessage): void {
-    this.readAt = now()
-    const id = idIn(content)
+  private read(body: Buffer, offset: number): void {
+    const id = idIn(body)
     if (id === null || this.seen.has(id)) return
     this.seen.add(id)
-    const offset = Number((properties.headers as Record<string, unknown>)['x-stream-offset'])
     this.record.streamed({ id, offset, seenAt: now() })
   }
 

@@ -1,10 +1,11 @@
 /** What a run came to, in words. Pure. */
-import type { History, Violation } from '../checker/history.js'
+import type { History, Invariant, Violation } from '../checker/history.js'
 import { LEADS_TO, type Kind } from './kinds.js'
 import type { Counts } from './tally.js'
 
 const TIMES_MIN = 3
-const VIOLATIONS_SHOWN_MAX = 30
+/** Of each invariant: many of one kind do not hide the others. */
+const VIOLATIONS_SHOWN_MAX = 8
 
 /** Reasons for which a run without violations shows nothing; empty: it is valid. */
 export function invalidity(
@@ -37,9 +38,12 @@ export function summary(
   violations: readonly Violation[],
 ): string[] {
   const deliveries = history.sessions.reduce((sum, { ids }) => sum + ids.length, 0)
-  const closes = new Map<number, number>()
-  for (const { end } of history.sessions)
-    if (end !== null && !end.byClient) closes.set(end.code, (closes.get(end.code) ?? 0) + 1)
+  const closes = new Map<string, number>()
+  for (const { end, phases } of history.sessions) {
+    if (end === null || end.byClient) continue
+    const name = phases.length === 0 ? `${end.code} before its start` : `${end.code}`
+    closes.set(name, (closes.get(name) ?? 0) + 1)
+  }
   return [
     `seed                ${seed}`,
     `faults              ${history.faults.length}: ${kinds.map((kind) => `${kind} ${timesOf(history, kind)}`).join(', ')}`,
@@ -50,14 +54,29 @@ export function summary(
     `takeovers           ${counts.takeovers}`,
     `ROLLED, EMPTY       ${counts.rolled}, ${counts.empty}`,
     `violations          ${violations.length}`,
-    ...violations.slice(0, VIOLATIONS_SHOWN_MAX).map(({ invariant, what }) => `  ${invariant} ${what}`),
+    ...someOfEach(violations),
   ]
+}
+
+function someOfEach(violations: readonly Violation[]): string[] {
+  const kept = new Map<Invariant, string[]>()
+  for (const { invariant, what } of violations) {
+    const whats = kept.get(invariant) ?? []
+    kept.set(invariant, whats)
+    whats.push(what)
+  }
+  return [...kept]
+    .toSorted()
+    .flatMap(([invariant, whats]) => [
+      `  ${invariant}: ${whats.length}`,
+      ...whats.slice(0, VIOLATIONS_SHOWN_MAX).map((what) => `    ${what}`),
+    ])
 }
 
 function timesOf({ faults }: Pick<History, 'faults'>, wanted: Kind): number {
   return faults.filter(({ kind }) => kind === wanted).length
 }
 
-function listOf(counts: ReadonlyMap<number, number>): string {
+function listOf(counts: ReadonlyMap<string, number>): string {
   return [...counts].map(([code, count]) => `${count} with ${code}`).join(', ') || 'none'
 }
