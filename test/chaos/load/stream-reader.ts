@@ -66,9 +66,11 @@ export class StreamReader {
       await channel.prefetch(CREDIT)
       const from = this.highest < OVERLAP ? 'first' : this.highest - OVERLAP
       const take = (message: ConsumeMessage | null): void => {
-        if (message === null) return end()
-        channel.ack(message)
-        this.take(message)
+        if (message === null) end()
+        else {
+          channel.ack(message)
+          this.take(message)
+        }
       }
       await channel.consume(STREAM, take, { arguments: { 'x-stream-offset': from } })
       this.heardAt = performance.now()
