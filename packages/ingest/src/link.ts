@@ -55,7 +55,7 @@ export class RedisLink implements RedisConnection {
         },
         (error: unknown) => {
           timer.cancel()
-          reject(error as Error)
+          reject(error instanceof Error ? error : new Error(String(error)))
         },
       )
     })

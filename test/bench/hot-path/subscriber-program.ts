@@ -5,6 +5,9 @@ import { answerParent } from './peer.js'
 import type { ToSubscriber, Usage } from './plan.js'
 import { measuring } from './usage.js'
 
+/** A count that takes longer will not be reached. */
+const COUNT_MS_MAX = 60_000
+
 let listener: Listener | null = null
 let heard = 0
 let wanted = Infinity
@@ -38,6 +41,13 @@ function hear({ offset }: BusEvent): void {
 async function count(events: number): Promise<Usage> {
   const used = measuring()
   wanted = heard + events
-  await new Promise<void>((resolve) => (done = resolve))
+  const reached = await new Promise<boolean>((resolve) => {
+    const timer = setTimeout(() => resolve(false), COUNT_MS_MAX)
+    done = () => {
+      clearTimeout(timer)
+      resolve(true)
+    }
+  })
+  if (!reached) return used(`only ${events - (wanted - heard)} of ${events} events came`)
   return used(outOfOrder ?? listener?.fault() ?? null)
 }
