@@ -9,7 +9,8 @@ import { numbered } from './support/numbered.js'
 const TOKENS = 500
 const PER_TOKEN_AND_HOST = 5
 const HOSTS = 2
-const SESSIONS = TOKENS * PER_TOKEN_AND_HOST * HOSTS
+/** `SESSIONS=5000` for a whole measurement. */
+const SESSIONS = Number(process.env['SESSIONS'] ?? 2_500)
 /** Sessions of so many tokens come one after another in turn, so that also on a slow machine those of one token come within the life of an answer. */
 const TOKENS_AT_ONCE = 100
 const EVENTS = 20
