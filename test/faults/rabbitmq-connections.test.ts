@@ -51,7 +51,7 @@ describe('the connection of the only ingest to a RabbitMQ that lives', function 
     expect((await reconnects()) - before).to.be.at.least(RESETS)
   })
 
-  it('stays, and the broker closes the channel that consumes: it is set up again on the same connection', async () => {
+  it('stays, and the broker closes the channel that consumes: it is set up again, and nobody notices', async () => {
     const before = [await reconnects(), attachments()] as const
     await sleep(500)
     await closeConsumers()
@@ -59,8 +59,28 @@ describe('the connection of the only ingest to a RabbitMQ that lives', function 
     const took = await traffic.caughtUp()
     console.log(`      caught up within ${Math.round(took)} ms`)
     expect(await traffic.stop()).to.deep.equal(FLAWLESS)
-    expect(await reconnects(), cluster.logs().slice(-4000)).to.equal(before[0])
+    // On the same connection, unless messages for the old consumer still come on the new channel of the same number:
+    // amqplib gives up the connection then.
+    expect(await reconnects(), cluster.logs().slice(-4000)).to.be.within(before[0], before[0] + 1)
     expect(cluster.logs()).to.match(/"why":"ended"/)
+  })
+
+  it('stays, and the broker will not set the ingest up again: 1011 instead of silence, then service when it does', async () => {
+    const vhost = decodeURIComponent(new URL(cluster.amqpUrl).pathname.slice(1))
+    const rabbit = await sharedRabbit()
+    await rabbit.ctl('set_permissions', '-p', vhost, 'guest', '^$', '.*', '.*')
+    try {
+      await closeConsumers()
+      await waitFor(() => traffic.endings.length === traffic.sessions, { timeoutMs: 30_000, what: '1011' })
+      for (const { code } of traffic.endings) expect(code).to.equal(1011)
+      await traffic.abandon()
+    } finally {
+      await rabbit.ctl('set_permissions', '-p', vhost, 'guest', '.*', '.*', '.*')
+    }
+    await allReady(cluster)
+    traffic = await Traffic.start(cluster, { perSecond: 200 })
+    await sleep(2_000)
+    expect(await traffic.stop()).to.deep.equal(FLAWLESS)
   })
 
   it('stays, and the broker cancels the consumer, because its queue is deleted: 1011 once, then service', async () => {

@@ -2,7 +2,7 @@
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
-import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Attacher } from './attach.js'
 import type { Canary } from './canary.js'
 import type { AttachReason } from './chain.js'
@@ -60,18 +60,31 @@ export class Ingest {
     canary.start()
     announcer.start()
     signal.addEventListener('abort', () => announcer.stop())
-    const overdue = new Promise<void>((resolve) =>
-      signal.addEventListener('abort', () => this.parts.clock.after(STOP_MS_MAX, resolve)),
-    )
     while (!signal.aborted) {
       try {
-        await Promise.race([this.connection(signal), overdue])
+        await this.untilOverdue(this.connection(signal), signal)
       } catch (error) {
         this.complain(error)
       }
       await this.sleep(this.backoff.next(), signal)
     }
     await canary.stop()
+  }
+
+  /** As `work`, but a stop does not wait for it without end. */
+  private async untilOverdue(work: Promise<void>, signal: AbortSignal): Promise<void> {
+    let timer: Timer | null = null
+    let stop = (): void => undefined
+    const overdue = new Promise<void>((resolve) => {
+      stop = () => (timer = this.parts.clock.after(STOP_MS_MAX, resolve))
+    })
+    signal.addEventListener('abort', stop)
+    try {
+      await Promise.race([work, overdue])
+    } finally {
+      signal.removeEventListener('abort', stop)
+      ;(timer as Timer | null)?.cancel()
+    }
   }
 
   /** One connection to the broker, from its beginning to its end. */
@@ -103,12 +116,14 @@ export class Ingest {
     let why: AttachReason | null
     try {
       const attachment = await this.setup(connection, signal)
+      this.parts.situation.brokerRefusesSince = null
       this.backoff.reset()
       this.said = null
       this.parts.canary.send() // the sooner one comes through, the sooner this ingest is up
       why = await pipeline.run(attachment, signal)
     } catch (error) {
       if (signal.aborted) return
+      if (isRefusal(error)) this.parts.situation.brokerRefusesSince ??= this.parts.clock.monotonic()
       this.complain(error)
       await this.sleep(this.backoff.next(), signal)
       return
@@ -158,4 +173,9 @@ export class Ingest {
       signal.addEventListener('abort', done)
     })
   }
+}
+
+/** The broker has closed the channel with a reply code; errors of Redis and of sockets have none. */
+function isRefusal(error: unknown): boolean {
+  return typeof (error as { code?: unknown } | null)?.code === 'number'
 }

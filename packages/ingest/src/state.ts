@@ -10,6 +10,8 @@ export interface Situation {
   attached: boolean
   /** Redis refused a batch; true until attached again. */
   refused: boolean
+  /** Monotonic milliseconds since which the broker has refused to set this ingest up; null: it has not, or does no more. */
+  brokerRefusesSince: number | null
   /** Another stream or partition count is in force: this ingest has no say. */
   passive: boolean
   epoch: Epoch | null
@@ -24,6 +26,7 @@ export function initialSituation(): Situation {
     brokerConnected: false,
     attached: false,
     refused: false,
+    brokerRefusesSince: null,
     passive: false,
     epoch: null,
     heads: [],
@@ -31,13 +34,18 @@ export function initialSituation(): Situation {
   }
 }
 
+/** A broker that has just started refuses for a while what it grants a moment later. */
+const REFUSES_MS_MAX = 10_000
+
 /**
  * The one word for a situation (architecture, section 1): `up` needs an own canary that went all the way
- * within `canaryMs`, unless the broker takes no message from publishers.
+ * within `canaryMs`, unless the broker takes no message from publishers. `down` as well when the broker answers but
+ * will not set it up (another type of queue, no permission): it may be so for ever.
  */
 export function judge(situation: Situation, blocked: boolean, now: number, canaryMs: number): IngestState {
   if (!situation.brokerConnected || situation.refused) return 'down'
-  if (!situation.attached) return 'catching-up'
+  const { brokerRefusesSince: since } = situation
+  if (!situation.attached) return since !== null && now - since >= REFUSES_MS_MAX ? 'down' : 'catching-up'
   if (blocked) return 'up'
   const { canarySentAt } = situation
   return canarySentAt !== null && now - canarySentAt <= canaryMs ? 'up' : 'catching-up'

@@ -17,6 +17,13 @@ describe('judge', () => {
     expect(judge({ ...running, attached: false }, true, 10_000, CANARY_MS)).to.equal('catching-up')
   })
 
+  it('is down when the broker has refused for 10 s to set it up, until it does', () => {
+    const refused = { ...running, attached: false, brokerRefusesSince: 5_000 }
+    expect(judge(refused, false, 14_999, CANARY_MS)).to.equal('catching-up')
+    expect(judge(refused, false, 15_000, CANARY_MS)).to.equal('down')
+    expect(judge({ ...refused, attached: true }, false, 13_000, CANARY_MS)).to.equal('up')
+  })
+
   it('is up while an own canary of the last 3 s came through', () => {
     expect(judge(running, false, 13_000, CANARY_MS)).to.equal('up')
     expect(judge(running, false, 13_001, CANARY_MS)).to.equal('catching-up')

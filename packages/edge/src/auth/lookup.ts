@@ -44,6 +44,8 @@ export class Lookups implements Authenticator {
   private inFlight = 0
   /** Rises with every revocation: an answer that was under way meanwhile is not remembered. */
   private revocations = 0
+  /** Rises when revocations may have been missed: an answer that was under way meanwhile does not say that a token lives. */
+  private losses = 0
 
   constructor(options: LookupsOptions) {
     this.options = options
@@ -75,10 +77,15 @@ export class Lookups implements Authenticator {
     this.cache.forget(sessionUuid)
   }
 
-  /** Empties all remembered answers: revocations may have been missed. */
+  /**
+   * Revocations may have been missed: empties all remembered answers, and does not believe those that are under way,
+   * which may be older than a deletion that nobody here has heard of.
+   */
   forgetAll(): void {
     this.revocations++
+    this.losses++
     this.cache.clear()
+    for (const [token, entry] of this.pending) if (!this.waiting.has(entry)) this.pending.delete(token)
   }
 
   private enqueue(token: TokenId): Promise<Verdict> {
@@ -103,9 +110,10 @@ export class Lookups implements Authenticator {
 
   private async start(entry: Pending): Promise<void> {
     this.inFlight++
-    const { revocations } = this
-    const verdict = await this.options.source.lookup(entry.token, entry.deadline)
+    const { revocations, losses } = this
+    const answer = await this.options.source.lookup(entry.token, entry.deadline)
     this.inFlight--
+    const verdict = answer.kind === 'valid' && losses !== this.losses ? UNAVAILABLE : answer
     if (revocations === this.revocations && this.pending.get(entry.token) === entry)
       this.cache.set(entry.token, verdict)
     this.settle(entry, verdict)

@@ -163,4 +163,36 @@ describe('look-ups', () => {
     void scene.lookup('t0')
     expect(scene.asked.map(({ token }) => token)).to.deep.equal(['t0'])
   })
+
+  it('do not believe that a token lives by an answer that was under way when revocations may have been missed', async () => {
+    const scene = new Scene()
+    const before = scene.lookup('a')
+    scene.lookups.forgetAll()
+    const after = scene.lookup('a')
+    expect(scene.asked, 'nobody joins the old one').to.have.length(2)
+    const verdict = scene.valid('a')
+    await scene.answer(verdict)
+    await scene.answer(verdict)
+    expect(await before).to.deep.equal({ kind: 'unavailable' })
+    expect(await after).to.equal(verdict)
+  })
+
+  it('believe that a token is invalid all the same', async () => {
+    const scene = new Scene()
+    const before = scene.lookup('a')
+    scene.lookups.forgetAll()
+    await scene.answer({ kind: 'invalid' })
+    expect(await before).to.deep.equal({ kind: 'invalid' })
+  })
+
+  it('that wait for their turn meanwhile are asked afterwards, and believed', async () => {
+    const scene = new Scene({ inFlightMax: 1 })
+    void scene.lookup('a')
+    const waiting = scene.lookup('b')
+    scene.lookups.forgetAll()
+    await scene.answer({ kind: 'unavailable' })
+    const verdict = scene.valid('b')
+    await scene.answer(verdict)
+    expect(await waiting).to.equal(verdict)
+  })
 })
