@@ -3,8 +3,9 @@ import type { Cluster } from './cluster.js'
 import { Wire } from './wire.js'
 
 /** How Redis answers the script when the batch went in, in its protocol. */
-const WENT_IN = Buffer.from('*2\r\n$2\r\nOK\r\n')
-const ANSWER = Buffer.from('*2\r\n$')
+const WENT_IN = Buffer.from('*3\r\n$2\r\nOK\r\n')
+/** Of any kind. */
+const ANSWER = /\*[1-3]\r\n\$/
 const CALL = /evalsha/i
 
 /** An ingest whose way to Redis is looked at: when it publishes, and whether an answer is due. */
@@ -31,7 +32,7 @@ export class WatchedIngest {
     const wire = await Wire.to(cluster.redis.port, {
       up: (bytes) => CALL.test(bytes.toString('latin1')) && tell(watchers.called),
       down(bytes) {
-        if (bytes.includes(ANSWER)) tell(watchers.answered)
+        if (ANSWER.test(bytes.toString('latin1'))) tell(watchers.answered)
         if (bytes.includes(WENT_IN)) tell(watchers.wentIn)
       },
     })
