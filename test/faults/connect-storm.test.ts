@@ -6,11 +6,11 @@ import { Crowd, type CrowdState } from './support/crowd.js'
 import { jobKeys, jobsToBe, waitingJobs } from './support/jobs.js'
 import { numbered } from './support/numbered.js'
 
-const TOKENS = 500
+/** `TOKENS=500` for a whole measurement: 5,000 sessions. */
+const TOKENS = Number(process.env['TOKENS'] ?? 250)
 const PER_TOKEN_AND_HOST = 5
 const HOSTS = 2
-/** `SESSIONS=5000` for a whole measurement. */
-const SESSIONS = Number(process.env['SESSIONS'] ?? 2_500)
+const SESSIONS = TOKENS * PER_TOKEN_AND_HOST * HOSTS
 /** Sessions of so many tokens come one after another in turn, so that also on a slow machine those of one token come within the life of an answer. */
 const TOKENS_AT_ONCE = 100
 const EVENTS = 20
