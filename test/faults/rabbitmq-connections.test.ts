@@ -78,6 +78,7 @@ describe('the connection of the only ingest to a RabbitMQ that lives', function 
       await rabbit.ctl('set_permissions', '-p', vhost, 'guest', '.*', '.*', '.*')
     }
     await allReady(cluster)
+    await sleep(4_000) // ready is who lags by less than 3 s: the numbers of before are over by then
     traffic = await Traffic.start(cluster, { perSecond: 200 })
     await sleep(2_000)
     expect(await traffic.stop()).to.deep.equal(FLAWLESS)
