@@ -57,6 +57,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/revocations',
   ],
   'unit/edge/session/host.test.ts': ['edge/session/loss-spread'],
+  'unit/edge/socket/transfer/release.test.ts': ['edge/socket/transfer/adopt'],
   'unit/edge/auth/token-watch.test.ts': ['edge/auth/watched-token'],
   'integration/expiry-queue.test.ts': ['edge/auth/expiry-worker'],
   'integration/edge-auth.test.ts': ['edge/auth/client', 'edge/auth/exchange'],
@@ -72,6 +73,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/ingest-attach.test.ts': ['ingest/attach', 'ingest/marker'],
   'integration/ingest-publisher.test.ts': ['ingest/publisher'],
   'integration/ingest.test.ts': ['ingest/consumer', 'ingest/delivery', 'ingest/stream'],
+  'integration/transfer.test.ts': ['edge/cluster/transfer/channel'],
   'integration/metrics-cluster.test.ts': ['edge/cluster/service'],
 }
 

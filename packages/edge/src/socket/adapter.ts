@@ -32,6 +32,12 @@ export class PeerWebSocket extends WebSocket implements Adapted {
   adapter: WsAdapter | null = null
 }
 
+/** What carries a connection. */
+export interface Carrier {
+  readonly ws: PeerWebSocket
+  readonly stream: Socket
+}
+
 /** What the adapters of a worker share. */
 export interface AdapterSurroundings {
   readonly clock: Clock
@@ -61,6 +67,10 @@ export class WsAdapter implements ClientSocket, Beating, Buffering {
   /** Whom to tell; to be called in the tick of the construction. */
   listen(listener: SocketListener): void {
     this.listener = listener
+  }
+
+  get carrier(): Carrier {
+    return { ws: this.ws, stream: this.stream }
   }
 
   get bufferedBytes(): number {
@@ -125,6 +135,25 @@ export class WsAdapter implements ClientSocket, Beating, Buffering {
 
   answered(): void {
     this.unanswered = null
+  }
+
+  /** The socket is on its way to another process: neither pinged nor judged. */
+  suspended(): void {
+    this.around.heartbeat.remove(this)
+    this.around.buffers.remove(this)
+  }
+
+  /** The socket has come back. */
+  restored(): void {
+    this.unanswered = null
+    if (this.ws.readyState === WebSocket.OPEN) this.around.heartbeat.add(this)
+  }
+
+  /** The socket is another process's now: its end here is nobody's business. */
+  forget(): void {
+    this.suspended()
+    this.listener = null
+    this.ws.adapter = null
   }
 
   /** The socket is going: nobody writes to it or waits for it any more. Idempotent. */

@@ -19,6 +19,7 @@ import { IncompleteUpgrades } from './incomplete-upgrades.js'
 import { OriginPolicy } from './origin.js'
 import type { SocketLimits, SocketMetrics } from './ports.js'
 import { SendBuffers } from './send-buffers.js'
+import { adopt, type Arrival } from './transfer/adopt.js'
 
 export interface SocketServerOptions extends HttpServerOptions {
   /** null: any. */
@@ -49,6 +50,8 @@ export interface SocketServer {
   listen(): Promise<AddressInfo>
   /** Accepts no further connections; those that are there stay. Idempotent. */
   stopListening(): void
+  /** Goes on with a connection that another process upgraded; the caller listens to it in the same tick. */
+  adopt(arrival: Arrival): WsAdapter
 }
 
 /** @throws Error in one line for a certificate or proxy that cannot be used. */
@@ -58,7 +61,13 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   const incomplete = new IncompleteUpgrades(limits.incompleteUpgrades, clock, () =>
     metrics.handshakeRefused('incomplete'),
   )
-  const upgrade = upgradeHandler(options)
+  const around: AdapterSurroundings = {
+    clock,
+    heartbeat: new Heartbeat({ clock, pingInterval: options.pingInterval, pongTime: limits.pongTime }),
+    buffers: new SendBuffers({ clock, limits, metrics }),
+  }
+  const webSockets = createWebSockets(options)
+  const upgrade = upgradeHandler(options, webSockets, around)
   server.maxConnections = limits.connectionsPerWorker + CONNECTIONS_HEADROOM
   server.on('drop', () => metrics.handshakeRefused('too-many-connections'))
   server.on('connection', (socket: Socket) => incomplete.add(socket))
@@ -74,19 +83,19 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   return {
     listen: () => listen(server, options),
     stopListening: () => stopListening(server),
+    // With the defaults that `ws` has added to ours.
+    adopt: (arrival) => adopt(arrival, webSockets.options, around),
   }
 }
 
-function upgradeHandler(options: SocketServerOptions) {
-  const { limits, clock, metrics, onConnection } = options
+function upgradeHandler(
+  options: SocketServerOptions,
+  webSockets: ReturnType<typeof createWebSockets>,
+  around: AdapterSurroundings,
+) {
+  const { metrics, onConnection } = options
   const origins = new OriginPolicy(options.allowedOrigins)
   const addresses = new ClientAddress(options.trustedProxies)
-  const around: AdapterSurroundings = {
-    clock,
-    heartbeat: new Heartbeat({ clock, pingInterval: options.pingInterval, pongTime: limits.pongTime }),
-    buffers: new SendBuffers({ clock, limits, metrics }),
-  }
-  const webSockets = new WebSocketServer(webSocketOptions(options))
   return (request: IncomingMessage, head: Buffer): void => {
     const { headers, socket, url = '/' } = request
     if (headers.upgrade?.toLowerCase() !== 'websocket') {
@@ -107,9 +116,9 @@ function upgradeHandler(options: SocketServerOptions) {
   }
 }
 
-/** `closeTimeout` and the bounds on pieces are newer than the types of `ws`. */
-function webSocketOptions({ permessageDeflate, limits }: SocketServerOptions) {
-  return {
+function createWebSockets({ permessageDeflate, limits }: SocketServerOptions) {
+  // `closeTimeout` and the bounds on pieces are newer than the types of `ws`.
+  const options = {
     noServer: true,
     WebSocket: PeerWebSocket,
     clientTracking: false,
@@ -120,6 +129,7 @@ function webSocketOptions({ permessageDeflate, limits }: SocketServerOptions) {
     maxBufferedChunks: BUFFERED_CHUNKS_MAX,
     closeTimeout: CLOSE_HANDSHAKE_MS,
   }
+  return new WebSocketServer(options)
 }
 
 function single(header: string | string[] | undefined): string | undefined {

@@ -1,0 +1,75 @@
+/** The successor's end: takes connections of the worker that it follows. */
+import type { HandleChannel, TransferHandle } from './channel.js'
+import { asTransferOrder, type TransferOrder } from './messages.js'
+
+/** A connection and the session that goes with it. */
+export interface Arrived {
+  readonly handle: TransferHandle
+  readonly head: Uint8Array
+  readonly state: unknown
+}
+
+export interface ArrivalHost {
+  /** Whether a connection with this state can be taken. Nothing may be done for it yet. */
+  welcomes(state: unknown): boolean
+  /** The connection and its handle are this worker's from now on. Must not throw. */
+  adopt(arrived: Arrived): void
+}
+
+export class Arrivals {
+  private readonly channel: HandleChannel
+  private readonly host: ArrivalHost
+  private readonly held = new Map<number, Arrived>()
+
+  constructor(channel: HandleChannel, host: ArrivalHost) {
+    this.channel = channel
+    this.host = host
+    channel.onMessage((message, handle) => {
+      const order = asTransferOrder(message)
+      if (order !== null) this.heard(order, handle)
+    })
+  }
+
+  /** Connections that are held and not to be touched yet. */
+  get size(): number {
+    return this.held.size
+  }
+
+  private heard(order: TransferOrder, handle: TransferHandle | null): void {
+    switch (order.kind) {
+      case 'transfer-arrival':
+        this.arrived(order, handle)
+        break
+      case 'transfer-go': {
+        const arrived = this.held.get(order.id)
+        this.held.delete(order.id)
+        if (arrived !== undefined) this.host.adopt(arrived)
+        break
+      }
+      case 'transfer-drop':
+        this.held.get(order.id)?.handle.close()
+        this.held.delete(order.id)
+        break
+      default:
+        break
+    }
+  }
+
+  private arrived(
+    { id, head, state }: TransferOrder & { kind: 'transfer-arrival' },
+    handle: TransferHandle | null,
+  ): void {
+    if (handle === null || !this.host.welcomes(state)) {
+      handle?.close()
+      this.report('transfer-refused', id)
+      return
+    }
+    this.held.set(id, { handle, head: Buffer.from(head, 'base64'), state })
+    this.report('transfer-taken', id)
+  }
+
+  /** Without a primary this process ends, and all handles with it. */
+  private report(kind: 'transfer-taken' | 'transfer-refused', id: number): void {
+    this.channel.send({ kind, id }, null, () => undefined)
+  }
+}

@@ -1,0 +1,54 @@
+import type { Worker } from 'node:cluster'
+
+/** A connection as it passes through channels. Whoever holds one has to close it. */
+export interface TransferHandle {
+  close(): void
+}
+
+/**
+ * A channel between processes that carries handles. They are libuv's own, not `net.Socket`s: over a handle that
+ * arrives Node would build a `net.Socket` which starts to read, in a process that only passes it on; and it
+ * would close the sender's as soon as the receiver has it, which is too early to take it back.
+ */
+export interface HandleChannel {
+  /** The handle stays open here. Calls `failed` when the message cannot go out; not when the other end dies. */
+  send(message: unknown, handle: TransferHandle | null, failed: () => void): void
+  /** With the handle that came along. */
+  onMessage(listener: (message: unknown, handle: TransferHandle | null) => void): void
+}
+
+/** A worker as the primary sees it. */
+export interface TransferPeer extends HandleChannel {
+  readonly id: number
+  /** Once, when the worker's process has ended; what it has sent may still arrive. */
+  onEnd(listener: () => void): void
+}
+
+export function workerPeer(worker: Worker): TransferPeer {
+  return {
+    id: worker.id,
+    send(message, handle, failed) {
+      if (!worker.isConnected()) failed()
+      else worker.send(message as object, handle as never, (error) => error !== null && failed())
+    },
+    onMessage: (listener) =>
+      void worker.on('message', (message: unknown, handle: unknown) => listener(message, asHandle(handle))),
+    // Not 'disconnect': Node 20 never tells it while handles wait for a process that was killed.
+    onEnd: (listener) => void worker.once('exit', listener),
+  }
+}
+
+/** This worker's channel to its primary. */
+export const primaryChannel: HandleChannel = {
+  send(message, handle, failed) {
+    if (process.send === undefined || !process.connected) failed()
+    else process.send(message, handle as never, undefined, (error) => error !== null && failed())
+  },
+  onMessage: (listener) =>
+    void process.on('message', (message: unknown, handle: unknown) => listener(message, asHandle(handle))),
+}
+
+function asHandle(value: unknown): TransferHandle | null {
+  const isHandle = typeof value === 'object' && value !== null && 'close' in value
+  return isHandle ? (value as TransferHandle) : null
+}

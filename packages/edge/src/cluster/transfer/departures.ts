@@ -1,0 +1,153 @@
+/** The old worker's end: sends its connections to the successor, a bounded number at a time. */
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { HandleChannel, TransferHandle } from './channel.js'
+import { asTransferOrder, IN_FLIGHT_MAX } from './messages.js'
+
+/** A connection that has been released, and the session that goes with it. */
+export interface Cargo {
+  readonly handle: TransferHandle
+  readonly head: Uint8Array
+  /** Must be JSON. */
+  readonly state: unknown
+  /** It is the successor's now. */
+  moved(): void
+  /** It is still this worker's. */
+  restore(): void
+}
+
+/** Why it cannot be released, and whether it may be in a moment. */
+export interface Refused {
+  readonly reason: string
+  readonly passing: boolean
+}
+
+/** A connection that is to leave. */
+export interface Departing {
+  /** Releases the connection and takes down the session's state in the same tick, or says why it cannot. */
+  release(): Cargo | Refused
+}
+
+/** How it went: `moved`, an obstacle's reason, a `ReturnReason`, or `given-up`. */
+export type Departure = string
+
+export interface DeparturesOptions {
+  readonly channel: HandleChannel
+  readonly clock: Clock
+  /** Milliseconds for which a connection is asked again when what is in its way may pass. */
+  readonly patienceMs?: number
+  /** Milliseconds without an answer of the primary after which it is asked to decide. */
+  readonly answerWithinMs?: number
+}
+
+const PATIENCE_MS = 500
+const AGAIN_MS = 10
+/** More than what the primary allows the successor. */
+const ANSWER_WITHIN_MS = 10_000
+
+interface Waiting {
+  readonly departing: Departing
+  readonly done: (how: Departure) => void
+  /** When patience ends; null: not tried yet. */
+  deadline: number | null
+}
+
+interface OnTheWay {
+  readonly cargo: Cargo
+  readonly done: (how: Departure) => void
+  readonly timer: Timer
+}
+
+export class Departures {
+  private readonly options: DeparturesOptions
+  private readonly onTheWay = new Map<number, OnTheWay>()
+  /** First come, first served, as a Set keeps it. */
+  private readonly queue = new Set<Waiting>()
+  private readonly resting = new Map<Waiting, Timer>()
+  private givenUp = false
+  private lastId = 0
+
+  constructor(options: DeparturesOptions) {
+    this.options = options
+    options.channel.onMessage((message) => {
+      const order = asTransferOrder(message)
+      if (order?.kind === 'transfer-moved') this.decided(order.id, 'moved')
+      else if (order?.kind === 'transfer-returned') this.decided(order.id, order.reason)
+    })
+  }
+
+  /** Resolves with how it went, never rejects; all may be asked for at once. */
+  move(departing: Departing): Promise<Departure> {
+    return new Promise((done) => {
+      if (this.givenUp) {
+        done('given-up')
+        return
+      }
+      this.queue.add({ departing, done, deadline: null })
+      this.next()
+    })
+  }
+
+  /** What has not been released stays (`given-up`); what is on its way is decided as ever. Idempotent. */
+  giveUp(): void {
+    this.givenUp = true
+    for (const timer of this.resting.values()) timer.cancel()
+    const all = [...this.queue, ...this.resting.keys()]
+    this.queue.clear()
+    this.resting.clear()
+    for (const { done } of all) done('given-up')
+  }
+
+  private next(): void {
+    for (const waiting of this.queue) {
+      if (this.onTheWay.size >= IN_FLIGHT_MAX) return
+      this.queue.delete(waiting)
+      this.attempt(waiting)
+    }
+  }
+
+  private attempt(waiting: Waiting): void {
+    const { clock, patienceMs = PATIENCE_MS } = this.options
+    const released = waiting.departing.release()
+    if (!('passing' in released)) {
+      this.dispatch(released, waiting.done)
+      return
+    }
+    waiting.deadline ??= clock.monotonic() + patienceMs
+    if (!released.passing || clock.monotonic() >= waiting.deadline) {
+      waiting.done(released.reason)
+      return
+    }
+    // It waits beside the queue, so that it keeps nobody from leaving.
+    const timer = clock.after(AGAIN_MS, () => {
+      this.resting.delete(waiting)
+      this.queue.add(waiting)
+      this.next()
+    })
+    this.resting.set(waiting, timer)
+  }
+
+  private dispatch(cargo: Cargo, done: (how: Departure) => void): void {
+    const { channel, clock, answerWithinMs = ANSWER_WITHIN_MS } = this.options
+    const id = (this.lastId += 1)
+    // Not taken back without asking: the primary may have decided already.
+    const timer = clock.after(answerWithinMs, () =>
+      channel.send({ kind: 'transfer-withdraw', id }, null, () => this.decided(id, 'no-primary')),
+    )
+    this.onTheWay.set(id, { cargo, done, timer })
+    const head = Buffer.from(cargo.head).toString('base64')
+    channel.send({ kind: 'transfer-offer', id, head, state: cargo.state }, cargo.handle, () =>
+      this.decided(id, 'no-primary'),
+    )
+  }
+
+  private decided(id: number, how: Departure): void {
+    const entry = this.onTheWay.get(id)
+    if (entry === undefined) return
+    this.onTheWay.delete(id)
+    entry.timer.cancel()
+    if (how === 'moved') entry.cargo.moved()
+    else entry.cargo.restore()
+    entry.done(how)
+    this.next()
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What workers and primary tell each other while a connection passes from one worker to another:
+ *
+ *     old worker        primary          successor
+ *       offer + handle ->
+ *                         arrival + handle ->       (the successor holds it and touches nothing)
+ *                                          <- taken
+ *              <- moved | go ->                     (now, and only now, the successor reads and writes)
+ *
+ * The primary decides: at every moment exactly one worker may touch the connection. All messages are JSON.
+ */
+
+/** Connections of one worker that may be on their way at once. */
+export const IN_FLIGHT_MAX = 16
+
+/** Why the primary gave a connection back, as metrics label it. The set is fixed. */
+export const RETURN_REASONS = [
+  'no-successor',
+  'successor-gone',
+  'successor-refused',
+  'timeout',
+  'busy',
+  'withdrawn',
+] as const
+
+export type ReturnReason = (typeof RETURN_REASONS)[number]
+
+/** What travels beside the handle. */
+export interface Luggage {
+  /** Bytes of the client that nobody has understood yet, base64. */
+  readonly head: string
+  /** The session's business: any JSON. */
+  readonly state: unknown
+}
+
+/** From a worker to the primary. `id` is the sender's in the first two, the primary's in the others. */
+export type TransferReport =
+  | ({ readonly kind: 'transfer-offer'; readonly id: number } & Luggage)
+  /** The old worker has waited long enough and asks for a decision. */
+  | { readonly kind: 'transfer-withdraw'; readonly id: number }
+  | { readonly kind: 'transfer-taken'; readonly id: number }
+  | { readonly kind: 'transfer-refused'; readonly id: number }
+
+/** From the primary to a worker. `id` is the old worker's in the first two, the primary's in the others. */
+export type TransferOrder =
+  /** The successor has it. */
+  | { readonly kind: 'transfer-moved'; readonly id: number }
+  /** Nobody has touched it: the old worker goes on. */
+  | { readonly kind: 'transfer-returned'; readonly id: number; readonly reason: ReturnReason }
+  | ({ readonly kind: 'transfer-arrival'; readonly id: number } & Luggage)
+  | { readonly kind: 'transfer-go'; readonly id: number }
+  /** Too late: close the handle. */
+  | { readonly kind: 'transfer-drop'; readonly id: number }
+
+/** The report that `value` is, or null: other messages on the channel are somebody else's. */
+export function asTransferReport(value: unknown): TransferReport | null {
+  if (!isNumbered(value)) return null
+  const { kind, id } = value
+  switch (kind) {
+    case 'transfer-offer':
+      return isLuggage(value) ? { kind, id, head: value.head, state: value.state } : null
+    case 'transfer-withdraw':
+    case 'transfer-taken':
+    case 'transfer-refused':
+      return { kind, id }
+    default:
+      return null
+  }
+}
+
+/** The order that `value` is, or null. */
+export function asTransferOrder(value: unknown): TransferOrder | null {
+  if (!isNumbered(value)) return null
+  const { kind, id } = value
+  switch (kind) {
+    case 'transfer-arrival':
+      return isLuggage(value) ? { kind, id, head: value.head, state: value.state } : null
+    case 'transfer-moved':
+    case 'transfer-go':
+    case 'transfer-drop':
+      return { kind, id }
+    case 'transfer-returned': {
+      const reason = RETURN_REASONS.find((known) => known === value['reason'])
+      return reason === undefined ? null : { kind, id, reason }
+    }
+    default:
+      return null
+  }
+}
+
+interface Numbered {
+  readonly kind: string
+  readonly id: number
+  readonly [key: string]: unknown
+}
+
+function isNumbered(value: unknown): value is Numbered {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'kind' in value &&
+    'id' in value &&
+    typeof value.kind === 'string' &&
+    Number.isInteger(value.id)
+  )
+}
+
+function isLuggage(value: Numbered): value is Numbered & Luggage {
+  return typeof value['head'] === 'string' && 'state' in value
+}

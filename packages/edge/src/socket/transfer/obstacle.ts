@@ -1,0 +1,26 @@
+/** Why a connection cannot leave its process now, as metrics label it. The set is fixed. */
+export const OBSTACLES = [
+  'tls',
+  'compression',
+  'closing',
+  'unsupported',
+  'mid-frame',
+  'mid-message',
+  'unsent',
+] as const
+
+export type Obstacle = (typeof OBSTACLES)[number]
+
+/** Those that go away by themselves while the connection works, so that waiting a little is worth it. */
+const PASSING: ReadonlySet<Obstacle> = new Set<Obstacle>(['mid-frame', 'mid-message', 'unsent'])
+
+/** A connection that stays where it is, and works on. */
+export interface Refusal {
+  readonly reason: Obstacle
+  /** Whether it may be otherwise in some milliseconds. */
+  readonly passing: boolean
+}
+
+export function refusal(reason: Obstacle): Refusal {
+  return { reason, passing: PASSING.has(reason) }
+}
