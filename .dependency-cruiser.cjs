@@ -65,6 +65,11 @@ module.exports = {
       types: [PINO],
       node: true,
     }),
+    ...folder('resume', edge('resume'), {
+      values: [edge('resume'), SHARED],
+      types: ['^packages/edge/src/session/ports[.]ts$', PINO],
+      node: true,
+    }),
     ...folder('route', edge('route'), { values: [edge('route'), DOMAIN] }),
     ...folder('session', edge('session'), {
       values: [edge('session'), DOMAIN, CLOCK],

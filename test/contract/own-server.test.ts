@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HEADERS_EXCHANGE, LEGACY_EXCHANGE, MISSING, wazoEvent, withHeaders } from './support/bus.js'
+import { sessionDeleted } from './support/events.js'
 import { UpgradeRefused, textFrame } from './support/session.js'
 import { useOwnStack } from './support/target.js'
 
@@ -251,5 +252,49 @@ describe('contract 2: a small server that is shut down', () => {
     const codes = (await Promise.all(ends)).map(({ code, reason }) => `${code} ${reason}`)
     expect(new Set(codes)).to.deep.equal(new Set(['1012 service restart', '1001 going away']))
     expect(await stack.edge.exit).to.deep.equal({ code: 0, signal: null })
+  })
+})
+
+describe('contract 3: a server that is replaced', function () {
+  this.timeout(4 * LONG_PATIENCE_MS)
+  const own = useOwnStack()
+
+  it('C3.22: the next session of a token drained with 1012 gets what it missed, by its rights and names of now', async () => {
+    const { target, stack } = own()
+    const tenant = randomUUID()
+    const token = () => target.auth.mint({ tenant, acl: ['websocketd', 'events.#'] })
+    const drained = [
+      { version: 1, details: await token(), names: ['foo', 'bar'] },
+      { version: 2, details: await token(), names: ['foo'] },
+    ] as const
+    const deleted = { version: 2, details: await token() } as const
+    const gone = await target.read(['foo'], deleted)
+    const readers = await Promise.all(drained.map((each) => target.read(each.names, each)))
+    const event = (name: string, rest: object = { everyone: true }) =>
+      wazoEvent({ name, tenant, data: randomUUID(), ...rest })
+    const before = event('foo')
+    await target.bus.publish(before)
+    for (const reader of [...readers, gone]) expect(await reader.received()).to.deep.equal([before.body])
+
+    stack.edge.kill('SIGTERM')
+    for (const { session } of [...readers, gone])
+      expect(await session.end(LONG_PATIENCE_MS)).to.deep.include({ code: 1012, unread: [] })
+    await stack.edge.exit
+    await target.auth.delete(deleted.details.token)
+    const missed = [event('foo'), event('bar'), event('foo', { users: [randomUUID()] }), event('foo')]
+    await target.bus.publish(...missed, sessionDeleted(deleted.details))
+    await stack.restartEdge()
+
+    const refused = await target.connect(deleted.details)
+    expect(await refused.end()).to.deep.include({ code: 4002, unread: [] })
+    const bodies = (...at: number[]) => at.map((i) => missed[i]!.body)
+    const newcomer = await target.read(['foo', 'bar'], { tenant })
+    expect(await newcomer.received()).to.deep.equal([])
+    for (const each of drained) {
+      const back = await target.read(['foo', 'bar'], each)
+      expect(await back.received(), `version ${each.version}`).to.deep.equal(bodies(0, 1, 3))
+      const another = await target.read(['foo', 'bar'], each)
+      expect(await another.received()).to.deep.equal([])
+    }
   })
 })

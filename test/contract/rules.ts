@@ -65,7 +65,7 @@ export const RULES = {
   'C3.13': 'After `start` version 2 sends `{"op":"event","code":0,"data":<the raw body>}`.',
   'C3.14':
     'Bodies are never re-serialised: numbers, key order, escapes and white space survive byte for byte.',
-  'C3.15': 'Events before `start` are dropped, not kept.',
+  'C3.15': 'Events before `start` are dropped, not kept, but for those that C3.22 names.',
   'C3.16':
     'An event published after the replies to `subscribe` and `start` arrives, also the first of its tenant.',
   'C3.17': 'A session subscribed to a name and to `*`, or twice to a name, gets each event once.',
@@ -74,6 +74,8 @@ export const RULES = {
   'C3.20': '`auth_session_deleted` is delivered where rights allow; then the sessions it names are closed.',
   'C3.21':
     'Ops are handled in the order sent; none overtakes another, not even a `token` op that has to wait.',
+  'C3.22':
+    'After a 1012 the next session of the token gets, right after its `start` reply, what it missed, in order and once.',
 
   // 4. Which session gets which event
   'C4.1': 'Only events whose name equals a subscription are delivered.',

@@ -186,6 +186,7 @@ describe('a drain', function () {
     const drain = new Drain({
       clock: systemClock,
       roster: one.host.roster,
+      leave: one.host.leave,
       ratePerSecond: 50,
       timeout: 30_000,
     })

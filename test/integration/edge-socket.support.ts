@@ -62,6 +62,7 @@ export class Edge {
     this.host = new SessionHost({
       authenticator: this.auth,
       watch: this.watch,
+      tickets: null,
       bus: this.bus,
       registry: this.registry,
       permission: this.registry,

@@ -22,6 +22,8 @@ const VIOLATIONS: readonly (readonly [rule: string, file: string, statement: str
   ['auth-types', 'edge/src/auth/takes-a-socket.ts', "import type { WebSocket } from 'ws'"],
   ['bus', 'edge/src/bus/routes.ts', "import '../route/router.js'"],
   ['bus-types', 'edge/src/bus/knows-a-router.ts', "import type { Router } from '../route/router.js'"],
+  ['resume', 'edge/src/resume/starts-a-session.ts', "import '../session/session.js'"],
+  ['resume-types', 'edge/src/resume/knows-a-session.ts', "import type { S } from '../session/session.js'"],
   ['route', 'edge/src/route/times.ts', "import '@wazo-websocketd/shared/runtime/clock'"],
   ['route-types', 'edge/src/route/knows-a-session.ts', "import type { S } from '../session/session.js'"],
   ['session', 'edge/src/session/connects.ts', "import 'ioredis'"],

@@ -62,6 +62,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/expiry-queue.test.ts': ['edge/auth/expiry-worker'],
   'integration/edge-auth.test.ts': ['edge/auth/client', 'edge/auth/exchange'],
   'integration/edge-bus.test.ts': [
+    'shared/runtime/script',
     'shared/runtime/scripts',
     'edge/bus/bus',
     'edge/bus/catch-up',
@@ -69,6 +70,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/bus/log',
     'edge/bus/subscriber',
   ],
+  'integration/redis-tickets.test.ts': ['edge/resume/scripts'],
   'integration/edge-socket.test.ts': ['edge/socket/adapter', 'edge/socket/http-server', 'edge/socket/server'],
   'integration/ingest-attach.test.ts': ['ingest/attach', 'ingest/marker'],
   'integration/ingest-publisher.test.ts': ['ingest/publisher'],

@@ -153,7 +153,13 @@ function sessionMetrics(metrics: Metrics): Omit<SessionMetrics, 'rejected'> {
     help: 'Sessions closed with 4003, by what noticed the end of the token.',
     labelNames: ['source'],
   })
+  const tickets = metrics.counter({
+    name: 'resume_tickets_total',
+    help: 'Places in the sequence of events that drained sessions left for the next, or that were resumed.',
+    labelNames: ['result'],
+  })
   // From 0 on, so that the first one shows as an increase.
+  for (const result of ['left', 'not-left', 'resumed', 'outdated'] as const) tickets.inc({ result }, 0)
   for (const source of ['queue', 'bus', 'backstop'] as const) expired.inc({ source }, 0)
   return {
     ...connectionMetrics(metrics),
@@ -161,6 +167,7 @@ function sessionMetrics(metrics: Metrics): Omit<SessionMetrics, 'rejected'> {
     subscriptions: (delta) => subscriptions.inc(delta),
     op: (op, result) => ops.inc({ op, result }),
     expired: (source) => expired.inc({ source }),
+    tickets: (result, count) => tickets.inc({ result }, count),
   }
 }
 

@@ -5,6 +5,7 @@ import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derive
 import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
+import { drainChannel } from '@wazo-websocketd/shared/runtime/scripts'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { Authority } from './authority.js'
 import { decodeNotice, noticeChannel } from './auth/notice.js'
@@ -15,6 +16,7 @@ import { ignoreGroupSignals, WorkerLink, type DrainHandler } from './cluster/wor
 import { consoleHandler } from './console/console.js'
 import { sessionLimits, socketLimits } from './limits.js'
 import { workerMetrics } from './prometheus.js'
+import { RedisTickets } from './resume/redis-tickets.js'
 import { Registry } from './route/registry.js'
 import { Router } from './route/router.js'
 import { SessionHost } from './session/host.js'
@@ -43,6 +45,7 @@ class EdgeWorker implements DrainHandler {
   private readonly authority: Authority
   private readonly bus: RedisBus
   private readonly router: Router
+  private readonly tickets: RedisTickets | null
   private readonly sessions: SessionHost
   private readonly sockets: SocketServer
   private drainage: Drain | null = null
@@ -71,6 +74,7 @@ class EdgeWorker implements DrainHandler {
       changed: this.report,
     })
     this.bus = this.makeBus()
+    this.tickets = this.makeTickets()
     this.sessions = this.makeSessions()
     this.sockets = this.makeSockets()
   }
@@ -82,6 +86,10 @@ class EdgeWorker implements DrainHandler {
     this.subscriber.subscribe(noticeChannel(this.setup.config.redis.prefix), {
       message: (bytes) => this.noticed(bytes),
     })
+    if (this.tickets !== null)
+      this.subscriber.subscribe(drainChannel(this.setup.config.redis.prefix), {
+        message: (bytes) => this.sessions.calls(Buffer.from(bytes).toString()),
+      })
     this.subscriber.start()
     this.link.handle(this)
     this.link.keepTelling({ snapshot: () => this.metrics.snapshot(), aheadMs: this.authority.clock.ahead })
@@ -95,7 +103,9 @@ class EdgeWorker implements DrainHandler {
   drain({ ratePerSecond, timeoutMs }: DrainOrder): void {
     if (this.drainage !== null) return
     this.sockets.stopListening()
-    this.drainage = new Drain({ clock, roster: this.sessions.roster, ratePerSecond, timeout: timeoutMs })
+    this.sessions.drain()
+    const { roster, leave } = this.sessions
+    this.drainage = new Drain({ clock, roster, leave, ratePerSecond, timeout: timeoutMs })
     this.report()
     this.log.info({ sessions: this.sessions.roster.size }, 'draining')
     void this.drainage.run().then(() => this.end())
@@ -107,6 +117,7 @@ class EdgeWorker implements DrainHandler {
   }
 
   private async end(): Promise<void> {
+    this.tickets?.close()
     this.bus.stop()
     this.subscriber.stop()
     await this.authority.stop()
@@ -192,11 +203,24 @@ class EdgeWorker implements DrainHandler {
     this.counts.fannedOut((clock.monotonic() - begun) / 1000)
   }
 
+  private makeTickets(): RedisTickets | null {
+    const { drain, redis } = this.setup.config
+    if (!drain.resume) return null
+    return new RedisTickets({
+      prefix: redis.prefix,
+      historyMs: redis.history * 1000,
+      client: () => this.bus.client,
+      clock,
+      logger: this.log,
+    })
+  }
+
   private makeSessions(): SessionHost {
     const { config } = this.setup
     return new SessionHost({
       authenticator: this.authority.lookups,
       watch: this.authority.watcher,
+      tickets: this.tickets,
       bus: this.bus,
       registry: this.registry,
       permission: this.router,

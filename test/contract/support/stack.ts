@@ -39,7 +39,9 @@ export interface Stack {
   readonly amqpUrl: string
   readonly authUrl: string
   readonly ingest: Program
-  readonly edge: Program
+  edge: Program
+  /** Starts the edge anew, which has ended, and waits until every worker serves. */
+  restartEdge(): Promise<void>
   /** Asks the edge for its readiness: the HTTP status of `/readyz`, or 0 when nobody answers. */
   readiness(): Promise<number>
   /** Resolves when the edge accepts connections, ready or not. */
@@ -81,11 +83,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
   const ready = async () => {
     await ingest.ready(ingestPort, READY_MS_MAX)
-    await edge.ready(edgePort, READY_MS_MAX)
+    await stack.edge.ready(edgePort, READY_MS_MAX)
     // The host is ready as soon as one worker is; the suite's connections are dealt to all of them.
     const workers = Number(config['process_workers'])
     const all = async () =>
-      edge.logs().split(TENANT_KNOWN).length > workers &&
+      stack.edge.logs().split(TENANT_KNOWN).length > workers &&
       (await allServe(auth, `ws://127.0.0.1:${wsPort}`, PROBES_PER_WORKER * workers))
     await waitFor(all, { timeoutMs: READY_MS_MAX, everyMs: POLL_MS, what: 'every worker to serve' })
   }
@@ -104,15 +106,19 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       })
     },
     ready,
+    async restartEdge() {
+      stack.edge = await startProgram('edge', start)
+      await ready()
+    },
     async stop() {
-      await Promise.all([edge.stop(), ingest.stop()])
+      await Promise.all([stack.edge.stop(), ingest.stop()])
       await Promise.all([redis.stop(), auth.stop()])
     },
   }
   try {
     if (options.awaitReady !== false) await stack.ready()
   } catch (error) {
-    const logs = `ingest:\n${ingest.logs()}\nedge:\n${edge.logs()}`
+    const logs = `ingest:\n${ingest.logs()}\nedge:\n${stack.edge.logs()}`
     await stack.stop()
     throw new Error(`${String(error)}\n${logs}`, { cause: error })
   }

@@ -1,4 +1,5 @@
 import { decode, EnvelopeError, type SealedBatch, type State } from '@wazo-websocketd/shared/domain/envelope'
+import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import type { Logger } from 'pino'
@@ -154,11 +155,16 @@ export class RedisBus implements Bus {
     return this.claims.get(partition)?.partition.position ?? null
   }
 
-  catchUp(partition: number, position: Position, reader: CatchUpReader): () => void {
+  /** For commands other than those of the bus; null while there is no connection. */
+  get client(): RedisClient | null {
+    return this.commands.client
+  }
+
+  catchUp(partition: number, position: Position, reader: CatchUpReader, until?: Offset): () => void {
     const claim = this.claims.get(partition)
     if (claim === undefined || claim.holds === 0)
       throw new Error(`catch-up without a hold on partition ${partition}`)
-    return claim.partition.catchUp(position, reader)
+    return claim.partition.catchUp(position, reader, until)
   }
 
   private claim(partition: number): Claim {

@@ -1,3 +1,4 @@
+import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Position } from './cursor.js'
 import { LogUnavailableError, type LogSource } from './log.js'
@@ -8,6 +9,8 @@ import type { Slots, Turn } from './slots.js'
 const RETRY_DELAY_MS = 200
 /** How often a socket that is full is looked at again. */
 const PACE_DELAY_MS = 50
+/** What another worker has delivered already is about to come here. */
+const UNTIL_DELAY_MS = 10
 /** Of the log, read at once for one session: what its socket is given without being asked again. */
 export const CATCH_UP_PAGE_BYTES_MAX = 256 * 1024
 /** Pages read for sessions at the same time by one worker; the worker's own recovery does not wait for them. */
@@ -20,6 +23,8 @@ export interface CatchUpOptions {
   readonly partition: number
   /** Up to where the session has been served. */
   readonly position: Position
+  /** Where to end; null: at the cursor, for good. */
+  readonly until: Offset | null
   /** The worker's own cursor, or null when it has none (any more). */
   readonly cursor: () => Position | null
   readonly reader: CatchUpReader
@@ -66,11 +71,17 @@ export class CatchUp {
     if (this.over) return
     const at = this.options.cursor()
     if (at?.epoch !== this.position.epoch) this.lose('continuity')
-    else if (this.position.offset === at.offset) this.finish()
+    else if (this.isThere(at)) this.finish()
+    else if (this.options.until !== null && this.position.offset >= at.offset) this.wait(UNTIL_DELAY_MS)
     // Served by a worker that was further than this one: its time comes.
     else if (this.position.offset > at.offset) this.wait(RETRY_DELAY_MS)
     else if (this.options.reader.congested()) this.wait(PACE_DELAY_MS)
     else this.turn = this.options.slots.ask(() => this.readPage())
+  }
+
+  private isThere(cursor: Position): boolean {
+    const { until } = this.options
+    return until === null ? this.position.offset === cursor.offset : this.position.offset >= until
   }
 
   private readPage(): void {
@@ -102,7 +113,8 @@ export class CatchUp {
       this.lose('continuity')
       return
     }
-    const reading = read(this.position, page, { heard: at.offset, ceiling: at.offset })
+    const goal = Math.min(at.offset, this.options.until ?? at.offset)
+    const reading = read(this.position, page, { heard: goal, ceiling: goal })
     if (reading.kind === 'lost') this.lose(reading.loss)
     else if (reading.kind === 'wait') this.wait(RETRY_DELAY_MS)
     else {

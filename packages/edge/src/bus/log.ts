@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { Script } from '@wazo-websocketd/shared/runtime/script'
 import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import type { RedisClient } from './connection.js'
 import type { Page } from './recovery.js'
@@ -18,7 +18,7 @@ const READ_DEADLINE_MS = 3_000
  * Answers nothing without meta, else `{epoch, head, {batch, ...}}`. Entries are fetched one by one: a whole page
  * of large ones would be copied before its size is known, and hold up Redis for seconds.
  */
-const READ_SCRIPT = `
+const READ_SCRIPT = new Script(`
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head')
 if not meta[1] or not meta[2] then return {} end
 local batches, bytes = {}, 0
@@ -33,8 +33,7 @@ if ARGV[1] ~= '' then
   end
 end
 return {meta[1], meta[2], batches}
-`
-const READ_SHA = createHash('sha1').update(READ_SCRIPT).digest('hex')
+`)
 
 /** Redis could not be asked, or did not answer in time. */
 export class LogUnavailableError extends Error {
@@ -68,8 +67,8 @@ export class RedisLog implements LogSource {
     const client = this.options.client()
     if (client === null) throw new LogUnavailableError('not connected to Redis')
     const names = keys(this.options.prefix, partition)
-    const rest = ['2', names.meta, names.log, after === null ? '' : String(after), PAGE_ENTRIES_MAX, bytesMax]
-    return parse(await this.withinDeadline(evaluate(client, rest)))
+    const args = [after === null ? '' : String(after), PAGE_ENTRIES_MAX, bytesMax]
+    return parse(await this.withinDeadline(READ_SCRIPT.run(client, [names.meta, names.log], args)))
   }
 
   private withinDeadline<T>(answer: Promise<T>): Promise<T> {
@@ -88,15 +87,6 @@ export class RedisLog implements LogSource {
         },
       )
     })
-  }
-}
-
-async function evaluate(client: RedisClient, rest: (string | number)[]): Promise<unknown> {
-  try {
-    return await client.callBuffer('EVALSHA', READ_SHA, ...rest)
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-    return client.callBuffer('EVAL', READ_SCRIPT, ...rest)
   }
 }
 

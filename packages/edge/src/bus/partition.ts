@@ -176,7 +176,7 @@ export class Partition {
     for (const catchUp of [...this.catchUps]) catchUp.lose('continuity')
   }
 
-  catchUp(position: Position, reader: CatchUpReader): () => void {
+  catchUp(position: Position, reader: CatchUpReader, until: Offset | null = null): () => void {
     const { log, clock, slots, partition } = this.options
     const catchUp: CatchUp = new CatchUp({
       log,
@@ -184,6 +184,7 @@ export class Partition {
       slots,
       partition,
       position,
+      until,
       reader,
       cursor: () => this.at,
       done: () => this.catchUps.delete(catchUp),

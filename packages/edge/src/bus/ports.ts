@@ -1,4 +1,5 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Position } from './cursor.js'
 import type { Loss } from './recovery.js'
 
@@ -18,7 +19,10 @@ export interface BusListener {
 export interface CatchUpReader {
   /** Events above the reader's position, in order. */
   events(events: readonly BusEvent[]): void
-  /** The position now equals the worker's cursor; everything later comes live. Called in the same tick. */
+  /**
+   * The position now equals the worker's cursor; everything later comes live. Called in the same tick. Where the
+   * reading had an end (`until`): that is reached, and nothing comes any more.
+   */
   live(): void
   /** It can no longer be brought up to date. */
   lost(loss: Loss): void
@@ -50,7 +54,8 @@ export interface Bus {
   cursor(partition: number): Position | null
   /**
    * Reads the log for one session from `position` on, at the pace of its client; returns a way to stop. A position
-   * above the cursor waits for the cursor. Needs a hold on the partition.
+   * above the cursor waits for the cursor. Needs a hold on the partition. With `until`, an offset up to which the
+   * partition has been published, it reads just so far, where the worker's cursor may have yet to come.
    */
-  catchUp(partition: number, position: Position, reader: CatchUpReader): () => void
+  catchUp(partition: number, position: Position, reader: CatchUpReader, until?: Offset): () => void
 }

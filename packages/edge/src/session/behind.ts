@@ -2,7 +2,7 @@ import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Bus, Position } from '../bus/ports.js'
 import type { Recipient } from '../route/recipient.js'
-import type { Permission } from './ports.js'
+import type { Permission, Positions } from './ports.js'
 
 /** Whose place it is. */
 export interface Reader extends Recipient {
@@ -14,6 +14,8 @@ export interface Reader extends Recipient {
   lost(): void
   /** Whether its client has not yet taken what it was given. */
   congested(): boolean
+  /** It was to resume where an earlier session ended, but the log no longer reaches back so far. */
+  outdated(): void
 }
 
 export interface BehindOptions {
@@ -27,6 +29,8 @@ export interface BehindOptions {
 interface Place {
   readonly epoch: Epoch
   offset: Offset
+  /** Of a place that comes from a ticket: from where to read when the log does not reach back to `offset`. */
+  otherwise: Offset | null
   /** Ends the reading that is under way. */
   stop: (() => void) | null
   /** The session's token ends here: nothing later is for it. */
@@ -62,13 +66,25 @@ export class Behind {
 
   /** The session stands at `position` from here on, unless it stands somewhere already. */
   stay(partition: number, position: Position): void {
-    if (!this.has(partition)) this.places.set(partition, { ...position, stop: null, halted: false })
+    if (!this.has(partition)) this.places.set(partition, placeAt(position))
+  }
+
+  /** The session goes on from `position`, where an earlier one ended; if that is too long ago, from `otherwise`. */
+  resume(partition: number, position: Position, otherwise: Offset): void {
+    this.places.set(partition, { ...placeAt(position), otherwise })
+  }
+
+  /** Where the session stands in the partitions in which it is behind. */
+  get positions(): Map<number, Position> {
+    const positions = new Map<number, Position>()
+    for (const [partition, { epoch, offset }] of this.places) positions.set(partition, { epoch, offset })
+    return positions
   }
 
   /** The live stream has met the revocation at `position`; one that reads the log gets there by itself. */
   halt(partition: number, position: Position): void {
     const place = this.places.get(partition)
-    if (place === undefined) this.places.set(partition, { ...position, stop: null, halted: true })
+    if (place === undefined) this.places.set(partition, { ...placeAt(position), halted: true })
     else if (place.stop === null) place.halted = true
   }
 
@@ -81,8 +97,23 @@ export class Behind {
   read(partitions: readonly number[]): void {
     for (const [partition, place] of [...this.places]) {
       if (!partitions.includes(partition)) this.forget(partition)
-      else if (place.stop === null) this.readOn(partition, place)
+      else if (place.stop === null) this.readOn(partition, place, null, this.options.caughtUp)
     }
+  }
+
+  /** Reads on up to `targets`, and stands there. Calls `arrived` when it does in all partitions. */
+  readTo(targets: Positions, arrived: () => void): void {
+    let reading = 1
+    const one = () => {
+      if (--reading === 0) arrived()
+    }
+    for (const [partition, place] of [...this.places]) {
+      const target = targets.get(partition)
+      if (target?.epoch !== place.epoch || target.offset <= place.offset) continue
+      reading++
+      this.readOn(partition, place, target.offset, one)
+    }
+    one()
   }
 
   /** Stops reading; the session stays where it is. */
@@ -93,8 +124,9 @@ export class Behind {
     }
   }
 
-  private readOn(partition: number, place: Place): void {
-    const { bus, reader, caughtUp } = this.options
+  /** `until`: where to stop and stand; null: at the worker's cursor, where the place is given up. */
+  private readOn(partition: number, place: Place, until: Offset | null, done: () => void): void {
+    const { bus, reader } = this.options
     let over = false
     const isOver = () => over
     const { epoch, offset } = place
@@ -105,16 +137,24 @@ export class Behind {
         events: (events) => this.replay(partition, place, events),
         live: () => {
           over = true
-          this.places.delete(partition)
-          caughtUp()
+          place.stop = null
+          if (until === null) this.places.delete(partition)
+          else place.offset = until
+          done()
         },
-        lost: () => {
+        lost: (loss) => {
           over = true
           place.stop = null
-          reader.lost()
+          if (loss === 'log' && place.otherwise !== null) {
+            place.offset = place.otherwise
+            place.otherwise = null
+            reader.outdated()
+            this.readOn(partition, place, until, done)
+          } else reader.lost()
         },
         congested: () => reader.congested(),
       },
+      ...(until === null ? [] : [until]),
     )
     // The bus may have answered before it returned.
     if (!isOver()) place.stop = stop
@@ -122,6 +162,7 @@ export class Behind {
 
   private replay(partition: number, place: Place, events: readonly BusEvent[]): void {
     const { permission, reader } = this.options
+    place.otherwise = null
     for (const event of events) {
       if (place.halted) return
       place.offset = event.offset
@@ -138,4 +179,8 @@ export class Behind {
     this.places.get(partition)?.stop?.()
     this.places.delete(partition)
   }
+}
+
+function placeAt(position: Position): Place {
+  return { ...position, otherwise: null, stop: null, halted: false }
 }

@@ -13,10 +13,11 @@ import { Alarm } from './alarm.js'
 import { Credentials } from './credentials.js'
 import { EffectQueue } from './effect-queue.js'
 import { judge } from './judge.js'
-import { Membership, type Participant } from './membership.js'
+import { Membership, type Participant, type Standing } from './membership.js'
 import { commonFrame, frameOf } from './messages.js'
 import type { Sink } from './outbox.js'
-import type { ClientSocket, ExpirySource, SocketListener, TokenHolder } from './ports.js'
+import type { ClientSocket, ExpirySource, Positions, SocketListener, TokenHolder } from './ports.js'
+import { Resumption } from './resumption.js'
 import type { Member } from './roster.js'
 import type { Run } from './run.js'
 import { Session, type Effect } from './session.js'
@@ -45,6 +46,7 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   private readonly around: Surroundings
   private readonly session: Session
   private readonly credentials: Credentials
+  private readonly resumption: Resumption | null
   private readonly membership: Membership
   private readonly effects = new EffectQueue((effect) => this.carryOut(effect))
   private readonly rate: Alarm
@@ -61,7 +63,9 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     this.address = opening.address
     this.session = new Session(opening.version, around.limits, clock.monotonic())
     this.credentials = new Credentials(around, this, opening.token)
-    this.membership = new Membership(around, this)
+    const { tickets, metrics } = around
+    this.resumption = tickets === null ? null : new Resumption({ tickets, metrics, holder: this })
+    this.membership = new Membership(around, this, this.resumption)
     this.rate = new Alarm(clock, () => this.effects.run(this.session.tick(this.now())))
     this.deadline = new Alarm(clock, () => this.effects.run(this.session.deadline(this.now())))
   }
@@ -126,6 +130,35 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
 
   congested(): boolean {
     return this.socket.bufferedBytes > this.around.replayBufferBytes
+  }
+
+  outdated(): void {
+    this.resumption?.outdated()
+  }
+
+  /** Stands still to leave, or says that it cannot yet (`Membership.depart`). */
+  depart(): Standing {
+    return this.released ? 'nowhere' : this.membership.depart()
+  }
+
+  /** Where a session that departs stands; null when it has no place any more. */
+  get standing(): Positions | null {
+    return this.membership.standing
+  }
+
+  /** Receives what lies up to where it is to leave. */
+  readTo(targets: Positions, arrived: () => void): void {
+    this.membership.readTo(targets, arrived)
+  }
+
+  /** Receives nothing more while it departs. */
+  stand(): void {
+    this.membership.stand()
+  }
+
+  /** Does not leave after all. */
+  remain(): void {
+    this.membership.remain()
   }
 
   /** Takes the session out of the live stream ahead of its end. */

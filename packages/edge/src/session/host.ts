@@ -1,19 +1,21 @@
 import {
   AUTHENTICATION_FAILED,
+  SERVICE_RESTART,
   TRY_AGAIN_LATER,
   limitExceeded,
   type Close,
 } from '@wazo-websocketd/shared/domain/close'
-import { parseTokenId, type Offset } from '@wazo-websocketd/shared/domain/identity'
+import { parseTokenId, type Offset, type TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { Logger } from 'pino'
 import { accept } from './accept.js'
 import type { SessionLimits } from './commands.js'
 import { Connection } from './connection.js'
+import { Departures, type Manner } from './departures.js'
 import { LossSpread } from './loss-spread.js'
 import { Outbox } from './outbox.js'
 import { partitionsFor } from './partitions.js'
 import type { ClientSocket, RejectReason, SocketListener, UpgradeRequest } from './ports.js'
-import { Roster, type ConnectionLimits } from './roster.js'
+import { Roster, type ConnectionLimits, type Member } from './roster.js'
 import type { Surroundings } from './surroundings.js'
 
 export interface SessionHostOptions extends Omit<Surroundings, 'roster' | 'outbox' | 'limits'> {
@@ -37,14 +39,18 @@ export class SessionHost {
   private readonly options: SessionHostOptions
   private readonly around: Surroundings
   private readonly losses: LossSpread
+  private readonly departures: Departures | null
+  /** While it drains: tokens by the names under which other workers speak of them. */
+  private called: Map<string, string> | null = null
 
   constructor(options: SessionHostOptions) {
-    const { clock, metrics, soon } = options
+    const { clock, metrics, soon, tickets } = options
     this.options = options
     this.roster = new Roster(options.limits, clock)
     const outbox = new Outbox({ soon, now: () => clock.now(), metrics })
     this.around = { ...options, roster: this.roster, outbox }
     this.losses = new LossSpread(clock)
+    this.departures = tickets === null ? null : new Departures({ tickets, clock, metrics })
   }
 
   /** Takes over a freshly upgraded socket: a session begins, or the socket is closed with the reason. */
@@ -74,9 +80,46 @@ export class SessionHost {
     this.losses.add(concerned)
   }
 
+  /**
+   * Lets the sessions of one token go, with 1012; returns how many that are. `lastCall`: none of them can wait for
+   * others that left before to be back.
+   */
+  readonly leave = (group: readonly Member[], lastCall: boolean): number => {
+    return this.depart(group, { lastCall, called: false })
+  }
+
+  /** A drain begins: what other workers call is heard from now on. */
+  drain(): void {
+    const { tickets } = this.options
+    if (tickets === null) return
+    this.called = new Map()
+    for (const [member] of this.roster.tokens())
+      if (member !== undefined) this.called.set(tickets.tag(member.token as TokenId), member.token)
+  }
+
+  /** Another worker lets the sessions of a token go: if this one drains as well, theirs leave together. */
+  calls(tag: string): void {
+    const token = this.called?.get(tag)
+    if (token !== undefined) this.depart(this.roster.withToken(token), { lastCall: false, called: true })
+  }
+
   /** The router has delivered an `auth_session_deleted` of this offset, or what stands for it in this partition: its sessions end. */
   revoke(sessionUuid: string, partition: number, offset: Offset): void {
     this.roster.revoke(sessionUuid, partition, offset)
+  }
+
+  private depart(group: readonly Member[], manner: Manner): number {
+    const connections = group.filter((member) => member instanceof Connection)
+    const [first] = connections
+    if (first === undefined) return 0
+    if (this.departures !== null) return this.departures.begin(first.token, connections, manner)
+    let ended = 0
+    for (const connection of connections) {
+      if (connection.ending) continue
+      connection.end(SERVICE_RESTART)
+      ended++
+    }
+    return ended
   }
 
   /** The checks of an upgrade, in the order of contract, section 1. */

@@ -3,7 +3,8 @@ import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Bus, Hold } from '../bus/ports.js'
 import { Behind, type Reader } from './behind.js'
 import { partitionsFor, type Partitioning } from './partitions.js'
-import type { Permission, SessionRegistry } from './ports.js'
+import type { Permission, Positions, SessionRegistry } from './ports.js'
+import type { Resumption } from './resumption.js'
 
 /** The bus and its routing, as a worker's sessions share them. */
 export interface BusSide extends Partitioning {
@@ -15,6 +16,9 @@ export interface BusSide extends Partitioning {
 /** Who takes part. */
 export type Participant = Reader
 
+/** Where a session stands that is to leave: at these positions; nowhere, having missed nothing; or not to be told yet. */
+export type Standing = Positions | 'nowhere' | 'unsettled'
+
 /**
  * One session's part in the live stream: its hold on partitions, its place in the registry, and, while it
  * is *behind* (architecture, section 3), its own reading of the log.
@@ -22,6 +26,7 @@ export type Participant = Reader
 export class Membership {
   private readonly side: BusSide
   private readonly participant: Participant
+  private readonly resumption: Resumption | null
   private hold: Hold | null = null
   private partitions: readonly number[] = []
   /** The hold that is waited for. */
@@ -29,16 +34,21 @@ export class Membership {
   private waiters: (() => void)[] = []
   private registered = false
   private suspended = false
+  private departing = false
   private left = false
   /** null: the session is up to date in all partitions. */
   private behind: Behind | null = null
 
-  constructor(side: BusSide, participant: Participant) {
+  constructor(side: BusSide, participant: Participant, resumption: Resumption | null) {
     this.side = side
     this.participant = participant
+    this.resumption = resumption
   }
 
-  /** Calls `live` once the worker is live on the identity's partitions and the session is registered. */
+  /**
+   * Calls `live` once the worker is live on the identity's partitions and the session is registered; the first time
+   * that is where an earlier session has left, if one has.
+   */
   join(live: () => void): void {
     if (this.left) return
     const partitions = partitionsFor(this.participant.identity, this.side)
@@ -49,7 +59,7 @@ export class Membership {
     before?.release()
     this.waiters.push(live)
     void hold.live.then(() => {
-      if (hold === this.joining) this.joined(hold, partitions)
+      if (hold === this.joining) this.enter(hold, partitions)
     })
   }
 
@@ -89,6 +99,8 @@ export class Membership {
    */
   halt(partition: number, offset: Offset): boolean {
     if (this.hold === null) return true
+    // What was published before is read up to where the session leaves, or when it stays.
+    if (this.departing) return this.partitions.every((each) => this.behind?.halted(each) ?? false)
     if (this.suspended || !this.partitions.includes(partition)) return false
     const at = this.side.bus.cursor(partition)
     if (at === null) return true
@@ -106,6 +118,44 @@ export class Membership {
     if (this.hold !== null) this.stay()
   }
 
+  /**
+   * Stands still, to leave: says where. After it either `readTo` and `leave`, or `remain`. `unsettled` while the session
+   * waits for its rights or its end: then nothing has changed.
+   */
+  depart(): Standing {
+    if (this.left) return 'unsettled'
+    if (this.hold === null) return 'nowhere'
+    if (this.resting || this.joining !== null) return 'unsettled'
+    this.departing = true
+    this.unregister()
+    this.behind?.stop()
+    this.stay()
+    return this.standing ?? 'nowhere'
+  }
+
+  /** Where a session stands that departs; null once it has left. */
+  get standing(): Positions | null {
+    return this.left ? null : (this.behind?.positions ?? null)
+  }
+
+  /** Receives, while it departs, what lies up to `targets`; then `arrived`. */
+  readTo(targets: Positions, arrived: () => void): void {
+    this.behind?.readTo(targets, arrived)
+  }
+
+  /** Receives nothing more while it departs. */
+  stand(): void {
+    this.behind?.stop()
+  }
+
+  /** Stays after all. */
+  remain(): void {
+    if (this.left || !this.departing) return
+    this.departing = false
+    this.behind?.stop()
+    if (!this.suspended && this.joining === null) this.advance()
+  }
+
   /** Whether a live event must be left out, because the session reads its partition's log by itself. */
   isBehind(event: BusEvent): boolean {
     return this.behind?.has(partitionOf(event.tenant, this.side.partitions)) ?? false
@@ -116,6 +166,7 @@ export class Membership {
     if (this.left) return
     this.left = true
     this.waiters = []
+    this.resumption?.abandon()
     this.behind?.stop()
     this.unregister()
     this.joining?.release()
@@ -124,11 +175,22 @@ export class Membership {
     this.hold = null
   }
 
-  private joined(hold: Hold, partitions: readonly number[]): void {
+  private enter(hold: Hold, partitions: readonly number[]): void {
+    if (this.resumption === null || this.hold !== null) {
+      this.joined(hold, partitions)
+      return
+    }
+    this.resumption.redeem((positions) => {
+      if (hold === this.joining) this.joined(hold, partitions, positions)
+    })
+  }
+
+  private joined(hold: Hold, partitions: readonly number[], resumed?: Positions | null): void {
     this.joining = null
     this.hold?.release()
     this.hold = hold
     this.partitions = partitions
+    if (resumed != null) this.resume(resumed)
     if (this.resting) this.stay()
     else this.advance()
     const waiters = this.waiters
@@ -136,9 +198,19 @@ export class Membership {
     for (const live of waiters) live()
   }
 
+  /** Goes back to where an earlier session has left, unless the numbering is another since. */
+  private resume(positions: Positions): void {
+    for (const partition of this.partitions) {
+      const [from, at] = [positions.get(partition), this.side.bus.cursor(partition)]
+      if (from === undefined || at === null) continue
+      if (from.epoch !== at.epoch) this.participant.outdated()
+      else if (from.offset !== at.offset) this.fallBehind().resume(partition, from, at.offset)
+    }
+  }
+
   /** Whether the session waits for a verdict, or for its end: it does not move on by itself. */
   private get resting(): boolean {
-    return this.suspended || (this.behind?.halting ?? false)
+    return this.suspended || this.departing || (this.behind?.halting ?? false)
   }
 
   /** Goes live where the session is up to date and reads the log where it is behind. */
@@ -173,7 +245,7 @@ export class Membership {
   }
 
   private register(): void {
-    if (this.registered || this.left || this.suspended) return
+    if (this.registered || this.left || this.suspended || this.departing) return
     this.registered = true
     this.side.registry.add(this.participant)
   }

@@ -55,6 +55,11 @@ export class Roster {
     return this.byToken.each()
   }
 
+  /** The connections of one token. */
+  withToken(token: string): readonly Member[] {
+    return this.byToken.get(token)
+  }
+
   workerIsFull(): boolean {
     return this.members.size >= this.limits.connectionsPerWorker
   }

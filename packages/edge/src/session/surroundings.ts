@@ -2,13 +2,15 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { SessionLimits } from './commands.js'
 import type { BusSide } from './membership.js'
 import type { Outbox } from './outbox.js'
-import type { Authenticator, SessionMetrics, TokenWatch } from './ports.js'
+import type { Authenticator, SessionMetrics, Tickets, TokenWatch } from './ports.js'
 import type { Roster } from './roster.js'
 
 /** What all connections of a worker share. */
 export interface Surroundings extends BusSide {
   readonly authenticator: Authenticator
   readonly watch: TokenWatch
+  /** null: sessions do not resume (`drain.resume`). */
+  readonly tickets: Tickets | null
   readonly clock: Clock
   readonly metrics: SessionMetrics
   readonly roster: Roster

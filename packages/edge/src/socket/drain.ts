@@ -1,4 +1,4 @@
-import { GOING_AWAY, SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
+import { GOING_AWAY } from '@wazo-websocketd/shared/domain/close'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Member, Roster } from '../session/roster.js'
 
@@ -9,6 +9,11 @@ export interface DrainOptions {
   readonly ratePerSecond: number
   /** `drain.timeout` in milliseconds. */
   readonly timeout: number
+  /**
+   * Lets the sessions of one token go with 1012, at once or soon; returns how many that are. `lastCall`: the deadline is
+   * near. They stay in the roster until they are gone; asked again for them meanwhile, it does nothing.
+   */
+  readonly leave: (group: readonly Member[], lastCall: boolean) => number
 }
 
 const STEP_MS = 50
@@ -24,6 +29,7 @@ const LINGER_MS = 1_500
 export class Drain {
   private readonly options: DrainOptions
   private readonly rate: number
+  private readonly lastCallAt: number
   private deadline: number
   private groups: Iterator<readonly Member[]>
   private credit = 0
@@ -34,6 +40,7 @@ export class Drain {
     const { roster, ratePerSecond, timeout, clock } = options
     this.options = options
     this.rate = Math.max(ratePerSecond, roster.size / ((TIMEOUT_SHARE * timeout) / 1000))
+    this.lastCallAt = clock.monotonic() + TIMEOUT_SHARE * timeout
     this.deadline = clock.monotonic() + timeout
     this.groups = roster.tokens()[Symbol.iterator]()
   }
@@ -68,6 +75,7 @@ export class Drain {
   /** A group is closed as a whole, and paid for afterwards when it is larger than what may go now. */
   private closeSome(): void {
     this.credit = Math.min(this.rate, this.credit + (this.rate * STEP_MS) / 1000)
+    const lastCall = this.options.clock.monotonic() >= this.lastCallAt
     while (this.credit > 0) {
       const next = this.groups.next()
       if (next.done === true) {
@@ -75,11 +83,7 @@ export class Drain {
         this.groups = this.options.roster.tokens()[Symbol.iterator]()
         return
       }
-      for (const member of next.value) {
-        if (member.ending) continue
-        member.end(SERVICE_RESTART)
-        this.credit -= 1
-      }
+      this.credit -= this.options.leave(next.value, lastCall)
     }
   }
 }

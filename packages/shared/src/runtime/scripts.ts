@@ -1,5 +1,5 @@
 /**
- * What ingest and edge agree on in Redis: key names, the layout of `meta` and of the log, and the Lua
+ * What the programs agree on in Redis: key names, the layout of `meta` and of the log, and the Lua
  * scripts that write them (architecture, section 2).
  *
  * Per partition `p` there are two keys and one channel, all in the hash slot of `{p}`:
@@ -29,6 +29,19 @@ export interface PartitionKeys {
 export function keys(prefix: string, partition: number): PartitionKeys {
   const base = `${prefix}:{${partition}}`
   return { meta: `${base}:meta`, log: `${base}:log`, live: `${base}:live` }
+}
+
+/**
+ * The tickets that drained sessions of one token leave: a hash, by the ticket's id. `tokenHash` stands for the
+ * token, and in braces spreads the tickets over the slots of a Redis Cluster.
+ */
+export function ticketsKey(prefix: string, tokenHash: string): string {
+  return `${prefix}:{${tokenHash}}:tickets`
+}
+
+/** The channel on which draining workers tell each other whose sessions they let go; sharded on Redis Cluster. */
+export function drainChannel(prefix: string): string {
+  return `{${prefix}}:drains`
 }
 
 /** Fields of the hash `meta`. */

@@ -17,6 +17,7 @@ import type {
   ClientSocket,
   SessionMetrics,
   SocketListener,
+  Tickets,
   TokenHolder,
 } from '@wazo-websocketd/edge/session/ports'
 
@@ -118,6 +119,15 @@ export function unframe(bytes: Buffer): string[] {
   return texts
 }
 
+interface CatchingUp {
+  readonly partition: number
+  readonly epoch: Epoch
+  readonly offset: Offset
+  readonly until: Offset | undefined
+  readonly reader: CatchUpReader
+  stopped: boolean
+}
+
 export class FakeBus implements Bus {
   missingParts: string[] = []
   epoch = 'epoch' as Epoch
@@ -126,8 +136,7 @@ export class FakeBus implements Bus {
   waiting = false
   held: number[][] = []
   released: number[][] = []
-  catchUps: { partition: number; epoch: Epoch; offset: Offset; reader: CatchUpReader; stopped: boolean }[] =
-    []
+  catchUps: CatchingUp[] = []
   private queue: (() => void)[] = []
 
   missing(): readonly string[] {
@@ -163,8 +172,8 @@ export class FakeBus implements Bus {
     return offset === null ? null : { epoch: this.epoch, offset }
   }
 
-  catchUp(partition: number, { epoch, offset }: Position, reader: CatchUpReader): () => void {
-    const entry = { partition, epoch, offset, reader, stopped: false }
+  catchUp(partition: number, { epoch, offset }: Position, reader: CatchUpReader, until?: Offset): () => void {
+    const entry = { partition, epoch, offset, until, reader, stopped: false }
     this.catchUps.push(entry)
     return () => (entry.stopped = true)
   }
@@ -271,6 +280,7 @@ export class FakeMetrics implements SessionMetrics {
   ops: string[] = []
   deliveries: [receivers: number, latencyMs: number][] = []
   expiries: string[] = []
+  ticketResults: string[] = []
 
   opened(): void {
     this.open += 1
@@ -293,6 +303,9 @@ export class FakeMetrics implements SessionMetrics {
   }
   expired(source: string): void {
     this.expiries.push(source)
+  }
+  tickets(result: string, tickets: number): void {
+    for (let i = 0; i < tickets; i++) this.ticketResults.push(result)
   }
 }
 
@@ -337,10 +350,11 @@ export class Worker {
   private soon: (() => void)[] = []
   readonly host: SessionHost
 
-  constructor(limits: Partial<typeof LIMITS> = {}, partitions = 1) {
+  constructor(limits: Partial<typeof LIMITS> = {}, partitions = 1, tickets: Tickets | null = null) {
     this.host = new SessionHost({
       authenticator: this.auth,
       watch: this.watch,
+      tickets,
       bus: this.bus,
       registry: this.registry,
       permission: this.registry,

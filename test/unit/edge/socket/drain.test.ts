@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Close } from '@wazo-websocketd/shared/domain/close'
+import { SERVICE_RESTART, type Close } from '@wazo-websocketd/shared/domain/close'
 import { Drain } from '@wazo-websocketd/edge/socket/drain'
 import { Roster, type Member } from '@wazo-websocketd/edge/session/roster'
 import { FakeClock } from '../session/fakes.js'
@@ -11,7 +11,11 @@ const UNLIMITED = {
   connectionsPerIp: null,
 }
 
-function setUp(sessions: number, perToken = 1, options: { rate?: number; stubborn?: boolean } = {}) {
+function setUp(
+  sessions: number,
+  perToken = 1,
+  options: { rate?: number; stubborn?: boolean; reluctant?: boolean } = {},
+) {
   const clock = new FakeClock()
   const roster = new Roster(UNLIMITED, clock)
   const ends: { at: number; code: number; token: string }[] = []
@@ -35,6 +39,12 @@ function setUp(sessions: number, perToken = 1, options: { rate?: number; stubbor
   const drain = new Drain({
     clock,
     roster,
+    leave: (group, lastCall) => {
+      if (options.reluctant === true && !lastCall) return 0
+      const staying = group.filter(({ ending }) => !ending)
+      for (const member of staying) member.end(SERVICE_RESTART)
+      return staying.length
+    },
     ratePerSecond: options.rate ?? 200,
     timeout: 30_000,
   })
@@ -121,6 +131,16 @@ describe('Drain', () => {
     join('late')
     clock.advance(1_000)
     expect(ends.at(-1)).to.include({ code: 1012, token: 'late' })
+  })
+
+  it('says when it is time for those that wait: at four fifths of the timeout', () => {
+    const { clock, ends, run } = setUp(10, 1, { reluctant: true })
+    run()
+    clock.advance(23_900)
+    expect(ends).to.have.length(0)
+    clock.advance(200)
+    expect(ends.map(({ code }) => code)).to.deep.equal(ends.map(() => 1012))
+    expect(ends).to.have.length(10)
   })
 
   it('does not wait for ever for sockets that do not close', async () => {

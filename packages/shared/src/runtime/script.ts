@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto'
+import type { RedisClient } from './redis.js'
+
+/** A Lua script that Redis remembers by its digest once it has run there. */
+export class Script {
+  private readonly source: string
+  private readonly sha: string
+
+  constructor(source: string) {
+    this.source = source
+    this.sha = createHash('sha1').update(source).digest('hex')
+  }
+
+  /** Runs it; texts of the answer are Buffers. Rejects with what Redis or the connection says. */
+  async run(
+    client: RedisClient,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    const rest = [keys.length, ...keys, ...args]
+    try {
+      return await client.callBuffer('EVALSHA', this.sha, ...rest)
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+      return client.callBuffer('EVAL', this.source, ...rest)
+    }
+  }
+}

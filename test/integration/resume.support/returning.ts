@@ -1,0 +1,95 @@
+import type { Client, Closed } from '../../support/client.js'
+import { sleep } from '../../support/wait.mjs'
+import type { Cluster, EdgeHost } from '../../faults/support/cluster.js'
+import { taken } from '../../faults/support/numbered.js'
+import { Tally, type Verdict } from '../../faults/support/tally.js'
+
+const TRIES_MAX = 20
+
+export interface ReturningOptions {
+  readonly token: string
+  readonly version: 1 | 2
+  /** Where to connect now. */
+  readonly host: () => EdgeHost
+  /** Milliseconds to wait before coming back; like the SDK one to five seconds unless given. */
+  readonly delay?: () => number
+  readonly names?: readonly string[]
+}
+
+/** A client that comes back with the same token and subscriptions as the SDK does, and keeps what all its sessions got. */
+export class Returning {
+  readonly tally = new Tally()
+  /** How its sessions ended. */
+  readonly endings: Closed[] = []
+  /** Everything but events that came after a `start` was answered. */
+  readonly oddities: string[] = []
+  private readonly cluster: Cluster
+  private readonly options: ReturningOptions
+  private client: Client | null = null
+  private leaving = false
+
+  private constructor(cluster: Cluster, options: ReturningOptions) {
+    this.cluster = cluster
+    this.options = options
+  }
+
+  /** Resolves when its first session has started. */
+  static async start(cluster: Cluster, options: ReturningOptions): Promise<Returning> {
+    const returning = new Returning(cluster, options)
+    await returning.connect()
+    return returning
+  }
+
+  get connected(): boolean {
+    return this.client !== null
+  }
+
+  /** Takes what has arrived. */
+  look(): void {
+    if (this.client !== null) this.read(this.client)
+  }
+
+  verdict(sent: number): Verdict {
+    this.look()
+    return this.tally.verdict(sent)
+  }
+
+  async end(): Promise<void> {
+    this.leaving = true
+    await this.client?.close()
+  }
+
+  private async connect(): Promise<void> {
+    const { token, version, host, names = ['numbered'] } = this.options
+    const client = this.cluster.connect(token, { version, timeoutMs: 10_000 }, host())
+    const closed = client.closed
+    await client.start(...names)
+    this.client = client
+    void closed.then((end) => {
+      this.read(client)
+      this.client = null
+      this.endings.push(end)
+      if (!this.leaving) void this.comeBack()
+    })
+  }
+
+  private async comeBack(): Promise<void> {
+    const { delay = () => 1_000 + Math.random() * 4_000 } = this.options
+    for (let tries = 0; tries < TRIES_MAX && !this.leaving; tries++) {
+      await sleep(delay())
+      try {
+        await this.connect()
+        return
+      } catch (error) {
+        // Not served, as during a start: the SDK tries again.
+        if (tries === TRIES_MAX - 1) this.oddities.push(String(error))
+      }
+    }
+  }
+
+  private read(client: Client): void {
+    for (const n of taken(client))
+      if (typeof n === 'number') this.tally.arrived(n)
+      else this.oddities.push(n)
+  }
+}
