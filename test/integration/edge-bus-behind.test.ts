@@ -128,6 +128,23 @@ describe('sessions behind the cursor, over a real Redis', function () {
     expect(session.offsets).to.deep.equal([mark + 1, mark + 2])
   })
 
+  it('stop where they are told to, also where the cursor has yet to come', async () => {
+    const [near, far] = [new Session(), new Session()]
+    const end = ingest.head + 4
+    edge.bus.catchUp(0, from(ingest.head - 10), near, ingest.head - 3)
+    edge.bus.catchUp(0, from(ingest.head - 1), far, end)
+    await until(() => near.outcome === 'live', 'the end of the first')
+    const [last] = [ingest.head]
+    expect(near.offsets).to.deep.equal(
+      ingest.sent.filter((offset) => offset > last - 10 && offset <= last - 3),
+    )
+    await sleep(100)
+    expect(far.outcome).to.equal('')
+    await ingest.publish(6)
+    await until(() => far.outcome === 'live', 'the end of the second')
+    expect(far.offsets).to.deep.equal(ingest.sent.filter((offset) => offset > last - 1 && offset <= end))
+  })
+
   it('of another epoch are told that continuity is lost, not that the log is short', async () => {
     const session = new Session()
     edge.bus.catchUp(0, { epoch: 'another' as Epoch, offset: ingest.head }, session)
