@@ -171,7 +171,7 @@ function sessionMetrics(metrics: Metrics): Omit<SessionMetrics, 'rejected'> {
   }
 }
 
-function connectionMetrics(metrics: Metrics): Pick<SessionMetrics, 'opened' | 'closed'> {
+function connectionMetrics(metrics: Metrics): Pick<SessionMetrics, 'opened' | 'closed' | 'moved'> {
   const connections = metrics.gauge({
     name: 'connections',
     help: 'Open WebSocket connections that were accepted.',
@@ -191,6 +191,9 @@ function connectionMetrics(metrics: Metrics): Pick<SessionMetrics, 'opened' | 'c
     opened(version) {
       opened.inc({ version })
       connections.inc({ version })
+    },
+    moved(version, where) {
+      connections.inc({ version }, where === 'here' ? 1 : -1)
     },
     closed(version, code) {
       connections.dec({ version })

@@ -16,6 +16,7 @@ import { judge } from './judge.js'
 import { Membership, type Participant, type Standing } from './membership.js'
 import { commonFrame, frameOf } from './messages.js'
 import type { Sink } from './outbox.js'
+import type { Passage } from './passage.js'
 import type { ClientSocket, ExpirySource, Positions, SocketListener, TokenHolder } from './ports.js'
 import { Resumption } from './resumption.js'
 import type { Member } from './roster.js'
@@ -29,11 +30,13 @@ import type { Surroundings } from './surroundings.js'
  */
 const FAREWELL_MS = 1_000
 
-/** What the upgrade has told of a connection. */
+/** What the upgrade has told of a connection, here or at another worker. */
 export interface Opening {
   readonly version: ProtocolVersion
   readonly token: TokenId
   readonly address: string
+  /** Set: it comes from another worker, as this. */
+  readonly passage?: Passage
 }
 
 /** One accepted connection: carries out what the session core decides, and gives everything back at its end. */
@@ -64,7 +67,8 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     this.session = new Session(opening.version, around.limits, clock.monotonic())
     this.credentials = new Credentials(around, this, opening.token)
     const { tickets, metrics } = around
-    this.resumption = tickets === null ? null : new Resumption({ tickets, metrics, holder: this })
+    const resumes = tickets !== null && opening.passage === undefined
+    this.resumption = !resumes ? null : new Resumption({ tickets, metrics, holder: this })
     this.membership = new Membership(around, this, this.resumption)
     this.rate = new Alarm(clock, () => this.effects.run(this.session.tick(this.now())))
     this.deadline = new Alarm(clock, () => this.effects.run(this.session.deadline(this.now())))
@@ -99,6 +103,40 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
       if (verdict.kind === 'valid') this.credentials.adopt(verdict.details)
       if (!this.released) this.effects.run(this.session.authenticated(verdict, this.now()))
     })
+  }
+
+  /** Enters the roster as the session that it was at another worker: nobody is told or asked anything. */
+  continue({ details, subscriptions, positions }: Passage): void {
+    const { roster, metrics } = this.around
+    roster.enter(this)
+    metrics.moved(this.version, 'here')
+    metrics.subscriptions(subscriptions.length)
+    this.session.continue(subscriptions, positions !== null)
+    this.credentials.adopt(details)
+    if (positions !== null && !this.ending) this.membership.takeOver(positions)
+    // One that has not started does not read the log, where others meet a deletion.
+    else if (roster.isRevoked(details.sessionUuid)) this.revoke('bus')
+  }
+
+  /**
+   * Stands still, to go on at another worker as what is returned; null while something is under way. After it either
+   * `passed` or `remain`. Everything that it has to write is written.
+   */
+  pass(): Passage | null {
+    const { details } = this.credentials
+    if (this.released || !this.session.idle || this.farewell !== null || details === null) return null
+    const standing = this.session.started ? this.membership.depart() : null
+    if (standing === 'unsettled' || standing === 'nowhere') return null
+    this.around.outbox.flushSink(this)
+    const { version, address } = this
+    return { version, address, details, subscriptions: [...this.subscriptions], positions: standing }
+  }
+
+  /** It goes on at another worker: here it ends, and nobody is told. */
+  passed(): void {
+    this.release()
+    this.around.roster.leave(this)
+    this.around.metrics.moved(this.version, 'away')
   }
 
   text(text: string): void {

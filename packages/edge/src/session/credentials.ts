@@ -17,6 +17,8 @@ export class Credentials {
   private watched: { stop(): void } | null = null
   private released = false
   token: TokenId
+  /** What wazo-auth has answered; null until then. */
+  details: TokenDetails | null = null
   /** Null until wazo-auth has answered. */
   identity: Identity | null = null
 
@@ -43,6 +45,7 @@ export class Credentials {
     if (master === undefined) return
     this.around.roster.leave(this.holder)
     this.token = details.token
+    this.details = details
     this.identity = identify(details, master)
     this.around.roster.enter(this.holder)
   }

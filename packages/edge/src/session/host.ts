@@ -10,10 +10,12 @@ import type { Logger } from 'pino'
 import { accept } from './accept.js'
 import type { SessionLimits } from './commands.js'
 import { Connection } from './connection.js'
+import { DepartingSession } from './departing-session.js'
 import { Departures, type Manner } from './departures.js'
 import { LossSpread } from './loss-spread.js'
 import { Outbox } from './outbox.js'
 import { partitionsFor } from './partitions.js'
+import { parsePassage } from './passage.js'
 import type { ClientSocket, RejectReason, SocketListener, UpgradeRequest } from './ports.js'
 import { Roster, type ConnectionLimits, type Member } from './roster.js'
 import type { Surroundings } from './surroundings.js'
@@ -63,6 +65,40 @@ export class SessionHost {
     this.options.metrics.rejected(admission.reason)
     socket.close(admission.close)
     return DEAF
+  }
+
+  /** Whether a session that another worker passes on could go on here. */
+  welcomes(state: unknown): boolean {
+    const { missing, masterTenant } = this.options
+    if (missing().length > 0 || masterTenant() === undefined || this.roster.workerIsFull()) return false
+    return parsePassage(state) !== null
+  }
+
+  /**
+   * Goes on with a session that another worker has passed on. Nothing when its state is not understood, which
+   * `welcomes` tells before: then the socket is closed with 1012.
+   */
+  adopt(socket: ClientSocket, state: unknown): SocketListener {
+    const passage = parsePassage(state)
+    if (passage === null) {
+      socket.close(SERVICE_RESTART)
+      return DEAF
+    }
+    const { version, address, details } = passage
+    const connection = new Connection(this.around, socket, {
+      version,
+      address,
+      token: details.token,
+      passage,
+    })
+    connection.continue(passage)
+    return connection
+  }
+
+  /** Every session with its socket, to be passed to another worker. */
+  *departing(): Iterable<DepartingSession> {
+    for (const member of this.roster.all())
+      if (member instanceof Connection && !member.ending) yield new DepartingSession(member)
   }
 
   /** The bus cannot prove continuity of a partition any more: 1011 to its sessions, spread over a second. */

@@ -1,6 +1,6 @@
 import { partitionOf, type BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
-import type { Bus, Hold } from '../bus/ports.js'
+import type { Bus, Hold, Position } from '../bus/ports.js'
 import { Behind, type Reader } from './behind.js'
 import { partitionsFor, type Partitioning } from './partitions.js'
 import type { Permission, Positions, SessionRegistry } from './ports.js'
@@ -64,6 +64,21 @@ export class Membership {
   }
 
   /**
+   * Takes the place of a session that another worker has served up to `positions`: what has been published since
+   * is read from the log, or the session is `lost`.
+   */
+  takeOver(positions: Positions): void {
+    const partitions = partitionsFor(this.participant.identity, this.side)
+    if (!partitions.every((partition) => positions.has(partition))) {
+      this.participant.lost()
+      return
+    }
+    const behind = this.fallBehind()
+    for (const partition of partitions) behind.stay(partition, positions.get(partition) as Position)
+    this.join(() => undefined)
+  }
+
+  /**
    * The identity was replaced. Calls `live` when the session is live for the new one; that is at once
    * when it needs no other partitions. `verified`: the suspension, if any, is over.
    */
@@ -98,7 +113,8 @@ export class Membership {
    * partition reaches the session until a new token is `identified`. True when that is so in all of its partitions.
    */
   halt(partition: number, offset: Offset): boolean {
-    if (this.hold === null) return true
+    // One that takes another's place will meet the deletion in the log, after what was published before.
+    if (this.hold === null) return this.behind === null
     // What was published before is read up to where the session leaves, or when it stays.
     if (this.departing) return this.partitions.every((each) => this.behind?.halted(each) ?? false)
     if (this.suspended || !this.partitions.includes(partition)) return false

@@ -152,6 +152,8 @@ export interface SessionMetrics {
   opened(version: ProtocolVersion): void
   /** An accepted connection is gone; `code` is how it ended. */
   closed(version: ProtocolVersion, code: number): void
+  /** An accepted connection came from another worker of this host, or has gone to one. */
+  moved(version: ProtocolVersion, where: 'here' | 'away'): void
   /** A connection was turned away before wazo-auth was asked. */
   rejected(reason: RejectReason): void
   /** Live subscriptions changed by `delta`. */

@@ -63,6 +63,18 @@ export class Session {
     this.bucket = new TokenBucket(limits.opsPerSecond, limits.opsBurst, now)
   }
 
+  /** Whether nothing is under way: every op so far has been answered, and there is a verdict on the token. */
+  get idle(): boolean {
+    return !this.closed && !this.suspended && this.waiting === null && this.inbox.length === 0
+  }
+
+  /** Goes on where another worker has left it; instead of `authenticated`. */
+  continue(subscriptions: readonly string[], started: boolean): void {
+    for (const name of subscriptions) this.subscriptions.add(name)
+    this.started = started
+    this.waiting = null
+  }
+
   /** A frame of the client: its text, or null for a binary one. */
   frame(frame: Frame, now: number): Effect[] {
     if (!this.closed && !this.inbox.push(frame)) this.close(limitExceeded('too many operations at once'))

@@ -276,6 +276,7 @@ export class FakeMetrics implements SessionMetrics {
   open = 0
   closedWith: number[] = []
   rejections: string[] = []
+  moves: string[] = []
   live = 0
   ops: string[] = []
   deliveries: [receivers: number, latencyMs: number][] = []
@@ -288,6 +289,10 @@ export class FakeMetrics implements SessionMetrics {
   closed(_version: number, code: number): void {
     this.open -= 1
     this.closedWith.push(code)
+  }
+  moved(_version: number, where: 'here' | 'away'): void {
+    this.open += where === 'here' ? 1 : -1
+    this.moves.push(where)
   }
   rejected(reason: string): void {
     this.rejections.push(reason)
