@@ -7,9 +7,9 @@ const CLOCK = '^packages/shared/src/runtime/clock[.]ts$'
 const SHARED = '^packages/shared/src/'
 const CONFIG = '^packages/shared/src/runtime/config/'
 /** The only places that read the configuration and construct things. */
-const ROOTS = '^packages/(ingest|edge)/src/(main|worker)[.]ts$'
+const ROOTS = '^packages/(ingest|edge)/src/(main|worker|loader)[.]ts$'
 /** What the edge's roots are made of: a part of the configuration each, translated into options. */
-const ROOT_PARTS = '^packages/edge/src/(authority|limits|setup|tls)[.]ts$'
+const ROOT_PARTS = '^packages/edge/src/(authority|limits|settings|setup|tls)[.]ts$'
 
 const edge = (folder) => `^packages/edge/src/${folder}/`
 const npm = (...names) => `(^|/)node_modules/(@types/)?(${names.join('|')})/`

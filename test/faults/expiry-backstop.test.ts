@@ -25,7 +25,7 @@ interface Opened {
   readonly clients: readonly Client[]
 }
 
-describe('the expiry of tokens, when their jobs are not run', function () {
+describe('the expiry of tokens, when their jobs are in danger', function () {
   this.timeout(90_000)
   let cluster: Cluster
   let staying: Client[]
@@ -49,7 +49,7 @@ describe('the expiry of tokens, when their jobs are not run', function () {
     await expectServedByQueue()
   })
 
-  it('is kept by each worker itself while both primaries are frozen', async () => {
+  it('needs no primary: the workers run the jobs while both primaries are frozen', async () => {
     const expiring = await openTokens(TOKENS, 4_000)
     const before = await endings(cluster)
     const primaries = cluster.edges.map(({ program }) => program)
@@ -60,7 +60,7 @@ describe('the expiry of tokens, when their jobs are not run', function () {
     } finally {
       for (const primary of primaries) primary.kill('SIGCONT')
     }
-    await expectEndedBy('backstop', before, TOKENS * HOSTS)
+    await expectEndedBy('queue', before, TOKENS * HOSTS)
     await expectServedByQueue()
   })
 

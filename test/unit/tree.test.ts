@@ -76,7 +76,9 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/ingest-publisher.test.ts': ['ingest/publisher'],
   'integration/ingest.test.ts': ['ingest/consumer', 'ingest/delivery', 'ingest/stream'],
   'integration/transfer.test.ts': ['edge/cluster/transfer/channel'],
-  'integration/metrics-cluster.test.ts': ['edge/cluster/service'],
+  'unit/edge/cluster/pool.test.ts': ['edge/cluster/occupant', 'edge/cluster/slot'],
+  'integration/metrics-cluster.test.ts': ['edge/cluster/service', 'edge/cluster/worker-process'],
+  'integration/upgrade-loader.test.ts': ['edge/cluster/loader-process', 'edge/loader', 'edge/settings'],
 }
 
 /** Sources for which no test of their own would show anything, and why. */

@@ -1,66 +1,66 @@
-/** The program wazo-websocketd-edge: the primary, which forks the workers and answers for them. */
+/**
+ * The program wazo-websocketd-edge: the primary, which forks the workers and answers for them. It stays of the
+ * version that it was started with when they are replaced, so it holds next to nothing: processes, their
+ * metrics, the listening sockets that node:cluster keeps for them, and the admin port.
+ */
 import { loadOrExit, parseCommandLine } from '@wazo-websocketd/shared/runtime/cli'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
-import { effectiveLogLevel, workerCount } from '@wazo-websocketd/shared/runtime/config/derived'
+import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derived'
 import type { Config } from '@wazo-websocketd/shared/runtime/config/schema'
 import { runMain, runService } from '@wazo-websocketd/shared/runtime/lifecycle'
 import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
-import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
-import { ExpiryWorker } from './auth/expiry-worker.js'
 import { MetricStore } from './cluster/aggregate.js'
+import { codeOnDisk } from './cluster/code-on-disk.js'
+import type { Generation } from './cluster/generation.js'
+import { loadGeneration } from './cluster/loader-process.js'
 import { WorkerPool } from './cluster/pool.js'
 import { PrimaryService } from './cluster/service.js'
-import { clusterFork, workerModule } from './cluster/worker-process.js'
+import { Upgrades } from './cluster/upgrades.js'
+import { clusterFork } from './cluster/worker-process.js'
 import { primaryMetrics } from './prometheus.js'
-import type { WorkerSetup } from './setup.js'
-import { readTlsFiles, type TlsPem } from './tls.js'
+import { generationOf, PROGRAM } from './settings.js'
+import { readTlsFiles } from './tls.js'
 
-const PROGRAM = 'wazo-websocketd-edge'
-/** Beyond `drain.timeout`, by when the pool has killed every worker. */
+/** Beyond `drain.delay` and `drain.timeout`, by when the pool has killed every worker. */
 const STOP_MARGIN_MS = 10_000
-const EXPIRY_CONNECTION = 'expiry-worker'
-/** Above the 10 s for which BullMQ lets Redis wait for a job before it answers. */
-const EXPIRY_SILENT_MS_MAX = 12_000
+/** A loaded machine may take half a minute to start a worker. */
+const READY_MS_MAX = 60_000
+const LOAD_MS_MAX = 30_000
 
-function primaryService(config: Config, logger: Logger, tls: TlsPem | null): PrimaryService {
-  const workers = workerCount(config)
-  const setup: Omit<WorkerSetup, 'slot'> = { config, workers, tls }
-  const metrics = new Metrics()
+/** @param upgraded - All workers are of this generation now. */
+function primaryService(
+  config: Config,
+  started: Generation,
+  upgraded: (generation: Generation) => void,
+  logger: Logger,
+): PrimaryService {
+  const args = process.argv.slice(2)
+  const onDisk = codeOnDisk(import.meta.url, process.argv[1] ?? '')
+  const metrics = new Metrics({ buildInfo: 'primary_build_info' })
   const counts = primaryMetrics(metrics)
   const store = new MetricStore()
-  let authAheadMs = 0
   const pool = new WorkerPool({
-    size: workers,
-    fork: clusterFork(workerModule(import.meta.url, 'worker')),
-    setup: (slot): WorkerSetup => ({ ...setup, slot }),
-    drainRatePerSecond: config.drain.rate,
-    drainTimeoutMs: config.drain.timeout * 1000,
+    generation: started,
+    fork: clusterFork(() => onDisk('worker'), args),
     store,
-    authAhead: (ms) => (authAheadMs = ms),
+    readyMsMax: READY_MS_MAX,
     metrics: counts,
     clock: systemClock,
     logger,
   })
-  const redis = new RedisFactory({
-    url: config.redis.url,
-    cluster: config.redis.cluster,
-    logger,
-    clock: systemClock,
-    connected: (role, up) => counts.connected(role, up),
-  })
-  const timers = new ExpiryWorker({
-    client: redis.create(EXPIRY_CONNECTION, { silentMsMax: EXPIRY_SILENT_MS_MAX }),
-    prefix: config.redis.prefix,
-    clock: systemClock,
-    authTime: () => systemClock.now() + authAheadMs,
-    logger,
+  const upgrades = new Upgrades({
+    load: (signal) => loadGeneration({ module: onDisk('loader'), args, msMax: LOAD_MS_MAX, signal }),
+    pool,
+    started,
+    upgraded,
     metrics: counts,
+    logger,
   })
   return new PrimaryService({
     pool,
-    timers,
+    upgrades,
     store,
     metrics,
     logger,
@@ -71,9 +71,10 @@ function primaryService(config: Config, logger: Logger, tls: TlsPem | null): Pri
 }
 
 async function main(): Promise<void> {
-  const { config, warnings, notes } = loadOrExit(PROGRAM, parseCommandLine(PROGRAM, process.argv.slice(2)))
+  const loaded = loadOrExit(PROGRAM, parseCommandLine(PROGRAM, process.argv.slice(2)))
+  const { config, warnings, notes } = loaded
   // The certificate's key is often readable by root alone: it is read before the privileges go.
-  const tls = readTlsFiles(config.websocket)
+  let generation: Generation = generationOf(loaded, readTlsFiles(config.websocket))
   dropPrivileges(config.user, config.log_file)
   const logger = createLogger({
     program: PROGRAM,
@@ -82,11 +83,15 @@ async function main(): Promise<void> {
   })
   for (const warning of warnings) logger.warn(warning)
   for (const note of notes) logger.info(note)
-  await runService(primaryService(config, logger, tls), {
+  const upgraded = (next: Generation): void => {
+    generation = next
+    logger.level = next.logLevel
+  }
+  await runService(primaryService(config, generation, upgraded, logger), {
     program: PROGRAM,
     logger,
     clock: systemClock,
-    stopDeadlineMs: config.drain.timeout * 1000 + STOP_MARGIN_MS,
+    stopDeadlineMs: () => generation.drain.delayMs + generation.drain.timeoutMs + STOP_MARGIN_MS,
   })
 }
 

@@ -3,6 +3,7 @@ import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import type { AuthMetrics, JobResult } from './auth/metrics.js'
 import type { BusMetrics } from './bus/metrics.js'
 import type { PoolMetrics } from './cluster/pool.js'
+import type { UpgradeMetrics } from './cluster/upgrades.js'
 import type { RouteMetrics } from './route/metrics.js'
 import type { SessionMetrics } from './session/ports.js'
 import type { SocketMetrics } from './socket/ports.js'
@@ -18,10 +19,8 @@ const CLOSE_CODES: ReadonlySet<number> = new Set([
 ])
 
 /** What the primary counts itself. */
-export interface PrimaryMetrics extends PoolMetrics {
+export interface PrimaryMetrics extends PoolMetrics, UpgradeMetrics {
   draining(is: boolean): void
-  jobs(result: JobResult, jobs: number): void
-  connected(role: string, up: boolean): void
 }
 
 export function primaryMetrics(metrics: Metrics): PrimaryMetrics {
@@ -38,12 +37,38 @@ export function primaryMetrics(metrics: Metrics): PrimaryMetrics {
     ready: (serving) => ready.set(serving),
     restarted: (reason) => restarts.inc({ reason }),
     draining: (is) => draining.set(is ? 1 : 0),
-    jobs: jobMetric(metrics),
-    connected: connectedMetric(metrics),
+    ...upgradeMetrics(metrics),
   }
 }
 
-/** Jobs of the expiry queue: added by the workers, processed by the primaries. */
+function upgradeMetrics(metrics: Metrics): UpgradeMetrics {
+  const underWay = metrics.gauge({
+    name: 'upgrade_in_progress',
+    help: '1 while workers are being replaced (SIGHUP).',
+  })
+  const upgrades = metrics.counter({
+    name: 'upgrades_total',
+    help: 'Replacements of all workers (SIGHUP), by how they ended.',
+    labelNames: ['result'],
+  })
+  const failed = metrics.gauge({
+    name: 'upgrade_failed',
+    help: '1 when the last replacement of the workers failed: some or all of them are what they were.',
+  })
+  underWay.set(0)
+  failed.set(0)
+  // From 0 on, so that the first one shows as an increase.
+  for (const result of ['success', 'failure'] as const) upgrades.inc({ result }, 0)
+  return {
+    upgrading: (is) => underWay.set(is ? 1 : 0),
+    upgraded(result) {
+      upgrades.inc({ result })
+      failed.set(result === 'failure' ? 1 : 0)
+    },
+  }
+}
+
+/** Jobs of the expiry queue. */
 function jobMetric(metrics: Metrics): (result: JobResult, jobs: number) => void {
   const total = metrics.counter({
     name: 'expiry_jobs_total',

@@ -1,5 +1,6 @@
 /** One worker of the edge: puts the path of an event and the life of a session together. */
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import { parseCommandLine } from '@wazo-websocketd/shared/runtime/cli'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
 import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derived'
 import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
@@ -8,10 +9,11 @@ import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
 import { drainChannel } from '@wazo-websocketd/shared/runtime/scripts'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { Authority } from './authority.js'
+import { ExpiryWorker } from './auth/expiry-worker.js'
 import { decodeNotice, noticeChannel } from './auth/notice.js'
 import { RedisBus } from './bus/bus.js'
 import { Subscriber } from './bus/subscriber.js'
-import type { DrainOrder } from './cluster/messages.js'
+import type { DrainOrder, Place } from './cluster/messages.js'
 import { ignoreGroupSignals, WorkerLink, type DrainHandler } from './cluster/worker-link.js'
 import { consoleHandler } from './console/console.js'
 import { sessionLimits, socketLimits } from './limits.js'
@@ -20,21 +22,29 @@ import { RedisTickets } from './resume/redis-tickets.js'
 import { Registry } from './route/registry.js'
 import { Router } from './route/router.js'
 import { SessionHost } from './session/host.js'
+import { PROGRAM, usableSetup } from './settings.js'
 import type { WorkerSetup } from './setup.js'
 import { Drain } from './socket/drain.js'
 import { createSocketServer, type SocketServer } from './socket/server.js'
 
-/** A worker that cannot serve listens all the same after so long. */
+/** A worker that cannot serve listens all the same after so long, unless others serve in its stead. */
 const LISTEN_AFTER_MS = 5_000
 const EXPIRY_CONNECTION = 'expiry'
 /** As soon as on the bus's connections a vanished Redis is noticed. */
 const EXPIRY_SILENT_MS_MAX = 3_000
+const TIMERS_CONNECTION = 'expiry-worker'
+/** Above the 10 s for which BullMQ lets Redis wait for a job before it answers. */
+const TIMERS_SILENT_MS_MAX = 12_000
+
+/** Connections of this file's own. */
+const OWN_CONNECTIONS: ReadonlySet<string> = new Set([EXPIRY_CONNECTION, TIMERS_CONNECTION])
 
 /** Of the soft limit: a session that catches up with the bus stays well below it, whatever a page of the log holds. */
 const REPLAY_BUFFER_SHARE = 4
 
 class EdgeWorker implements DrainHandler {
   private readonly setup: WorkerSetup
+  private readonly place: Place
   private readonly link: WorkerLink
   private readonly log: Logger
   private readonly registry = new Registry()
@@ -43,6 +53,8 @@ class EdgeWorker implements DrainHandler {
   private readonly redis: RedisFactory
   private readonly subscriber: Subscriber
   private readonly authority: Authority
+  /** This worker's share in the cluster's timers. */
+  private readonly timers: ExpiryWorker
   private readonly bus: RedisBus
   private readonly router: Router
   private readonly tickets: RedisTickets | null
@@ -53,8 +65,9 @@ class EdgeWorker implements DrainHandler {
   private markPrepared: () => void = () => undefined
   private readonly whenPrepared = new Promise<void>((resolve) => (this.markPrepared = resolve))
 
-  constructor(setup: WorkerSetup, link: WorkerLink, log: Logger) {
+  constructor(setup: WorkerSetup, place: Place, link: WorkerLink, log: Logger) {
     this.setup = setup
+    this.place = place
     this.link = link
     this.log = log
     this.router = new Router({
@@ -73,6 +86,7 @@ class EdgeWorker implements DrainHandler {
       metrics: this.counts.auth,
       changed: this.report,
     })
+    this.timers = this.makeTimers()
     this.bus = this.makeBus()
     this.tickets = this.makeTickets()
     this.sessions = this.makeSessions()
@@ -82,6 +96,7 @@ class EdgeWorker implements DrainHandler {
   /** Resolves when the worker listens. Rejects with one line that says what is wrong when it cannot. */
   async start(): Promise<void> {
     this.authority.start()
+    this.timers.start()
     this.bus.start()
     this.subscriber.subscribe(noticeChannel(this.setup.config.redis.prefix), {
       message: (bytes) => this.noticed(bytes),
@@ -92,7 +107,7 @@ class EdgeWorker implements DrainHandler {
       })
     this.subscriber.start()
     this.link.handle(this)
-    this.link.keepTelling({ snapshot: () => this.metrics.snapshot(), aheadMs: this.authority.clock.ahead })
+    this.link.pushMetrics(() => this.metrics.snapshot())
     this.report()
     await this.prepared()
     await this.sockets.listen()
@@ -120,7 +135,7 @@ class EdgeWorker implements DrainHandler {
     this.tickets?.close()
     this.bus.stop()
     this.subscriber.stop()
-    await this.authority.stop()
+    await Promise.all([this.authority.stop(), this.timers.stop()])
     await this.link.finish()
   }
 
@@ -137,12 +152,12 @@ class EdgeWorker implements DrainHandler {
 
   /**
    * Clients go to the workers that listen, so a new one waits until it can serve them; not for ever, because
-   * where nobody can, a client is told so (1013).
+   * where nobody can, a client is told so (1013). A successor does wait: others serve until it can.
    */
   private async prepared(): Promise<void> {
-    const timer = clock.after(LISTEN_AFTER_MS, () => this.markPrepared())
+    const timer = this.place.successor ? null : clock.after(LISTEN_AFTER_MS, () => this.markPrepared())
     await this.whenPrepared
-    timer.cancel()
+    timer?.cancel()
   }
 
   private makeRedis(): RedisFactory {
@@ -153,7 +168,18 @@ class EdgeWorker implements DrainHandler {
       logger: this.log,
       clock,
       // The bus tells of its own connections: one that is up is not yet one that is subscribed.
-      connected: (role, up) => role === EXPIRY_CONNECTION && this.counts.connected(role, up),
+      connected: (role, up) => OWN_CONNECTIONS.has(role) && this.counts.connected(role, up),
+    })
+  }
+
+  private makeTimers(): ExpiryWorker {
+    return new ExpiryWorker({
+      client: this.redis.create(TIMERS_CONNECTION, { silentMsMax: TIMERS_SILENT_MS_MAX }),
+      prefix: this.setup.config.redis.prefix,
+      clock,
+      authTime: this.authority.clock.now,
+      logger: this.log,
+      metrics: this.counts.auth,
     })
   }
 
@@ -260,16 +286,16 @@ class EdgeWorker implements DrainHandler {
 
 ignoreGroupSignals()
 const link = new WorkerLink(clock)
-// The primary is of the same program and version.
-const setup = (await link.receiveSetup()) as WorkerSetup
+const { setup: given, place } = await link.receiveAssignment()
 try {
+  const setup = usableSetup(given, parseCommandLine(PROGRAM, process.argv.slice(2)))
   const log = createLogger({
-    program: 'wazo-websocketd-edge',
+    program: PROGRAM,
     level: effectiveLogLevel(setup.config),
     logFile: setup.config.log_file,
-    worker: setup.slot,
+    worker: place.slot,
   })
-  await new EdgeWorker(setup, link, log).start()
+  await new EdgeWorker(setup, place, link, log).start()
 } catch (error) {
   // A port in use, a log file that cannot be opened: no other worker would fare better.
   await link.fatal(messageOf(error), error instanceof StartupError ? error.status : 1)

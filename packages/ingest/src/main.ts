@@ -138,7 +138,7 @@ async function main(): Promise<void> {
     program: PROGRAM,
     logger: log,
     clock: systemClock,
-    stopDeadlineMs: STOP_DEADLINE_MS,
+    stopDeadlineMs: () => STOP_DEADLINE_MS,
   })
 }
 

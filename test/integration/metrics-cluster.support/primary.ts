@@ -1,8 +1,11 @@
 /** A primary with real workers, as the edge's main has it, without the edge's work. */
 import { MetricStore } from '@wazo-websocketd/edge/cluster/aggregate'
+import { codeOnDisk } from '@wazo-websocketd/edge/cluster/code-on-disk'
+import type { Generation } from '@wazo-websocketd/edge/cluster/generation'
 import { WorkerPool } from '@wazo-websocketd/edge/cluster/pool'
 import { PrimaryService } from '@wazo-websocketd/edge/cluster/service'
-import { clusterFork, workerModule } from '@wazo-websocketd/edge/cluster/worker-process'
+import { Upgrades } from '@wazo-websocketd/edge/cluster/upgrades'
+import { clusterFork } from '@wazo-websocketd/edge/cluster/worker-process'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { runMain, runService } from '@wazo-websocketd/shared/runtime/lifecycle'
 import { createLogger } from '@wazo-websocketd/shared/runtime/logger'
@@ -21,14 +24,21 @@ await runMain('primary', async () => {
     labelNames: ['reason'],
   })
   const store = new MetricStore()
+  const onDisk = codeOnDisk(import.meta.url, process.argv[1]!)
+  const generation: Generation = {
+    version: '1',
+    workers: size!,
+    drain: { ratePerSecond: 200, timeoutMs: drainTimeoutMs!, delayMs: 0 },
+    logLevel: 'info',
+    remarks: [],
+    restartOnly: {},
+    setup: { port: servicePort },
+  }
   const pool = new WorkerPool({
-    size: size!,
-    fork: clusterFork(workerModule(import.meta.url, 'worker')),
-    setup: (slot) => ({ slot, port: servicePort }),
-    drainRatePerSecond: 200,
-    drainTimeoutMs: drainTimeoutMs!,
+    generation,
+    fork: clusterFork(() => onDisk('worker'), []),
     store,
-    authAhead: () => undefined,
+    readyMsMax: 40_000,
     metrics: {
       workers: (running) => workers.set(running),
       ready: () => undefined,
@@ -40,7 +50,14 @@ await runMain('primary', async () => {
   await runService(
     new PrimaryService({
       pool,
-      timers: { start: () => undefined, stop: () => Promise.resolve() },
+      upgrades: new Upgrades({
+        load: () => Promise.resolve(generation),
+        pool,
+        started: generation,
+        upgraded: () => undefined,
+        metrics: { upgrading: () => undefined, upgraded: () => undefined },
+        logger,
+      }),
       store,
       metrics,
       logger,
@@ -48,6 +65,6 @@ await runMain('primary', async () => {
       adminPort: adminPort!,
       draining: (now) => draining.set(now ? 1 : 0),
     }),
-    { program: 'primary', logger, clock: systemClock, stopDeadlineMs: 20_000 },
+    { program: 'primary', logger, clock: systemClock, stopDeadlineMs: () => 20_000 },
   )
 })

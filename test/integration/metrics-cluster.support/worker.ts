@@ -10,7 +10,7 @@ import { createServer, type ServerResponse } from 'node:http'
 
 ignoreGroupSignals()
 const link = new WorkerLink(systemClock)
-const { port } = (await link.receiveSetup()) as { port: number }
+const { port } = (await link.receiveAssignment()).setup as { port: number }
 const metrics = new Metrics()
 const requests = metrics.counter({ name: 'requests_total', help: 'Requests.' })
 const latency = metrics.histogram({ name: 'latency_seconds', help: 'Latency.', buckets: [1] })
@@ -37,7 +37,7 @@ link.handle({
   },
   closeNow,
 })
-link.keepTelling({ snapshot: () => metrics.snapshot(), aheadMs: () => 0 })
+link.pushMetrics(() => metrics.snapshot())
 link.reportMissing(['listener'])
 server.once('error', (error) => {
   const { message, status } = listenError(error, '127.0.0.1', port, 'websocket.listen or websocket.port')

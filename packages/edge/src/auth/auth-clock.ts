@@ -16,7 +16,4 @@ export class AuthClock {
 
   /** By how much `now` may be wrong, milliseconds. */
   readonly uncertainty = (): number => this.offset.uncertainty(this.clock.monotonic())
-
-  /** By how many milliseconds wazo-auth's clock is ahead of this machine's wall clock; NaN before its first answer. */
-  readonly ahead = (): number => (this.offset.known ? this.now() - this.clock.now() : NaN)
 }

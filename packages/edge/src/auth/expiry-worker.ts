@@ -34,7 +34,7 @@ export interface ExpiryWorkerOptions {
   readonly metrics: { jobs(result: JobResult, jobs: number): void }
 }
 
-/** Tells the workers of the whole cluster of each job of `token-expiry` that is due. One per host; any host takes any job. */
+/** Tells the workers of the whole cluster of each job of `token-expiry` that is due. One in each worker; any takes any job. */
 export class ExpiryWorker {
   private readonly options: ExpiryWorkerOptions
   private readonly log: RateLimitedLog

@@ -1,4 +1,8 @@
-/** What the primary and its workers tell each other. Other messages on the same channel are not ours. */
+/**
+ * What the primary and its workers tell each other. The two may be of different versions, because a primary
+ * stays what it was when its workers are replaced: messages may be added, but those that are here keep their
+ * meaning. What one side does not know it ignores; other messages on the same channel are not ours.
+ */
 import type { Snapshot } from '@wazo-websocketd/shared/runtime/metrics'
 
 /** From a worker to the primary. */
@@ -9,24 +13,33 @@ export type WorkerMessage =
   | { readonly kind: 'missing'; readonly missing: readonly string[] }
   /** All its metrics; sent every second and before it ends. */
   | { readonly kind: 'metrics'; readonly snapshot: Snapshot }
-  /** By how many milliseconds wazo-auth's clock is ahead of this machine's; every second. */
-  | { readonly kind: 'clock'; readonly aheadMs: number }
   /** Its last session is gone; it ends now. */
   | { readonly kind: 'drained' }
-  /** Neither it nor its successor can serve, because of what this line says. */
+  /** Neither it nor another one like it can serve, because of what this line says. */
   | { readonly kind: 'fatal'; readonly line: string; readonly status: number }
 
 /** From the primary to a worker. */
 export type PrimaryMessage =
-  /** The worker's configuration, as JSON. Sent once. */
-  | { readonly kind: 'setup'; readonly setup: unknown }
+  /** The worker's configuration, as JSON that the primary does not look into, and its place. Sent once. */
+  | { readonly kind: 'setup'; readonly setup: unknown; readonly place: Place }
   /** Close the sessions, paced, with 1012. */
   | { readonly kind: 'drain'; readonly order: DrainOrder }
   /** Close what is left with 1001 and end. */
   | { readonly kind: 'close' }
 
+/** Where in the pool a worker stands. */
+export interface Place {
+  /** Number of its slot on this host, from 0. */
+  readonly slot: number
+  /**
+   * Whether others serve in its stead until it does: it must not listen before it is ready, because clients
+   * would be dealt to it.
+   */
+  readonly successor: boolean
+}
+
 export interface DrainOrder {
-  /** This worker's share of `drain.rate`: the least number of sessions to close in a second. */
+  /** The least number of sessions to close in a second: this worker's share of `drain.rate`. */
   readonly ratePerSecond: number
   /** Milliseconds after which what is left is closed with 1001. */
   readonly timeoutMs: number
@@ -45,10 +58,6 @@ export function asWorkerMessage(value: unknown): WorkerMessage | null {
       return Array.isArray(value['snapshot'])
         ? { kind: 'metrics', snapshot: value['snapshot'] as Snapshot }
         : null
-    case 'clock':
-      return typeof value['aheadMs'] === 'number' && Number.isFinite(value['aheadMs'])
-        ? { kind: 'clock', aheadMs: value['aheadMs'] }
-        : null
     case 'fatal':
       return typeof value['line'] === 'string' && typeof value['status'] === 'number'
         ? { kind: 'fatal', line: value['line'], status: value['status'] }
@@ -63,7 +72,7 @@ export function asPrimaryMessage(value: unknown): PrimaryMessage | null {
   if (!isMessage(value)) return null
   switch (value.kind) {
     case 'setup':
-      return { kind: 'setup', setup: value['setup'] }
+      return isPlace(value['place']) ? { kind: 'setup', setup: value['setup'], place: value['place'] } : null
     case 'drain':
       return isDrainOrder(value['order']) ? { kind: 'drain', order: value['order'] } : null
     case 'close':
@@ -84,6 +93,17 @@ function isMessage(value: unknown): value is Message {
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string')
+}
+
+function isPlace(value: unknown): value is Place {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'slot' in value &&
+    'successor' in value &&
+    typeof value.slot === 'number' &&
+    typeof value.successor === 'boolean'
+  )
 }
 
 function isDrainOrder(value: unknown): value is DrainOrder {

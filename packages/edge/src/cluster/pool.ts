@@ -1,14 +1,12 @@
-/** The workers of a host: started, watched, started again, drained. Runs in the primary. */
-import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
+/** The workers of a host: started, watched, started again, replaced, drained. Runs in the primary. */
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import type { Logger } from 'pino'
 import type { MetricStore } from './aggregate.js'
-import { asWorkerMessage, type WorkerMessage } from './messages.js'
+import type { Generation } from './generation.js'
+import type { DrainOrder } from './messages.js'
+import { ReplacementError, Slot, type RestartReason, type SlotListener } from './slot.js'
 import type { WorkerProcess } from './worker-process.js'
-
-/** Why a worker had to be started again, as `worker_restarts_total{reason}` names it. */
-export type RestartReason = 'exit' | 'error' | 'signal'
 
 /** What the pool counts. */
 export interface PoolMetrics {
@@ -20,215 +18,168 @@ export interface PoolMetrics {
 }
 
 export interface PoolOptions {
-  /** Number of workers. */
-  readonly size: number
+  /** What the first workers are started with. */
+  readonly generation: Generation
   readonly fork: () => WorkerProcess
-  /** The configuration for slot 0, 1, ..; must be JSON. */
-  readonly setup: (slot: number) => unknown
-  /** Sessions to close per second on this host (`drain.rate`). */
-  readonly drainRatePerSecond: number
-  /** Milliseconds (`drain.timeout`). */
-  readonly drainTimeoutMs: number
   readonly store: MetricStore
-  /** A worker knows by how many milliseconds wazo-auth's clock is ahead of this machine's. */
-  readonly authAhead: (ms: number) => void
+  /** Milliseconds that a worker may take until it serves in the place of another one. */
+  readonly readyMsMax: number
   readonly metrics: PoolMetrics
   readonly clock: Clock
   readonly logger: Logger
   readonly random?: () => number
 }
 
-const RESTART_FIRST_MS = 100
-const RESTART_MAX_MS = 30_000
-/** A worker that has run for so long was no crash loop. */
-const STABLE_MS = 10_000
-/** Workers push something every second; one that is silent for so long hangs. */
-const SILENT_MS = 5000
-/** After the order to close, a worker has so long to end before it is killed. */
-const CLOSE_MS = 2000
-
-interface Slot {
-  readonly number: number
-  readonly backoff: Backoff
-  worker: WorkerProcess | null
-  startedAt: number
-  heardAt: number
-  /** null: the worker has not said anything yet. */
-  missing: readonly string[] | null
-  restart: Timer | null
-}
-
-export class WorkerPool {
+export class WorkerPool implements SlotListener {
   private readonly options: PoolOptions
-  private readonly slots: readonly Slot[]
+  /** Slot n is at n. */
+  private readonly slots: Slot[]
+  /** What all workers were started with, when none is being replaced and the last replacement went well. */
+  private generation: Generation
   private stopping = false
-  private killTimer: Timer | null = null
-  private whenEmpty: (() => void) | null = null
+  /** Since the order to drain: nothing more is started. */
+  private draining = false
+  private delay: Timer | null = null
+  private hasServed = false
+  private whenStopped: () => void = () => undefined
   private reject: (error: StartupError) => void = () => undefined
 
-  /** Rejects with a StartupError when a worker says that none can serve, such as a port in use. */
+  /** Rejects with a StartupError when the first workers say that none can serve, such as with a port in use. */
   readonly failed: Promise<never>
 
   constructor(options: PoolOptions) {
     this.options = options
+    this.generation = options.generation
     this.failed = new Promise((_, reject) => (this.reject = reject))
-    this.slots = Array.from({ length: options.size }, (_, number) => ({
-      number,
-      backoff: new Backoff({
-        firstMs: RESTART_FIRST_MS,
-        maxMs: RESTART_MAX_MS,
-        ...(options.random === undefined ? {} : { random: options.random }),
-      }),
-      worker: null,
-      startedAt: 0,
-      heardAt: 0,
-      missing: null,
-      restart: null,
-    }))
+    this.slots = Array.from({ length: options.generation.workers }, (_, number) =>
+      this.slot(number, options.generation),
+    )
   }
 
   /** Starts the workers. */
   start(): void {
-    for (const slot of this.slots) this.fork(slot)
+    for (const slot of this.slots) slot.start()
   }
 
   /** What keeps this host from serving, in words: nothing as soon as one worker serves. */
   missing(): readonly string[] {
     if (this.stopping) return ['draining']
-    const running = this.slots.filter((slot) => slot.worker !== null)
-    if (running.length === 0) return ['no worker is running']
     const all = new Set<string>()
-    for (const slot of running) {
-      const missing = this.missingOf(slot)
-      if (missing.length === 0) return []
-      for (const what of missing) all.add(what)
-    }
-    return [...all]
+    for (const slot of this.slots)
+      for (const occupant of slot.occupants) {
+        const missing = occupant.missing()
+        if (missing.length === 0) return []
+        for (const what of missing) all.add(what)
+      }
+    return all.size === 0 ? ['no worker is running'] : [...all]
   }
 
   /**
-   * Drains all workers at once: 1012, paced; 1001 for what is left after `drain.timeout`. Resolves when
-   * every worker has ended, by force if need be.
+   * Replaces the workers one by one by workers of `generation`, each new one ready before its old one drains;
+   * then starts what is missing in number, or drains what is too many. One call at a time.
+   * @throws ReplacementError at the first one that cannot be replaced; it and those after it stay what they are.
+   */
+  async replace(generation: Generation): Promise<void> {
+    let done = 0
+    try {
+      for (; done < generation.workers; done++) await this.replaceAt(done, generation)
+    } catch (error) {
+      if (!(error instanceof ReplacementError) || done === 0) throw error
+      throw new ReplacementError(`${error.message}; ${done} of ${generation.workers} are already new`)
+    }
+    while (this.slots.length > generation.workers && !this.draining) await this.drop(generation)
+    this.generation = generation
+  }
+
+  /**
+   * Not ready from now on; after `drain.delay` drains all workers at once: 1012, paced; 1001 for what is left
+   * after `drain.timeout`. Resolves when every worker has ended, by force if need be.
    */
   stop(): Promise<void> {
     if (this.stopping) return Promise.resolve()
     this.stopping = true
-    const { drainRatePerSecond, drainTimeoutMs, size, clock } = this.options
-    const order = { ratePerSecond: drainRatePerSecond / size, timeoutMs: drainTimeoutMs }
-    for (const slot of this.slots) {
-      slot.restart?.cancel()
-      // One that has not said anything yet has no sessions, and would not understand.
-      if (slot.missing === null) slot.worker?.kill('SIGKILL')
-      else slot.worker?.send({ kind: 'drain', order })
-    }
-    this.killTimer = clock.after(drainTimeoutMs + CLOSE_MS, () => this.kill())
-    return new Promise((resolve) => {
-      this.whenEmpty = resolve
-      this.checkEmpty()
-    })
+    const { delayMs } = this.generation.drain
+    const stopped = new Promise<void>((resolve) => (this.whenStopped = resolve))
+    if (delayMs > 0) this.delay = this.options.clock.after(delayMs, () => this.drain())
+    else this.drain()
+    return stopped
   }
 
   /** A second signal: the workers close everything with 1001 now. */
   hurry(): void {
     if (!this.stopping) return
-    for (const slot of this.slots) slot.worker?.send({ kind: 'close' })
-    this.killTimer?.cancel()
-    this.killTimer = this.options.clock.after(CLOSE_MS, () => this.kill())
+    this.delay?.cancel()
+    this.drain()
+    for (const slot of this.slots) slot.hurry()
   }
 
-  private kill(): void {
-    for (const { worker } of this.slots) {
-      if (worker === null) continue
-      this.options.logger.error({ workerPid: worker.pid }, 'worker did not end in time: killed')
-      worker.kill('SIGKILL')
+  changed(): void {
+    const occupants = this.slots.flatMap((slot) => slot.occupants)
+    const ready = occupants.filter((occupant) => occupant.ready).length
+    if (ready > 0) this.hasServed = true
+    this.options.metrics.workers(occupants.length)
+    this.options.metrics.ready(ready)
+  }
+
+  restarted(reason: RestartReason): void {
+    this.options.metrics.restarted(reason)
+  }
+
+  /** A host that has served goes on with the workers it has. */
+  fatal(line: string, status: number): boolean {
+    if (this.hasServed || this.stopping) return false
+    this.reject(new StartupError(line, status))
+    return true
+  }
+
+  private drain(): void {
+    if (this.draining) return
+    this.draining = true
+    const order = orderOf(this.generation, this.slots.length)
+    void Promise.all(this.slots.map((slot) => slot.close(order))).then(() => this.whenStopped())
+  }
+
+  private async replaceAt(number: number, generation: Generation): Promise<void> {
+    if (this.stopping) throw new ReplacementError('the program is stopping')
+    const existing = this.slots[number]
+    if (existing !== undefined) return existing.replace(generation)
+    const added = this.slot(number, generation)
+    this.slots.push(added)
+    try {
+      await added.replace(generation)
+    } catch (error) {
+      this.slots.splice(this.slots.indexOf(added), 1)
+      this.changed()
+      throw error
     }
   }
 
-  private missingOf(slot: Slot): readonly string[] {
-    if (slot.missing === null) return ['worker is starting']
-    if (this.options.clock.monotonic() - slot.heardAt > SILENT_MS) return ['worker does not answer']
-    return slot.missing
+  /** One worker less. Its slot stays until it has ended, so that a stop of the program waits for it too. */
+  private async drop(generation: Generation): Promise<void> {
+    const last = this.slots.at(-1)
+    if (last === undefined) return
+    await last.close(orderOf(generation, 1))
+    this.slots.splice(this.slots.indexOf(last), 1)
+    this.changed()
   }
 
-  private fork(slot: Slot): void {
-    const { clock, logger } = this.options
-    const worker = this.options.fork()
-    slot.restart = null
-    slot.worker = worker
-    slot.startedAt = slot.heardAt = clock.monotonic()
-    slot.missing = null
-    worker.onMessage((message) => {
-      const known = asWorkerMessage(message)
-      if (known !== null) this.heard(slot, worker, known)
+  private slot(number: number, generation: Generation): Slot {
+    const { fork, store, readyMsMax, clock, logger, random } = this.options
+    return new Slot({
+      number,
+      generation,
+      fork,
+      store,
+      readyMsMax,
+      clock,
+      logger,
+      listener: this,
+      ...(random === undefined ? {} : { random }),
     })
-    worker.onExit((code, signal) => this.ended(slot, worker, code, signal))
-    this.countWorkers()
-    logger.info({ slot: slot.number, workerPid: worker.pid }, 'worker started')
-  }
-
-  private heard(slot: Slot, worker: WorkerProcess, message: WorkerMessage): void {
-    if (slot.worker !== worker) return
-    slot.heardAt = this.options.clock.monotonic()
-    switch (message.kind) {
-      case 'hello':
-        worker.send({ kind: 'setup', setup: this.options.setup(slot.number) })
-        break
-      case 'missing':
-        slot.missing = message.missing
-        this.countWorkers()
-        break
-      case 'metrics':
-        this.options.store.update(worker.id, message.snapshot)
-        break
-      case 'clock':
-        this.options.authAhead(message.aheadMs)
-        break
-      case 'drained':
-        this.options.logger.info({ slot: slot.number, workerPid: worker.pid }, 'worker drained')
-        break
-      case 'fatal':
-        this.reject(new StartupError(message.line, message.status))
-        break
-    }
-  }
-
-  private ended(slot: Slot, worker: WorkerProcess, code: number | null, signal: string | null): void {
-    const { clock, logger, metrics, store } = this.options
-    store
-      .retire(worker.id)
-      .catch((error: unknown) => logger.error({ err: error }, 'metrics of a worker are lost'))
-    slot.worker = null
-    this.countWorkers()
-    const fields = { slot: slot.number, workerPid: worker.pid, code, signal }
-    if (this.stopping) {
-      logger.info(fields, 'worker ended')
-      this.checkEmpty()
-      return
-    }
-    if (clock.monotonic() - slot.startedAt >= STABLE_MS) slot.backoff.reset()
-    const delayMs = slot.backoff.next()
-    logger.error(
-      { ...fields, delayMs: Math.round(delayMs) },
-      'worker ended unexpectedly: starting another one',
-    )
-    metrics.restarted(reasonOf(code, signal))
-    slot.restart = clock.after(delayMs, () => this.fork(slot))
-  }
-
-  private countWorkers(): void {
-    const running = this.slots.filter((slot) => slot.worker !== null)
-    this.options.metrics.workers(running.length)
-    this.options.metrics.ready(running.filter((slot) => slot.missing?.length === 0).length)
-  }
-
-  private checkEmpty(): void {
-    if (this.whenEmpty === null || this.slots.some((slot) => slot.worker !== null)) return
-    this.killTimer?.cancel()
-    this.whenEmpty()
   }
 }
 
-function reasonOf(code: number | null, signal: string | null): RestartReason {
-  if (signal !== null) return 'signal'
-  return code === 0 ? 'exit' : 'error'
+/** `drain.rate` is that of the host: workers that drain at the same time share it. */
+function orderOf({ drain }: Generation, workers: number): DrainOrder {
+  return { ratePerSecond: drain.ratePerSecond / workers, timeoutMs: drain.timeoutMs }
 }

@@ -1,15 +1,15 @@
-/** The primary as a service: workers, the cluster's timers, and the admin port. */
+/** The primary as a service: workers, their replacement, and the admin port. */
 import { startAdminServer, type AdminServer } from '@wazo-websocketd/shared/runtime/http'
 import type { Service } from '@wazo-websocketd/shared/runtime/lifecycle'
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import type { Logger } from 'pino'
 import type { MetricStore } from './aggregate.js'
 import type { WorkerPool } from './pool.js'
+import type { Upgrades } from './upgrades.js'
 
 export interface PrimaryOptions {
   readonly pool: WorkerPool
-  /** This host's share in the cluster's timers. */
-  readonly timers: { start(): void; stop(): Promise<void> }
+  readonly upgrades: Upgrades
   readonly store: MetricStore
   /** The primary's own metrics. */
   readonly metrics: Metrics
@@ -34,7 +34,7 @@ export class PrimaryService implements Service {
 
   /** The admin port comes first: when it is in use no worker needs to start. */
   async start(): Promise<void> {
-    const { adminHost, adminPort, logger, metrics, pool, store, timers } = this.options
+    const { adminHost, adminPort, logger, metrics, pool, store } = this.options
     this.options.draining(false)
     this.admin = await startAdminServer({
       host: adminHost,
@@ -44,15 +44,14 @@ export class PrimaryService implements Service {
       missing: () => pool.missing(),
     })
     logger.info({ host: adminHost, port: this.admin.port }, 'metrics and health listen')
-    timers.start()
     pool.start()
   }
 
   /** Metrics and health answer until the last worker has ended. */
   async stop(): Promise<void> {
     this.options.draining(true)
+    this.options.upgrades.stop()
     await this.options.pool.stop()
-    await this.options.timers.stop()
     await this.admin?.close()
   }
 
@@ -61,6 +60,6 @@ export class PrimaryService implements Service {
   }
 
   reload(): void {
-    this.options.logger.warn('SIGHUP: this version takes up a changed configuration when it is restarted')
+    this.options.upgrades.request()
   }
 }

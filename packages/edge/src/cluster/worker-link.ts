@@ -1,7 +1,13 @@
 /** The worker's end of the channel to its primary. */
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Snapshot } from '@wazo-websocketd/shared/runtime/metrics'
-import { asPrimaryMessage, type DrainOrder, type PrimaryMessage, type WorkerMessage } from './messages.js'
+import {
+  asPrimaryMessage,
+  type DrainOrder,
+  type Place,
+  type PrimaryMessage,
+  type WorkerMessage,
+} from './messages.js'
 
 /** The channel itself; tests give it another one than that of this process. */
 export interface Channel {
@@ -32,12 +38,11 @@ export interface DrainHandler {
   closeNow(): void
 }
 
-/** What a worker keeps telling the primary. */
-export interface Pulse {
-  /** All its metrics. */
-  snapshot(): Promise<Snapshot>
-  /** By how many milliseconds wazo-auth's clock is ahead of this machine's. */
-  aheadMs(): number
+/** What the primary gives a worker when it starts. */
+export interface Assignment {
+  /** Its configuration; of the form that the code has which read it. */
+  readonly setup: unknown
+  readonly place: Place
 }
 
 const PUSH_EVERY_MS = 1000
@@ -46,19 +51,19 @@ export class WorkerLink {
   private readonly channel: Channel
   private readonly clock: Clock
   private handler: DrainHandler | null = null
-  private pulse: Pulse | null = null
+  private snapshot: (() => Promise<Snapshot>) | null = null
   private timer: Timer | null = null
   private finished = false
   /** Orders that came before there was someone to carry them out. */
   private pending: PrimaryMessage[] = []
   private lastMissing: string | null = null
-  private takeSetup: (setup: unknown) => void = () => undefined
-  private readonly setup: Promise<unknown>
+  private assign: (assignment: Assignment) => void = () => undefined
+  private readonly assignment: Promise<Assignment>
 
   constructor(clock: Clock, channel: Channel = processChannel) {
     this.channel = channel
     this.clock = clock
-    this.setup = new Promise((resolve) => (this.takeSetup = resolve))
+    this.assignment = new Promise((resolve) => (this.assign = resolve))
     channel.onMessage((message) => {
       const known = asPrimaryMessage(message)
       if (known !== null) this.heard(known)
@@ -69,10 +74,10 @@ export class WorkerLink {
     })
   }
 
-  /** Asks the primary for this worker's setup. */
-  receiveSetup(): Promise<unknown> {
+  /** Asks the primary for this worker's setup and place. */
+  receiveAssignment(): Promise<Assignment> {
     void this.send({ kind: 'hello' })
-    return this.setup
+    return this.assignment
   }
 
   /** Takes the primary's orders from now on; an order that has come already is carried out at once. */
@@ -91,13 +96,13 @@ export class WorkerLink {
     void this.send({ kind: 'missing', missing })
   }
 
-  /** Tells these now and every second, which also shows the primary that this worker does not hang. */
-  keepTelling(pulse: Pulse): void {
-    this.pulse = pulse
+  /** Tells all metrics now and every second, which also shows the primary that this worker does not hang. */
+  pushMetrics(snapshot: () => Promise<Snapshot>): void {
+    this.snapshot = snapshot
     void this.push()
   }
 
-  /** Ends the program, not only this worker: `line` says why none of its kind can serve. */
+  /** `line` says why none of its kind can serve. The primary ends this worker, or the whole program. */
   async fatal(line: string, status: number): Promise<void> {
     await this.send({ kind: 'fatal', line, status })
   }
@@ -107,14 +112,14 @@ export class WorkerLink {
     if (this.finished) return
     this.finished = true
     this.timer?.cancel()
-    if (this.pulse !== null) await this.send({ kind: 'metrics', snapshot: await this.pulse.snapshot() })
+    if (this.snapshot !== null) await this.send({ kind: 'metrics', snapshot: await this.snapshot() })
     await this.send({ kind: 'drained' })
     this.channel.exit(0)
   }
 
   private heard(message: PrimaryMessage): void {
     if (message.kind === 'setup') {
-      this.takeSetup(message.setup)
+      this.assign(message)
       return
     }
     if (this.handler === null) {
@@ -127,10 +132,9 @@ export class WorkerLink {
 
   /** One after the other, so that a slow primary is not flooded. */
   private async push(): Promise<void> {
-    if (this.pulse === null || this.finished) return
-    const snapshot = await this.pulse.snapshot()
+    if (this.snapshot === null || this.finished) return
+    const snapshot = await this.snapshot()
     if (this.isFinished()) return
-    void this.send({ kind: 'clock', aheadMs: this.pulse.aheadMs() })
     await this.send({ kind: 'metrics', snapshot })
     this.timer = this.clock.after(PUSH_EVERY_MS, () => void this.push())
   }

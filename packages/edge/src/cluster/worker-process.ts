@@ -1,5 +1,4 @@
 import cluster, { type Worker } from 'node:cluster'
-import { fileURLToPath } from 'node:url'
 import type { PrimaryMessage } from './messages.js'
 
 /** A worker as the pool sees it; tests give it others than real processes. */
@@ -14,22 +13,16 @@ export interface WorkerProcess {
 }
 
 /**
- * The path of a module next to the caller's: `workerModule(import.meta.url, 'worker')`. With the caller's own
- * extension, so that it holds for the sources and for what is compiled.
+ * A way to start workers that run the module at `path()`, asked each time, with the program's arguments. The
+ * primary accepts connections and deals them out in turn: the kernel's own choice between listening processes
+ * is uneven.
  */
-export function workerModule(callerUrl: string, name: string): string {
-  const extension = callerUrl.endsWith('.ts') ? 'ts' : 'js'
-  return fileURLToPath(new URL(`./${name}.${extension}`, callerUrl))
-}
-
-/**
- * A way to start workers that run `module`. The primary accepts connections and deals them out in turn:
- * the kernel's own choice between listening processes is uneven.
- */
-export function clusterFork(module: string): () => WorkerProcess {
+export function clusterFork(path: () => string, args: readonly string[]): () => WorkerProcess {
   cluster.schedulingPolicy = cluster.SCHED_RR
-  cluster.setupPrimary({ exec: module, args: [] })
-  return () => new ClusterWorkerProcess(cluster.fork())
+  return () => {
+    cluster.setupPrimary({ exec: path(), args: [...args] })
+    return new ClusterWorkerProcess(cluster.fork())
+  }
 }
 
 class ClusterWorkerProcess implements WorkerProcess {

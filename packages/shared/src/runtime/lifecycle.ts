@@ -37,8 +37,8 @@ export interface RunOptions {
   readonly program: string
   readonly logger: Logger
   readonly clock: Clock
-  /** Milliseconds after which a `stop` that hangs is given up: status 1. */
-  readonly stopDeadlineMs: number
+  /** Milliseconds after which a `stop` that hangs is given up: status 1; asked for when it begins. */
+  readonly stopDeadlineMs: () => number
   readonly host?: ServiceHost
 }
 
@@ -88,7 +88,7 @@ export class Lifecycle {
     }
     this.options.logger.info({ signal }, 'stopping')
     this.current = 'stopping'
-    const deadline = this.options.clock.after(this.options.stopDeadlineMs, () =>
+    const deadline = this.options.clock.after(this.options.stopDeadlineMs(), () =>
       this.fail(new Error('stopping took too long')),
     )
     this.service.stop().then(

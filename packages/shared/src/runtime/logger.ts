@@ -24,6 +24,12 @@ const PINO_LEVELS = {
   error: 'error',
   critical: 'fatal',
 } as const
+
+/** pino's name for a level of the configuration. */
+export function pinoLevel(level: LogLevel): (typeof PINO_LEVELS)[LogLevel] {
+  return PINO_LEVELS[level]
+}
+
 const LEVEL_NAMES: ReadonlyMap<string, string> = new Map(
   Object.entries(PINO_LEVELS).map(([ours, pinos]) => [pinos, ours]),
 )

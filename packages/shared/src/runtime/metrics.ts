@@ -35,13 +35,19 @@ const MISNAMED_DEFAULTS = [
 export class Metrics {
   private readonly registry = new Registry()
 
-  /** With `build_info` and prom-client's own metrics of the process, unless `defaults` is false. */
-  constructor({ defaults = true }: { readonly defaults?: boolean } = {}) {
+  /**
+   * With prom-client's own metrics of the process and `buildInfo`, whose label tells the version of its code,
+   * unless `defaults` is false.
+   */
+  constructor({
+    defaults = true,
+    buildInfo = 'build_info',
+  }: { readonly defaults?: boolean; readonly buildInfo?: string } = {}) {
     if (!defaults) return
     collectDefaultMetrics({ register: this.registry })
     for (const name of MISNAMED_DEFAULTS) this.registry.removeSingleMetric(name)
     this.gauge({
-      name: 'build_info',
+      name: buildInfo,
       help: 'Always 1; the label tells the version of the program.',
       labelNames: ['version'],
       aggregator: 'first',

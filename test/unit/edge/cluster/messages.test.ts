@@ -8,13 +8,12 @@ describe('the messages between primary and workers', () => {
       { kind: 'hello' },
       { kind: 'missing', missing: ['Redis'] },
       { kind: 'metrics', snapshot: [] },
-      { kind: 'clock', aheadMs: -3 },
       { kind: 'drained' },
       { kind: 'fatal', line: 'port in use', status: 1 },
     ]
     for (const message of fromWorker) expect(asWorkerMessage(message)).to.deep.equal(message)
     const fromPrimary = [
-      { kind: 'setup', setup: { a: 1 } },
+      { kind: 'setup', setup: { a: 1 }, place: { slot: 0, successor: true } },
       { kind: 'drain', order: { ratePerSecond: 100, timeoutMs: 30_000 } },
       { kind: 'close' },
     ]
@@ -26,8 +25,9 @@ describe('the messages between primary and workers', () => {
       { kind: 'missing', missing: [1] },
       { kind: 'missing' },
       { kind: 'metrics', snapshot: {} },
-      { kind: 'clock', aheadMs: null },
-      { kind: 'clock', aheadMs: Infinity },
+      { kind: 'setup', setup: {} },
+      { kind: 'setup', setup: {}, place: { slot: '0', successor: false } },
+      { kind: 'setup', setup: {}, place: { slot: 0 } },
       { kind: 'fatal', line: 1, status: 1 },
       { kind: 'drain', order: null },
       { kind: 'drain', order: { ratePerSecond: '1', timeoutMs: 1 } },

@@ -36,16 +36,17 @@ function setUp() {
 }
 
 const settle = () => new Promise((resolve) => setImmediate(resolve))
-const PULSE = { snapshot: () => Promise.resolve([]), aheadMs: () => 7 }
+const snapshot = () => Promise.resolve([])
 const ORDER = { ratePerSecond: 100, timeoutMs: 30_000 }
 
 describe("the worker's link to the primary", () => {
-  it('says hello and receives the setup', async () => {
+  it('says hello and receives its setup and place', async () => {
     const { channel, link } = setUp()
-    const setup = link.receiveSetup()
+    const assignment = link.receiveAssignment()
     expect(channel.sent).to.deep.equal([{ kind: 'hello' }])
-    channel.receive({ kind: 'setup', setup: { port: 1 } })
-    expect(await setup).to.deep.equal({ port: 1 })
+    const place = { slot: 1, successor: true }
+    channel.receive({ kind: 'setup', setup: { port: 1 }, place })
+    expect(await assignment).to.deep.include({ setup: { port: 1 }, place })
   })
 
   it('reports what is missing only when it changes', () => {
@@ -59,19 +60,15 @@ describe("the worker's link to the primary", () => {
     ])
   })
 
-  it("tells its metrics and wazo-auth's clock at once and every second", async () => {
+  it('tells its metrics at once and every second', async () => {
     const { channel, clock, link } = setUp()
-    link.keepTelling(PULSE)
+    link.pushMetrics(snapshot)
     for (let i = 0; i < 3; i++) {
       await settle()
       clock.advance(1000)
     }
     await settle()
-    expect(channel.sent.filter(({ kind }) => kind === 'metrics')).to.have.length(4)
-    expect(channel.sent.filter(({ kind }) => kind === 'clock')).to.deep.equal(
-      Array.from({ length: 4 }, () => ({ kind: 'clock', aheadMs: 7 })),
-    )
-    expect(channel.sent).to.have.length(8)
+    expect(channel.sent).to.deep.equal(Array.from({ length: 4 }, () => ({ kind: 'metrics', snapshot: [] })))
   })
 
   it('passes the orders of the primary on, also those that came too early', () => {
@@ -86,11 +83,11 @@ describe("the worker's link to the primary", () => {
 
   it('sends its last metrics before it ends with status 0', async () => {
     const { channel, clock, link } = setUp()
-    link.keepTelling(PULSE)
+    link.pushMetrics(snapshot)
     await settle()
     await link.finish()
     await link.finish()
-    expect(channel.sent.map(({ kind }) => kind)).to.deep.equal(['clock', 'metrics', 'metrics', 'drained'])
+    expect(channel.sent.map(({ kind }) => kind)).to.deep.equal(['metrics', 'metrics', 'drained'])
     expect(channel.exits).to.deep.equal([0])
     expect(clock.pending).to.equal(0)
   })

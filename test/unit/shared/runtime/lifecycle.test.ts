@@ -46,7 +46,7 @@ function setUp() {
   const service = new FakeService()
   const clock = new FakeClock()
   const { logger, entries } = fakeLog()
-  const lifecycle = new Lifecycle(service, { program: 'p', logger, clock, stopDeadlineMs: 1000, host })
+  const lifecycle = new Lifecycle(service, { program: 'p', logger, clock, stopDeadlineMs: () => 1000, host })
   return { host, service, clock, entries, lifecycle }
 }
 

@@ -117,6 +117,8 @@ const drainSchema = z.object({
   rate: count().default(200),
   /** Seconds after which the remaining sessions are closed at once. */
   timeout: seconds().default(30),
+  /** Seconds at SIGTERM from "not ready" on until the listener closes, for load balancers that ask /readyz. */
+  delay: secondsOrZero().default(0),
   /** Whether drained sessions leave a ticket to resume with. */
   resume: flag().default(true),
   /** Whether sockets are handed to the successor of a worker. */

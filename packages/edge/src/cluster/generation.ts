@@ -1,0 +1,88 @@
+/** What workers are started with: one reading of the configuration, by the code that was on disk at that time. */
+
+/** How sessions are moved away (`drain.*`). */
+export interface DrainPace {
+  /** `drain.rate`: sessions to close per second on this host, at least. */
+  readonly ratePerSecond: number
+  /** `drain.timeout`, milliseconds. */
+  readonly timeoutMs: number
+  /** `drain.delay`, milliseconds. */
+  readonly delayMs: number
+}
+
+/**
+ * All that a primary knows of the configuration. It comes as JSON from a process that runs newer code than the
+ * primary may: fields may be added, but those that are here keep their meaning.
+ */
+export interface Generation {
+  /** Of the code that read the configuration. */
+  readonly version: string
+  /** Workers of this host. */
+  readonly workers: number
+  readonly drain: DrainPace
+  /** The level of the primary's log. */
+  readonly logLevel: LogLevel
+  /** For the log, one line each. */
+  readonly remarks: readonly string[]
+  /** Keys that only a restart of the program takes up, and their values as text. */
+  readonly restartOnly: Readonly<Record<string, string>>
+  /** For the workers; the primary passes it on as it is. */
+  readonly setup: unknown
+}
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const
+type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** The generation that `value` is, or null when it is none that this primary understands. */
+export function asGeneration(value: unknown): Generation | null {
+  if (!isRecord(value)) return null
+  const { version, workers, drain, logLevel, remarks, restartOnly, setup } = value
+  if (typeof version !== 'string' || !isCount(workers)) return null
+  const pace = asPace(drain)
+  const level = LOG_LEVELS.find((each) => each === logLevel)
+  if (pace === null || level === undefined || !isTexts(remarks)) return null
+  if (!isRecord(restartOnly) || !isTexts(Object.values(restartOnly))) return null
+  return {
+    version,
+    workers,
+    drain: pace,
+    logLevel: level,
+    remarks,
+    restartOnly: restartOnly as Record<string, string>,
+    setup,
+  }
+}
+
+/** The keys that would need a restart to be taken up, of those that `next` has with another value. */
+export function leftToRestart(
+  running: Pick<Generation, 'restartOnly'>,
+  next: Pick<Generation, 'restartOnly'>,
+): readonly string[] {
+  return Object.entries(running.restartOnly)
+    .filter(([key, value]) => Object.hasOwn(next.restartOnly, key) && next.restartOnly[key] !== value)
+    .map(([key]) => key)
+}
+
+function asPace(value: unknown): DrainPace | null {
+  if (!isRecord(value)) return null
+  const { ratePerSecond, timeoutMs, delayMs } = value
+  return isAmount(ratePerSecond) && isAmount(timeoutMs) && isAmount(delayMs)
+    ? { ratePerSecond, timeoutMs, delayMs }
+    : null
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 1
+}

@@ -1,0 +1,58 @@
+/** From the configuration to what primary and workers are made from. */
+import type { CommandLine } from '@wazo-websocketd/shared/runtime/cli'
+import { effectiveLogLevel, workerCount } from '@wazo-websocketd/shared/runtime/config/derived'
+import { loadConfig, type LoadedConfig } from '@wazo-websocketd/shared/runtime/config/load'
+import { processEnvironment } from '@wazo-websocketd/shared/runtime/config/process-environment'
+import { pinoLevel } from '@wazo-websocketd/shared/runtime/logger'
+import { programVersion } from '@wazo-websocketd/shared/runtime/version'
+import type { Generation } from './cluster/generation.js'
+import type { WorkerSetup } from './setup.js'
+import { readTlsFiles, type TlsPem } from './tls.js'
+
+export const PROGRAM = 'wazo-websocketd-edge'
+
+/** A generation whose workers this code can make. */
+export interface OwnGeneration extends Generation {
+  readonly setup: WorkerSetup
+}
+
+/** What the workers of this configuration are started with. */
+export function generationOf({ config, warnings, notes }: LoadedConfig, tls: TlsPem | null): OwnGeneration {
+  const { drain, metrics } = config
+  const version = programVersion()
+  const workers = workerCount(config)
+  return {
+    version,
+    workers,
+    drain: { ratePerSecond: drain.rate, timeoutMs: drain.timeout * 1000, delayMs: drain.delay * 1000 },
+    logLevel: pinoLevel(effectiveLogLevel(config)),
+    remarks: [...warnings, ...notes],
+    restartOnly: {
+      user: String(config.user),
+      log_file: String(config.log_file),
+      'metrics.listen': metrics.listen,
+      'metrics.edge_port': String(metrics.edge_port),
+    },
+    setup: { version, config, workers, tls },
+  }
+}
+
+/**
+ * Reads configuration and certificate as they are on disk now.
+ * @throws ConfigError or StartupError in one line when they cannot be used.
+ */
+export function readGeneration({ configFile, debug }: Omit<CommandLine, 'checkConfig'>): OwnGeneration {
+  const loaded = loadConfig({ program: PROGRAM, configFile, debug, environment: processEnvironment() })
+  return generationOf(loaded, readTlsFiles(loaded.config.websocket))
+}
+
+/**
+ * The setup that the primary has passed on, when code of this version made it. A worker that is started in the
+ * place of a dead one runs what is on disk by then: code of another version may miss keys in what it is given,
+ * so it reads the configuration by itself.
+ * @throws as `readGeneration`.
+ */
+export function usableSetup(given: unknown, commandLine: CommandLine): WorkerSetup {
+  const version = (given as Partial<WorkerSetup> | null)?.version
+  return version === programVersion() ? (given as WorkerSetup) : readGeneration(commandLine).setup
+}
