@@ -122,12 +122,14 @@ export class Cluster {
     return { program, port }
   }
 
+  /** The configuration of an edge on these ports. */
+  edgeConfig(port: number, adminPort: number, overrides: Config = {}): Config {
+    return merge(merge(this.config, { websocket: { port }, metrics: { edge_port: adminPort } }), overrides)
+  }
+
   async startEdge(overrides: Config = {}, env: Readonly<Record<string, string>> = {}): Promise<EdgeHost> {
     const [port, adminPort] = [await freePort(), await freePort()]
-    const config = merge(
-      merge(this.config, { websocket: { port }, metrics: { edge_port: adminPort } }),
-      overrides,
-    )
+    const config = this.edgeConfig(port, adminPort, overrides)
     const program = await startProgram('edge', { config, env: { ...this.options.env, ...env } })
     const edge = edgeHost(program, port, adminPort)
     this.edges.push(edge)
@@ -178,7 +180,8 @@ export class Cluster {
   }
 }
 
-function edgeHost(program: Program, port: number, adminPort: number): EdgeHost {
+/** What a test asks of a running edge. */
+export function edgeHost(program: Program, port: number, adminPort: number): EdgeHost {
   return {
     program,
     adminPort,
