@@ -34,6 +34,7 @@ export class Client {
   readonly opened: Promise<void>
   private readonly timeoutMs: number
   private readonly texts: string[] = []
+  private port = 0
   private ended: Closed | undefined
   private wake: (() => void) | undefined
 
@@ -52,6 +53,7 @@ export class Client {
       this.texts.push(data.toString('utf8'))
       this.wake?.()
     })
+    this.socket.once('upgrade', ({ socket }) => (this.port = socket.localPort ?? 0))
     this.opened = new Promise((resolve, reject) => {
       this.socket.once('open', () => resolve())
       this.socket.on('error', reject)
@@ -65,6 +67,11 @@ export class Client {
         resolve(this.ended)
       })
     })
+  }
+
+  /** The port of this end of the connection, which tells connections apart; 0 before the upgrade. */
+  get localPort(): number {
+    return this.port
   }
 
   /** Sends a value as JSON, or text as it is. */

@@ -75,6 +75,8 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/ingest-attach.test.ts': ['ingest/attach', 'ingest/marker'],
   'integration/ingest-publisher.test.ts': ['ingest/publisher'],
   'integration/ingest.test.ts': ['ingest/consumer', 'ingest/delivery', 'ingest/stream'],
+  'faults/upgrade-handover.test.ts': ['edge/handover'],
+  'unit/edge/session/passage.test.ts': ['edge/session/departing-session'],
   'integration/transfer.test.ts': ['edge/cluster/transfer/channel'],
   'unit/edge/cluster/pool.test.ts': ['edge/cluster/occupant', 'edge/cluster/slot'],
   'integration/metrics-cluster.test.ts': ['edge/cluster/service', 'edge/cluster/worker-process'],

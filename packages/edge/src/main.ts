@@ -17,6 +17,7 @@ import type { Generation } from './cluster/generation.js'
 import { loadGeneration } from './cluster/loader-process.js'
 import { WorkerPool } from './cluster/pool.js'
 import { PrimaryService } from './cluster/service.js'
+import { TransferRelay } from './cluster/transfer/relay.js'
 import { Upgrades } from './cluster/upgrades.js'
 import { clusterFork } from './cluster/worker-process.js'
 import { primaryMetrics } from './prometheus.js'
@@ -44,6 +45,7 @@ function primaryService(
   const pool = new WorkerPool({
     generation: started,
     fork: clusterFork(() => onDisk('worker'), args),
+    relay: new TransferRelay({ clock: systemClock }),
     store,
     readyMsMax: READY_MS_MAX,
     metrics: counts,

@@ -96,6 +96,8 @@ export interface WorkerMetrics {
   readonly fannedOut: (seconds: number) => void
   /** Connections to Redis other than those of the bus. */
   readonly connected: (role: string, up: boolean) => void
+  /** A connection was passed to this worker's successor (`moved`), or why not. */
+  readonly handedOver: (how: string) => void
   readonly session: SessionMetrics
   readonly socket: SocketMetrics
   readonly auth: AuthMetrics
@@ -112,10 +114,17 @@ export function workerMetrics(metrics: Metrics): WorkerMetrics {
     help: 'Time to route the events of one batch to their receivers.',
     buckets: FANOUT_BUCKETS,
   })
+  const handovers = metrics.counter({
+    name: 'handover_total',
+    help: 'Connections that a replaced worker passed to its successor (moved), or why it could not.',
+    labelNames: ['result'],
+  })
+  handovers.inc({ result: 'moved' }, 0)
   const connected = connectedMetric(metrics)
   return {
     bus: { ...busMetrics(metrics), connected },
     connected,
+    handedOver: (result) => handovers.inc({ result }),
     route: routeMetrics(metrics),
     fannedOut: (seconds) => fanout.observe(seconds),
     session: { ...sessionMetrics(metrics), rejected: (reason) => rejected.inc({ reason }) },

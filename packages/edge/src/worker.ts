@@ -14,8 +14,12 @@ import { decodeNotice, noticeChannel } from './auth/notice.js'
 import { RedisBus } from './bus/bus.js'
 import { Subscriber } from './bus/subscriber.js'
 import type { DrainOrder, Place } from './cluster/messages.js'
+import { Arrivals } from './cluster/transfer/arrivals.js'
+import { primaryChannel } from './cluster/transfer/channel.js'
+import { Departures } from './cluster/transfer/departures.js'
 import { ignoreGroupSignals, WorkerLink, type DrainHandler } from './cluster/worker-link.js'
 import { consoleHandler } from './console/console.js'
+import { handOver, takeOver } from './handover.js'
 import { sessionLimits, socketLimits } from './limits.js'
 import { workerMetrics } from './prometheus.js'
 import { RedisTickets } from './resume/redis-tickets.js'
@@ -39,6 +43,8 @@ const TIMERS_SILENT_MS_MAX = 12_000
 /** Connections of this file's own. */
 const OWN_CONNECTIONS: ReadonlySet<string> = new Set([EXPIRY_CONNECTION, TIMERS_CONNECTION])
 
+/** Of `drain.timeout`: what has not passed to the successor by then gets 1012. */
+const HANDOVER_SHARE = 0.5
 /** Of the soft limit: a session that catches up with the bus stays well below it, whatever a page of the log holds. */
 const REPLAY_BUFFER_SHARE = 4
 
@@ -60,6 +66,9 @@ class EdgeWorker implements DrainHandler {
   private readonly tickets: RedisTickets | null
   private readonly sessions: SessionHost
   private readonly sockets: SocketServer
+  private readonly departures = new Departures({ channel: primaryChannel, clock })
+  private draining = false
+  private hurried = false
   private drainage: Drain | null = null
   private listening = false
   private markPrepared: () => void = () => undefined
@@ -106,6 +115,7 @@ class EdgeWorker implements DrainHandler {
         message: (bytes) => this.sessions.calls(Buffer.from(bytes).toString()),
       })
     this.subscriber.start()
+    this.takeOver()
     this.link.handle(this)
     this.link.pushMetrics(() => this.metrics.snapshot())
     this.report()
@@ -115,20 +125,52 @@ class EdgeWorker implements DrainHandler {
     this.report()
   }
 
-  drain({ ratePerSecond, timeoutMs }: DrainOrder): void {
-    if (this.drainage !== null) return
+  drain(order: DrainOrder): void {
+    if (this.draining) return
+    this.draining = true
     this.sockets.stopListening()
-    this.sessions.drain()
-    const { roster, leave } = this.sessions
-    this.drainage = new Drain({ clock, roster, leave, ratePerSecond, timeout: timeoutMs })
     this.report()
     this.log.info({ sessions: this.sessions.roster.size }, 'draining')
-    void this.drainage.run().then(() => this.end())
+    void this.leave(order)
   }
 
   closeNow(): void {
+    this.hurried = true
     this.drain({ ratePerSecond: 1, timeoutMs: 1 })
+    this.departures.giveUp()
     this.drainage?.goAway()
+  }
+
+  /** Connections pass to the successor, as far as there is one and they can; the others get 1012. */
+  private async leave({ ratePerSecond, timeoutMs, toSuccessor }: DrainOrder): Promise<void> {
+    const from = clock.monotonic()
+    if (toSuccessor === true && this.handsOver) await this.handOver(timeoutMs * HANDOVER_SHARE)
+    const timeout = Math.max(1, timeoutMs - (clock.monotonic() - from))
+    this.sessions.drain()
+    const { roster, leave } = this.sessions
+    this.drainage = new Drain({ clock, roster, leave, ratePerSecond, timeout })
+    const drained = this.drainage.run()
+    if (this.hurried) this.drainage.goAway()
+    await drained
+    await this.end()
+  }
+
+  private get handsOver(): boolean {
+    return this.setup.config.drain.handover && this.setup.tls === null
+  }
+
+  private async handOver(msMax: number): Promise<void> {
+    const { sessions, departures, counts } = this
+    await handOver({ sessions, departures, clock, fared: counts.handedOver }, msMax)
+    this.log.info({ left: sessions.roster.size }, 'connections passed to the successor')
+  }
+
+  private takeOver(): void {
+    const { sockets, sessions } = this
+    new Arrivals(primaryChannel, {
+      welcomes: (state) => !this.draining && sessions.welcomes(state),
+      adopt: (arrived) => takeOver(arrived, sockets, sessions),
+    })
   }
 
   private async end(): Promise<void> {
@@ -140,7 +182,7 @@ class EdgeWorker implements DrainHandler {
   }
 
   private missing(): readonly string[] {
-    if (this.drainage !== null) return ['draining']
+    if (this.draining) return ['draining']
     return [...this.bus.missing(), ...this.authority.missing()]
   }
 

@@ -5,7 +5,7 @@ import { customEvent, type EventSpec, type Publication } from '../../support/pub
 /** Event number `n`, for everybody of the tenant in which the stand-in mints, unless `spec` says otherwise. */
 export function numbered(n: number, spec: Partial<EventSpec> = {}): Publication {
   const common = { name: 'numbered', tenant: DEFAULT_TENANT, everyone: true, requiredAcl: null }
-  return customEvent({ ...common, ...spec, data: { n } })
+  return customEvent({ ...common, data: { n }, ...spec })
 }
 
 /** The numbers from `first` to `last`. */

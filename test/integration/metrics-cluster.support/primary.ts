@@ -1,4 +1,5 @@
 /** A primary with real workers, as the edge's main has it, without the edge's work. */
+import { TransferRelay } from '@wazo-websocketd/edge/cluster/transfer/relay'
 import { MetricStore } from '@wazo-websocketd/edge/cluster/aggregate'
 import { codeOnDisk } from '@wazo-websocketd/edge/cluster/code-on-disk'
 import type { Generation } from '@wazo-websocketd/edge/cluster/generation'
@@ -37,6 +38,7 @@ await runMain('primary', async () => {
   const pool = new WorkerPool({
     generation,
     fork: clusterFork(() => onDisk('worker'), []),
+    relay: new TransferRelay({ clock: systemClock }),
     store,
     readyMsMax: 40_000,
     metrics: {

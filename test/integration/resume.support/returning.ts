@@ -44,6 +44,11 @@ export class Returning {
     return this.client !== null
   }
 
+  /** Of the client's end of its connection; null while it has none. */
+  get localPort(): number | null {
+    return this.client?.localPort ?? null
+  }
+
   /** Takes what has arrived. */
   look(): void {
     if (this.client !== null) this.read(this.client)

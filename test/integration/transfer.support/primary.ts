@@ -3,7 +3,7 @@ import cluster, { type Worker } from 'node:cluster'
 import { readdirSync } from 'node:fs'
 import { workerPeer, type TransferPeer } from '@wazo-websocketd/edge/cluster/transfer/channel'
 import { TransferRelay } from '@wazo-websocketd/edge/cluster/transfer/relay'
-import { workerModule } from '@wazo-websocketd/edge/cluster/worker-process'
+import { fileURLToPath } from 'node:url'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Answers, Command } from './messages.js'
 
@@ -15,7 +15,7 @@ interface Known {
 }
 
 cluster.schedulingPolicy = cluster.SCHED_RR
-cluster.setupPrimary({ exec: workerModule(import.meta.url, 'worker'), args: [host!] })
+cluster.setupPrimary({ exec: fileURLToPath(new URL(import.meta.url.replace(/primary(?=[.][jt]s$)/, 'worker'))), args: [host!] })
 const relay = new TransferRelay({ clock: systemClock, takenWithinMs: Number(takenWithinMs) })
 const workers = new Map<number, Known>()
 

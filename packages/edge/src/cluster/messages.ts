@@ -43,6 +43,8 @@ export interface DrainOrder {
   readonly ratePerSecond: number
   /** Milliseconds after which what is left is closed with 1001. */
   readonly timeoutMs: number
+  /** Whether another worker has this one's place and takes connections that are passed to it. */
+  readonly toSuccessor?: boolean
 }
 
 /** The message of a worker that `value` is, or null. */

@@ -2,6 +2,7 @@ import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
 import type { MetricStore } from './aggregate.js'
 import { asWorkerMessage, type DrainOrder, type Place, type WorkerMessage } from './messages.js'
+import type { TransferPeer } from './transfer/channel.js'
 import type { WorkerProcess } from './worker-process.js'
 
 /** What a slot hears of a worker in it. */
@@ -58,6 +59,10 @@ export class Occupant {
       })
     })
     logger.info({ slot: place.slot, workerPid: worker.pid }, 'worker started')
+  }
+
+  get peer(): TransferPeer {
+    return this.options.worker.peer
   }
 
   get pid(): number | undefined {

@@ -6,6 +6,7 @@ import type { MetricStore } from './aggregate.js'
 import type { Generation } from './generation.js'
 import type { DrainOrder } from './messages.js'
 import { ReplacementError, Slot, type RestartReason, type SlotListener } from './slot.js'
+import type { TransferRelay } from './transfer/relay.js'
 import type { WorkerProcess } from './worker-process.js'
 
 /** What the pool counts. */
@@ -21,6 +22,8 @@ export interface PoolOptions {
   /** What the first workers are started with. */
   readonly generation: Generation
   readonly fork: () => WorkerProcess
+  /** Carries connections from workers to their successors. */
+  readonly relay: Pick<TransferRelay, 'watch' | 'pair'>
   readonly store: MetricStore
   /** Milliseconds that a worker may take until it serves in the place of another one. */
   readonly readyMsMax: number
@@ -164,11 +167,12 @@ export class WorkerPool implements SlotListener {
   }
 
   private slot(number: number, generation: Generation): Slot {
-    const { fork, store, readyMsMax, clock, logger, random } = this.options
+    const { fork, relay, store, readyMsMax, clock, logger, random } = this.options
     return new Slot({
       number,
       generation,
       fork,
+      relay,
       store,
       readyMsMax,
       clock,

@@ -6,6 +6,7 @@ import type { MetricStore } from './aggregate.js'
 import type { Generation } from './generation.js'
 import type { DrainOrder } from './messages.js'
 import { Occupant, type OccupantListener } from './occupant.js'
+import type { TransferRelay } from './transfer/relay.js'
 import type { WorkerProcess } from './worker-process.js'
 
 /** Why a worker had to be started again, as `worker_restarts_total{reason}` names it. */
@@ -17,6 +18,8 @@ export interface SlotOptions {
   /** What a worker that dies is replaced by, until `replace` has gone well. */
   readonly generation: Generation
   readonly fork: () => WorkerProcess
+  /** Carries connections from a worker to the one that has its place. */
+  readonly relay: Pick<TransferRelay, 'watch' | 'pair'>
   readonly store: MetricStore
   /** Milliseconds that a successor may take until it serves. */
   readonly readyMsMax: number
@@ -157,9 +160,11 @@ export class Slot implements OccupantListener {
   }
 
   private occupy(generation: Generation, successor: boolean): Occupant {
-    const { fork, number, store, clock, logger } = this.options
+    const { fork, relay, number, store, clock, logger } = this.options
+    const worker = fork()
+    relay.watch(worker.peer)
     return new Occupant({
-      worker: fork(),
+      worker,
       setup: generation.setup,
       place: { slot: number, successor },
       store,
@@ -219,12 +224,17 @@ export class Slot implements OccupantListener {
   }
 
   /**
-   * Sends a worker away whose place is taken or given up: all its sessions get 1012. This is where sockets would
-   * be handed to the worker that has its place now (`this.current`), before the order for those that are left.
+   * Sends a worker away whose place is taken or given up. What it cannot pass to the worker that has its place now
+   * gets 1012.
    */
   private leave(occupant: Occupant, order: DrainOrder): void {
     this.leaving.add(occupant)
-    occupant.drain(order)
+    const successor = this.current
+    if (successor === null) occupant.drain(order)
+    else {
+      this.options.relay.pair(occupant.peer, successor.peer)
+      occupant.drain({ ...order, toSuccessor: true })
+    }
   }
 
   private fieldsOf({ pid }: Occupant): { slot: number; workerPid: number | undefined } {

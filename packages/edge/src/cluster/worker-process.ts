@@ -1,10 +1,13 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { PrimaryMessage } from './messages.js'
+import { workerPeer, type TransferPeer } from './transfer/channel.js'
 
 /** A worker as the pool sees it; tests give it others than real processes. */
 export interface WorkerProcess {
   readonly id: number
   readonly pid: number | undefined
+  /** The same worker, as it passes and takes connections. */
+  readonly peer: TransferPeer
   send(message: PrimaryMessage): void
   kill(signal: 'SIGKILL'): void
   onMessage(listener: (message: unknown) => void): void
@@ -26,10 +29,12 @@ export function clusterFork(path: () => string, args: readonly string[]): () => 
 }
 
 class ClusterWorkerProcess implements WorkerProcess {
+  readonly peer: TransferPeer
   private readonly worker: Worker
 
   constructor(worker: Worker) {
     this.worker = worker
+    this.peer = workerPeer(worker)
     // A channel that breaks is followed by the worker's exit, which is where the pool acts.
     worker.on('error', () => undefined)
   }

@@ -1,11 +1,13 @@
 import type { Generation } from '@wazo-websocketd/edge/cluster/generation'
 import type { PrimaryMessage } from '@wazo-websocketd/edge/cluster/messages'
+import type { TransferPeer } from '@wazo-websocketd/edge/cluster/transfer/channel'
 import type { WorkerProcess } from '@wazo-websocketd/edge/cluster/worker-process'
 
 /** A worker without a process: the test says and ends what a real one would. */
 export class FakeWorker implements WorkerProcess {
   readonly id: number
   readonly pid: number
+  readonly peer: TransferPeer
   readonly sent: PrimaryMessage[] = []
   readonly kills: string[] = []
   running = true
@@ -15,6 +17,7 @@ export class FakeWorker implements WorkerProcess {
   constructor(id: number) {
     this.id = id
     this.pid = 1000 + id
+    this.peer = { id, send: () => undefined, onMessage: () => undefined, onEnd: () => undefined }
   }
 
   send(message: PrimaryMessage): void {

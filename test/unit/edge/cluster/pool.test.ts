@@ -1,3 +1,4 @@
+import { TransferRelay } from '@wazo-websocketd/edge/cluster/transfer/relay'
 import { MetricStore } from '@wazo-websocketd/edge/cluster/aggregate'
 import type { Generation } from '@wazo-websocketd/edge/cluster/generation'
 import { WorkerPool } from '@wazo-websocketd/edge/cluster/pool'
@@ -24,6 +25,7 @@ function setUp(size = 2, over: Partial<Generation> = {}) {
       workers.push(worker)
       return worker
     },
+    relay: new TransferRelay({ clock }),
     store: new MetricStore(),
     readyMsMax: READY_MS_MAX,
     metrics: {
@@ -256,7 +258,7 @@ describe('the pool of workers', () => {
       successor.say({ kind: 'missing', missing: [] })
       expect(first.sent.at(-1)).to.deep.equal({
         kind: 'drain',
-        order: { ratePerSecond: 200, timeoutMs: 30_000 },
+        order: { ratePerSecond: 200, timeoutMs: 30_000, toSuccessor: true },
       })
       await settle()
       expect(workers, 'the second one waits for the end of the first').to.have.length(3)
