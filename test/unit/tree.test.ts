@@ -124,7 +124,9 @@ function nameOf(source: string): string {
 
 const sources = ['shared', 'ingest', 'edge'].flatMap((name) => filesUnder(`packages/${name}/src`, '.ts'))
 const names = new Set(sources.map(nameOf))
-const tests = new Set([...filesUnder('test/unit', '.test.ts'), ...filesUnder('test/integration', '.test.ts')])
+const tests = new Set(
+  ['unit', 'integration', 'faults'].flatMap((name) => filesUnder(`test/${name}`, '.test.ts')),
+)
 const integrationTests = new Set(filesUnder('test/integration', '.test.ts').map((file) => basename(file)))
 const excused = [...Object.values(TESTED_THROUGH).flat(), ...Object.keys(EXCEPTIONS)]
 

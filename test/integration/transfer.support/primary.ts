@@ -15,7 +15,10 @@ interface Known {
 }
 
 cluster.schedulingPolicy = cluster.SCHED_RR
-cluster.setupPrimary({ exec: fileURLToPath(new URL(import.meta.url.replace(/primary(?=[.][jt]s$)/, 'worker'))), args: [host!] })
+cluster.setupPrimary({
+  exec: fileURLToPath(new URL(import.meta.url.replace(/primary(?=[.][jt]s$)/, 'worker'))),
+  args: [host!],
+})
 const relay = new TransferRelay({ clock: systemClock, takenWithinMs: Number(takenWithinMs) })
 const workers = new Map<number, Known>()
 
