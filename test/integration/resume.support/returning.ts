@@ -5,6 +5,8 @@ import { taken } from '../../faults/support/numbered.js'
 import { Tally, type Verdict } from '../../faults/support/tally.js'
 
 const TRIES_MAX = 20
+/** Long: a session that has started unseen would have taken what its successor needs. */
+const START_MS_MAX = 60_000
 
 export interface ReturningOptions {
   readonly token: string
@@ -66,9 +68,14 @@ export class Returning {
 
   private async connect(): Promise<void> {
     const { token, version, host, names = ['numbered'] } = this.options
-    const client = this.cluster.connect(token, { version, timeoutMs: 10_000 }, host())
+    const client = this.cluster.connect(token, { version, timeoutMs: START_MS_MAX }, host())
     const closed = client.closed
-    await client.start(...names)
+    try {
+      await client.start(...names)
+    } catch (error) {
+      client.socket.terminate()
+      throw error
+    }
     this.client = client
     void closed.then((end) => {
       this.read(client)
