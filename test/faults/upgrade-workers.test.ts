@@ -6,6 +6,7 @@ import type { Program } from '../support/program.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { Cluster, edgeHost, type EdgeHost } from './support/cluster.js'
 import { Installation } from './support/installation.js'
+import { busiestSecond } from './support/pace.js'
 
 const START_MS_MAX = 60_000
 const RATE = 40
@@ -306,8 +307,3 @@ describe('SIGHUP to an edge replaces its workers', function () {
     expect(groupIsAlive(program.pid)).to.equal(false)
   })
 })
-
-/** The greatest number of moments within one second. */
-function busiestSecond(moments: readonly number[]): number {
-  return Math.max(...moments.map((from) => moments.filter((at) => at >= from && at < from + 1000).length))
-}

@@ -112,7 +112,7 @@ class EdgeWorker implements DrainHandler {
     })
     if (this.tickets !== null)
       this.subscriber.subscribe(drainChannel(this.setup.config.redis.prefix), {
-        message: (bytes) => this.sessions.calls(Buffer.from(bytes).toString()),
+        message: (bytes) => this.drainage?.charge(this.sessions.calls(Buffer.from(bytes).toString())),
       })
     this.subscriber.start()
     this.takeOver()

@@ -23,6 +23,8 @@ export class Returning {
   readonly tally = new Tally()
   /** How its sessions ended. */
   readonly endings: Closed[] = []
+  /** When, by `performance.now`. */
+  readonly endedAt: number[] = []
   /** Everything but events that came after a `start` was answered. */
   readonly oddities: string[] = []
   private readonly cluster: Cluster
@@ -81,6 +83,7 @@ export class Returning {
       this.read(client)
       this.client = null
       this.endings.push(end)
+      this.endedAt.push(performance.now())
       if (!this.leaving) void this.comeBack()
     })
   }

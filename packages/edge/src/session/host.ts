@@ -133,10 +133,14 @@ export class SessionHost {
       if (member !== undefined) this.called.set(tickets.tag(member.token as TokenId), member.token)
   }
 
-  /** Another worker lets the sessions of a token go: if this one drains as well, theirs leave together. */
-  calls(tag: string): void {
+  /**
+   * Another worker lets the sessions of a token go: if this one drains as well, theirs leave together. Returns how many
+   * sessions go because of it.
+   */
+  calls(tag: string): number {
     const token = this.called?.get(tag)
-    if (token !== undefined) this.depart(this.roster.withToken(token), { lastCall: false, called: true })
+    if (token === undefined) return 0
+    return this.depart(this.roster.withToken(token), { lastCall: false, called: true })
   }
 
   /** The router has delivered an `auth_session_deleted` of this offset, or what stands for it in this partition: its sessions end. */

@@ -53,6 +53,11 @@ export class Drain {
     })
   }
 
+  /** So many sessions have been let go by somebody else: they count for the pace. */
+  charge(sessions: number): void {
+    this.credit -= sessions
+  }
+
   /** Closes what is left at once (1001). */
   goAway(): void {
     this.goneAway = true

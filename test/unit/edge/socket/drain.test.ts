@@ -85,6 +85,16 @@ describe('Drain', () => {
     expect(ends.every(({ code }) => code === 1012)).to.equal(true)
   })
 
+  it('counts what others let go for the pace', () => {
+    const { clock, ends, drain, run } = setUp(1_000)
+    run()
+    for (let i = 0; i < 10; i++) {
+      drain.charge(10)
+      clock.advance(100)
+    }
+    expect(ends.length).to.be.within(90, 120)
+  })
+
   it('takes its share of the rate of the host', () => {
     const { clock, ends, run } = setUp(200, 1, { rate: 50 })
     run()
