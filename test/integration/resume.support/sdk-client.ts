@@ -55,7 +55,8 @@ export class SdkClient {
     return this.tally.verdict(sent)
   }
 
-  end(): void {
+  end(): Promise<void> {
     this.client.close(true)
+    return Promise.resolve()
   }
 }
