@@ -39,6 +39,7 @@ class Member {
     socket.on('close', (code) => {
       this.started = false
       count(closes, `${code}`)
+      if (staysAway) return
       if (wasOpen) this.connect()
       else setTimeout(() => this.connect(), RETRY_MS)
     })
@@ -72,6 +73,7 @@ let closes = {}
 /** @type {Record<string, number>} */
 let errors = {}
 let received = 0
+let staysAway = false
 
 /** @type {Record<string, (order: any) => unknown>} */
 const orders = {
@@ -93,6 +95,9 @@ const orders = {
   /** Drops every connection at once; each client comes back at once by itself. */
   storm() {
     for (const { socket } of members) socket?.terminate()
+  },
+  stayAway() {
+    staysAway = true
   },
   clear() {
     for (const member of members) member.clear()

@@ -9,7 +9,7 @@ type Counts = Readonly<Record<string, number>>
 /** What a crowd does when told. */
 type Order =
   | { readonly order: 'join'; readonly addresses: readonly string[] }
-  | { readonly order: 'storm' | 'clear' | 'state' }
+  | { readonly order: 'storm' | 'clear' | 'state' | 'stayAway' }
   | { readonly order: 'events'; readonly numbers: number }
 
 export interface CrowdState {
@@ -50,6 +50,11 @@ export class Crowd {
   /** Drops all connections at once; every client comes back at once. */
   async storm(): Promise<void> {
     await this.ask({ order: 'storm' })
+  }
+
+  /** From now on no client comes back when its connection ends. */
+  async stayAway(): Promise<void> {
+    await this.ask({ order: 'stayAway' })
   }
 
   /** Forgets what was counted. */

@@ -12,22 +12,30 @@ interface Incomplete {
   seen: boolean
 }
 
+export interface IncompleteUpgradesOptions {
+  /** So many may always be there. */
+  readonly limit: number
+  /** Milliseconds that a request may take until it is complete. */
+  readonly handshakeTime: number
+  readonly clock: Pick<Clock, 'after'>
+  readonly dropped: () => void
+}
+
 /**
  * Connections that have not sent a complete request yet. Beyond the limit the oldest are dropped: a real client
  * is done within a round trip, one that trickles is not. Where thousands come back at once, many requests lie
- * unread in a worker that is busy; so a connection goes only at the second sweep that meets it.
+ * unread in a worker that is busy; so a connection goes only at the second sweep that meets it, and those that
+ * the worker completes within the time for a handshake, at its pace of the last second, are no excess.
  */
 export class IncompleteUpgrades {
-  private readonly limit: number
-  private readonly clock: Pick<Clock, 'after'>
-  private readonly dropped: () => void
+  private readonly options: IncompleteUpgradesOptions
   private readonly waiting = new Map<string, Incomplete>()
   private sweeping = false
+  /** Since the last sweep. */
+  private completed = 0
 
-  constructor(limit: number, clock: Pick<Clock, 'after'>, dropped: () => void) {
-    this.limit = limit
-    this.clock = clock
-    this.dropped = dropped
+  constructor(options: IncompleteUpgradesOptions) {
+    this.options = options
   }
 
   get size(): number {
@@ -44,13 +52,15 @@ export class IncompleteUpgrades {
   }
 
   complete(endpoint: Endpoint): void {
-    this.waiting.delete(keyOf(endpoint))
+    if (this.waiting.delete(keyOf(endpoint))) this.completed++
   }
 
   private sweepSoon(): void {
-    if (this.sweeping || this.waiting.size <= this.limit) return
+    const { limit, clock } = this.options
+    if (this.sweeping || this.waiting.size <= limit) return
     this.sweeping = true
-    this.clock.after(SWEEP_MS, () => {
+    this.completed = 0
+    clock.after(SWEEP_MS, () => {
       this.sweeping = false
       this.sweep()
       this.sweepSoon()
@@ -58,10 +68,12 @@ export class IncompleteUpgrades {
   }
 
   private sweep(): void {
+    const { limit, handshakeTime, dropped } = this.options
+    const bound = limit + (this.completed * handshakeTime) / SWEEP_MS
     for (const [key, entry] of this.waiting) {
-      if (entry.seen && this.waiting.size > this.limit) {
+      if (entry.seen && this.waiting.size > bound) {
         this.waiting.delete(key)
-        this.dropped()
+        dropped()
         entry.socket.destroy()
       } else entry.seen = true
     }

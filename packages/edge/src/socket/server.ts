@@ -58,9 +58,12 @@ export interface SocketServer {
 export function createSocketServer(options: SocketServerOptions): SocketServer {
   const { limits, clock, metrics, log } = options
   const server = createHttpServer(options)
-  const incomplete = new IncompleteUpgrades(limits.incompleteUpgrades, clock, () =>
-    metrics.handshakeRefused('incomplete'),
-  )
+  const incomplete = new IncompleteUpgrades({
+    limit: limits.incompleteUpgrades,
+    handshakeTime: limits.handshakeTime,
+    clock,
+    dropped: () => metrics.handshakeRefused('incomplete'),
+  })
   const around: AdapterSurroundings = {
     clock,
     heartbeat: new Heartbeat({ clock, pingInterval: options.pingInterval, pongTime: limits.pongTime }),

@@ -30,7 +30,12 @@ describe('connections without a complete request', () => {
   beforeEach(() => {
     clock = new FakeClock()
     dropped = 0
-    incomplete = new IncompleteUpgrades(LIMIT, clock, () => dropped++)
+    incomplete = new IncompleteUpgrades({
+      limit: LIMIT,
+      handshakeTime: 5_000,
+      clock,
+      dropped: () => dropped++,
+    })
   })
 
   function add(port: number): FakeSocket {
@@ -58,6 +63,21 @@ describe('connections without a complete request', () => {
     expect([dropped, incomplete.size]).to.deep.equal([0, 4])
     await clock.pass(1_000)
     expect(next.map(({ destroyed }) => destroyed)).to.deep.equal([true, false, false, false])
+  })
+
+  it('are no excess where the worker completes them in time at its pace', async () => {
+    const crowd = Array.from({ length: 30 }, (_, port) => add(port))
+    // Two a second: ten within the time for a handshake, beside the three that may always be there.
+    for (const second of [0, 1]) {
+      for (const socket of crowd.slice(2 * second, 2 * second + 2)) incomplete.complete(socket)
+      await clock.pass(1_000)
+    }
+    expect([dropped, incomplete.size]).to.deep.equal([26 - 13, 13])
+    const rest = crowd.filter(({ destroyed }, i) => i >= 4 && !destroyed)
+    expect(rest.map(({ remotePort }) => remotePort)).to.deep.equal(rest.map((_, i) => 17 + i))
+    // The pace falls to nothing: what is left is too much.
+    await clock.pass(1_000)
+    expect(incomplete.size).to.equal(LIMIT)
   })
 
   it('are forgotten once the request is there, or the connection gone', async () => {
