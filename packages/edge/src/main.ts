@@ -44,7 +44,7 @@ function primaryService(
   const store = new MetricStore()
   const pool = new WorkerPool({
     generation: started,
-    fork: clusterFork(() => onDisk('worker'), args),
+    fork: clusterFork(() => onDisk('worker'), args, systemClock),
     relay: new TransferRelay({ clock: systemClock }),
     store,
     readyMsMax: READY_MS_MAX,

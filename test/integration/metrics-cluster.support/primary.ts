@@ -37,7 +37,7 @@ await runMain('primary', async () => {
   }
   const pool = new WorkerPool({
     generation,
-    fork: clusterFork(() => onDisk('worker'), []),
+    fork: clusterFork(() => onDisk('worker'), [], systemClock),
     relay: new TransferRelay({ clock: systemClock }),
     store,
     readyMsMax: 40_000,
