@@ -156,6 +156,33 @@ describe('An ingest that attaches', function () {
     expect(await redis.hget(META, 'partitions')).to.equal('2')
   })
 
+  it('is passive while a numbering of a form that it does not know is in force, and begins one of its own after it', async function () {
+    this.timeout(40_000)
+    await redis.hset(META, {
+      epoch: 'later',
+      head: 5,
+      stream: 'wazo-websocketd.v1',
+      partitions: 1,
+      form: '2',
+    })
+    let head = 5
+    const beat = setInterval(() => void redis.hset(META, 'head', ++head), 500)
+    const ingest = start()
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 3000)) // longer than a head has to stand still
+      expect(await redis.hgetall(META)).to.include({ epoch: 'later', form: '2', head: String(head) })
+      expect(await logOf(0)).to.deep.equal([])
+      expect(ingest.epoch()).to.equal(null)
+      const said = ingest.log.filter((line) => line.includes('passive until it stops'))
+      expect(said).to.have.length(1)
+      expect(said[0]).to.contain('"form":"2"')
+    } finally {
+      clearInterval(beat)
+    }
+    expect(await up(ingest)).to.not.equal('later')
+    expect(await redis.hget(META, 'form')).to.equal(null)
+  })
+
   it('takes over the epoch that somebody else started', async () => {
     const ingest = start()
     const epoch = await up(ingest)

@@ -31,6 +31,7 @@ describe('tickets in Redis', function () {
   const opened: (() => unknown)[] = []
   let server: Awaited<ReturnType<typeof startRedis>>
   let raw: Redis
+  const said: string[] = []
   let one: RedisTickets
   let other: RedisTickets
 
@@ -49,7 +50,7 @@ describe('tickets in Redis', function () {
   })
 
   async function tickets(historyMs = HISTORY_MS): Promise<RedisTickets> {
-    const logger = pino({ level: 'silent' })
+    const logger = pino({}, { write: (line) => said.push(line) })
     const factory = new RedisFactory({ url: server.url, cluster: null, logger, clock })
     const client = factory.create('commands', { failFast: true })
     opened.push(() => factory.close())
@@ -166,6 +167,22 @@ describe('tickets in Redis', function () {
     await one.draft(token, [{ holder: holder(), positions: stranger }])
     await leave(other, at(10))
     expect((await one.take(token, holder()))?.positions).to.deep.equal(at(10))
+  })
+
+  it('of another form are left alone, and keep nobody from those that are known', async () => {
+    const key = ticketsKey(PREFIX, hashToken(token))
+    const later = { form: 2, place: 'elsewhere', state: 'issued' }
+    const foreign = { newer: JSON.stringify(later), bytes: 'not JSON', list: '[1]' }
+    await raw.hset(key, foreign)
+    expect(await other.take(token, holder())).to.equal(null)
+    other.restore(token, 'newer')
+    await leave(one, at(7))
+    expect((await other.take(token, holder()))?.positions).to.deep.equal(at(7))
+    expect(await other.take(token, holder())).to.equal(null)
+    expect(await raw.hgetall(key)).to.include(foreign)
+    expect(said.filter((line) => line.includes('of a form that this program does not know'))).to.have.length(
+      2,
+    )
   })
 
   it('call the workers that listen', async () => {

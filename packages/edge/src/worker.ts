@@ -5,6 +5,7 @@ import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
 import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derived'
 import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
 import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
 import { drainChannel } from '@wazo-websocketd/shared/runtime/scripts'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
@@ -22,6 +23,7 @@ import { consoleHandler } from './console/console.js'
 import { handOver, takeOver } from './handover.js'
 import { sessionLimits, socketLimits } from './limits.js'
 import { workerMetrics } from './prometheus.js'
+import { decodeCall } from './resume/call.js'
 import { RedisTickets } from './resume/redis-tickets.js'
 import { Registry } from './route/registry.js'
 import { Router } from './route/router.js'
@@ -53,6 +55,7 @@ class EdgeWorker implements DrainHandler {
   private readonly place: Place
   private readonly link: WorkerLink
   private readonly log: Logger
+  private readonly warnings: RateLimitedLog
   private readonly registry = new Registry()
   private readonly metrics = new Metrics()
   private readonly counts = workerMetrics(this.metrics)
@@ -79,6 +82,7 @@ class EdgeWorker implements DrainHandler {
     this.place = place
     this.link = link
     this.log = log
+    this.warnings = new RateLimitedLog(log, clock)
     this.router = new Router({
       registry: this.registry,
       accessScope: setup.config.bus.access_scope,
@@ -112,7 +116,7 @@ class EdgeWorker implements DrainHandler {
     })
     if (this.tickets !== null)
       this.subscriber.subscribe(drainChannel(this.setup.config.redis.prefix), {
-        message: (bytes) => this.drainage?.charge(this.sessions.calls(Buffer.from(bytes).toString())),
+        message: (bytes) => this.called(bytes),
       })
     this.subscriber.start()
     this.takeOver()
@@ -175,6 +179,7 @@ class EdgeWorker implements DrainHandler {
 
   private async end(): Promise<void> {
     this.tickets?.close()
+    this.warnings.close()
     this.bus.stop()
     this.subscriber.stop()
     await Promise.all([this.authority.stop(), this.timers.stop()])
@@ -249,8 +254,21 @@ class EdgeWorker implements DrainHandler {
   /** The cluster's timer has rung for a token. */
   private noticed(bytes: Uint8Array): void {
     const notice = decodeNotice(Buffer.from(bytes).toString())
-    if (notice === null) this.counts.bus.unreadable()
+    if (notice === null) this.unreadable('notice')
     else this.authority.watcher.notice(notice)
+  }
+
+  /** Another worker lets the sessions of a token go. */
+  private called(bytes: Uint8Array): void {
+    const tag = decodeCall(Buffer.from(bytes).toString())
+    if (tag === null) this.unreadable('call')
+    else this.drainage?.charge(this.sessions.calls(tag))
+  }
+
+  /** From a worker of another version: each worker knows by itself what it needs to, if later. */
+  private unreadable(what: 'notice' | 'call'): void {
+    this.counts.bus.unreadable()
+    this.warnings.warn(what, { what }, 'message of another worker that this program cannot read')
   }
 
   /** What was missed may have been the end of a token: sessions go, and nothing remembered of tokens counts. */

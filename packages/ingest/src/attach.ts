@@ -96,16 +96,15 @@ export class Attacher {
     if (is === this.isPassive) return
     this.isPassive = is
     if (!is) {
-      log.info('no other stream or partition count is in force any more')
+      log.info('no other stream, partition count or form is in force any more')
       return
     }
     const { stream, partitions } = this.options
-    const other = metas.find(
-      (meta) => meta !== null && (meta.stream !== stream || meta.partitions !== partitions),
-    )
+    const other = metas.find((meta) => meta !== null && this.planner.isForeign(meta))
+    const inForce = { stream: other?.stream, partitions: other?.partitions, form: other?.form }
     log.warn(
-      { stream, partitions, inForce: { stream: other?.stream, partitions: other?.partitions } },
-      'another ingest publishes under this redis.prefix with another stream or redis.partitions: passive until it stops',
+      { stream, partitions, inForce },
+      'another ingest publishes under this redis.prefix with another stream, redis.partitions or form: passive until it stops',
     )
   }
 

@@ -97,7 +97,7 @@ class IngestService implements Service {
       const found: string[] = []
       if (!situation.brokerConnected) found.push('connection to RabbitMQ')
       if (!link.connected) found.push('connection to Redis')
-      if (situation.passive) found.push('another stream or partition count is in force')
+      if (situation.passive) found.push('another stream, partition count or form is in force')
       if (found.length === 0 && announcer.state !== 'up') found.push('the backlog of the stream')
       return found
     }

@@ -7,6 +7,8 @@ export interface Meta extends Mark {
   readonly epoch: Epoch
   readonly stream: string
   readonly partitions: number
+  /** Absent: the one that this program writes. */
+  readonly form?: string
 }
 
 /** What an ingest knows of the numbering from before; lost when it ends. */
@@ -49,7 +51,7 @@ export interface PlanOptions {
   readonly youngWaitMs: number
   /** How long an ingest without a memory leaves an empty Redis to those who have one. */
   readonly emptyWaitMs: number
-  /** How long another stream's or partition count's head has to stand still before it is given up. */
+  /** How long the head of another stream, partition count or form has to stand still before it is given up. */
   readonly foreignWaitMs: number
 }
 
@@ -96,8 +98,10 @@ export class Planner {
     return { kind: 'new-epoch', why: recorded === undefined ? 'first-start' : 'redis-empty' }
   }
 
-  private isForeign(meta: Meta): boolean {
-    return meta.stream !== this.options.stream || meta.partitions !== this.options.partitions
+  /** Whether it is the numbering of ingests of another kind, which this one must not touch. */
+  isForeign(meta: Meta): boolean {
+    const { stream, partitions } = this.options
+    return meta.form !== undefined || meta.stream !== stream || meta.partitions !== partitions
   }
 
   private planForeign(present: readonly Meta[], now: number): Plan {

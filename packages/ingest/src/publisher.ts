@@ -4,6 +4,7 @@ import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import {
+  isKnownForm,
   keys,
   META,
   NEW_EPOCH_SCRIPT,
@@ -91,7 +92,7 @@ export class Publisher {
 
   /** The metas of all partitions, null where there is none. Rejects with RedisFault. */
   async metas(): Promise<(Meta | null)[]> {
-    const fields = [META.epoch, META.head, META.fingerprint, META.stream, META.partitions]
+    const fields = [META.epoch, META.head, META.fingerprint, META.stream, META.partitions, META.form]
     return Promise.all(
       this.names.map(async ({ meta }) => toMeta(await this.call('HMGET', [meta, ...fields]))),
     )
@@ -193,7 +194,7 @@ function toAnswer(answer: unknown): Answer {
 }
 
 function toMeta(answer: unknown): Meta | null {
-  const [epoch, head, fingerprint, stream, partitions] = texts(answer)
+  const [epoch, head, fingerprint, stream, partitions, form = ''] = texts(answer)
   if (epoch === undefined || epoch === '' || head === undefined || head === '') return null
   return {
     epoch: epoch as Epoch,
@@ -201,5 +202,6 @@ function toMeta(answer: unknown): Meta | null {
     fingerprint: fingerprint ?? '',
     stream: stream ?? '',
     partitions: Number(partitions),
+    ...(isKnownForm(form) ? {} : { form }),
   }
 }

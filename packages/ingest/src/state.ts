@@ -12,7 +12,7 @@ export interface Situation {
   refused: boolean
   /** Monotonic milliseconds since which the broker has refused to set this ingest up; null: it has not, or does no more. */
   brokerRefusesSince: number | null
-  /** Another stream or partition count is in force: this ingest has no say. */
+  /** Another stream, partition count or form is in force: this ingest has no say. */
   passive: boolean
   epoch: Epoch | null
   heads: readonly Offset[]

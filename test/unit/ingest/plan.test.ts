@@ -73,6 +73,7 @@ describe('Planner', () => {
   for (const [what, over] of [
     ['stream', { stream: 's.v0' }],
     ['partition count', { partitions: 1 }],
+    ['form', { form: '2' }],
   ] as const)
     it(`stays passive while another ${what} moves, and takes over when it has stood still for 5 s`, () => {
       const planner = new Planner(OPTIONS)

@@ -35,10 +35,11 @@ export function jobData({ hash, expiresAt, dueAt }: ExpiryJob): ExpiryJobData {
   return { hash, utc_expires_at: utc(expiresAt), utc_due_at: utc(dueAt) }
 }
 
-/** The job in `data`, or null when it is none. */
+/** The job in `data`, or null when it is none of the form that is known here, which has no `form`. */
 export function parseJobData(data: unknown): ExpiryJob | null {
   if (typeof data !== 'object' || data === null) return null
-  const { hash, utc_expires_at, utc_due_at } = data as Partial<Record<keyof ExpiryJobData, unknown>>
+  const { hash, utc_expires_at, utc_due_at, form } = data as Readonly<Record<string, unknown>>
+  if (form !== undefined) return null
   const expiresAt = parseUtc(utc_expires_at)
   const dueAt = parseUtc(utc_due_at)
   if (typeof hash !== 'string' || !HASH.test(hash) || expiresAt === null || dueAt === null) return null

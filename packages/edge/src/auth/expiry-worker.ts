@@ -81,7 +81,11 @@ export class ExpiryWorker {
     const due = parseJobData(job.data)
     if (due === null) {
       metrics.jobs('invalid', 1)
-      this.log.error('invalid', { job: job.id }, 'not a job for the expiry of a token: dropped')
+      this.log.error(
+        'invalid',
+        { job: job.id },
+        'not a job for the expiry of a token, or of a form that is not known: dropped',
+      )
       return
     }
     const early = due.dueAt - authTime()

@@ -1,7 +1,7 @@
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { Script } from '@wazo-websocketd/shared/runtime/script'
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { isKnownForm, keys, unknownForm } from '@wazo-websocketd/shared/runtime/scripts'
 import type { RedisClient } from './connection.js'
 import type { Page } from './recovery.js'
 
@@ -15,11 +15,11 @@ const READ_DEADLINE_MS = 3_000
  * One consistent look at a partition: `meta`, and the log's entries that end above an offset.
  *
  * KEYS meta, log. ARGV offset (empty: no entries wanted), entries at most, bytes at most.
- * Answers nothing without meta, else `{epoch, head, {batch, ...}}`. Entries are fetched one by one: a whole page
+ * Answers nothing without meta, else `{epoch, head, {batch, ...}, form or empty}`. Entries are fetched one by one: a whole page
  * of large ones would be copied before its size is known, and hold up Redis for seconds.
  */
 const READ_SCRIPT = new Script(`
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'form')
 if not meta[1] or not meta[2] then return {} end
 local batches, bytes = {}, 0
 if ARGV[1] ~= '' then
@@ -32,7 +32,7 @@ if ARGV[1] ~= '' then
     if bytes >= tonumber(ARGV[3]) then break end
   end
 end
-return {meta[1], meta[2], batches}
+return {meta[1], meta[2], batches, meta[3] or ''}
 `)
 
 /** Redis could not be asked, or did not answer in time. */
@@ -93,10 +93,17 @@ export class RedisLog implements LogSource {
 function parse(answer: unknown): Page {
   if (!Array.isArray(answer)) throw new LogUnavailableError('unexpected answer of the log script')
   if (answer.length === 0) return { meta: null, entries: [] }
-  const [epoch, head, entries] = answer as unknown[]
+  const [epoch, head, entries, form] = answer as unknown[]
   const offset = Number(head)
-  if (!Buffer.isBuffer(epoch) || !Number.isSafeInteger(offset) || !isBuffers(entries))
+  if (
+    !Buffer.isBuffer(epoch) ||
+    !Number.isSafeInteger(offset) ||
+    !isBuffers(entries) ||
+    !Buffer.isBuffer(form)
+  )
     throw new LogUnavailableError('unexpected answer of the log script')
+  if (!isKnownForm(form.toString()))
+    return { meta: null, entries: [], unreadable: unknownForm(form.toString()) }
   return { meta: { epoch: epoch.toString() as Epoch, head: offset }, entries }
 }
 

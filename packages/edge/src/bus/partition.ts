@@ -66,7 +66,7 @@ export class Partition {
   private foundEvents = false
   /** The running read establishes a first position: nothing is recovered by it. */
   private first = false
-  /** The last live message was not readable: a new start would only lose again. */
+  /** Something in the sequence could not be read, and no batch has been since: a new start would only lose again. */
   private unreadable: string | null = null
   private outOfGrace = false
   private readonly catchUps = new Set<CatchUp>()
@@ -121,13 +121,14 @@ export class Partition {
   /** A message that can be read came over the partition's own channel. */
   alive(): void {
     this.lastMessageAt = this.options.clock.monotonic()
-    this.unreadable = null
     this.suspicion = null
     this.unheard = 0
   }
 
   batch(batch: SealedBatch): void {
     this.alive()
+    // A state shows nothing: it may be that of an older ingest, which follows a newer one.
+    this.readable()
     if (this.heard?.epoch !== batch.epoch || this.heard.last < batch.last)
       this.heard = { epoch: batch.epoch, last: batch.last }
     if (this.phase !== 'live' || this.at === null) return
@@ -143,6 +144,13 @@ export class Partition {
     const above = state.epoch !== this.at.epoch || head > this.at.offset
     if (above) this.headAboveSince ??= this.options.clock.monotonic()
     else this.headAboveSince = null
+  }
+
+  private readable(): void {
+    if (this.unreadable === null) return
+    this.unreadable = null
+    const { logger, partition } = this.options
+    if (this.at === null) logger.info({ partition }, 'batches can be read again')
   }
 
   /** A message that could not be read: what it held is only in the log, if anywhere. */
@@ -251,6 +259,7 @@ export class Partition {
 
   private take(run: number, page: Page): void {
     if (this.at === null) {
+      if (page.unreadable !== undefined) this.unreadable = page.unreadable
       if (page.meta === null || this.unreadable !== null) {
         this.readLater(run)
         return
@@ -261,6 +270,10 @@ export class Partition {
     const heard = this.heard?.epoch === this.at.epoch ? this.heard.last : 0
     const reading = read(this.at, page, { heard, ceiling: Infinity })
     if (reading.kind === 'lost') {
+      if (reading.unreadable === true) {
+        this.options.metrics.unreadable()
+        this.unreadable ??= reading.why
+      }
       this.lose(reading.why)
       this.readOn(this.run)
     } else if (reading.kind === 'wait') this.readLater(run)
@@ -283,6 +296,7 @@ export class Partition {
       this.options.metrics.recovery('recovered')
     this.first = false
     this.suspicion = null
+    this.unreadable = null // the log holds it in a form that is known, or not at all
     this.phase = 'live'
     this.doubtSince = null
     this.outOfGrace = false

@@ -10,6 +10,8 @@ export interface Page {
   readonly meta: { readonly epoch: Epoch; readonly head: Offset } | null
   /** Envelopes in order; a page is bounded, so there may be more. */
   readonly entries: readonly Uint8Array[]
+  /** Why this program cannot read what Redis holds; then there is neither meta nor an entry. */
+  readonly unreadable?: string
 }
 
 /** How far a reader wants to get. */
@@ -35,11 +37,12 @@ export type Reading =
   /** Redis is behind what this reader knows: it is being filled again. */
   | { readonly kind: 'wait'; readonly why: string }
   /** Events between the position and the log are gone. */
-  | { readonly kind: 'lost'; readonly loss: Loss; readonly why: string }
+  | { readonly kind: 'lost'; readonly loss: Loss; readonly why: string; readonly unreadable?: true }
 
 /** Judges `page`, read from `at` on. Every entry must follow the one before it. */
 export function read(at: Position, page: Page, goal: Goal): Reading {
   const { meta } = page
+  if (page.unreadable !== undefined) return unreadable(page.unreadable)
   if (meta === null) return { kind: 'wait', why: 'Redis holds no numbering' }
   if (meta.epoch !== at.epoch) return lost('continuity', 'a new epoch began')
   if (meta.head < at.offset) return { kind: 'wait', why: 'Redis came back older' }
@@ -59,7 +62,7 @@ export function read(at: Position, page: Page, goal: Goal): Reading {
       reached = end
     }
   } catch (error) {
-    if (error instanceof EnvelopeError) return lost('continuity', `unreadable log: ${error.message}`)
+    if (error instanceof EnvelopeError) return unreadable(error.message)
     throw error
   }
   if (reached === at.offset && reached < target) {
@@ -71,6 +74,11 @@ export function read(at: Position, page: Page, goal: Goal): Reading {
 
 function lost(loss: Loss, why: string): Reading {
   return { kind: 'lost', loss, why }
+}
+
+/** Nothing is guessed: what cannot be read is a gap. */
+function unreadable(why: string): Reading {
+  return { kind: 'lost', loss: 'continuity', why: `unreadable log: ${why}`, unreadable: true }
 }
 
 function open(entry: Uint8Array): SealedBatch {

@@ -58,7 +58,7 @@ export function asWorkerMessage(value: unknown): WorkerMessage | null {
       return isTexts(value['missing']) ? { kind: 'missing', missing: value['missing'] } : null
     case 'metrics':
       return Array.isArray(value['snapshot'])
-        ? { kind: 'metrics', snapshot: value['snapshot'] as Snapshot }
+        ? { kind: 'metrics', snapshot: value['snapshot'].filter(isMetric) }
         : null
     case 'fatal':
       return typeof value['line'] === 'string' && typeof value['status'] === 'number'
@@ -91,6 +91,24 @@ interface Message {
 
 function isMessage(value: unknown): value is Message {
   return typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string'
+}
+
+/** The ways to make one value out of those of all workers that prom-client knows in this version. */
+const AGGREGATORS: ReadonlySet<unknown> = new Set(['sum', 'first', 'min', 'max', 'average', 'omit'])
+
+/** Whether it can be added up here: one that newer code has made otherwise would fail every scrape of the host. */
+function isMetric(value: unknown): value is Snapshot[number] {
+  if (typeof value !== 'object' || value === null) return false
+  const { name, type, aggregator, values } = value as Record<string, unknown>
+  if (typeof name !== 'string' || typeof type !== 'string' || !AGGREGATORS.has(aggregator)) return false
+  return Array.isArray(values) && values.every(isValue)
+}
+
+function isValue(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { value: number, labels } = value as Record<string, unknown>
+  // What is not a number is null after its way over the channel.
+  return (typeof number === 'number' || number === null) && typeof labels === 'object' && labels !== null
 }
 
 function isTexts(value: unknown): value is readonly string[] {

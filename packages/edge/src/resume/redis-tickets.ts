@@ -8,6 +8,7 @@ import { hashTag, hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import type { Script } from '@wazo-websocketd/shared/runtime/script'
 import type { Logger } from 'pino'
 import type { Agreement, IssuedTicket, Ticket, TicketDraft, TicketHolder, Tickets } from '../session/ports.js'
+import { encodeCall } from './call.js'
 import { AGREE, RESTORE, TAKE, WRITE } from './scripts.js'
 import { encodeTicket, marksOf, parseRow } from './ticket.js'
 
@@ -54,7 +55,7 @@ export class RedisTickets implements Tickets {
     const client = this.options.client()
     if (client === null) return
     const channel = drainChannel(this.options.prefix)
-    const tag = this.tag(token)
+    const tag = encodeCall(this.tag(token))
     const told = client.isCluster ? client.spublish(channel, tag) : client.publish(channel, tag)
     told.catch(() => undefined) // those who have not heard it wait for the ticket to be taken
   }
@@ -100,6 +101,12 @@ export class RedisTickets implements Tickets {
       names,
       address,
     ])
+    if (typeof answer === 'number' && answer > 0)
+      this.log.warn(
+        'form',
+        { tokenHash: hashTag(hashToken(token)), tickets: answer },
+        'resume: tickets of a form that this program does not know: the session begins anew',
+      )
     return parseRow(answer)
   }
 

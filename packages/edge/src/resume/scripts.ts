@@ -1,6 +1,7 @@
 /**
  * The Lua scripts over the tickets of one token (`ticketsKey`), a hash of JSON by ticket id:
  *
+ * - `form`     of the ticket (docs/adr/0010): one of another form is neither read nor touched
  * - `state`    `draft` (its session stands still until the others of the token are heard of), `agreed` (it reads on to
  *   where all of them leave), `issued` (to be taken), `taken`
  * - `since`    when the state began: milliseconds of Redis's clock
@@ -12,20 +13,26 @@
  * Redis's own clock counts, so that hosts whose clocks differ agree.
  */
 import { Script } from '@wazo-websocketd/shared/runtime/script'
+import { TICKET_FORM } from './ticket.js'
 
 const COMMON = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function age(ticket) return now - tonumber(ticket.since) end
 local function put(id, ticket) redis.call('HSET', KEYS[1], id, cjson.encode(ticket)) end
+local function read(text)
+  local known, ticket = pcall(cjson.decode, text)
+  if known and type(ticket) == 'table' and ticket.form == ${TICKET_FORM} then return ticket end
+end
 local function all(history)
-  local tickets, flat = {}, redis.call('HGETALL', KEYS[1])
+  local tickets, foreign, flat = {}, 0, redis.call('HGETALL', KEYS[1])
   for i = 1, #flat, 2 do
-    local ticket = cjson.decode(flat[i + 1])
-    if age(ticket) > tonumber(history) then redis.call('HDEL', KEYS[1], flat[i])
+    local ticket = read(flat[i + 1])
+    if not ticket then foreign = foreign + 1
+    elseif age(ticket) > tonumber(history) then redis.call('HDEL', KEYS[1], flat[i])
     else tickets[flat[i]] = ticket end
   end
-  return tickets
+  return tickets, foreign
 end
 local function enter(id, ticket, state)
   ticket.state, ticket.since = state, string.format('%.0f', now)
@@ -100,11 +107,13 @@ return answer
  * Takes the ticket that suits best: version, then event names, then address; of equal ones the latest. Asked again
  * with the same claim, it gives the same.
  *
- * ARGV history in ms, claim, version, names, address. Answers `{id, partition, epoch, offset, ...}`, or nothing.
+ * ARGV history in ms, claim, version, names, address. Answers `{id, partition, epoch, offset, ...}`, or how many
+ * tickets there are of forms that are not known here.
  */
 export const TAKE = new Script(`${COMMON}
+local tickets, foreign = all(ARGV[1])
 local bestId, best, most
-for id, ticket in pairs(all(ARGV[1])) do
+for id, ticket in pairs(tickets) do
   if ticket.state == 'taken' and ticket.claim == ARGV[2] then
     bestId, best = id, ticket
     break
@@ -117,7 +126,7 @@ for id, ticket in pairs(all(ARGV[1])) do
     end
   end
 end
-if not best then return {} end
+if not best then return foreign end
 if best.state == 'issued' then
   best.state, best.claim = 'taken', ARGV[2]
   put(bestId, best)
@@ -133,8 +142,8 @@ return row
 export const RESTORE = new Script(`${COMMON}
 local text = redis.call('HGET', KEYS[1], ARGV[1])
 if not text then return 0 end
-local ticket = cjson.decode(text)
-if ticket.state ~= 'taken' then return 0 end
+local ticket = read(text)
+if not ticket or ticket.state ~= 'taken' then return 0 end
 ticket.state, ticket.claim = 'issued', nil
 put(ARGV[1], ticket)
 return 1

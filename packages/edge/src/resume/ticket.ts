@@ -3,6 +3,9 @@ import { hash } from 'node:crypto'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Positions, TicketDraft, TicketHolder } from '../session/ports.js'
 
+/** Another form gets another number: scripts leave a ticket alone whose form they do not know. */
+export const TICKET_FORM = 1
+
 /** The session's marks, by which a later one with the same token is recognised. */
 export interface Marks {
   readonly version: string
@@ -21,7 +24,7 @@ export function marksOf({ version, subscriptions, address }: TicketHolder): Mark
 export function encodeTicket({ holder, positions, alone = false }: TicketDraft): string {
   const at: Record<string, [Epoch, string]> = {}
   for (const [partition, { epoch, offset }] of positions) at[partition] = [epoch, String(offset)]
-  return JSON.stringify({ ...marksOf(holder), at, ...(alone ? { alone } : {}) })
+  return JSON.stringify({ form: TICKET_FORM, ...marksOf(holder), at, ...(alone ? { alone } : {}) })
 }
 
 /** A ticket's id and positions in a row of a script's answer; null for anything else. */

@@ -2,7 +2,7 @@
  * The bytes that travel through Redis: a version byte, a kind byte, then a batch or a state.
  *
  * Integers are big-endian; a string is a 32-bit length and UTF-8. A reader refuses a version that it does
- * not know; docs/adr/0003-envelope.md says how the format may change.
+ * not know; docs/adr/0003-envelope.md and 0010-old-and-new-side-by-side.md say how the format may change.
  */
 import type { BusEvent } from './event.js'
 import type { Epoch, Offset } from './identity.js'
@@ -17,6 +17,7 @@ const FLAG_EVERYONE = 2
 const FLAG_ACL = 4
 const FLAG_REVOKED = 8
 const FLAG_REVOCATION_ONLY = 16
+const FLAGS = FLAG_TENANT | FLAG_EVERYONE | FLAG_ACL | FLAG_REVOKED | FLAG_REVOCATION_ONLY
 
 const INGEST_STATES = ['down', 'catching-up', 'up'] as const
 
@@ -201,6 +202,8 @@ function readEvent(from: Reader): BusEvent {
   const offset = from.offset()
   const receivedAt = from.f64()
   const flags = from.u8()
+  // One that is not known may narrow who gets the event, or announce a field.
+  if ((flags & ~FLAGS) !== 0) throw new EnvelopeError(`unknown flags of an event: ${flags & ~FLAGS}`)
   const name = from.string()
   const tenant = flags & FLAG_TENANT ? from.string() : null
   const userCount = from.u32()

@@ -10,6 +10,7 @@
  *   - `fingerprint` 16 hex digits: the first 8 bytes of SHA-256 over the body of the message at `head`
  *   - `stream`      name of the RabbitMQ stream that the offsets belong to
  *   - `partitions`  decimal count of partitions of this numbering
+ *   - `form`        absent in the form that is described here; `epoch` and `head` mean the same in every form
  * - `log`, a stream. One entry per batch, with the id `<last>-1` (`last` being the batch's last offset; `0-0` is not a valid id)
  *   and the one field `b`: the bytes of `encodeBatch`, with `prev` and `last` inside.
  *   `XRANGE log <cursor + 1> + COUNT n` therefore gives the batches that reach above a cursor. The log is
@@ -51,7 +52,21 @@ export const META = {
   fingerprint: 'fingerprint',
   stream: 'stream',
   partitions: 'partitions',
+  form: 'form',
 } as const
+
+/**
+ * Whether this program reads what a numbering with this `form` in `meta` holds (docs/adr/0010): the form in which
+ * programs of this version write has none.
+ */
+export function isKnownForm(form: string | null): boolean {
+  return form === null || form === ''
+}
+
+/** Says of a `form` that it is not known. */
+export function unknownForm(form: string): string {
+  return `numbering of form ${form}: this program reads the one without a form`
+}
 
 /** The only field of a log entry. */
 export const LOG_FIELD = 'b'

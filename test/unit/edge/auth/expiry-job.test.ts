@@ -42,6 +42,11 @@ describe('a job of the expiry queue', () => {
         expect(parseJobData({ ...good, [key]: value })).to.equal(null)
   })
 
+  it('is null when it is of another form, and read when only something was added', () => {
+    expect(parseJobData({ ...jobData(JOB), added: 1 })).to.deep.equal(JOB)
+    expect(parseJobData({ ...jobData(JOB), form: 2 })).to.equal(null)
+  })
+
   it('never throws, whatever stands in Redis', () => {
     expect(() => fc.assert(fc.property(fc.anything(), (data) => parseJobData(data) === null))).to.not.throw()
   })

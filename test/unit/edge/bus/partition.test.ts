@@ -14,6 +14,8 @@ import { batch, EPOCH, OTHER_EPOCH } from './samples.js'
 class FakeLog implements LogSource {
   epoch: Epoch | null = EPOCH
   head = 0
+  /** Why what it holds cannot be read. */
+  foreign: string | null = null
   /** Entries per page: few, so that recoveries take several. */
   pageEntries = 2
   readonly entries: { prev: Offset; last: Offset; bytes: Uint8Array }[] = []
@@ -50,6 +52,7 @@ class FakeLog implements LogSource {
   }
 
   private look(after: Offset | null): Page {
+    if (this.foreign !== null) return { meta: null, entries: [], unreadable: this.foreign }
     if (this.epoch === null) return { meta: null, entries: [] }
     const meta = { epoch: this.epoch, head: this.head }
     if (after === null) return { meta, entries: [] }
@@ -65,6 +68,7 @@ class Scene {
   readonly losses: string[] = []
   readonly recoveries: string[] = []
   deaf = 0
+  unreadable = 0
   awaited = false
   onDelivered: (offsets: readonly Offset[]) => void = () => undefined
   onLost: () => void = () => undefined
@@ -80,7 +84,7 @@ class Scene {
       lostGraceMs: 30_000,
       metrics: {
         recovery: (result) => this.recoveries.push(result),
-        unreadable: () => undefined,
+        unreadable: () => this.unreadable++,
         connected: () => undefined,
       },
       listener: {
@@ -315,10 +319,64 @@ describe('partition', () => {
     await scene.pass(400)
     await scene.log.answer()
     expect(scene.partition.missing()).to.equal('partition 0: envelope version 99')
-    scene.state(1)
+    scene.state(1) // of an older ingest that follows the newer one
     await scene.pass(400)
     await scene.log.answer()
-    expect(scene.partition.live).to.equal(true)
+    expect(scene.partition.live, 'after a state').to.equal(false)
+    scene.hear(scene.log.append([2], 2))
+    await scene.pass(400)
+    await scene.log.answer()
+    expect(scene.partition.live, 'after a batch').to.equal(true)
+    expect(scene.delivered).to.deep.equal([])
+    expect([scene.losses.length, scene.unreadable]).to.deep.equal([1, 1])
+  })
+
+  it('is lost at a log that it cannot read though it heard nothing, and waits for a batch that it can', async () => {
+    const scene = new Scene()
+    await scene.live()
+    scene.log.entries.push({ prev: 0, last: 1, bytes: Uint8Array.of(99) })
+    scene.log.head = 1
+    scene.partition.interrupted()
+    scene.partition.subscribed()
+    await scene.log.answer()
+    expect(scene.losses[0]).to.match(/version 99/)
+    await scene.log.answer()
+    expect([scene.partition.live, scene.unreadable]).to.deep.equal([false, 1])
+    scene.hear(scene.log.append([2], 2))
+    await scene.pass(400)
+    await scene.log.answer()
+    expect([scene.partition.live, scene.delivered.length]).to.deep.equal([true, 0])
+  })
+
+  it('is lost in a numbering of a form that it does not know, and says which, until it is gone', async () => {
+    const scene = new Scene()
+    await scene.live()
+    scene.hear(scene.log.append([1], 1))
+    scene.log.foreign = 'numbering of form 2'
+    scene.partition.interrupted()
+    scene.partition.subscribed()
+    await scene.log.answer()
+    expect(scene.losses[0]).to.match(/form 2/)
+    scene.hear(scene.log.append([2], 2)) // the envelope may still be the same
+    await scene.log.answer()
+    await scene.pass(2_000)
+    expect(scene.partition.missing()).to.match(/partition 0: .*form 2/)
+    scene.log.foreign = null
+    scene.hear(scene.log.append([3], 3))
+    await scene.log.answer()
+    await scene.pass(400)
+    await scene.log.answer()
+    expect([scene.partition.live, scene.delivered]).to.deep.equal([true, [1]])
+  })
+
+  it('goes on without a word to its sessions when the log holds what it could not read as it came', async () => {
+    const scene = new Scene()
+    await scene.live()
+    scene.log.append([1], 1)
+    scene.partition.garbled('unknown kind of envelope: 3')
+    await scene.log.answer()
+    expect([scene.partition.live, scene.partition.missing()]).to.deep.equal([true, null])
+    expect([scene.losses.length, scene.delivered]).to.deep.equal([0, [1]])
   })
 
   it('recovers from the log when the events of a live batch are malformed', async () => {

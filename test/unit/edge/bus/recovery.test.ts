@@ -73,6 +73,19 @@ describe('recovery', () => {
     ['an entry with malformed events', page(12, batch(10, 12, [12]).subarray(0, -1))],
     ['a state in the log', page(12, encodeState({ ingest: 'i', epoch: EPOCH, state: 'up', heads: [12] }))],
   ]
+  it('says that it is the form that it does not know, not the numbering', () => {
+    const foreign = { meta: null, entries: [], unreadable: 'numbering of form 2' }
+    for (const [given, why] of [
+      [foreign, /form 2/],
+      [page(12, Uint8Array.of(99, 1)), /version 99: this program reads/],
+    ] as const) {
+      const reading = read(at, given, live)
+      expect(reading).to.include({ kind: 'lost', loss: 'continuity', unreadable: true })
+      expect(reading.kind === 'lost' && reading.why).to.match(why)
+    }
+    expect(read(at, page(12), live)).to.not.have.property('unreadable')
+  })
+
   for (const [what, given] of losses) {
     it(`is lost with ${what}`, () => {
       expect(read(at, given, live).kind).to.equal('lost')

@@ -1,4 +1,4 @@
-import { encodeTicket, marksOf, parseRow } from '@wazo-websocketd/edge/resume/ticket'
+import { encodeTicket, marksOf, parseRow, TICKET_FORM } from '@wazo-websocketd/edge/resume/ticket'
 import type { TicketHolder } from '@wazo-websocketd/edge/session/ports'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
@@ -25,6 +25,12 @@ describe('a ticket', () => {
     const text = encodeTicket({ holder: holder({ subscriptions }), positions })
     expect(text).to.not.include('a-secret-name')
     expect((JSON.parse(text) as { at: unknown }).at).to.deep.equal({ 3: ['e', '9007199254740991'] })
+  })
+
+  it('says its form', () => {
+    expect(JSON.parse(encodeTicket({ holder: holder(), positions: new Map() }))).to.include({
+      form: TICKET_FORM,
+    })
   })
 
   it('is read from a row of texts or bytes', () => {

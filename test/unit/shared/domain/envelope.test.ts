@@ -134,6 +134,15 @@ describe('envelope: bytes that are not one', () => {
     expect(() => decode(Uint8Array.of(ENVELOPE_VERSION, 9))).to.throw(EnvelopeError, 'kind of envelope: 9')
   })
 
+  it('are refused with a flag of an event that it does not know: it may narrow who gets it', () => {
+    const empty = encodeBatch({ epoch, prev: 0, last: 1, events: [] })
+    for (const flag of [32, 64, 128]) {
+      const bytes = encodeBatch({ epoch, prev: 0, last: 1, events: [event] })
+      bytes[empty.length + 8 + 8]! |= flag
+      expect(() => sealed(bytes).open()).to.throw(EnvelopeError, `unknown flags of an event: ${flag}`)
+    }
+  })
+
   it('are refused when cut off anywhere, or when something follows', () => {
     const batch = encodeBatch({ epoch, prev: 0, last: 1, events: [event] })
     for (let length = 0; length < batch.length; length++)
