@@ -1,5 +1,6 @@
 /** Puts an ingest together from plain options; the defaults are those of the architecture. */
 import { randomUUID } from 'node:crypto'
+import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { Attacher } from './attach.js'
@@ -16,8 +17,9 @@ import type { RedisConnection } from './publisher.js'
 import { Ring } from './ring.js'
 import { Announcer, initialSituation } from './state.js'
 import type { Situation } from './state.js'
-import { declareTopology, STREAM_AGE_MS_MAX } from './stream.js'
+import { declareTopology, missingExchanges, STREAM_AGE_MS_MAX } from './stream.js'
 import type { Topology } from './stream.js'
+import { Upkeep } from './upkeep.js'
 
 export interface Timings {
   readonly headPollMs: number
@@ -37,6 +39,8 @@ export interface Timings {
   readonly reconnectFirstMs: number
   readonly reconnectMaxMs: number
   readonly repeatLogMs: number
+  /** Between two declarations of exchanges and bindings while attached. */
+  readonly upkeepMs: number
 }
 
 export const TIMINGS: Timings = {
@@ -55,6 +59,7 @@ export const TIMINGS: Timings = {
   reconnectFirstMs: 100,
   reconnectMaxMs: 2000,
   repeatLogMs: 30_000,
+  upkeepMs: 5000,
 }
 
 export interface AssemblyOptions {
@@ -117,14 +122,29 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
     { chain: { ...timings, ...limits }, intake, retryMs: timings.retryMs, watchdogMs: timings.watchdogMs },
     { publisher, ring, canary, clock, ledger, metrics, situation, changed },
   )
+  const declare = (connection: ChannelModel): Promise<void> => declareTopology(connection, topology)
+  const said = (error: unknown, lasting: boolean): string =>
+    error instanceof RedisFault ? error.message : explain(error, broker, lasting)
+  const upkeep = new Upkeep(
+    { intervalMs: timings.upkeepMs, repeatLogMs: timings.repeatLogMs },
+    {
+      missing: (connection) => missingExchanges(connection, topology),
+      declare,
+      explain: said,
+      refused: (is) =>
+        void (situation.brokerRefusesSince = is ? (situation.brokerRefusesSince ?? clock.monotonic()) : null),
+      clock,
+      log,
+    },
+  )
   const ingest = new Ingest(
     { ...timings, streamReachMs: STREAM_AGE_MS_MAX * 0.8 },
     {
       connect: connect('consumer'),
-      declare: (connection) => declareTopology(connection, topology),
-      explain: (error, lasting) =>
-        error instanceof RedisFault ? error.message : explain(error, broker, lasting),
+      declare,
+      explain: said,
       attacher,
+      upkeep,
       pipeline,
       canary,
       announcer,

@@ -3,7 +3,7 @@ import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Attacher } from './attach.js'
+import type { Attacher, Attachment } from './attach.js'
 import type { Canary } from './canary.js'
 import type { AttachReason } from './chain.js'
 import { close } from './close.js'
@@ -12,6 +12,7 @@ import type { Pipeline } from './pipeline.js'
 import type { Memory } from './plan.js'
 import type { Ring } from './ring.js'
 import type { Announcer, Situation } from './state.js'
+import type { Upkeep } from './upkeep.js'
 
 export interface IngestOptions {
   readonly reconnectFirstMs: number
@@ -29,6 +30,7 @@ export interface IngestParts {
   readonly explain: (error: unknown, lasting: boolean) => string
   readonly attacher: Attacher
   readonly pipeline: Pipeline
+  readonly upkeep: Pick<Upkeep, 'run'>
   readonly canary: Canary
   readonly announcer: Announcer
   readonly ring: Ring
@@ -112,7 +114,7 @@ export class Ingest {
 
   /** Sets up and runs once; the same way at the first start and after everything that can happen. */
   private async turn(connection: ChannelModel, signal: AbortSignal): Promise<void> {
-    const { pipeline, log } = this.parts
+    const { log } = this.parts
     let why: AttachReason | null
     try {
       const attachment = await this.setup(connection, signal)
@@ -120,7 +122,7 @@ export class Ingest {
       this.backoff.reset()
       this.said = null
       this.parts.canary.send() // the sooner one comes through, the sooner this ingest is up
-      why = await pipeline.run(attachment, signal)
+      why = await this.attached(connection, attachment, signal)
     } catch (error) {
       if (signal.aborted) return
       if (isRefusal(error)) this.parts.situation.brokerRefusesSince ??= this.parts.clock.monotonic()
@@ -131,6 +133,22 @@ export class Ingest {
     if (why === null) return
     log.info({ why }, 'attaching again')
     if (why === 'failed') await this.sleep(this.options.reconnectMaxMs, signal)
+  }
+
+  /** Publishes or follows, as long as it goes on from here; exchanges and bindings are looked after meanwhile. */
+  private async attached(
+    connection: ChannelModel,
+    attachment: Attachment,
+    signal: AbortSignal,
+  ): Promise<AttachReason | null> {
+    const { pipeline, upkeep } = this.parts
+    const over = new AbortController()
+    void upkeep.run(connection, AbortSignal.any([signal, over.signal]))
+    try {
+      return await pipeline.run(attachment, signal)
+    } finally {
+      over.abort()
+    }
   }
 
   private async setup(connection: ChannelModel, signal: AbortSignal): ReturnType<Attacher['attach']> {

@@ -10,7 +10,10 @@ export interface Situation {
   attached: boolean
   /** Redis refused a batch; true until attached again. */
   refused: boolean
-  /** Monotonic milliseconds since which the broker has refused to set this ingest up; null: it has not, or does no more. */
+  /**
+   * Monotonic milliseconds since which the broker has refused to set this ingest up, or what events need to get into the
+   * stream; null: it has not, or does no more.
+   */
   brokerRefusesSince: number | null
   /** Another stream, partition count or form is in force: this ingest has no say. */
   passive: boolean
@@ -40,12 +43,14 @@ const REFUSES_MS_MAX = 10_000
 /**
  * The one word for a situation (architecture, section 1): `up` needs an own canary that went all the way
  * within `canaryMs`, unless the broker takes no message from publishers. `down` as well when the broker answers but
- * will not set it up (another type of queue, no permission): it may be so for ever.
+ * will not set it up, or declare what events come through (another type of queue or exchange, no permission): it may be
+ * so for ever.
  */
 export function judge(situation: Situation, blocked: boolean, now: number, canaryMs: number): IngestState {
   if (!situation.brokerConnected || situation.refused) return 'down'
   const { brokerRefusesSince: since } = situation
-  if (!situation.attached) return since !== null && now - since >= REFUSES_MS_MAX ? 'down' : 'catching-up'
+  if (since !== null && now - since >= REFUSES_MS_MAX) return 'down'
+  if (!situation.attached) return 'catching-up'
   if (blocked) return 'up'
   const { canarySentAt } = situation
   return canarySentAt !== null && now - canarySentAt <= canaryMs ? 'up' : 'catching-up'

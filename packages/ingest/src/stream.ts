@@ -21,6 +21,27 @@ export interface Topology {
   readonly legacyExchange: string | null
 }
 
+/** The names of exchanges that are not there. Rejects when the broker does not say so. */
+export async function missingExchanges(
+  connection: ChannelModel,
+  { exchange, legacyExchange }: Topology,
+): Promise<string[]> {
+  const missing: string[] = []
+  for (const name of legacyExchange === null ? [exchange] : [exchange, legacyExchange]) {
+    const channel = await connection.createChannel() // a miss closes the channel, so it is one of its own
+    channel.on('error', () => undefined)
+    try {
+      await channel.checkExchange(name)
+    } catch (error) {
+      if ((error as { code?: unknown } | null)?.code !== 404) throw error
+      missing.push(name)
+      continue
+    }
+    await close(channel)
+  }
+  return missing
+}
+
 /**
  * Declares exchanges and stream and binds them; idempotent. RabbitMQ puts one copy of a message into the
  * stream even when several bindings match. Rejects with the broker's error.

@@ -17,11 +17,14 @@ describe('judge', () => {
     expect(judge({ ...running, attached: false }, true, 10_000, CANARY_MS)).to.equal('catching-up')
   })
 
-  it('is down when the broker has refused for 10 s to set it up, until it does', () => {
+  it('is down when the broker has refused for 10 s to set it up, or to declare exchanges again, until it does', () => {
     const refused = { ...running, attached: false, brokerRefusesSince: 5_000 }
     expect(judge(refused, false, 14_999, CANARY_MS)).to.equal('catching-up')
     expect(judge(refused, false, 15_000, CANARY_MS)).to.equal('down')
-    expect(judge({ ...refused, attached: true }, false, 13_000, CANARY_MS)).to.equal('up')
+    const attached = { ...refused, attached: true }
+    expect(judge(attached, false, 13_000, CANARY_MS), 'attached').to.equal('up')
+    expect(judge({ ...attached, canarySentAt: 15_000 }, false, 15_000, CANARY_MS)).to.equal('down')
+    expect(judge(attached, true, 15_000, CANARY_MS), 'during an alarm').to.equal('down')
   })
 
   it('is up while an own canary of the last 3 s came through', () => {

@@ -1,0 +1,101 @@
+/** Keeps exchanges and bindings as they have to be for as long as an ingest is attached. */
+import type { ChannelModel } from 'amqplib'
+import type { Logger } from 'pino'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+
+export interface UpkeepOptions {
+  readonly intervalMs: number
+  /** No more than one log line of the same fault in this time. */
+  readonly repeatLogMs: number
+}
+
+export interface UpkeepParts {
+  /** Names of exchanges that the broker should have and does not. */
+  readonly missing: (connection: ChannelModel) => Promise<readonly string[]>
+  /** Idempotent; on channels of its own, so that a refusal harms no other. */
+  readonly declare: (connection: ChannelModel) => Promise<void>
+  /** An error of the broker in one line; `lasting`: it has been said before. */
+  readonly explain: (error: unknown, lasting: boolean) => string
+  /** Whether events cannot come in, because the broker refuses what they need. */
+  readonly refused: (is: boolean) => void
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/**
+ * Somebody may unbind the stream, or delete an exchange and declare it again: the broker keeps delivering what is in
+ * the stream, canaries too, and nothing shows that events no longer get there. The broker does not tell either
+ * whether a binding was there when it is declared: so all of it is declared again every few seconds.
+ */
+export class Upkeep {
+  private readonly options: UpkeepOptions
+  private readonly parts: UpkeepParts
+  private said: { text: string; at: number } | null = null
+
+  constructor(options: UpkeepOptions, parts: UpkeepParts) {
+    this.options = options
+    this.parts = parts
+  }
+
+  /** Goes on until `signal` is aborted, whatever the broker answers. Never rejects. */
+  async run(connection: ChannelModel, signal: AbortSignal): Promise<void> {
+    const isOver = (): boolean => signal.aborted
+    for (;;) {
+      await this.pause(signal)
+      if (isOver()) return
+      try {
+        await this.once(connection)
+        if (isOver()) return
+        this.said = null
+        this.parts.refused(false)
+      } catch (error) {
+        if (isOver()) return // the connection is gone, which others report
+        if (keepsEventsOut(error)) this.parts.refused(true)
+        this.complain(error)
+      }
+    }
+  }
+
+  private async once(connection: ChannelModel): Promise<void> {
+    const exchanges = await this.parts.missing(connection)
+    await this.parts.declare(connection)
+    if (exchanges.length > 0)
+      this.parts.log.error(
+        { exchanges },
+        'somebody deleted exchanges: declared and bound again; what was published to them meanwhile is lost',
+      )
+  }
+
+  private complain(error: unknown): void {
+    const { clock, log, explain } = this.parts
+    const text = explain(error, false)
+    const now = clock.monotonic()
+    const lasting = this.said?.text === text
+    if (lasting && now - (this.said?.at ?? now) < this.options.repeatLogMs) return
+    this.said = { text, at: now }
+    log.error(`${lasting ? explain(error, true) : text}; events may not get into the stream; trying again`)
+  }
+
+  /** Ends early when `signal` is aborted. */
+  private pause(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = (): void => {
+        timer.cancel()
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = this.parts.clock.after(this.options.intervalMs, done)
+      signal.addEventListener('abort', done)
+    })
+  }
+}
+
+const NOT_FOUND = 404
+const PRECONDITION_FAILED = 406
+
+/** A missing permission does not: what has been declared before may still be there. */
+function keepsEventsOut(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return code === NOT_FOUND || code === PRECONDITION_FAILED
+}
