@@ -1,6 +1,7 @@
 import { connect } from 'amqplib'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
+import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import { declareTopology } from '@wazo-websocketd/ingest/stream'
 import { startLocalIngest } from './ingest.support.js'
 import type { LocalIngest } from './ingest.support.js'
@@ -61,6 +62,31 @@ describe('An ingest and a broker in trouble', function () {
     expect(collector.problems).to.deep.equal([])
     expect(collector.epochs.size).to.equal(1)
     await publisher.close()
+  })
+
+  it('finds during the alarm, when nothing comes from the stream, that Redis has lost its data, and fills it again', async () => {
+    const publisher = await openPublisher(`${rabbit.url}/%2F`)
+    for (let n = 0; n < 20; n++) publisher.send(customEvent({ name: 'kept', requiredAcl: null }))
+    await publisher.flush()
+    await publisher.close()
+    await waitFor(() => collector.events.at(-1)?.name === 'kept', { what: 'the events' })
+    await rabbit.evaluate('vm_memory_monitor:set_vm_memory_high_watermark(0.0000001).')
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 1500)) // a canary may have been on its way
+      const { meta, log } = keys('wazo-ws', 0)
+      const before = await redis.hgetall(meta)
+      await redis.flushall()
+      const again = async (): Promise<boolean> => (await redis.hget(meta, 'head')) === before['head']
+      await waitFor(again, { timeoutMs: 5_000, what: 'the same head as before' })
+      expect(await redis.hgetall(meta)).to.deep.equal(before)
+      expect(await redis.xlen(log)).to.be.above(0)
+      expect(ingest.log.join('')).to.contain('publishing the history again')
+    } finally {
+      await rabbit.evaluate('vm_memory_monitor:set_vm_memory_high_watermark({absolute, "512MB"}).')
+    }
+    await waitFor(() => ingest.state() === 'up', { timeoutMs: 10_000, what: 'up' })
+    expect(collector.problems).to.deep.equal([])
+    expect(collector.epochs.size).to.equal(1)
   })
 
   it('ends with status 0 on SIGTERM while the broker is frozen, attached or not', async () => {

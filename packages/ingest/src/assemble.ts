@@ -24,6 +24,7 @@ import { Upkeep } from './upkeep.js'
 export interface Timings {
   readonly headPollMs: number
   readonly crowdedPollMs: number
+  readonly idlePollMs: number
   readonly takeoverMs: number
   /** Of canaries and states. */
   readonly beatMs: number
@@ -46,6 +47,7 @@ export interface Timings {
 export const TIMINGS: Timings = {
   headPollMs: 200,
   crowdedPollMs: 10,
+  idlePollMs: 1000,
   takeoverMs: 500,
   beatMs: 1000,
   canaryMs: 3000,

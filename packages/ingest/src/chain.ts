@@ -36,8 +36,8 @@ export type Step =
   | { readonly kind: 'publish'; readonly calls: readonly PublishCall[] }
   /** Ask Redis for the heads. */
   | { readonly kind: 'poll' }
-  /** Nothing to do before a delivery comes or monotonic `until` is reached (null: never). */
-  | { readonly kind: 'wait'; readonly until: number | null }
+  /** Nothing to do before a delivery comes or monotonic `until` is reached. `idle`: everything delivered is in the log. */
+  | { readonly kind: 'wait'; readonly until: number; readonly idle: boolean }
   | { readonly kind: 'attach'; readonly why: AttachReason }
 
 /** What Redis holds of a partition when asked; null: no meta. */
@@ -48,6 +48,8 @@ export interface ChainOptions extends BatchLimits {
   readonly headPollMs: number
   /** How often it does when its window is half full, so that it keeps up with the one that publishes. */
   readonly crowdedPollMs: number
+  /** How long nothing may be heard of Redis when there is nothing to publish: it may have lost its data. */
+  readonly idlePollMs: number
   /** A follower publishes by itself when its oldest delivery has waited that long. */
   readonly takeoverMs: number
   /** Deliveries that the consumer's credit allows. */
@@ -76,6 +78,8 @@ export class Chain {
   private partitions: Partition[]
   private read: Offset
   private polledAt: number
+  /** When Redis last said anything. */
+  private heardAt: number
   private retry: readonly PublishCall[] | null = null
   private reason: AttachReason | null = null
   private gap: Jump | null = null
@@ -87,7 +91,7 @@ export class Chain {
     this.epoch = epoch
     this.partitions = heads.map((head) => ({ head, leads: true }))
     this.read = Math.min(...heads)
-    this.polledAt = now
+    this.polledAt = this.heardAt = now
   }
 
   get heads(): readonly Offset[] {
@@ -134,18 +138,21 @@ export class Chain {
   step(now: number): Step {
     if (this.reason !== null) return { kind: 'attach', why: this.reason }
     if (this.retry !== null) return { kind: 'publish', calls: this.retry }
-    if (this.window.length === 0)
-      return this.gap === null ? { kind: 'wait', until: null } : { kind: 'attach', why: 'gap' }
+    if (this.window.length === 0) {
+      if (this.gap !== null) return { kind: 'attach', why: 'gap' }
+      const until = this.heardAt + this.options.idlePollMs
+      return now >= until ? { kind: 'poll' } : { kind: 'wait', until, idle: true }
+    }
     const calls = this.calls(now)
     if (calls.length > 0) return { kind: 'publish', calls }
     const crowded = this.window.length >= this.options.windowMax / 2
     const pollAt = this.polledAt + (crowded ? this.options.crowdedPollMs : this.options.headPollMs)
     if (now >= pollAt) return { kind: 'poll' }
-    return { kind: 'wait', until: Math.min(pollAt, this.takeoverAt(now)) }
+    return { kind: 'wait', until: Math.min(pollAt, this.takeoverAt(now)), idle: false }
   }
 
   /** The answers to the calls of a step, in their order. Returns the deliveries that are done with. */
-  answered(calls: readonly PublishCall[], answers: readonly Answer[]): Delivery[] {
+  answered(calls: readonly PublishCall[], answers: readonly Answer[], now: number): Delivery[] {
     const again: PublishCall[] = []
     calls.forEach((call, i) => {
       const answer = answers[i] ?? { kind: 'lost' }
@@ -153,12 +160,13 @@ export class Chain {
       else this.settle(call, answer)
     })
     this.retry = again.length === 0 ? null : again
+    if (this.retry === null) this.heardAt = now
     return this.release()
   }
 
   /** What Redis holds, asked for by a step. Returns the deliveries that are done with. */
   polled(metas: readonly Polled[], now: number): Delivery[] {
-    this.polledAt = now
+    this.polledAt = this.heardAt = now
     this.partitions.forEach((partition, p) => {
       const meta = metas[p] ?? null
       if (meta === null) this.reason ??= 'empty'

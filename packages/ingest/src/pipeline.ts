@@ -105,15 +105,18 @@ export class Pipeline {
           return step.why
         case 'wait': {
           const watchdogAt = (canary.unheardSince ?? clock.monotonic()) + this.options.watchdogMs
-          if (step.until === null && clock.monotonic() >= watchdogAt) return 'silent'
-          await this.pause(step.until ?? watchdogAt)
+          if (step.idle && clock.monotonic() >= watchdogAt) return 'silent'
+          await this.pause(step.idle ? Math.min(step.until, watchdogAt) : step.until)
           break
         }
         case 'poll':
+          // Asking with an empty window says nothing of the consumer, which has all its credit.
+          if (chain.waiting > 0) canary.heard()
           this.release(chain, consumer, await this.poll(chain))
           break
         case 'publish':
           this.release(chain, consumer, await this.publish(chain, step.calls))
+          canary.heard() // while Redis was waited for, the consumer may have had no credit
       }
       if (leads === chain.leads) continue
       leads = chain.leads
@@ -128,7 +131,7 @@ export class Pipeline {
     const answers = await Promise.all(calls.map((call) => publisher.publish(call, trimTo)))
     ledger.answered(calls, answers, (clock.monotonic() - started) / 1000)
     this.parts.changed()
-    const released = chain.answered(calls, answers)
+    const released = chain.answered(calls, answers, clock.monotonic())
     ring.count(released)
     const [call] = calls
     const head = Math.min(...chain.heads)
@@ -161,7 +164,6 @@ export class Pipeline {
   /** Deliveries that are done with: accounted for, their credit given back. */
   private release(chain: Chain, consumer: Attachment['consumer'], released: readonly Delivery[]): void {
     this.parts.situation.heads = chain.heads
-    this.parts.canary.heard() // while Redis is waited for, the consumer may have had no credit
     const last = released.at(-1)
     if (last === undefined) return
     consumer.ack(last.deliveryTag)

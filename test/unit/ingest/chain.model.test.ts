@@ -12,6 +12,7 @@ const OPTIONS = {
   batchBytesMax: 1000,
   headPollMs: 200,
   crowdedPollMs: 10,
+  idlePollMs: 1000,
   takeoverMs: 500,
   windowMax: 8,
 }
@@ -169,7 +170,7 @@ class World {
       const answer = this.redis.publish(call)
       return luck === 2 ? { kind: 'lost' } : answer
     })
-    ingest.chain.answered(flight, answers)
+    ingest.chain.answered(flight, answers, this.now)
     if (!led && ingest.chain.leads) this.takeovers++
   }
 

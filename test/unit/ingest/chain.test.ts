@@ -11,6 +11,7 @@ const OPTIONS = {
   batchBytesMax: 1000,
   headPollMs: 200,
   crowdedPollMs: 10,
+  idlePollMs: 1000,
   takeoverMs: 500,
   windowMax: 20,
 }
@@ -25,7 +26,7 @@ function calls(step: Step): readonly PublishCall[] {
 }
 
 function publish(subject: Chain, answers: readonly Answer[], now = 0): number[] {
-  return subject.answered(calls(subject.step(now)), answers).map(({ offset }) => offset)
+  return subject.answered(calls(subject.step(now)), answers, now).map(({ offset }) => offset)
 }
 
 /** A chain that follows: its delivery 11 was answered DUP. */
@@ -37,8 +38,43 @@ function follower(): Chain {
 }
 
 describe('Chain', () => {
-  it('has nothing to do without a delivery', () => {
-    expect(chain().step(0)).to.deep.equal({ kind: 'wait', until: null })
+  it('has nothing to do without a delivery but to ask for head once a second', () => {
+    const subject = chain()
+    expect(subject.step(0)).to.deep.equal({ kind: 'wait', until: 1000, idle: true })
+    expect(subject.step(999)).to.deep.equal({ kind: 'wait', until: 1000, idle: true })
+    expect(subject.step(1000)).to.deep.equal({ kind: 'poll' })
+    expect(subject.polled([{ epoch: EPOCH, head: 10 }], 1003)).to.deep.equal([])
+    expect(subject.step(1003)).to.deep.equal({ kind: 'wait', until: 2003, idle: true })
+  })
+
+  it('need not ask a Redis that has just answered', () => {
+    const subject = chain()
+    subject.deliver(delivery(11))
+    publish(subject, [{ kind: 'OK', head: 11 }], 900)
+    expect(subject.step(1800)).to.deep.equal({ kind: 'wait', until: 1900, idle: true })
+    expect(subject.step(1900)).to.deep.equal({ kind: 'poll' })
+  })
+
+  for (const [meta, why] of [
+    [null, 'empty'],
+    [{ epoch: 'F' as Epoch, head: 20 }, 'epoch'],
+    [{ epoch: EPOCH, head: 9 }, 'rolled'],
+  ] as const)
+    it(`finds without a delivery that Redis is not what it was: ${why}`, () => {
+      const subject = chain()
+      expect(subject.step(1000)).to.deep.equal({ kind: 'poll' })
+      subject.polled([meta], 1000)
+      expect(subject.step(1000)).to.deep.equal({ kind: 'attach', why })
+    })
+
+  it('moves its head when it finds that others have published what it has not been delivered yet', () => {
+    const subject = chain()
+    subject.polled([{ epoch: EPOCH, head: 12 }], 1000)
+    for (const offset of [11, 12, 13]) subject.deliver(delivery(offset))
+    const [call] = calls(subject.step(1000))
+    expect(call).to.include({ prev: 12, last: 13 })
+    expect(call?.deliveries.map(({ offset }) => offset)).to.deep.equal([13])
+    expect(publish(subject, [{ kind: 'OK', head: 13 }], 1000)).to.deep.equal([11, 12, 13])
   })
 
   it('publishes what it has as one batch that follows head', () => {
@@ -73,10 +109,10 @@ describe('Chain', () => {
     const subject = follower()
     expect(subject.leads).to.equal(false)
     subject.deliver(delivery(12, { receivedAt: 100 }))
-    expect(subject.step(150)).to.deep.equal({ kind: 'wait', until: 200 })
+    expect(subject.step(150)).to.deep.equal({ kind: 'wait', until: 200, idle: false })
     expect(subject.step(200)).to.deep.equal({ kind: 'poll' })
     expect(subject.polled([{ epoch: EPOCH, head: 12 }], 205).map(({ offset }) => offset)).to.deep.equal([12])
-    expect(subject.step(210)).to.deep.equal({ kind: 'wait', until: null })
+    expect(subject.step(210)).to.deep.equal({ kind: 'wait', until: 1205, idle: true })
   })
 
   it('drops up to head after PART and follows', () => {
@@ -91,7 +127,7 @@ describe('Chain', () => {
     const subject = follower()
     subject.deliver(delivery(12, { receivedAt: 1000 }))
     subject.polled([{ epoch: EPOCH, head: 11 }], 1400)
-    expect(subject.step(1499)).to.deep.equal({ kind: 'wait', until: 1500 })
+    expect(subject.step(1499)).to.deep.equal({ kind: 'wait', until: 1500, idle: false })
     expect(calls(subject.step(1500))[0]).to.include({ prev: 11, last: 12 })
     publish(subject, [{ kind: 'OK', head: 12 }], 1500)
     expect(subject.leads).to.equal(true)
@@ -100,7 +136,7 @@ describe('Chain', () => {
   it('asks sooner when its window is half full, so that it keeps up', () => {
     const subject = follower()
     for (let i = 12; i < 22; i++) subject.deliver(delivery(i))
-    expect(subject.step(9)).to.deep.equal({ kind: 'wait', until: 10 })
+    expect(subject.step(9)).to.deep.equal({ kind: 'wait', until: 10, idle: false })
     expect(subject.step(10)).to.deep.equal({ kind: 'poll' })
   })
 

@@ -7,6 +7,7 @@ import { Inbox } from '@wazo-websocketd/ingest/inbox'
 import { Ledger } from '@wazo-websocketd/ingest/ledger'
 import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
 import { Pipeline } from '@wazo-websocketd/ingest/pipeline'
+import type { Meta } from '@wazo-websocketd/ingest/plan'
 import type { Publisher } from '@wazo-websocketd/ingest/publisher'
 import { Ring } from '@wazo-websocketd/ingest/ring'
 import { initialSituation, judge } from '@wazo-websocketd/ingest/state'
@@ -57,7 +58,13 @@ function pipeline(partitions = 1) {
     lag: nothing,
   }
   const seen = { calls: [] as PublishCall[], trimTo: null as number | null }
-  const redis = { answer: (call: PublishCall): Answer => ({ kind: 'OK', head: call.last }) }
+  const redis = {
+    head: 0,
+    asked: 0,
+    away: false,
+    answer: (call: PublishCall): Answer => ({ kind: 'OK', head: call.last }),
+    meta: (): Meta | null => ({ epoch: EPOCH, offset: redis.head, fingerprint: '', stream: 's', partitions }),
+  }
   const sender = {
     unheardSince: null as number | null,
     heard: () => void (sender.unheardSince = null),
@@ -66,13 +73,20 @@ function pipeline(partitions = 1) {
     publish: (call: PublishCall, trimTo: number | null) => {
       seen.calls.push(call)
       seen.trimTo = trimTo
-      return Promise.resolve(redis.answer(call))
+      const answer = redis.answer(call)
+      if ('head' in answer) redis.head = answer.head
+      return Promise.resolve(answer)
+    },
+    metas: () => {
+      redis.asked++
+      if (redis.away) return Promise.reject(new Error('away'))
+      return Promise.resolve(Array.from({ length: partitions }, () => redis.meta()))
     },
   } as unknown as Publisher
   const limits = { batchCountMax: 100, batchBytesMax: 1e6, windowMax: 100 }
   const subject = new Pipeline(
     {
-      chain: { headPollMs: 200, crowdedPollMs: 10, takeoverMs: 500, ...limits },
+      chain: { headPollMs: 200, crowdedPollMs: 10, idlePollMs: 1000, takeoverMs: 500, ...limits },
       intake: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
       retryMs: 100,
       watchdogMs: 10_000,
@@ -95,6 +109,7 @@ function pipeline(partitions = 1) {
     const consumer = { inbox, ack: nothing, close: () => Promise.resolve() } as unknown as Consumer
     const at = { offset, fingerprint: `f${offset}` }
     ring.advance(at, clock.monotonic())
+    redis.head = offset
     const heads = Array.from({ length: partitions }, () => offset)
     const outcome: { why: AttachReason | null | undefined } = { why: undefined }
     void subject.run({ epoch: EPOCH, heads, at, consumer }, end.signal).then((why) => (outcome.why = why))
@@ -193,6 +208,42 @@ describe('Pipeline', () => {
     expect(outcome.why).to.equal(undefined)
     await pass(1)
     expect(outcome.why).to.equal('silent')
+  })
+
+  it('finds within a second, without a message of the stream, that Redis has lost its data', async () => {
+    const { clock, redis, attach } = pipeline()
+    const { outcome } = attach(10)
+    await settle()
+    for (let n = 0; n < 30; n++) {
+      clock.advance(100)
+      await settle()
+    }
+    expect([redis.asked, outcome.why], 'all is well').to.deep.equal([3, undefined])
+    redis.meta = () => null
+    clock.advance(999)
+    await settle()
+    expect(outcome.why).to.equal(undefined)
+    clock.advance(1)
+    await settle()
+    expect(outcome.why).to.equal('empty')
+  })
+
+  it('goes on asking a Redis that does not answer, and is not silent meanwhile', async () => {
+    const { clock, redis, sender, attach, stop } = pipeline()
+    const { outcome } = attach(10)
+    redis.away = true
+    sender.unheardSince = null
+    for (let n = 0; n < 100; n++) {
+      clock.advance(100)
+      await settle()
+    }
+    expect(redis.asked).to.be.within(40, 100)
+    redis.away = false
+    redis.asked = 0
+    clock.advance(100)
+    await settle()
+    expect([redis.asked, outcome.why]).to.deep.equal([1, undefined])
+    await stop()
   })
 
   it('does not take a Redis without an answer for a consumer that is silent', async () => {
