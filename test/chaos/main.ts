@@ -8,7 +8,7 @@ import type { History } from './checker/history.js'
 import { stallsOf } from './checker/stalls.js'
 import { readOptions, USAGE, UsageError, type Options } from './nemesis/options.js'
 import { run } from './nemesis/run.js'
-import { invalidity, summary } from './nemesis/summary.js'
+import { invalidity, invalidityOfUpgrades, summary } from './nemesis/summary.js'
 
 const INTERRUPTED = 130
 const USAGE_STATUS = 2
@@ -28,15 +28,21 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function chaos({ seed, minutes, kinds }: Options): Promise<number> {
+async function chaos({ seed, minutes, kinds, upgrades }: Options): Promise<number> {
   const abort = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => abort.abort())
   const chosen = seed ?? Date.now() % 2 ** 32
   try {
-    const outcome = await run({ seed: chosen, minutes, kinds, print: console.log, signal: abort.signal })
+    const outcome = await run({
+      ...{ seed: chosen, minutes, kinds, upgrades },
+      ...{ print: console.log, signal: abort.signal },
+    })
     const { history, counts, broken } = outcome
     const violations = check(history)
-    const reasons = invalidity(history, counts, kinds, broken)
+    const reasons =
+      upgrades === null
+        ? invalidity(history, counts, kinds, broken)
+        : invalidityOfUpgrades(history, upgrades, broken)
     console.log(
       ['', ...summary(chosen, history, counts, kinds, violations), ...stallLines(history)].join('\n'),
     )

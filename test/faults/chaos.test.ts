@@ -7,7 +7,7 @@ import { processes } from '../support/processes.mjs'
 import { waitFor } from '../support/wait.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const QUICK = ['ingest-kill', 'worker-kill', 'redis-clients', 'redis-empty', 'amqp-reset', 'expiry-wiped']
+const QUICK = ['ingest-kill', 'worker-kill', 'redis-clients', 'redis-empty', 'amqp-reset', 'edge-upgrade']
 
 /** `npm run chaos` on what is built, with its own place for temporary files. */
 async function chaos(...args: string[]) {
@@ -29,18 +29,26 @@ describe('npm run chaos', function () {
   this.timeout(400_000)
 
   it('finds no violation in three rounds of quick faults, and leaves nothing behind', async () => {
-    const program = await chaos('--seed', '4', '--minutes', '2.2', '--kinds', QUICK.join())
+    const program = await chaos('--seed', '4', '--minutes', '2.6', '--kinds', QUICK.join())
     const { code } = await program.exit
     const output = program.output()
     console.log(output.replaceAll(/^/gm, '      '))
     expect(output).to.match(/^violations +0$/m)
     expect(Number(/^deliveries checked +(\d+)$/m.exec(output)?.[1])).to.be.above(30_000)
+    expect(output).to.match(/^upgrades +[1-9]\d* completed, 0 failed$/m)
+    expect(Number(/^connections passed +(\d+)/m.exec(output)?.[1])).to.be.above(30)
     expect(code).to.equal(0)
     await waitFor(() => program.left().length === 0, { what: 'all to be cleaned up' })
   })
 
   it('refuses wrong options with status 2 and one line', async () => {
-    for (const args of [['--seed', 'x'], ['--minutes', '0'], ['--kinds', 'earthquake'], ['--frobnicate']]) {
+    for (const args of [
+      ['--seed', 'x'],
+      ['--minutes', '0'],
+      ['--kinds', 'earthquake'],
+      ['--upgrades', '0'],
+      ['--frobnicate'],
+    ]) {
       const program = await chaos(...args)
       expect((await program.exit).code).to.equal(2)
       expect(program.output().trim().split('\n'), program.output()).to.have.length(1)

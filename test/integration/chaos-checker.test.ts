@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { check } from '../chaos/checker/check.js'
-import type { History } from '../chaos/checker/history.js'
+import type { History, Upgrade } from '../chaos/checker/history.js'
 import { Bus } from '../chaos/load/bus.js'
 import { Catalogue, TENANTS } from '../chaos/load/catalogue.js'
 import { now } from '../chaos/load/clock.js'
 import { Random } from '../chaos/load/random.js'
 import { RunRecord } from '../chaos/load/record.js'
 import { RedisTap } from '../chaos/load/redis-tap.js'
+import { upgrade } from '../chaos/nemesis/upgrade.js'
 import { PLANTED } from '../chaos/planted/bugs.js'
 import { Crook } from '../chaos/planted/crook.js'
 import { Population } from '../chaos/planted/population.js'
@@ -18,12 +19,14 @@ import { waitFor } from '../support/wait.mjs'
 
 const EVENTS_PER_SECOND = 80
 const LOAD_MS = 4500
+/** After the hand-over, so that there is something to tamper with. */
+const LOAD_AFTER_MS = 1000
 /** Until the session that overstays has ended, and whatever is missing is overdue. */
 const REST_MS = 5500
 const DELIVERY_MS_MAX = 3000
 
 describe('The checker at a real edge', function () {
-  this.timeout(90_000)
+  this.timeout(150_000)
   const catalogue = new Catalogue()
   const record = new RunRecord()
   const populations: Population[] = []
@@ -32,6 +35,7 @@ describe('The checker at a real edge', function () {
   let bus: Bus
   let tap: RedisTap
   let endedAt: number
+  let handover: Upgrade
 
   before(async () => {
     cluster = await Cluster.start({ name: 'planted', edges: 1, workers: 1 })
@@ -46,7 +50,8 @@ describe('The checker at a real edge', function () {
       populations.push(new Population(crook.url, cluster, record))
     }
     await Promise.all(populations.map((population) => population.open()))
-    await Promise.all([load(), sleep(1200).then(revoke), sleep(1800).then(openLate)])
+    const replaced = sleep(2400).then(handOver)
+    await Promise.all([load(replaced), sleep(1200).then(revoke), sleep(1800).then(openLate)])
     await sleep(REST_MS)
     await waitFor(() => record.stream.at(-1)?.id === bus.lastConfirmed, { what: 'the whole bus to be read' })
     endedAt = now()
@@ -60,12 +65,22 @@ describe('The checker at a real edge', function () {
     await cluster.stop()
   })
 
-  async function load(): Promise<void> {
+  /** The whole way of a SIGHUP; the crooks are told when connections have been passed on. */
+  async function handOver(): Promise<void> {
+    handover = await upgrade(cluster.edges[0]!)
+    for (const crook of crooks) crook.handedOver()
+  }
+
+  async function load(replaced: Promise<void>): Promise<void> {
     const random = new Random(1)
     const everyone = catalogue.shapes.flatMap(({ tenant, everyone, requiredAcl }, i) =>
       everyone && requiredAcl === null && TENANTS.slice(0, 2).includes(tenant ?? '') ? [i] : [],
     )
-    for (const until = now() + LOAD_MS; now() < until;) {
+    const began = now()
+    const end = { at: Infinity }
+    const goOn = (): void => void (end.at = Math.max(began + LOAD_MS, now() + LOAD_AFTER_MS))
+    replaced.then(goOn, goOn)
+    while (now() < end.at) {
       const number = random.pick(everyone)
       bus.publish(number, catalogue.shapes[number]!)
       await sleep(1000 / EVENTS_PER_SECOND)
@@ -110,6 +125,12 @@ describe('The checker at a real edge', function () {
     expect(deliveries.filter((count) => count < 10)).to.deep.equal([])
     expect(tap.batches.length).to.be.above(10)
     expect(check(history)).to.deep.equal([])
+  })
+
+  it('has seen its sessions pass from one worker to the next', () => {
+    expect(handover.result).to.equal('success')
+    expect(Object.keys(handover.handovers)).to.deep.equal(['moved'])
+    expect(handover.handovers['moved']).to.be.above(PLANTED.length)
   })
 
   for (const [i, { what, finds }] of PLANTED.entries())

@@ -5,30 +5,39 @@ import { Evidence } from './evidence.js'
 import type { History, Session, Violation } from './history.js'
 import { checkLifetime } from './lifetime.js'
 import { checkOrder } from './order.js'
+import { journeyTo } from './resumption.js'
 import { checkSecrecy } from './secrecy.js'
 import { checkStalls } from './stalls.js'
 import { checkCoverage, checkHeads } from './sequence.js'
+import { checkUpgrades } from './upgrades.js'
 
-const OF_A_SESSION: readonly ((session: Session, evidence: Evidence) => Violation[])[] = [
-  checkOrder,
-  checkSecrecy,
-  checkCompleteness,
-  checkLifetime,
-  checkEnding,
-]
+type Part = (session: Session, evidence: Evidence) => Violation[]
+
+const OF_A_SESSION: readonly Part[] = [checkSecrecy, checkLifetime, checkEnding]
+/** Over a session and those in whose place it has come, as if there were but one. */
+const OF_A_JOURNEY: readonly Part[] = [checkOrder, checkCompleteness]
 
 /** All violations of a history, in the order of its sessions; empty: every invariant held. Pure. */
 export function check(history: History): Violation[] {
   const evidence = new Evidence(history)
   return [
     ...history.sessions.flatMap((session) => OF_A_SESSION.flatMap((part) => part(session, evidence))),
+    ...journeysIn(evidence).flatMap((journey) => OF_A_JOURNEY.flatMap((part) => part(journey, evidence))),
     ...checkCoverage(evidence),
     ...checkHeads(evidence),
     ...checkRecord(evidence),
     ...checkHealing(history),
     ...checkStalls(evidence),
+    ...checkUpgrades(history),
     ...checkHoldings(history),
   ]
+}
+
+function journeysIn({ history, predecessors }: Evidence): Session[] {
+  const goneOn = new Set(predecessors.values())
+  return history.sessions
+    .filter((session) => !goneOn.has(session))
+    .map((session) => journeyTo(session, predecessors))
 }
 
 /** What the broker has confirmed is on the bus, or the record of the bus is not complete. */

@@ -1,4 +1,5 @@
-import type { History, Published, Token } from './history.js'
+import type { History, Published, Session, Token } from './history.js'
+import { predecessorsOf } from './resumption.js'
 import { Rights } from './rights.js'
 import { Timeline } from './timeline.js'
 
@@ -21,6 +22,8 @@ export class Evidence {
   readonly published: ReadonlyMap<number, Published>
   /** The event that revoked a session_uuid. */
   readonly revocations: ReadonlyMap<string, Placed>
+  /** The session that ended with 1012 where this one went on. */
+  readonly predecessors: ReadonlyMap<Session, Session>
   private readonly places = new Map<number, Placed>()
 
   constructor(history: History) {
@@ -29,6 +32,7 @@ export class Evidence {
     this.tokens = new Map(history.tokens.map((token) => [token.session_uuid, token]))
     this.rights = new Rights(history.shapes, history.masterTenant, this.tokens)
     this.published = new Map(history.published.map((event) => [event.id, event]))
+    this.predecessors = predecessorsOf(history.sessions, this.timeline)
     this.events = this.place()
     const revocations = new Map<string, Placed>()
     for (const event of this.events)

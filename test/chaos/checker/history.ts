@@ -94,6 +94,19 @@ export interface FaultWindow {
   readonly healedInTime: boolean
   /** How long an event may be on its way to a session that the fault does not end; null: not measured. */
   readonly stallMsMax: number | null
+  /** The places that drained sessions have left for the next ones may be lost, or could not be left. */
+  readonly forgets?: boolean
+  /** What became of the workers' replacement, where the fault is one. */
+  readonly upgrade?: Upgrade
+}
+
+/** One replacement of all workers of an edge host (SIGHUP), as its own metrics tell. */
+export interface Upgrade {
+  readonly result: 'success' | 'failure'
+  /** How many connections fared how: passed on (`moved`), or why not. */
+  readonly handovers: Readonly<Record<string, number>>
+  /** Workers that were killed meanwhile: what they had counted last is lost with them. */
+  readonly kills: number
 }
 
 /** One entry of the log in Redis. */

@@ -7,6 +7,8 @@ export function checkSecrecy(session: Session, evidence: Evidence): Violation[] 
   const violations: Violation[] = []
   const { name, ids, phases } = session
   const early = phases[0]?.from ?? ids.length
+  // A resumed session begins where the one before it ended.
+  const begunAt = evidence.predecessors.get(session)?.end?.at ?? phases[0]?.askedAt ?? -Infinity
   if (early > 0)
     violations.push({ invariant: 'I2', what: `${name} got ${early} events before start, first ${ids[0]!}` })
   for (let i = 0; i < ids.length; i++) {
@@ -22,7 +24,7 @@ export function checkSecrecy(session: Session, evidence: Evidence): Violation[] 
     const placed = evidence.at(id)
     if (placed === undefined && !evidence.timeline.troubled(event.sentAt))
       violations.push({ invariant: 'I4', what: `${name} got event ${id}, which the bus never had` })
-    if (placed !== undefined && phases[0] !== undefined && placed.dueAt < phases[0].askedAt)
+    if (placed !== undefined && placed.dueAt < begunAt)
       violations.push({
         invariant: 'I2',
         what: `${name} got event ${id}, which was over long before its start`,

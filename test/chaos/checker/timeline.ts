@@ -31,6 +31,13 @@ export class Timeline {
     return this.around(at, null).length > 0
   }
 
+  /** Whether places that drained sessions have left may have been lost between these times. */
+  forgets(from: number, to: number): boolean {
+    return this.windows.some(
+      ({ forgets = false, ...window }) => forgets && window.from <= to && window.to + ECHO_MS_MAX >= from,
+    )
+  }
+
   private around(at: number, host: number | null): readonly FaultWindow[] {
     return this.windows.filter(
       (window) =>

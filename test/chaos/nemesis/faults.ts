@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Program } from '../../support/program.mjs'
-import { waitFor } from '../../support/wait.mjs'
-import type { Kind } from './kinds.js'
+import type { Upgrade } from '../checker/history.js'
+import { OF_ONE_HOST } from './kinds.js'
 import type { Host, Rig } from './rig.js'
 import type { Fault } from './schedule.js'
+import { killAtRandom, upgrade } from './upgrade.js'
 
 /** What a fault needs to know besides the rig. */
 export interface Scene {
@@ -12,6 +13,8 @@ export interface Scene {
   readonly publishing: () => Program | undefined
   /** The addresses of the edge hosts have changed. */
   readonly moved: () => void
+  /** Workers have been replaced, or not. */
+  readonly upgraded: (upgrade: Upgrade) => void
 }
 
 /** Three of four times the one that publishes: the others' ends are less interesting. */
@@ -33,8 +36,7 @@ const CLOSE_CONSUMING_CHANNELS = `
 
 /** The host that a fault hits alone, or null. Known before it is injected. */
 export function hostOf({ kind, aim }: Fault, hosts: number): number | null {
-  const single: readonly Kind[] = ['worker-kill', 'edge-kill', 'redis-half-open']
-  return single.includes(kind) ? Math.floor(aim * hosts) : null
+  return OF_ONE_HOST.has(kind) ? Math.floor(aim * hosts) : null
 }
 
 /** Injects a fault, and takes it away again; resolves when whatever was stopped has been started. */
@@ -50,7 +52,16 @@ export async function inject(fault: Fault, scene: Scene): Promise<void> {
     case 'ingests-dead':
       return allIngests(rig, fault.lastsMs)
     case 'worker-kill':
-      return killWorker(host, fault.aim)
+      await killAtRandom(host.edge, fault.aim)
+      return
+    case 'edge-upgrade':
+      scene.upgraded(await upgrade(host.edge))
+      return
+    case 'edge-upgrade-kill':
+      scene.upgraded(await upgrade(host.edge, fault))
+      return
+    case 'edge-restart':
+      return restartEdge(host, fault.lastsMs, scene)
     case 'edge-kill':
       await rig.replaceEdge(host)
       scene.moved()
@@ -120,12 +131,13 @@ async function allIngests(rig: Rig, ms: number): Promise<void> {
   for (let started = 0; started < count; started++) await rig.startIngest()
 }
 
-async function killWorker({ edge }: Host, aim: number): Promise<void> {
-  const pids = edge.workerPids()
-  const pid = pids[Math.floor(aim * 997) % pids.length]
-  if (pid === undefined) throw new Error('an edge host without workers')
-  process.kill(pid, 'SIGKILL')
-  await waitFor(() => !edge.workerPids().includes(pid), { timeoutMs: 10_000, what: 'the primary to notice' })
+/** As a supervisor does; its sessions have to be gone before it is. */
+async function restartEdge(host: Host, ms: number, { rig, moved }: Scene): Promise<void> {
+  const { code, signal } = await rig.endEdge(host)
+  if (code !== 0) throw new Error(`an edge host ended with ${signal ?? `status ${code}`} on SIGTERM`)
+  await sleep(ms)
+  await rig.startEdgeAgain(host)
+  moved()
 }
 
 async function killRedisClients(rig: Rig): Promise<void> {

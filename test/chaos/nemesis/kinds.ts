@@ -5,6 +5,8 @@ const NOBODY_NOTICES: readonly number[] = []
 const PROCESS_ENDS: readonly number[] = [1006]
 const NO_VERDICT: readonly number[] = [1013]
 const CONTINUITY_LOST: readonly number[] = [1011]
+/** What a hand-over could not pass, or all of a drain: the next session of the token goes on where this one was. */
+const COME_BACK: readonly number[] = [1012]
 
 /** Beyond what is promised: starting processes on a machine that is busy with the whole cluster and its load. */
 const MACHINE_MS = 12_000
@@ -36,6 +38,9 @@ export const KINDS = {
   'ingests-dead': grade(NOBODY_NOTICES, [3000, 20_000], null),
   'worker-kill': grade(PROCESS_ENDS, [0, 0], 4000, WORK_MS),
   'edge-kill': grade(PROCESS_ENDS, [0, 0], null, WORK_MS),
+  'edge-upgrade': grade(COME_BACK, [0, 0], 8000, WORK_MS),
+  'edge-upgrade-kill': grade([...COME_BACK, ...PROCESS_ENDS], [0, 10_000], null, WORK_MS),
+  'edge-restart': grade(COME_BACK, [0, 3000], null, WORK_MS),
   'redis-restart': grade(NOBODY_NOTICES, [0, 3000], null),
   'redis-crash': grade(NOBODY_NOTICES, [0, 3000], null, WORK_MS),
   'redis-empty': grade(NOBODY_NOTICES, [0, 3000], null, WORK_MS),
@@ -54,6 +59,21 @@ export const KINDS = {
 export type Kind = keyof typeof KINDS
 
 export const ALL_KINDS = Object.keys(KINDS) as Kind[]
+
+/** What `--upgrades` is made of. */
+export const KINDS_OF_UPGRADES: readonly Kind[] = ['edge-upgrade', 'edge-upgrade-kill', 'worker-kill']
+
+/** Faults that hit one edge host alone. */
+export const OF_ONE_HOST: ReadonlySet<Kind> = new Set<Kind>([
+  ...(['worker-kill', 'edge-kill', 'edge-upgrade', 'edge-upgrade-kill', 'edge-restart'] as const),
+  'redis-half-open',
+])
+
+/** Faults in which the places that drained sessions have left are lost or cannot be left, or are void afterwards. */
+export const FORGETTING: ReadonlySet<Kind> = new Set<Kind>([
+  ...(['redis-restart', 'redis-crash', 'redis-empty', 'redis-freeze', 'redis-clients'] as const),
+  ...(['redis-half-open', 'rabbit-restart'] as const),
+])
 
 /** Faults that are known to lead to each of what a valid run has to have seen. */
 export const LEADS_TO: Readonly<Record<'recovery' | 'takeover' | 'ROLLED or EMPTY', readonly Kind[]>> = {

@@ -1,6 +1,6 @@
 /** The command line of a chaos run. */
 import { parseArgs } from 'node:util'
-import { ALL_KINDS, type Kind } from './kinds.js'
+import { ALL_KINDS, KINDS_OF_UPGRADES, type Kind } from './kinds.js'
 
 export const USAGE = `Usage: npm run chaos -- [options]
 
@@ -12,10 +12,13 @@ Options:
   --seed N         whole number that decides about faults and load (default: from the time)
   --minutes M      for how long, with a fraction if wanted (default: 30)
   --kinds a,b,c    only these faults: ${ALL_KINDS.join(', ')}
+  --upgrades N     instead of all that: N upgrades (SIGHUP) one after the other, with \`kill -9\` of random workers
+                   between them and during some; one that fails because of that is made up for
   -h, --help       this text
 
 A run in which a kind came up less than three times, or that saw no recovery, no takeover, or no Redis that had
-lost data, is invalid; all kinds three times take 10 to 15 minutes.
+lost data, is invalid; all kinds three times take 15 to 20 minutes. A run of upgrades is invalid in which no worker
+was killed.
 `
 
 const MINUTES_MAX = 1440
@@ -30,16 +33,24 @@ export interface Options {
   readonly seed: number | null
   readonly minutes: number
   readonly kinds: readonly Kind[]
+  /** So many upgrades, and then the end; null: `minutes` of faults. */
+  readonly upgrades: number | null
 }
 
 /** Throws UsageError. */
 export function readOptions(args: readonly string[]): Options {
-  const { seed, minutes, kinds, help = false } = parse(args)
+  const { seed, minutes, kinds, upgrades, help = false } = parse(args)
+  const common = { help, seed: seed === undefined ? null : seedOf(seed) }
+  if (upgrades !== undefined) {
+    if (minutes !== undefined || kinds !== undefined)
+      throw new UsageError('--upgrades goes with neither --minutes nor --kinds')
+    return { ...common, minutes: Infinity, kinds: KINDS_OF_UPGRADES, upgrades: upgradesOf(upgrades) }
+  }
   return {
-    help,
-    seed: seed === undefined ? null : seedOf(seed),
+    ...common,
     minutes: minutes === undefined ? 30 : minutesOf(minutes),
     kinds: kinds === undefined ? ALL_KINDS : kindsOf(kinds),
+    upgrades: null,
   }
 }
 
@@ -51,6 +62,7 @@ function parse(args: readonly string[]) {
         seed: { type: 'string' },
         minutes: { type: 'string' },
         kinds: { type: 'string' },
+        upgrades: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     })
@@ -71,6 +83,12 @@ function minutesOf(text: string): number {
   const minutes = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : NaN
   if (minutes > 0 && minutes <= MINUTES_MAX) return minutes
   throw new UsageError(`--minutes needs a number above 0 and up to ${MINUTES_MAX}, not "${text}"`)
+}
+
+function upgradesOf(text: string): number {
+  const upgrades = /^\d{1,4}$/.test(text) ? Number(text) : NaN
+  if (upgrades > 0) return upgrades
+  throw new UsageError(`--upgrades needs a whole number from 1 to 9999, not "${text}"`)
 }
 
 function kindsOf(text: string): Kind[] {

@@ -11,6 +11,8 @@ import { startRedis } from '../../support/redis.mjs'
 export const INGESTS = 3
 export const EDGES = 2
 const WORKERS = 2
+/** Above `drain.timeout`, after which the host ends what is left by itself. */
+const DRAIN_MS_MAX = 45_000
 const APPEND_ONLY = ['--appendonly', 'yes', '--appendfsync', 'everysec']
 
 /** An edge host with the way between it and Redis. */
@@ -104,6 +106,16 @@ export class Rig {
   async replaceEdge(host: Host): Promise<void> {
     host.edge.program.kill('SIGKILL')
     await host.edge.program.exit
+    await this.startEdgeAgain(host)
+  }
+
+  /** Drains it; gives how it ended, by force if need be. */
+  endEdge({ edge }: Host): ReturnType<Program['stop']> {
+    return edge.program.stop('SIGTERM', DRAIN_MS_MAX)
+  }
+
+  /** What was there has ended. */
+  async startEdgeAgain(host: Host): Promise<void> {
     const { edges } = this.cluster
     edges.splice(edges.indexOf(host.edge), 1)
     host.edge = await this.startEdge(host.wire)

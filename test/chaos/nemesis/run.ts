@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MASTER_TENANT } from '../../support/auth.mjs'
-import type { FaultWindow, History, Holding } from '../checker/history.js'
+import type { FaultWindow, History, Holding, Upgrade } from '../checker/history.js'
 import { Catalogue } from '../load/catalogue.js'
 import { now } from '../load/clock.js'
 import { RunRecord } from '../load/record.js'
@@ -8,10 +8,10 @@ import { RedisTap } from '../load/redis-tap.js'
 import { hostOf, inject } from './faults.js'
 import { awaitWell } from './health.js'
 import { holdingsOf } from './holdings.js'
-import { KINDS, type Kind } from './kinds.js'
+import { FORGETTING, KINDS, type Kind } from './kinds.js'
 import { Load } from './load.js'
 import { Rig } from './rig.js'
-import { schedule, type Fault } from './schedule.js'
+import { schedule, scheduleOfUpgrades, type Fault } from './schedule.js'
 import { Tally, type Counts } from './tally.js'
 
 /** An event that takes longer without a fault is missed; for a machine that is busy with all this. */
@@ -23,11 +23,15 @@ const LEAVE_MS_MAX = 30_000
 const EVERY_MS = 100
 /** More than the time of any run has room for. */
 const ROUNDS = 2000
+/** Of the upgrades wanted: those that fail, because of workers that are killed meanwhile, are made up for. */
+const ATTEMPTS_SHARE_MAX = 2
 
 export interface RunOptions {
   readonly seed: number
   readonly minutes: number
   readonly kinds: readonly Kind[]
+  /** So many that succeed, and then the end; null: `minutes` of `kinds`. */
+  readonly upgrades: number | null
   readonly print: (line: string) => void
   /** Aborted: end now, without a verdict. */
   readonly signal: AbortSignal
@@ -77,13 +81,15 @@ class Run {
 
   async all(): Promise<Outcome> {
     const { rig, load } = this
-    const { seed, minutes, kinds } = this.options
+    const { seed, minutes, kinds, upgrades } = this.options
     load.begin(rig.urls, rig.amqpUrl, rig.cluster.auth.url, seed)
     if (!(await awaitWell(rig, load, FIRST_MS_MAX))) throw new Error('the cluster did not start to work')
-    this.options.print(`seed ${seed}: ${minutes} minutes, ${kinds.length} kinds of faults`)
+    const length = upgrades === null ? `${minutes} minutes` : `${upgrades} upgrades`
+    this.options.print(`seed ${seed}: ${length}, ${kinds.length} kinds of faults`)
     const until = now() + minutes * 60_000
-    for (const fault of schedule(seed, kinds, ROUNDS)) {
-      if (now() >= until || this.broken !== null) break
+    const faults = upgrades === null ? schedule(seed, kinds, ROUNDS) : scheduleOfUpgrades(seed, ROUNDS)
+    for (const fault of faults) {
+      if (now() >= until || this.hasUpgraded() || this.broken !== null) break
       await this.one(fault)
     }
     const endedAt = await this.settle()
@@ -98,10 +104,12 @@ class Run {
     const { codes, healsMs, stallMs } = KINDS[fault.kind]
     await this.pause(fault.pauseMs)
     const from = now()
+    let upgrade: Upgrade | undefined
     await inject(fault, {
       rig,
       publishing: () => this.tally.publishing,
       moved: () => load.hosts(rig.urls),
+      upgraded: (how) => (upgrade = how),
     })
     const injectedAt = now()
     const healedInTime = await this.untilWell(healsMs)
@@ -110,9 +118,25 @@ class Run {
     const to = now()
     const host = hostOf(fault, rig.hosts.length)
     const stallMsMax = stallMs === null ? null : fault.lastsMs + stallMs
-    this.windows.push({ kind: fault.kind, from, to, codes, host, healedInTime, stallMsMax })
+    const forgets = FORGETTING.has(fault.kind)
+    this.windows.push({
+      ...{ kind: fault.kind, from, to, codes, host, healedInTime, stallMsMax, forgets },
+      ...(upgrade && { upgrade }),
+    })
     const [lasted, healed] = [injectedAt - from, to - injectedAt].map((ms) => (ms / 1000).toFixed(1))
-    this.options.print(`${fault.kind}: ${lasted!} s, well ${healed!} s later; ${load.deliveries} deliveries`)
+    const more = upgrade === undefined ? '' : ` ${upgradeLine(upgrade)};`
+    this.options.print(
+      `${fault.kind}: ${lasted!} s,${more} well ${healed!} s later; ${load.deliveries} deliveries`,
+    )
+  }
+
+  /** Those that were asked for, and no more. */
+  private hasUpgraded(): boolean {
+    const { upgrades } = this.options
+    if (upgrades === null) return false
+    const results = this.windows.flatMap(({ upgrade }) => upgrade?.result ?? [])
+    if (results.length >= upgrades * ATTEMPTS_SHARE_MAX) this.broken ??= 'too many upgrades failed'
+    return results.filter((result) => result === 'success').length >= upgrades
   }
 
   private async untilWell(limitMs: number): Promise<boolean> {
@@ -158,4 +182,10 @@ class Run {
       endedAt,
     }
   }
+}
+
+function upgradeLine({ result, handovers, kills }: Upgrade): string {
+  const how = Object.entries(handovers).map(([name, connections]) => `${connections} ${name}`)
+  const killed = kills > 0 ? ', a worker killed meanwhile' : ''
+  return `${result} (${how.join(', ') || 'no connection to pass on'})${killed}`
 }

@@ -12,6 +12,10 @@ export interface Fault {
 }
 
 const PAUSE_MS = [300, 2500] as const
+/** Of four upgrades in a row. */
+const UPGRADES: readonly Kind[] = ['edge-upgrade', 'edge-upgrade', 'edge-upgrade', 'edge-upgrade-kill']
+/** How often a worker is killed between one upgrade and the next. */
+const KILL_CHANCE = 0.7
 
 /**
  * The faults of a run, as many rounds as wanted. A round has each kind once, so that none comes up much less
@@ -19,11 +23,28 @@ const PAUSE_MS = [300, 2500] as const
  */
 export function schedule(seed: number, kinds: readonly Kind[], rounds: number): Fault[] {
   const random = new Random(seed)
-  const faultOf = (kind: Kind): Fault => ({
+  return Array.from({ length: rounds }, () =>
+    random.shuffle(kinds).map((kind) => faultOf(random, kind)),
+  ).flat()
+}
+
+/** Upgrades one after the other, four a round, with workers killed during one of them and between some. Pure. */
+export function scheduleOfUpgrades(seed: number, rounds: number): Fault[] {
+  const random = new Random(seed)
+  const withKill = (kind: Kind): Kind[] => (random.chance(KILL_CHANCE) ? [kind, 'worker-kill'] : [kind])
+  return Array.from({ length: rounds }, () =>
+    random
+      .shuffle(UPGRADES)
+      .flatMap(withKill)
+      .map((kind) => faultOf(random, kind)),
+  ).flat()
+}
+
+function faultOf(random: Random, kind: Kind): Fault {
+  return {
     kind,
     pauseMs: Math.round(random.between(...PAUSE_MS)),
     lastsMs: Math.round(random.between(...KINDS[kind].lastsMs)),
     aim: random.next(),
-  })
-  return Array.from({ length: rounds }, () => random.shuffle(kinds).map(faultOf)).flat()
+  }
 }

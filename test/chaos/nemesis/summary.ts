@@ -1,5 +1,6 @@
 /** What a run came to, in words. Pure. */
 import type { History, Invariant, Violation } from '../checker/history.js'
+import { fallbacksOf } from '../checker/upgrades.js'
 import { LEADS_TO, type Kind } from './kinds.js'
 import type { Counts } from './tally.js'
 
@@ -30,6 +31,19 @@ export function invalidity(
   return reasons
 }
 
+/** The same for a run of upgrades. */
+export function invalidityOfUpgrades(
+  { faults }: Pick<History, 'faults'>,
+  wanted: number,
+  broken: string | null,
+): string[] {
+  const reasons = broken === null ? [] : [broken]
+  const done = faults.filter(({ upgrade }) => upgrade?.result === 'success').length
+  if (done < wanted) reasons.push(`${done} upgrades succeeded, less than ${wanted}`)
+  if (killsOf({ faults }).all === 0) reasons.push('no worker was killed')
+  return reasons
+}
+
 export function summary(
   seed: number,
   history: History,
@@ -53,9 +67,32 @@ export function summary(
     `recoveries          ${counts.recoveries} (and ${counts.losses} that ended with 1011)`,
     `takeovers           ${counts.takeovers}`,
     `ROLLED, EMPTY       ${counts.rolled}, ${counts.empty}`,
+    ...upgradeLines(history, counts),
     `violations          ${violations.length}`,
     ...someOfEach(violations),
   ]
+}
+
+/** What became of workers, and of sessions that they had to pass on or to send away. */
+function upgradeLines({ faults }: History, { resumed, placesNotLeft }: Counts): string[] {
+  const all = faults.flatMap(({ upgrade }) => upgrade ?? [])
+  const done = all.filter(({ result }) => result === 'success').length
+  const moved = all.reduce((sum, { handovers }) => sum + (handovers['moved'] ?? 0), 0)
+  const reasons = new Map<string, number>()
+  for (const [reason, count] of faults.flatMap(fallbacksOf))
+    reasons.set(reason, (reasons.get(reason) ?? 0) + count)
+  const kills = killsOf({ faults })
+  return [
+    `upgrades            ${done} completed, ${all.length - done} failed`,
+    `connections passed  ${moved}, not passed: ${[...reasons].map((each) => each.join(' ')).join(', ') || 'none'}`,
+    `workers killed      ${kills.all}, of them during an upgrade ${kills.during}`,
+    `sessions resumed    ${resumed} (and ${placesNotLeft} that could not leave their place)`,
+  ]
+}
+
+function killsOf({ faults }: Pick<History, 'faults'>): { all: number; during: number } {
+  const during = faults.reduce((sum, { upgrade }) => sum + (upgrade?.kills ?? 0), 0)
+  return { all: during + timesOf({ faults }, 'worker-kill'), during }
 }
 
 function someOfEach(violations: readonly Violation[]): string[] {

@@ -1,8 +1,8 @@
 import type { Program } from '../../support/program.mjs'
+import { readMetrics, type Sample } from './metrics.js'
 import type { Rig } from './rig.js'
 
 const EVERY_MS = 1000
-const ANSWER_MS_MAX = 900
 
 /** What the programs counted of themselves, kept beyond their ends. */
 export interface Counts {
@@ -11,9 +11,11 @@ export interface Counts {
   readonly rolled: number
   readonly empty: number
   readonly takeovers: number
+  /** Sessions that went on where a drained one of their token had been. */
+  readonly resumed: number
+  /** Drained sessions that could not leave their place. */
+  readonly placesNotLeft: number
 }
-
-type Sample = ReadonlyMap<string, number>
 
 /** Reads /metrics of all programs once a second. */
 export class Tally {
@@ -41,6 +43,8 @@ export class Tally {
       rolled: this.sum('publish_answers_total{answer="ROLLED"}'),
       empty: this.sum('publish_answers_total{answer="EMPTY"}'),
       takeovers: this.takeovers,
+      resumed: this.sum('resume_tickets_total{result="resumed"}'),
+      placesNotLeft: this.sum('resume_tickets_total{result="not-left"}'),
     }
   }
 
@@ -63,9 +67,7 @@ export class Tally {
   private async sample({ pid }: Program, port: number | null): Promise<void> {
     if (port === null) return
     try {
-      const signal = AbortSignal.timeout(ANSWER_MS_MAX)
-      const response = await fetch(`http://127.0.0.1:${port}/metrics`, { signal })
-      this.samples.set(pid, parse(await response.text()))
+      this.samples.set(pid, await readMetrics(port))
     } catch {
       // it has ended, or is frozen
     }
@@ -76,13 +78,4 @@ export class Tally {
     for (const sample of this.samples.values()) sum += sample.get(name) ?? 0
     return sum
   }
-}
-
-function parse(text: string): Sample {
-  const sample = new Map<string, number>()
-  for (const line of text.split('\n')) {
-    const [, name, value] = /^websocketd_(\w+(?:\{[^}]*\})?) (\S+)$/.exec(line) ?? []
-    if (name !== undefined) sample.set(name, Number(value))
-  }
-  return sample
 }

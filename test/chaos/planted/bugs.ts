@@ -27,6 +27,8 @@ export const PLANTED: readonly Planted[] = [
   { what: 'one event delivered before start', finds: 'I2', make: beforeStart },
   { what: 'one session kept 5 s past its token', finds: 'I5', make: overstay },
   { what: 'a gap without 1011', finds: 'I3', make: deafen },
+  { what: 'one event lost by a hand-over', finds: 'I2', make: () => handOver(() => []) },
+  { what: 'one event given again by a hand-over', finds: 'I1', make: () => handOver(repeat) },
 ]
 
 /** Instead of the victim's event number NTH something else is sent. */
@@ -109,4 +111,24 @@ function deafen(): Bug {
   return {
     frame: (link, text) => (link.index === VICTIM && isEvent(text) && link.events >= NTH ? [] : [text]),
   }
+}
+
+/** Instead of the first event after a hand-over the victim gets something else, made of the last two. */
+function handOver(instead: (text: string, before: string) => readonly string[]): Bug {
+  let isDue = false
+  let before: string | null = null
+  return {
+    handedOver: () => void (isDue = true),
+    frame(link, text) {
+      if (link.index !== VICTIM || !isEvent(text)) return [text]
+      const frames = isDue && before !== null ? instead(text, before) : [text]
+      isDue &&= before === null
+      before = text
+      return frames
+    },
+  }
+}
+
+function repeat(text: string, before: string): readonly string[] {
+  return [before, text]
 }

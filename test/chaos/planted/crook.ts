@@ -17,6 +17,8 @@ export interface Bug {
   frame?(link: Link, text: string, links: readonly Link[]): readonly string[]
   /** Waited for before the server's close is passed on. */
   closing?(link: Link): Promise<void>
+  /** The edge's worker has passed its connections on to another one. */
+  handedOver?(): void
 }
 
 /** A way to an edge which passes everything on, but for one deliberate bug. */
@@ -39,6 +41,10 @@ export class Crook {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
     await once(server, 'listening')
     return new Crook(server, target, bug)
+  }
+
+  handedOver(): void {
+    this.bug.handedOver?.()
   }
 
   async stop(): Promise<void> {

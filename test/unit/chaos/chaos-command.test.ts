@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import type { FaultWindow } from '../../chaos/checker/history.js'
-import { ALL_KINDS } from '../../chaos/nemesis/kinds.js'
+import { ALL_KINDS, KINDS_OF_UPGRADES } from '../../chaos/nemesis/kinds.js'
 import { readOptions, UsageError } from '../../chaos/nemesis/options.js'
-import { invalidity } from '../../chaos/nemesis/summary.js'
+import { invalidity, invalidityOfUpgrades } from '../../chaos/nemesis/summary.js'
 
 function refusal(...args: string[]): string {
   try {
@@ -16,7 +16,8 @@ function refusal(...args: string[]): string {
 
 describe('npm run chaos', () => {
   it('runs all faults for half an hour unless told otherwise', () => {
-    expect(readOptions([])).to.deep.equal({ help: false, seed: null, minutes: 30, kinds: ALL_KINDS })
+    const defaults = { help: false, seed: null, minutes: 30, kinds: ALL_KINDS, upgrades: null }
+    expect(readOptions([])).to.deep.equal(defaults)
     expect(
       readOptions(['--seed', '7', '--minutes', '2.5', '--kinds', 'amqp-reset,ingest-kill']),
     ).to.deep.equal({
@@ -24,7 +25,16 @@ describe('npm run chaos', () => {
       seed: 7,
       minutes: 2.5,
       kinds: ['amqp-reset', 'ingest-kill'],
+      upgrades: null,
     })
+  })
+
+  it('runs as many upgrades as are wanted instead', () => {
+    const { kinds, upgrades } = readOptions(['--upgrades', '20'])
+    expect([kinds, upgrades]).to.deep.equal([KINDS_OF_UPGRADES, 20])
+    for (const count of ['0', '-1', '1.5', '', 'x', '10000'])
+      expect(refusal(`--upgrades=${count}`)).to.contain('--upgrades needs a whole number')
+    expect(refusal('--upgrades', '2', '--minutes', '2')).to.contain('--upgrades goes with neither')
   })
 
   it('says in one line what is wrong with an option', () => {
@@ -42,7 +52,10 @@ describe('npm run chaos', () => {
 })
 
 describe('A chaos run', () => {
-  const counts = { recoveries: 1, losses: 0, rolled: 0, empty: 1, takeovers: 1 }
+  const counts = {
+    ...{ recoveries: 1, losses: 0, rolled: 0, empty: 1, takeovers: 1 },
+    ...{ resumed: 0, placesNotLeft: 0 },
+  }
   const window: FaultWindow = {
     ...{ kind: 'amqp-reset', from: 0, to: 1, codes: [], host: null },
     ...{ healedInTime: true, stallMsMax: null },
@@ -68,5 +81,18 @@ describe('A chaos run', () => {
     expect(reasons(3, { takeovers: 0 }).join()).to.contain('no takeover')
     expect(reasons(3, { empty: 0 }).join()).to.contain('no ROLLED or EMPTY')
     expect(reasons(3, {}, 'it broke')).to.deep.equal(['it broke'])
+  })
+
+  it('of upgrades is valid when all wanted ones succeeded and workers were killed', () => {
+    const done = (result: 'success' | 'failure', kills: number): FaultWindow => ({
+      ...{ ...window, kind: 'edge-upgrade', host: 0 },
+      upgrade: { result, handovers: {}, kills },
+    })
+    const faults = [done('success', 0), done('failure', 1), done('success', 0)]
+    expect(invalidityOfUpgrades({ faults }, 2, null)).to.deep.equal([])
+    expect(invalidityOfUpgrades({ faults }, 3, null)).to.deep.equal(['2 upgrades succeeded, less than 3'])
+    expect(invalidityOfUpgrades({ faults }, 2, 'it broke')).to.deep.equal(['it broke'])
+    const calm = faults.filter(({ upgrade }) => upgrade!.kills === 0)
+    expect(invalidityOfUpgrades({ faults: calm }, 2, null)).to.deep.equal(['no worker was killed'])
   })
 })

@@ -218,3 +218,96 @@ describe('The checker', () => {
     expect((user + system) / 1e6, 'seconds of CPU').to.be.below(20)
   })
 })
+
+describe('The checker, where workers are replaced and hosts drained', () => {
+  const window: FaultWindow = { ...fault, kind: 'edge-restart', codes: [1012, 1006], host: 0 }
+
+  /** Session A ends with 1012 at event 20 of the 40; another one of its token goes on from there. */
+  function resume(...ids: number[]) {
+    return (history: Draft, a: SessionDraft): SessionDraft => {
+      const next: SessionDraft = { ...a, name: 'A2', connectedAt: sentAt(24), startAskedAt: sentAt(25) }
+      next.phases = [{ ...a.phases[0]!, askedAt: sentAt(25), answeredAt: sentAt(26) }]
+      next.ids = ids.length > 0 ? ids : a.ids.filter((id) => id >= 20)
+      next.times = next.ids.map((id) => sentAt(Math.max(id, 26)) + 3)
+      end(a, 1012, 20)
+      history.faults.push(window)
+      history.sessions.push(next)
+      return next
+    }
+  }
+
+  const later = (history: Draft): SessionDraft => history.sessions.at(-1) as SessionDraft
+
+  it('has nothing to say where the next session of the token goes on where one was sent away', () => {
+    expect(broken(resume())).to.deep.equal([])
+  })
+
+  it('finds an event that the next session missed: of the time between, and of the time before (I2)', () => {
+    expect(broken(resume(), (history) => later(history).ids.splice(1, 1))).to.deep.equal(['I2'])
+    expect(broken(resume(), (history) => later(history).ids.splice(0, 1))).to.deep.equal(['I2'])
+    expect(broken(resume(), (history) => later(history).ids.splice(0, 3))).to.deep.equal(['I2'])
+    expect(broken(resume(), (_, a) => a.ids.splice(-1))).to.deep.equal(['I2'])
+  })
+
+  it('finds an event that came in both sessions, or in the later one out of order (I1)', () => {
+    expect(broken(resume(), (history) => later(history).ids.unshift(18))).to.deep.equal(['I1'])
+    expect(broken(resume(), (history) => later(history).ids.splice(0, 2, 22, 20))).to.deep.equal(['I1'])
+  })
+
+  it('wants nothing that was before the start once the place may be lost, and still no gap after it', () => {
+    const fresh = resume(26, 28, 30, 32, 34, 36, 38)
+    expect(broken(fresh)).to.deep.equal(['I2'])
+    expect(broken(fresh, (history) => history.faults.push({ ...fault, forgets: true }))).to.deep.equal([])
+    expect(broken(fresh, (_, a) => (a.end = { ...a.end!, code: 1006 }))).to.deep.equal([])
+    const late = (history: Draft): void => {
+      for (const of of later(history).phases as { askedAt: number; answeredAt: number }[])
+        Object.assign(of, { askedAt: sentAt(25) + 100_001, answeredAt: sentAt(26) + 100_001 })
+      later(history).ids = []
+    }
+    expect(broken(fresh, late), 'after the end of what is kept').to.deep.equal([])
+    const gap = (history: Draft): void => void later(history).ids.splice(2, 1)
+    expect(broken(fresh, gap, (history) => history.faults.push({ ...fault, forgets: true }))).to.deep.equal([
+      'I2',
+    ])
+  })
+
+  it('goes on over sessions that had no reply to start, unless the place was lost with one of them', () => {
+    const between = (code: number) => (history: Draft, a: SessionDraft) =>
+      history.sessions.push({
+        ...{ ...a, name: 'A1', connectedAt: sentAt(21), phases: [], ids: [], times: [] },
+        end: { at: sentAt(22), code, byClient: false },
+      })
+    const fresh = resume(26, 28, 30, 32, 34, 36, 38)
+    expect(broken(fresh, between(1012))).to.deep.equal(['I2'])
+    expect(broken(fresh, between(1006))).to.deep.equal([])
+    expect(broken(resume(), between(1012))).to.deep.equal([])
+  })
+
+  it('takes a session of another token for another session', () => {
+    const other = (history: Draft, a: SessionDraft): void => {
+      const next = resume(26, 28, 30, 32, 34, 36, 38)(history, a)
+      history.tokens.push(token('sc', 'a'))
+      Object.assign(next, { token: 'sc', phases: [{ ...next.phases[0]!, token: 'sc' }] })
+    }
+    expect(broken(other)).to.deep.equal([])
+  })
+
+  it('accepts a 1012 only in a drain or an upgrade, of its own host (I2)', () => {
+    const elsewhere = { ...window, host: 1 }
+    expect(broken(resume(), (history) => history.faults.pop())).to.deep.equal(['I2'])
+    expect(broken(resume(), (history) => (history.faults[0] = elsewhere))).to.deep.equal(['I2'])
+  })
+
+  it('finds a hand-over that closes more sessions than it has reasons for, and an upgrade that fails (I2)', () => {
+    const upgrade =
+      (handovers: Record<string, number>, kills = 0, result: 'success' | 'failure' = 'success') =>
+      (history: Draft) =>
+        (history.faults[0] = { ...window, kind: 'edge-upgrade', upgrade: { result, handovers, kills } })
+    expect(broken(resume(), upgrade({ moved: 4, unsettled: 1 }))).to.deep.equal([])
+    expect(broken(resume(), upgrade({ moved: 5 }))).to.deep.equal(['I2'])
+    expect(broken(resume(), upgrade({ moved: 4, closing: 1 }))).to.deep.equal(['I2'])
+    expect(broken(resume(), upgrade({ moved: 5 }, 1))).to.deep.equal([])
+    expect(broken(resume(), upgrade({ unsettled: 1 }, 0, 'failure'))).to.deep.equal(['I2'])
+    expect(broken(resume(), upgrade({ unsettled: 1 }, 1, 'failure'))).to.deep.equal([])
+  })
+})

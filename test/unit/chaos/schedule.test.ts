@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { ALL_KINDS, KINDS } from '../../chaos/nemesis/kinds.js'
-import { schedule } from '../../chaos/nemesis/schedule.js'
+import { schedule, scheduleOfUpgrades } from '../../chaos/nemesis/schedule.js'
 
 const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 })
 
@@ -31,6 +31,25 @@ describe('The schedule of faults', () => {
           expect(lastsMs).to.be.within(...KINDS[kind].lastsMs)
           expect(aim).to.be.within(0, 1)
         }
+      }),
+    )
+  })
+})
+
+describe('The schedule of upgrades', () => {
+  it('is the same for the same seed, and has a kill during one of four and none twice in a row', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const faults = scheduleOfUpgrades(seed, 5)
+        expect(scheduleOfUpgrades(seed, 5)).to.deep.equal(faults)
+        const kinds = faults.map(({ kind }) => kind)
+        const upgrades = kinds.filter((kind) => kind !== 'worker-kill')
+        for (let round = 0; round < 5; round++) {
+          const own = upgrades.slice(4 * round, 4 * round + 4).sort()
+          expect(own).to.deep.equal(['edge-upgrade', 'edge-upgrade', 'edge-upgrade', 'edge-upgrade-kill'])
+        }
+        for (const [i, kind] of kinds.entries())
+          if (kind === 'worker-kill') expect(kinds[i - 1]).to.match(/^edge-upgrade/)
       }),
     )
   })
