@@ -11,6 +11,7 @@ Status: 0 when the run is valid and nothing was violated, 1 otherwise, 2 on a wr
 Options:
   --seed N         whole number that decides about faults and load (default: from the time)
   --minutes M      for how long, with a fraction if wanted (default: 30)
+  --rounds N       instead of minutes: every fault N times, however long that takes
   --kinds a,b,c    only these faults: ${ALL_KINDS.join(', ')}
   --upgrades N     instead of all that: N upgrades (SIGHUP) one after the other, with \`kill -9\` of random workers
                    between them and during some; one that fails because of that is made up for
@@ -21,6 +22,7 @@ lost data, is invalid; all kinds three times take 15 to 20 minutes. A run of upg
 was killed.
 `
 
+const MINUTES = 30
 const MINUTES_MAX = 1440
 const SEED_MAX = 2 ** 32 - 1
 
@@ -31,7 +33,10 @@ export interface Options {
   readonly help: boolean
   /** null: none given. */
   readonly seed: number | null
+  /** Infinity: as long as the rounds or upgrades take. */
   readonly minutes: number
+  /** null: as many as there is time for. */
+  readonly rounds: number | null
   readonly kinds: readonly Kind[]
   /** So many upgrades, and then the end; null: `minutes` of faults. */
   readonly upgrades: number | null
@@ -39,19 +44,21 @@ export interface Options {
 
 /** Throws UsageError. */
 export function readOptions(args: readonly string[]): Options {
-  const { seed, minutes, kinds, upgrades, help = false } = parse(args)
+  const { seed, minutes, rounds, kinds, upgrades, help = false } = parse(args)
   const common = { help, seed: seed === undefined ? null : seedOf(seed) }
   if (upgrades !== undefined) {
-    if (minutes !== undefined || kinds !== undefined)
-      throw new UsageError('--upgrades goes with neither --minutes nor --kinds')
-    return { ...common, minutes: Infinity, kinds: KINDS_OF_UPGRADES, upgrades: upgradesOf(upgrades) }
+    if ((minutes ?? rounds ?? kinds) !== undefined)
+      throw new UsageError('--upgrades goes with none of --minutes, --rounds and --kinds')
+    const count = countOf('--upgrades', upgrades)
+    return { ...common, minutes: Infinity, rounds: null, kinds: KINDS_OF_UPGRADES, upgrades: count }
   }
-  return {
-    ...common,
-    minutes: minutes === undefined ? 30 : minutesOf(minutes),
-    kinds: kinds === undefined ? ALL_KINDS : kindsOf(kinds),
-    upgrades: null,
-  }
+  if (minutes !== undefined && rounds !== undefined)
+    throw new UsageError('--rounds does not go with --minutes')
+  const length =
+    rounds === undefined
+      ? { minutes: minutes === undefined ? MINUTES : minutesOf(minutes), rounds: null }
+      : { minutes: Infinity, rounds: countOf('--rounds', rounds) }
+  return { ...common, ...length, kinds: kinds === undefined ? ALL_KINDS : kindsOf(kinds), upgrades: null }
 }
 
 function parse(args: readonly string[]) {
@@ -61,6 +68,7 @@ function parse(args: readonly string[]) {
       options: {
         seed: { type: 'string' },
         minutes: { type: 'string' },
+        rounds: { type: 'string' },
         kinds: { type: 'string' },
         upgrades: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -85,10 +93,10 @@ function minutesOf(text: string): number {
   throw new UsageError(`--minutes needs a number above 0 and up to ${MINUTES_MAX}, not "${text}"`)
 }
 
-function upgradesOf(text: string): number {
-  const upgrades = /^\d{1,4}$/.test(text) ? Number(text) : NaN
-  if (upgrades > 0) return upgrades
-  throw new UsageError(`--upgrades needs a whole number from 1 to 9999, not "${text}"`)
+function countOf(option: string, text: string): number {
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : NaN
+  if (count > 0) return count
+  throw new UsageError(`${option} needs a whole number from 1 to 9999, not "${text}"`)
 }
 
 function kindsOf(text: string): Kind[] {

@@ -29,6 +29,8 @@ const ATTEMPTS_SHARE_MAX = 2
 export interface RunOptions {
   readonly seed: number
   readonly minutes: number
+  /** Each kind so many times, and then the end; null: as often as there is time for. */
+  readonly rounds: number | null
   readonly kinds: readonly Kind[]
   /** So many that succeed, and then the end; null: `minutes` of `kinds`. */
   readonly upgrades: number | null
@@ -81,13 +83,13 @@ class Run {
 
   async all(): Promise<Outcome> {
     const { rig, load } = this
-    const { seed, minutes, kinds, upgrades } = this.options
+    const { seed, minutes, rounds, kinds, upgrades } = this.options
     load.begin(rig.urls, rig.amqpUrl, rig.cluster.auth.url, seed)
     if (!(await awaitWell(rig, load, FIRST_MS_MAX))) throw new Error('the cluster did not start to work')
-    const length = upgrades === null ? `${minutes} minutes` : `${upgrades} upgrades`
-    this.options.print(`seed ${seed}: ${length}, ${kinds.length} kinds of faults`)
+    this.options.print(`seed ${seed}: ${lengthOf(this.options)}, ${kinds.length} kinds of faults`)
     const until = now() + minutes * 60_000
-    const faults = upgrades === null ? schedule(seed, kinds, ROUNDS) : scheduleOfUpgrades(seed, ROUNDS)
+    const faults =
+      upgrades === null ? schedule(seed, kinds, rounds ?? ROUNDS) : scheduleOfUpgrades(seed, ROUNDS)
     for (const fault of faults) {
       if (now() >= until || this.hasUpgraded() || this.broken !== null) break
       await this.one(fault)
@@ -182,6 +184,11 @@ class Run {
       endedAt,
     }
   }
+}
+
+function lengthOf({ minutes, rounds, upgrades }: RunOptions): string {
+  if (upgrades !== null) return `${upgrades} upgrades`
+  return rounds === null ? `${minutes} minutes` : `${rounds} rounds`
 }
 
 function upgradeLine({ result, handovers, kills }: Upgrade): string {

@@ -16,7 +16,7 @@ function refusal(...args: string[]): string {
 
 describe('npm run chaos', () => {
   it('runs all faults for half an hour unless told otherwise', () => {
-    const defaults = { help: false, seed: null, minutes: 30, kinds: ALL_KINDS, upgrades: null }
+    const defaults = { help: false, seed: null, minutes: 30, rounds: null, kinds: ALL_KINDS, upgrades: null }
     expect(readOptions([])).to.deep.equal(defaults)
     expect(
       readOptions(['--seed', '7', '--minutes', '2.5', '--kinds', 'amqp-reset,ingest-kill']),
@@ -24,6 +24,7 @@ describe('npm run chaos', () => {
       help: false,
       seed: 7,
       minutes: 2.5,
+      rounds: null,
       kinds: ['amqp-reset', 'ingest-kill'],
       upgrades: null,
     })
@@ -34,7 +35,14 @@ describe('npm run chaos', () => {
     expect([kinds, upgrades]).to.deep.equal([KINDS_OF_UPGRADES, 20])
     for (const count of ['0', '-1', '1.5', '', 'x', '10000'])
       expect(refusal(`--upgrades=${count}`)).to.contain('--upgrades needs a whole number')
-    expect(refusal('--upgrades', '2', '--minutes', '2')).to.contain('--upgrades goes with neither')
+    expect(refusal('--upgrades', '2', '--minutes', '2')).to.contain('--upgrades goes with none')
+  })
+
+  it('runs as many rounds as are wanted, however long they take', () => {
+    const { minutes, rounds, kinds } = readOptions(['--rounds', '3'])
+    expect([minutes, rounds, kinds]).to.deep.equal([Infinity, 3, ALL_KINDS])
+    expect(refusal('--rounds', '0')).to.contain('--rounds needs a whole number')
+    expect(refusal('--rounds', '3', '--minutes', '2')).to.contain('--rounds does not go with --minutes')
   })
 
   it('says in one line what is wrong with an option', () => {
