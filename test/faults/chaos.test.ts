@@ -26,7 +26,7 @@ async function chaos(...args: string[]) {
 }
 
 describe('npm run chaos', function () {
-  this.timeout(400_000)
+  this.timeout(600_000)
 
   it('finds no violation in three rounds of quick faults, and leaves nothing behind', async () => {
     const program = await chaos('--seed', '4', '--rounds', '3', '--kinds', QUICK.join())
