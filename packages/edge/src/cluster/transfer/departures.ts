@@ -41,6 +41,9 @@ export interface DeparturesOptions {
 
 const PATIENCE_MS = 500
 const AGAIN_MS = 10
+/** A successor refuses also when it cannot serve for a moment; it is asked again so often, so much later. */
+const REFUSALS_MAX = 4
+const REFUSED_AGAIN_MS = 500
 /** More than what the primary allows the successor. */
 const ANSWER_WITHIN_MS = 10_000
 
@@ -49,11 +52,13 @@ interface Waiting {
   readonly done: (how: Departure) => void
   /** When patience ends; null: not tried yet. */
   deadline: number | null
+  /** How often the successor has refused it. */
+  refusals: number
 }
 
 interface OnTheWay {
   readonly cargo: Cargo
-  readonly done: (how: Departure) => void
+  readonly waiting: Waiting
   readonly timer: Timer
 }
 
@@ -82,7 +87,7 @@ export class Departures {
         done('given-up')
         return
       }
-      this.queue.add({ departing, done, deadline: null })
+      this.queue.add({ departing, done, deadline: null, refusals: 0 })
       this.next()
     })
   }
@@ -109,7 +114,7 @@ export class Departures {
     const { clock, patienceMs = PATIENCE_MS } = this.options
     const released = waiting.departing.release()
     if (!('passing' in released)) {
-      this.dispatch(released, waiting.done)
+      this.dispatch(released, waiting)
       return
     }
     waiting.deadline ??= clock.monotonic() + patienceMs
@@ -117,8 +122,12 @@ export class Departures {
       waiting.done(released.reason)
       return
     }
-    // It waits beside the queue, so that it keeps nobody from leaving.
-    const timer = clock.after(AGAIN_MS, () => {
+    this.rest(waiting, AGAIN_MS)
+  }
+
+  /** It waits beside the queue, so that it keeps nobody from leaving. */
+  private rest(waiting: Waiting, ms: number): void {
+    const timer = this.options.clock.after(ms, () => {
       this.resting.delete(waiting)
       this.queue.add(waiting)
       this.next()
@@ -126,14 +135,14 @@ export class Departures {
     this.resting.set(waiting, timer)
   }
 
-  private dispatch(cargo: Cargo, done: (how: Departure) => void): void {
+  private dispatch(cargo: Cargo, waiting: Waiting): void {
     const { channel, clock, answerWithinMs = ANSWER_WITHIN_MS } = this.options
     const id = (this.lastId += 1)
     // Not taken back without asking: the primary may have decided already.
     const timer = clock.after(answerWithinMs, () =>
       channel.send({ kind: 'transfer-withdraw', id }, null, () => this.decided(id, 'no-primary')),
     )
-    this.onTheWay.set(id, { cargo, done, timer })
+    this.onTheWay.set(id, { cargo, waiting, timer })
     const head = Buffer.from(cargo.head).toString('base64')
     channel.send({ kind: 'transfer-offer', id, head, state: cargo.state }, cargo.handle, () =>
       this.decided(id, 'no-primary'),
@@ -144,10 +153,13 @@ export class Departures {
     const entry = this.onTheWay.get(id)
     if (entry === undefined) return
     this.onTheWay.delete(id)
-    entry.timer.cancel()
-    if (how === 'moved') entry.cargo.moved()
-    else entry.cargo.restore()
-    entry.done(how)
+    const { cargo, waiting, timer } = entry
+    timer.cancel()
+    if (how === 'moved') cargo.moved()
+    else cargo.restore()
+    if (how === 'successor-refused' && !this.givenUp && ++waiting.refusals < REFUSALS_MAX)
+      this.rest(waiting, REFUSED_AGAIN_MS)
+    else waiting.done(how)
     this.next()
   }
 }

@@ -66,6 +66,25 @@ describe('the departures of a worker', () => {
     expect(clock.timers).to.equal(0)
   })
 
+  it('ask a successor that refuses again, a few times', async () => {
+    const { departing, result } = depart()
+    for (let id = 1; id < 4; id++) {
+      channel.receive({ kind: 'transfer-returned', id, reason: 'successor-refused' })
+      clock.advance(500)
+    }
+    expect(departing.fate).to.deep.equal(['restored', 'restored', 'restored'])
+    expect(departing.asked).to.equal(4)
+    const other = depart()
+    channel.receive({ kind: 'transfer-returned', id: 4, reason: 'successor-refused' })
+    expect(await result).to.equal('successor-refused')
+    channel.receive({ kind: 'transfer-returned', id: 5, reason: 'successor-refused' })
+    clock.advance(500)
+    channel.receive({ kind: 'transfer-moved', id: 6 })
+    expect(await other.result).to.equal('moved')
+    expect(other.departing.fate).to.deep.equal(['restored', 'moved'])
+    expect(clock.timers).to.equal(0)
+  })
+
   it('restore what cannot be sent', async () => {
     channel.broken = true
     const { departing, result } = depart()
