@@ -12,7 +12,7 @@ import { checkNginx, startNginx, writeNginx, type Nginx, type Variant } from './
 const SECRET = 'secret-canary-token'
 
 /** An upstream that tells what reached it. */
-async function startEcho(): Promise<{ server: Server; port: number }> {
+async function startEcho(port = 0): Promise<{ server: Server; port: number }> {
   const server = createServer((message, response) => {
     response.setHeader('Content-Type', 'application/json')
     response.end(JSON.stringify({ url: message.url, headers: message.headers }))
@@ -20,7 +20,7 @@ async function startEcho(): Promise<{ server: Server; port: number }> {
   new WebSocketServer({ server }).on('connection', (socket, message) => {
     socket.send(JSON.stringify({ url: message.url, headers: message.headers }))
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   return { server, port: (server.address() as AddressInfo).port }
 }
@@ -115,6 +115,25 @@ describe('The nginx configuration', () => {
     } finally {
       await nginx.stop()
       stopEcho(echo)
+    }
+  })
+
+  it('gives a host that has refused nothing for fail_timeout, which is why drain.delay has to be longer', async () => {
+    const late = await freePort()
+    const first = await startEcho()
+    const nginx = await startNginx('upstream', [late, first.port])
+    const status = async () => (await get(`https://127.0.0.1:${nginx.port}/api/websocketd/`)).status
+    let second: Awaited<ReturnType<typeof startEcho>> | undefined
+    try {
+      for (let tries = 0; tries < 3; tries++) expect(await status()).to.equal(200)
+      second = await startEcho(late)
+      stopEcho(first)
+      await status() // the one that finds out, which may be early enough to try the other host in the same breath
+      expect(await status()).to.equal(502)
+      await waitFor(async () => (await status()) === 200, { timeoutMs: 3_000, what: 'the host that is back' })
+    } finally {
+      await nginx.stop()
+      if (second !== undefined) stopEcho(second)
     }
   })
 })

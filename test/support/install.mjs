@@ -19,6 +19,7 @@ const PACKAGES = {
   'redis-server': 'redis-server',
   'rabbitmq-server': 'rabbitmq-server',
   nginx: 'nginx-light',
+  haproxy: 'haproxy',
   promtool: 'prometheus',
   openssl: 'openssl',
   chromium: 'chromium',

@@ -97,7 +97,9 @@ function jobOf(selected) {
 
 await orExplain(async () => {
   ensureNode()
-  await ensureDebian(['redis-server', 'rabbitmq-server', 'nginx', 'promtool', 'openssl', 'chromium'])
+  await ensureDebian([
+    ...['redis-server', 'rabbitmq-server', 'nginx', 'haproxy', 'promtool', 'openssl', 'chromium'],
+  ])
   await ensureNpm()
 })
 const { passed, failed, skipped, complaints } = await test(process.argv.slice(2))

@@ -6,62 +6,62 @@ import { promisify } from 'node:util'
 import { startGuarded, temporaryDirectory } from '../../support/guard.mjs'
 import { freePort, probe } from '../../support/port.mjs'
 import { waitFor } from '../../support/wait.mjs'
+import { selfSigned, shipped, type Proxy } from './proxy.js'
 
 const run = promisify(execFile)
-const SHIPPED = new URL('../../../deploy/nginx/', import.meta.url)
 const BINARY = '/usr/sbin/nginx'
+/** Sessions at a time, unless more are asked for. */
+const SESSIONS = 200
+/** What else nginx counts as connections. */
+const OTHER_CONNECTIONS = 112
 
-export interface Nginx {
-  readonly port: number
-  /** The self-signed certificate, in PEM. */
-  readonly certificate: string
-  /** Everything that it has logged. */
-  logs(): Promise<string>
-  stop(): Promise<void>
-}
+export type Nginx = Proxy
 
 /** `single`: one edge; `upstream`: the variant for several edge hosts. */
 export type Variant = 'single' | 'upstream'
 
-/** A directory with a complete configuration; the shipped files are taken as they are but for ports and log directory. */
+/** A directory with a complete configuration; the shipped files are taken as they are but for addresses and log directory. */
 export async function writeNginx(
   variant: Variant,
   port: number,
   edgePorts: readonly number[],
+  sessions = SESSIONS,
 ): Promise<string> {
   const directory = await temporaryDirectory('nginx')
   const logs = join(directory, 'logs')
   await mkdir(logs)
-  const shipped = async (file: string): Promise<string> => {
-    const text = await readFile(new URL(file, SHIPPED), 'utf8')
+  const adapted = async (file: string): Promise<string> => {
+    const text = await shipped(`nginx/${file}`)
     return text
       .replaceAll('127.0.0.1:9502', `127.0.0.1:${edgePorts[0]!}`)
-      .replaceAll('127.0.0.1:9512', `127.0.0.1:${edgePorts[1] ?? edgePorts[0]!}`)
+      .replaceAll('192.0.2.11:9502', `127.0.0.1:${edgePorts[0]!}`)
+      .replaceAll('192.0.2.12:9502', `127.0.0.1:${edgePorts[1] ?? edgePorts[0]!}`)
       .replaceAll('/var/log/nginx', logs)
   }
-  const http = [await shipped('conf.d/wazo-websocketd.conf')]
-  if (variant === 'upstream') http.push(await shipped('conf.d/wazo-websocketd-upstream.conf'))
-  const location = await shipped(`locations/wazo-websocketd${variant === 'upstream' ? '-upstream' : ''}`)
-  await run('openssl', [
-    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1'],
-    ...['-addext', 'subjectAltName=IP:127.0.0.1'],
-    ...['-keyout', join(directory, 'key.pem'), '-out', join(directory, 'certificate.pem')],
-  ])
-  await writeFile(
-    join(directory, 'nginx.conf'),
-    wholeConfiguration(directory, port, http.join('\n'), location),
-  )
+  const http = [await adapted('conf.d/wazo-websocketd.conf')]
+  if (variant === 'upstream') http.push(await adapted('conf.d/wazo-websocketd-upstream.conf'))
+  const location = await adapted(`locations/wazo-websocketd${variant === 'upstream' ? '-upstream' : ''}`)
+  await selfSigned(directory)
+  const connections = 2 * sessions + OTHER_CONNECTIONS
+  const whole = wholeConfiguration(directory, port, connections, http.join('\n'), location)
+  await writeFile(join(directory, 'nginx.conf'), whole)
   return directory
 }
 
-function wholeConfiguration(directory: string, port: number, http: string, location: string): string {
+function wholeConfiguration(
+  directory: string,
+  port: number,
+  connections: number,
+  http: string,
+  location: string,
+): string {
   return `
 ${process.getuid?.() === 0 ? 'user root;' : ''}
 daemon off;
 worker_processes 1;
 pid ${directory}/nginx.pid;
 error_log ${directory}/logs/error.log;
-events { worker_connections 512; }
+events { worker_connections ${connections}; }
 http {
   ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${directory}/${kind};`).join('\n  ')}
   access_log ${directory}/logs/access.log;
@@ -83,9 +83,13 @@ export async function checkNginx(directory: string): Promise<string> {
 }
 
 /** Starts nginx in front of the edges and waits until it listens. */
-export async function startNginx(variant: Variant, edgePorts: readonly number[]): Promise<Nginx> {
+export async function startNginx(
+  variant: Variant,
+  edgePorts: readonly number[],
+  sessions = SESSIONS,
+): Promise<Nginx> {
   const port = await freePort()
-  const directory = await writeNginx(variant, port, edgePorts)
+  const directory = await writeNginx(variant, port, edgePorts, sessions)
   const server = startGuarded(BINARY, ['-c', join(directory, 'nginx.conf'), '-p', directory])
   await waitFor(
     async () => {

@@ -1,3 +1,4 @@
+import type { ClientOptions } from 'ws'
 import type { Client, Closed } from '../../support/client.js'
 import { sleep } from '../../support/wait.mjs'
 import type { Cluster, EdgeHost } from '../../faults/support/cluster.js'
@@ -16,6 +17,7 @@ export interface ReturningOptions {
   /** Milliseconds to wait before coming back; like the SDK one to five seconds unless given. */
   readonly delay?: () => number
   readonly names?: readonly string[]
+  readonly socket?: ClientOptions
 }
 
 /** A client that comes back with the same token and subscriptions as the SDK does, and keeps what all its sessions got. */
@@ -25,6 +27,8 @@ export class Returning {
   readonly endings: Closed[] = []
   /** When, by `performance.now`. */
   readonly endedAt: number[] = []
+  /** Attempts to come back that did not lead to a session: why not. */
+  readonly failures: string[] = []
   /** Everything but events that came after a `start` was answered. */
   readonly oddities: string[] = []
   private readonly cluster: Cluster
@@ -69,10 +73,11 @@ export class Returning {
   }
 
   private async connect(): Promise<void> {
-    const { token, version, host, names = ['numbered'] } = this.options
-    const client = this.cluster.connect(token, { version, timeoutMs: START_MS_MAX }, host())
+    const { token, version, host, names = ['numbered'], socket = {} } = this.options
+    const client = this.cluster.connect(token, { version, timeoutMs: START_MS_MAX, socket }, host())
     const closed = client.closed
     try {
+      await client.opened // tells of a refused upgrade what the end of the connection does not
       await client.start(...names)
     } catch (error) {
       client.socket.terminate()
@@ -97,6 +102,7 @@ export class Returning {
         return
       } catch (error) {
         // Not served, as during a start: the SDK tries again.
+        this.failures.push(String(error))
         if (tries === TRIES_MAX - 1) this.oddities.push(String(error))
       }
     }
