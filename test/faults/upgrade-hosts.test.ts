@@ -11,6 +11,10 @@ import { InstalledHost } from './support/installed-host.js'
 /** `SESSIONS=2000` for a whole measurement. */
 const SESSIONS = Number(process.env['SESSIONS'] ?? 120)
 const PER_SECOND = 200
+/** `drain.rate`: lower it where the machine is too busy to serve so many clients that come back. */
+const RATE = Number(process.env['DRAIN_RATE'] ?? 200)
+/** Seconds of `drain.timeout`: the default, unless all sessions on one host take longer at that rate. */
+const TIMEOUT = Math.max(30, Math.ceil((1.5 * SESSIONS) / RATE))
 /** Of each host. */
 const WORKERS = SESSIONS < 1_000 ? 1 : 2
 const TRAFFIC_MS_MAX = 60_000
@@ -91,7 +95,7 @@ describe(`Two edge hosts with ${SESSIONS} sessions and ${PER_SECOND} events/s, u
       /** The next release on both disks. */
       async function released(): Promise<string> {
         const version = `${++release}.0.0`
-        const drain = { delay: kind.delay }
+        const drain = { delay: kind.delay, rate: RATE, timeout: TIMEOUT }
         for (const host of hosts)
           await host.install(version, {
             drain,
@@ -128,8 +132,8 @@ describe(`Two edge hosts with ${SESSIONS} sessions and ${PER_SECOND} events/s, u
           await waitFor(async () => (await host.version()) === version, { what: 'the new version' })
         await sleep(1_000)
         expect((await moved()) - before).to.equal(SESSIONS)
-        expect(await audience.verdicts()).to.deep.equal(audience.members.map(() => FLAWLESS))
         expect(audience.codes).to.deep.equal([])
+        expect(await audience.verdict()).to.deep.equal(FLAWLESS)
         expect(await sum('connections')).to.equal(SESSIONS)
         console.log(`        ${audience.sent} events, ${SESSIONS} connections passed on, no close`)
       })
@@ -152,10 +156,10 @@ describe(`Two edge hosts with ${SESSIONS} sessions and ${PER_SECOND} events/s, u
         }
         const seconds = ((performance.now() - begun) / 1000).toFixed(0)
         await sleep(1_000)
-        expect(await audience.verdicts()).to.deep.equal(audience.members.map(() => FLAWLESS))
         expect(new Set(audience.codes)).to.deep.equal(new Set([1012]))
-        expect(audience.failures).to.deep.equal([])
         expect(audience.codes.length).to.be.above(SESSIONS)
+        expect(await audience.verdict()).to.deep.equal(FLAWLESS)
+        expect(audience.failures).to.deep.equal([])
         console.log(
           `        ${audience.sent} events in ${seconds} s, ${audience.codes.length} closes, all 1012, each followed by one handshake`,
         )

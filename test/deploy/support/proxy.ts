@@ -26,7 +26,8 @@ export interface KeyPair {
 export async function selfSigned(directory: string): Promise<KeyPair> {
   const [certificate, key] = [join(directory, 'certificate.pem'), join(directory, 'key.pem')]
   await run('openssl', [
-    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1'],
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
+    ...['-days', '2', '-subj', '/CN=127.0.0.1'],
     ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', certificate],
   ])
   return { certificate, key }

@@ -70,15 +70,15 @@ export class Audience {
 
   /** Resolves when every member has a session. */
   async complete(): Promise<void> {
-    await waitFor(() => this.members.every(({ connected }) => connected), {
-      timeoutMs: ARRIVAL_MS_MAX,
-      everyMs: 50,
-      what: 'every client to be back',
+    const away = () => this.members.filter(({ connected }) => !connected).length
+    await waitFor(() => away() === 0, { timeoutMs: ARRIVAL_MS_MAX, everyMs: 50 }).catch(() => {
+      const why = Object.entries(frequencies(this.failures)).map(([what, count]) => `${count} x ${what}`)
+      throw new Error(`${away()} clients are not back: ${why.join('; ')}`)
     })
   }
 
-  /** Ends the load; what each member has got of the events of its user, which are numbered 0, 1, 2, ... */
-  async verdicts(): Promise<Verdict[]> {
+  /** Ends the load; what all members together have got of the events of their users, which are numbered 0, 1, 2, ... */
+  async verdict(): Promise<Verdict> {
     const sent = await this.load.stop()
     const seen = () => this.members.every((member, i) => (member.look(), member.tally.reached >= this.due(i)))
     // Who has not got them by then has lost them: that is for the verdict to say.
@@ -86,7 +86,14 @@ export class Audience {
     await sleep(LATE_MS)
     const oddities = this.members.flatMap((member) => member.oddities)
     if (oddities.length > 0) throw new Error(`${sent} events, and: ${oddities.slice(0, 10).join(', ')}`)
-    return this.members.map((member, i) => member.verdict(this.due(i)))
+    const sum = { lost: 0, doubled: 0, disordered: 0 }
+    for (const [i, member] of this.members.entries()) {
+      const { lost, doubled, disordered } = member.verdict(this.due(i))
+      sum.lost += lost
+      sum.doubled += doubled
+      sum.disordered += disordered
+    }
+    return sum
   }
 
   async end(): Promise<void> {
@@ -98,4 +105,10 @@ export class Audience {
   private due(member: number): number {
     return Math.ceil((this.sent - Math.floor(member / PER_USER)) / this.users)
   }
+}
+
+function frequencies(values: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1
+  return counts
 }

@@ -8,7 +8,7 @@ import { Installation } from './installation.js'
 const START_MS_MAX = 60_000
 const UPGRADE_MS_MAX = 180_000
 /** Above the longest drain of a test. */
-const STOP_MS_MAX = 120_000
+const STOP_MS_MAX = 240_000
 
 export class InstalledHost {
   readonly port: number
