@@ -45,7 +45,10 @@ export class InstalledHost {
   /** Starts what is on its disk; resolves when `workers` serve. */
   async start(workers: number): Promise<void> {
     this.running = this.installation.start()
-    await this.running.ready(this.adminPort, START_MS_MAX)
+    await this.running.ready(this.adminPort, START_MS_MAX).catch(async (error: unknown) => {
+      const answer = await fetch(`http://127.0.0.1:${this.adminPort}/readyz`)
+      throw new Error(`not ready: ${await answer.text()}`, { cause: error })
+    })
     await waitFor(async () => (await this.edge.metric('workers_ready')) === workers, {
       timeoutMs: START_MS_MAX,
       everyMs: 50,

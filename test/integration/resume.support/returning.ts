@@ -73,7 +73,8 @@ export class Returning {
   }
 
   private async connect(): Promise<void> {
-    const { token, version, host, names = ['numbered'], socket = {} } = this.options
+    const { token, version, host, names = ['numbered'] } = this.options
+    const socket = { handshakeTimeout: START_MS_MAX, ...this.options.socket }
     const client = this.cluster.connect(token, { version, timeoutMs: START_MS_MAX, socket }, host())
     const closed = client.closed
     try {
