@@ -5,7 +5,7 @@ import {
   limitExceeded,
   type Close,
 } from '@wazo-websocketd/shared/domain/close'
-import { parseTokenId, type Offset, type TokenId } from '@wazo-websocketd/shared/domain/identity'
+import { identify, parseTokenId, type Offset, type TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { Logger } from 'pino'
 import { accept } from './accept.js'
 import type { SessionLimits } from './commands.js'
@@ -15,7 +15,7 @@ import { Departures, type Manner } from './departures.js'
 import { LossSpread } from './loss-spread.js'
 import { Outbox } from './outbox.js'
 import { partitionsFor } from './partitions.js'
-import { parsePassage } from './passage.js'
+import { parsePassage, type Passage } from './passage.js'
 import type { ClientSocket, RejectReason, SocketListener, UpgradeRequest } from './ports.js'
 import { Roster, type ConnectionLimits, type Member } from './roster.js'
 import type { Surroundings } from './surroundings.js'
@@ -70,8 +70,10 @@ export class SessionHost {
   /** Whether a session that another worker passes on could go on here. */
   welcomes(state: unknown): boolean {
     const { missing, masterTenant } = this.options
-    if (missing().length > 0 || masterTenant() === undefined || this.roster.workerIsFull()) return false
-    return parsePassage(state) !== null
+    const master = masterTenant()
+    if (missing().length > 0 || master === undefined || this.roster.workerIsFull()) return false
+    const passage = parsePassage(state)
+    return passage !== null && this.knowsPlace(passage, master)
   }
 
   /**
@@ -146,6 +148,22 @@ export class SessionHost {
   /** The router has delivered an `auth_session_deleted` of this offset, or what stands for it in this partition: its sessions end. */
   revoke(sessionUuid: string, partition: number, offset: Offset): void {
     this.roster.revoke(sessionUuid, partition, offset)
+  }
+
+  /**
+   * Whether the numbers that it has been served up to are those in force here. After a change of `redis.url`,
+   * `redis.prefix`, `redis.partitions` or `bus.access_scope` they may be others: then it ends where it is, with 1012
+   * and paced, rather than here with 1011 and all at once.
+   */
+  private knowsPlace({ details, positions }: Passage, master: string): boolean {
+    if (positions === null) return true
+    const { bus } = this.around
+    return partitionsFor(identify(details, master), this.around).every((partition) => {
+      const from = positions.get(partition)
+      // All partitions are of one epoch; where this worker has not been yet, the one that it always follows tells.
+      const here = bus.cursor(partition) ?? bus.cursor(0)
+      return from !== undefined && (here === null || here.epoch === from.epoch)
+    })
   }
 
   private depart(group: readonly Member[], manner: Manner): number {

@@ -1,3 +1,5 @@
+import { partitionsFor } from '@wazo-websocketd/edge/session/partitions'
+import type { Epoch, Identity } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import { encodePassage, parsePassage } from '@wazo-websocketd/edge/session/passage'
 import { at } from './fake-tickets.js'
@@ -209,6 +211,35 @@ describe('a session that passes to another worker', () => {
       expect(scene.next.host.welcomes(wrong), JSON.stringify(wrong)).to.equal(false)
     const full = new Worker({ connectionsPerWorker: 0 })
     expect(full.host.welcomes(state)).to.equal(false)
+  })
+
+  it('is not welcome where its place means nothing: it ends where it is', async () => {
+    const scene = new Scene()
+    await scene.old.start('a', 2, 'foo')
+    const state = carried(scene.departing()[0]!.pass())
+    scene.next.bus.epoch = 'of another prefix' as Epoch
+    expect(scene.next.host.welcomes(state)).to.equal(false)
+    // Its own partition is not followed yet: the one that always is tells.
+    const wider = new Worker({}, 4)
+    const [partition] = partitionsFor({ tenantUuid: 'tenant-1', master: false } as Identity, {
+      partitions: 4,
+      everyTenant: false,
+    })
+    const moved = { ...(state as object), positions: [[partition, 'epoch', 10]] }
+    wider.bus.cursors = [10, null, null, null]
+    expect(wider.host.welcomes(moved)).to.equal(true)
+    wider.bus.epoch = 'another' as Epoch
+    expect(wider.host.welcomes(moved)).to.equal(false)
+    wider.bus.epoch = 'epoch' as Epoch
+    const elsewhere = { ...(state as object), positions: [[partition! + 1, 'epoch', 10]] }
+    expect(wider.host.welcomes(elsewhere)).to.equal(false)
+  })
+
+  it('is welcome everywhere before its start', async () => {
+    const scene = new Scene()
+    await scene.old.connect('a')
+    scene.next.bus.epoch = 'of another prefix' as Epoch
+    expect(scene.next.host.welcomes(carried(scene.departing()[0]!.pass()))).to.equal(true)
   })
 
   it('is the same after it was written down', () => {
