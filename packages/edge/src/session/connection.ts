@@ -105,7 +105,7 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     })
   }
 
-  /** Enters the roster as the session that it was at another worker: nobody is told or asked anything. */
+  /** Enters the roster as the session that it was at another worker: the client is told nothing. */
   continue({ details, subscriptions, positions }: Passage): void {
     const { roster, metrics } = this.around
     roster.enter(this)
@@ -114,8 +114,19 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     this.session.continue(subscriptions, positions !== null)
     this.credentials.adopt(details)
     if (positions !== null && !this.ending) this.membership.takeOver(positions)
-    // One that has not started does not read the log, where others meet a deletion.
     else if (roster.isRevoked(details.sessionUuid)) this.revoke('bus')
+    else this.recheck()
+  }
+
+  /**
+   * One that has not started does not read the log, where others meet a deletion. The worker it comes from may not have
+   * heard of one yet that was published before this worker first listened.
+   */
+  private recheck(): void {
+    const { token } = this
+    this.lookup(token, ({ kind }) => {
+      if (kind === 'invalid' && token === this.token) this.revoke('bus')
+    })
   }
 
   /**

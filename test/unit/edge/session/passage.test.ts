@@ -97,6 +97,7 @@ describe('a session that passes to another worker', () => {
   it('may pass before its start, and begins where the bus is then', async () => {
     const scene = new Scene()
     await scene.old.connect('a')
+    scene.next.auth.mint('a')
     const client = scene.pass()
     client.op({ op: 'start' })
     await scene.next.settle()
@@ -188,6 +189,36 @@ describe('a session that passes to another worker', () => {
     await scene.old.connect('a')
     scene.next.host.revoke('session-of-a', 0, 12)
     expect(scene.pass().socket.closeCode).to.equal(4003)
+  })
+
+  it('ends when it had not started and its token was deleted before either worker could hear of it', async () => {
+    const scene = new Scene()
+    await scene.old.connect('a')
+    const client = scene.pass()
+    expect(client.socket.closes).to.deep.equal([])
+    await scene.next.settle()
+    expect(scene.next.auth.asked).to.deep.equal(['a'])
+    expect(client.socket.closeCode).to.equal(4003)
+  })
+
+  it('goes on when it had not started and wazo-auth cannot be asked, or it has a new token by then', async () => {
+    for (const verdict of [{ kind: 'unavailable' }, null] as const) {
+      const scene = new Scene()
+      await scene.old.connect('a')
+      const { auth } = scene.next
+      auth.mint('b')
+      if (verdict !== null) auth.tokens.set('a', verdict)
+      auth.waiting = true
+      const client = scene.pass()
+      if (verdict === null) {
+        auth.waiting = false
+        client.op({ op: 'token', data: { token: 'b' } })
+        await scene.next.settle()
+      }
+      auth.answer()
+      await scene.next.settle()
+      expect(client.socket.closes).to.deep.equal([])
+    }
   })
 
   it('is not welcome at a worker that cannot serve, is full, or does not know its form', async () => {
