@@ -172,7 +172,7 @@ class EdgeWorker implements DrainHandler {
   private takeOver(): void {
     const { sockets, sessions } = this
     new Arrivals(primaryChannel, {
-      welcomes: (state) => !this.draining && sessions.welcomes(state),
+      welcomes: (state) => !this.draining && sockets.adopts && sessions.welcomes(state),
       adopt: (arrived) => takeOver(arrived, sockets, sessions),
     })
   }

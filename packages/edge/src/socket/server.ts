@@ -19,7 +19,7 @@ import { IncompleteUpgrades } from './incomplete-upgrades.js'
 import { OriginPolicy } from './origin.js'
 import type { SocketLimits, SocketMetrics } from './ports.js'
 import { SendBuffers } from './send-buffers.js'
-import { adopt, type Arrival } from './transfer/adopt.js'
+import { adopt, canAdopt, type Arrival } from './transfer/adopt.js'
 
 export interface SocketServerOptions extends HttpServerOptions {
   /** null: any. */
@@ -50,6 +50,8 @@ export interface SocketServer {
   listen(): Promise<AddressInfo>
   /** Accepts no further connections; those that are there stay. Idempotent. */
   stopListening(): void
+  /** Whether `adopt` works with this process's `ws`. */
+  readonly adopts: boolean
   /** Goes on with a connection that another process upgraded; the caller listens to it in the same tick. */
   adopt(arrival: Arrival): WsAdapter
 }
@@ -86,6 +88,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   return {
     listen: () => listen(server, options),
     stopListening: () => stopListening(server),
+    adopts: canAdopt(webSockets.options),
     // With the defaults that `ws` has added to ours.
     adopt: (arrival) => adopt(arrival, webSockets.options, around),
   }

@@ -1,6 +1,6 @@
 import type { ServerOptions } from 'ws'
 import { PeerWebSocket, WsAdapter, type AdapterSurroundings } from '../adapter.js'
-import { openOver, streamOver, type TcpHandle } from './internals.js'
+import { canOpen, openOver, streamOver, type TcpHandle } from './internals.js'
 
 /** A connection that another process released. */
 export interface Arrival {
@@ -24,6 +24,11 @@ export function adopt(
   const ws = peerWebSocket(options)
   openOver(ws, stream, head, options)
   return new WsAdapter(ws, stream, around)
+}
+
+/** Whether `adopt` would work in this process, which may have another version of `ws` than the one that releases. */
+export function canAdopt(options: ServerOptions): boolean {
+  return canOpen(() => peerWebSocket(options), options)
 }
 
 /** `ws` makes its server's ends like this; its types know the first argument only. */

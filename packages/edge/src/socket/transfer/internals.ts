@@ -1,7 +1,8 @@
 /**
  * The one place that looks below the surface of `ws` and `node:net`. What it relies on is pinned by its test,
  * with the versions of `ws` and Node that it was written for (8.23 and 20.20); should another version have
- * changed it, `findObstacle` says `unsupported` and every connection stays where it is.
+ * changed it, `findObstacle` says `unsupported` and every connection stays where it is. The process that is to go on
+ * with one may have another version: `canOpen` tells whether it can.
  */
 import { Socket } from 'node:net'
 import { WebSocket, type ServerOptions } from 'ws'
@@ -129,6 +130,25 @@ export function streamOver(handle: TcpHandle): Socket {
 /** Makes `ws` speak over a stream whose upgrade happened elsewhere; `head` counts as read from it. */
 export function openOver(ws: WebSocket, stream: Socket, head: Uint8Array, options: ServerOptions): void {
   ;(ws as unknown as WebSocketInternals).setSocket(stream, head, options)
+}
+
+/**
+ * Whether the `ws` of this process speaks over a stream that it has not upgraded itself: tries it on one that is
+ * connected to nothing. A worker that found out on the first arrival would lose connections that it has confirmed.
+ * @param make a server's end, as for an arrival
+ */
+export function canOpen(make: () => WebSocket, options: ServerOptions): boolean {
+  const stream = new Socket()
+  try {
+    const ws = make()
+    ws.on('error', () => undefined)
+    openOver(ws, stream, Buffer.alloc(0), options)
+    return ws.readyState === WebSocket.OPEN && receiverOf(ws, stream) !== null
+  } catch {
+    return false
+  } finally {
+    stream.destroy()
+  }
 }
 
 function internalsOf(stream: Socket): SocketInternals {

@@ -1,9 +1,11 @@
 /** Fails when a new version of `ws` or Node has changed what the transfer relies on. */
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { findObstacle, streamOver, suspend } from '@wazo-websocketd/edge/socket/transfer/internals'
+import { canAdopt } from '@wazo-websocketd/edge/socket/transfer/adopt'
+import { canOpen, findObstacle, streamOver, suspend } from '@wazo-websocketd/edge/socket/transfer/internals'
 import { expect } from 'chai'
 import { clientFrame } from '../../../../integration/edge-socket.support.js'
+import { WebSocket } from 'ws'
 import { Pair, settle, turns } from './pair.js'
 
 describe('what the transfer relies on in ws and node:net', () => {
@@ -40,6 +42,23 @@ describe('what the transfer relies on in ws and node:net', () => {
     for (const method of ['readStart', 'readStop', 'close'])
       expect(handle[method], method).to.be.a('function')
     expect((stream as unknown as { _readableState: object })._readableState).to.have.property('ended', false)
+  })
+
+  it('is tried out before a connection is taken: a `ws` that has changed takes none', () => {
+    const { options } = pair.webSockets
+    expect(canAdopt(options)).to.equal(true)
+    const changed = (setSocket: unknown) => () => {
+      const ws = new WebSocket(null as never, undefined, options)
+      return Object.assign(ws, { setSocket })
+    }
+    expect(canOpen(changed(undefined), options)).to.equal(false)
+    expect(
+      canOpen(
+        changed(() => undefined),
+        options,
+      ),
+    ).to.equal(false)
+    expect(canOpen(changed(WebSocket.prototype['setSocket' as never]), options)).to.equal(true)
   })
 
   it('shows each byte of a frame that has begun, and a frame of each length', async () => {
