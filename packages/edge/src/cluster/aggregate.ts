@@ -25,10 +25,14 @@ export class MetricStore {
     this.live.set(id, snapshot)
   }
 
-  /** Worker `id` has ended. Resolves when its counters are among the kept ones. */
+  /**
+   * Worker `id` has ended. Resolves when its counters are among the kept ones; rejects when they cannot be added up:
+   * code of another version may say what this one does not understand. Then they are lost, and no others.
+   */
   retire(id: number): Promise<void> {
-    this.retiring = this.retiring.then(() => this.retireNow(id))
-    return this.retiring
+    const retired = this.retiring.then(() => this.retireNow(id))
+    this.retiring = retired.catch(() => undefined)
+    return retired
   }
 
   /** The text for Prometheus: all workers, those that have ended, and the primary's own metrics. */
@@ -41,9 +45,11 @@ export class MetricStore {
     const snapshot = this.live.get(id)
     if (snapshot === undefined) return
     const cumulative = snapshot.filter((metric) => CUMULATIVE.has(String(metric.type)))
-    const retired = await aggregateSnapshots([this.retired, cumulative])
-    // Together, so that no scrape sees the worker twice or not at all.
-    this.retired = retired
-    this.live.delete(id)
+    try {
+      // Assigned and deleted in one tick, so that no scrape sees the worker twice or not at all.
+      this.retired = await aggregateSnapshots([this.retired, cumulative])
+    } finally {
+      this.live.delete(id)
+    }
   }
 }

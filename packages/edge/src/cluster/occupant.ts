@@ -42,6 +42,7 @@ export class Occupant {
   /** null: it has not said anything yet. */
   private lastMissing: readonly string[] | null = null
   private killTimer: Timer | null = null
+  private over = false
 
   constructor(options: OccupantOptions) {
     const { worker, clock, logger, place, listener } = options
@@ -112,7 +113,9 @@ export class Occupant {
     })
   }
 
+  /** What still comes after its end was told counts for nothing: it would stay among the living for ever. */
   private heard(message: WorkerMessage): void {
+    if (this.over) return
     const { worker, setup, place, store, logger, listener, clock } = this.options
     this.heardAt = clock.monotonic()
     switch (message.kind) {
@@ -137,6 +140,7 @@ export class Occupant {
 
   private hasEnded(): void {
     const { store, worker, logger } = this.options
+    this.over = true
     this.killTimer?.cancel()
     store
       .retire(worker.id)

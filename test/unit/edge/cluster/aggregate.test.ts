@@ -61,6 +61,22 @@ describe('the store of metrics', () => {
     }
   })
 
+  it('bears the end of a worker whose metrics it does not understand: what others said counts on', async () => {
+    const store = new MetricStore()
+    const [strange] = await snapshotOf(1, 1)
+    store.update(1, [{ ...strange!, name: 'strange_total', aggregator: 'of a newer version' as never }])
+    store.update(2, await snapshotOf(4, 20))
+    const error = await store.retire(1).then(
+      () => null,
+      (reason: unknown) => reason,
+    )
+    expect(String(error)).to.include('of a newer version')
+    await store.retire(2)
+    const { body } = await store.exposition([])
+    expect(body).to.include('websocketd_events_total 4\n')
+    expect(body).to.not.include('strange_total')
+  })
+
   it('bears the end of a worker that never said anything', async () => {
     const store = new MetricStore()
     await store.retire(9)

@@ -3,6 +3,7 @@ import { MetricStore } from '@wazo-websocketd/edge/cluster/aggregate'
 import type { Generation } from '@wazo-websocketd/edge/cluster/generation'
 import { WorkerPool } from '@wazo-websocketd/edge/cluster/pool'
 import type { RestartReason } from '@wazo-websocketd/edge/cluster/slot'
+import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { expect } from 'chai'
 import { FakeClock } from '../../shared/runtime/fake-clock.js'
@@ -18,6 +19,7 @@ function setUp(size = 2, over: Partial<Generation> = {}) {
   const restarts: RestartReason[] = []
   let running = -1
   let serving = -1
+  const store = new MetricStore()
   const pool = new WorkerPool({
     generation: generation({ workers: size, ...over }),
     fork: () => {
@@ -26,7 +28,7 @@ function setUp(size = 2, over: Partial<Generation> = {}) {
       return worker
     },
     relay: new TransferRelay({ clock }),
-    store: new MetricStore(),
+    store,
     readyMsMax: READY_MS_MAX,
     metrics: {
       workers: (n) => void (running = n),
@@ -39,7 +41,7 @@ function setUp(size = 2, over: Partial<Generation> = {}) {
   })
   pool.failed.catch(() => undefined)
   pool.start()
-  return { clock, pool, workers, restarts, entries, running: () => running, serving: () => serving }
+  return { clock, pool, store, workers, restarts, entries, running: () => running, serving: () => serving }
 }
 
 const NEXT = { version: '2.0.0', setup: { config: 'new' } }
@@ -89,6 +91,20 @@ describe('the pool of workers', () => {
     const { workers } = setUp(1)
     workers[0]!.say({ type: 'prom-client:getMetricsRes' })
     expect(workers[0]!.sent).to.deep.equal([])
+  })
+
+  it('does not hear what a worker has said when its end was told before', async () => {
+    const { workers, store } = setUp(2)
+    const snapshot = async (connections: number) => {
+      const metrics = new Metrics({ defaults: false })
+      metrics.gauge({ name: 'connections', help: 'C.' }).set(connections)
+      return metrics.snapshot()
+    }
+    workers[0]!.ready().say({ kind: 'metrics', snapshot: await snapshot(3) })
+    workers[1]!.ready().say({ kind: 'metrics', snapshot: await snapshot(4) })
+    workers[1]!.exit(null, 'SIGKILL')
+    workers[1]!.say({ kind: 'metrics', snapshot: await snapshot(5) })
+    expect((await store.exposition([])).body).to.include('websocketd_connections 3\n')
   })
 
   describe('when a worker dies', () => {
