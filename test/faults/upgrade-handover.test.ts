@@ -36,6 +36,7 @@ describe(`SIGHUP under ${PER_SECOND} events/s with ${ALL} sessions`, function ()
   let members: Returning[] = []
   let sdks: SdkClient[] = []
   let load: Load
+  let configure: (drain: object) => Promise<void>
 
   before(async () => {
     cluster = await Cluster.start({ name: 'upgrade-handover', edges: 0 })
@@ -46,7 +47,9 @@ describe(`SIGHUP under ${PER_SECOND} events/s with ${ALL} sessions`, function ()
     installation = await Installation.make()
     await installation.setVersion('1.0.0')
     const [port, adminPort] = [await freePort(), await freePort()]
-    await installation.configure(cluster.edgeConfig(port, adminPort, { process_workers: WORKERS, drain }))
+    configure = (of) =>
+      installation.configure(cluster.edgeConfig(port, adminPort, { process_workers: WORKERS, drain: of }))
+    await configure(drain)
     program = installation.start()
     edge = edgeHost(program, port, adminPort)
     await program.ready(adminPort, START_MS_MAX)
@@ -165,6 +168,21 @@ describe(`SIGHUP under ${PER_SECOND} events/s with ${ALL} sessions`, function ()
     console.log(
       `      ${load.sent} events, ${codes.flat().length} closes, at most ${most} in a second at a rate of ${rate}, ${lookups} look-ups`,
     )
+  })
+
+  it('by a configuration without hand-over closes with 1012, also what the old one would pass on', async () => {
+    await begin({})
+    await configure({ handover: false })
+    await upgrade('2.0.0')
+    const codes = members.flatMap(({ endings }) => endings.map(({ code }) => code))
+    expect(new Set(codes)).to.deep.equal(new Set([1012]))
+    expect(await edge.metric('handover_total', { result: 'moved' })).to.equal(0)
+    expect(await edge.metric('handover_total', { result: 'successor-refused' })).to.be.greaterThan(0)
+    await waitFor(() => [...members, ...sdks].every(({ connected }) => connected), {
+      timeoutMs: ARRIVAL_MS_MAX,
+      what: 'every client to be back',
+    })
+    await expectFlawless()
   })
 
   it('hands over again and again, and what cannot pass gets 1012 and resumes', async () => {

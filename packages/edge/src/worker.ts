@@ -171,8 +171,11 @@ class EdgeWorker implements DrainHandler {
 
   private takeOver(): void {
     const { sockets, sessions } = this
+    // The worker that passes them on goes by the configuration before: without hand-over, or with TLS, in this one's
+    // they are not to go on here.
+    const takes = sockets.adopts && this.handsOver
     new Arrivals(primaryChannel, {
-      welcomes: (state) => !this.draining && sockets.adopts && sessions.welcomes(state),
+      welcomes: (state) => !this.draining && takes && sessions.welcomes(state),
       adopt: (arrived) => takeOver(arrived, sockets, sessions),
     })
   }
