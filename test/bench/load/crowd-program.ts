@@ -1,0 +1,30 @@
+/** A process of clients. */
+import { answerParent } from '../hot-path/peer.js'
+import { CrowdGroup } from './crowd-group.js'
+import type { ToCrowd } from './crowd-messages.js'
+
+const groups = new Map<string, CrowdGroup>()
+
+answerParent(async (asked) => {
+  const order = asked as ToCrowd
+  switch (order.do) {
+    case 'open': {
+      const group = new CrowdGroup()
+      groups.set(order.group, group)
+      return group.open(order)
+    }
+    case 'arm':
+      return void groupOf(order.group).arm()
+    case 'count':
+      return groupOf(order.group).count(order.events, order.timeoutMs)
+    case 'close':
+      groups.get(order.group)?.close()
+      return void groups.delete(order.group)
+  }
+})
+
+function groupOf(name: string): CrowdGroup {
+  const group = groups.get(name)
+  if (group === undefined) throw new Error(`no group of clients ${name}`)
+  return group
+}
