@@ -12,6 +12,7 @@ import type { Pace } from './load/pace.js'
 import type { Sent, ToSender } from './load/sender-messages.js'
 import { groupOf } from './measure/cpu.js'
 import { COLLECTABLE } from './measure/memory.js'
+import { PRELOAD } from './measure/preload.js'
 
 const WORKERS = 2
 /** A process that can be told to clean its memory up. */
@@ -38,7 +39,8 @@ export class Stage {
   static async start(): Promise<Stage> {
     const rabbit = await startRabbit()
     const othersUrl = await rabbit.vhost('others')
-    const cluster = await Cluster.start({ name: 'ours', edges: 0, ingests: 1, workers: WORKERS, rabbit })
+    const cluster = await Cluster.start({ name: 'ours', edges: 0, ingests: 0, workers: WORKERS, rabbit })
+    await cluster.startIngest({}, PRELOAD)
     return new Stage(rabbit, cluster, othersUrl)
   }
 
@@ -123,7 +125,7 @@ export class Stage {
 
   private async ours(): Promise<Contestant> {
     const { cluster } = this
-    const edge = await cluster.startEdge({}, { NODE_OPTIONS: `--import=${COLLECTABLE}` })
+    const edge = await cluster.startEdge({}, PRELOAD)
     return {
       name: 'ours',
       port: Number(new URL(edge.url).port),

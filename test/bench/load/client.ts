@@ -77,7 +77,10 @@ export class RawClient {
     this.head += bytes.toString('latin1')
     const end = this.head.indexOf(END_OF_HEAD)
     if (end === -1) return
-    if (!this.head.startsWith('HTTP/1.1 101')) return this.end(this.head.split('\r\n', 1)[0] ?? '')
+    if (!this.head.startsWith('HTTP/1.1 101')) {
+      this.end(this.head.split('\r\n', 1)[0] ?? '')
+      return
+    }
     const rest = Buffer.from(this.head.slice(end + END_OF_HEAD.length), 'latin1')
     this.head = ''
     this.upgraded = true
@@ -89,7 +92,8 @@ export class RawClient {
   private frame(opcode: number, bytes: Buffer, from: number, to: number): void {
     if (opcode === CLOSE) {
       const code = to - from >= 2 ? bytes.readUInt16BE(from) : 1005
-      return this.end(`closed with ${code} ${bytes.toString('latin1', from + 2, to)}`)
+      this.end(`closed with ${code} ${bytes.toString('latin1', from + 2, to)}`)
+      return
     }
     const { dialect } = this
     if (!this.isReady) {
@@ -100,7 +104,10 @@ export class RawClient {
       return
     }
     const first = bytes[from] ?? 0
-    if (dialect.isEvent(opcode, first)) return this.listener.event(this, bytes, from, to)
+    if (dialect.isEvent(opcode, first)) {
+      this.listener.event(this, bytes, from, to)
+      return
+    }
     const reply = dialect.answer(opcode, first)
     if (reply !== null) this.socket.write(reply)
   }

@@ -14,12 +14,14 @@ answerParent(async (asked) => {
       return group.open(order)
     }
     case 'arm':
-      return void groupOf(order.group).arm()
+      groupOf(order.group).arm()
+      return null
     case 'count':
       return groupOf(order.group).count(order.events, order.timeoutMs)
     case 'close':
       groups.get(order.group)?.close()
-      return void groups.delete(order.group)
+      groups.delete(order.group)
+      return null
   }
 })
 

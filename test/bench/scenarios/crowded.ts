@@ -19,7 +19,7 @@ const WORKERS = 2
 const SMALL = 'small'
 const LARGE = 'large'
 /** What is left of connecting: look-ups, jobs, garbage. */
-const CALM_MS = 5_000
+const CALM_MS = 10_000
 /** Workers tell their primary of their metrics every now and then. */
 const METRIC_MS = 4_000
 /** Users whose own events are counted. */
@@ -87,9 +87,11 @@ async function idle({ plan, figures, say }: Bench, edges: Record<Size, Edge>): P
       })
     }
   }
-  const [small, large] = [SMALL, LARGE].map((size) => figures.median('idle', size, 'server us/s'))
+  const [small = NaN, large = NaN] = [SMALL, LARGE].map((size) => figures.median('idle', size, 'server us/s'))
   const more = edges.large.sessions - edges.small.sessions
-  figures.add('idle', 'difference', { sessions: more, 'server us/s per session': (large! - small!) / more })
+  figures.add('idle', 'difference', { sessions: more, 'server us/s per session': (large - small) / more })
+  if (large <= small)
+    figures.fault('idle', 'difference', 'more sessions used less CPU: something else was measured')
   say('idle done')
 }
 

@@ -57,8 +57,10 @@ export async function connectAll(
 ): Promise<Opened> {
   const connectingMax = Math.min(400, plan.stormSessions)
   const opened = await stage.crowd.open(group, contestant, paths, connectingMax)
-  if (opened.failures.length > 0)
+  if (opened.failures.length > 0) {
+    await stage.crowd.close(group)
     throw new ScenarioError(`${contestant.name}: ${paths.length} clients: ${opened.failures.join('; ')}`)
+  }
   return opened
 }
 
