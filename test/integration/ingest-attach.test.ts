@@ -169,8 +169,10 @@ describe('An ingest that attaches', function () {
     const beat = setInterval(() => void redis.hset(META, 'head', ++head), 500)
     const ingest = start()
     try {
-      await new Promise((resolve) => setTimeout(resolve, 3000)) // longer than a head has to stand still
-      expect(await redis.hgetall(META)).to.include({ epoch: 'later', form: '2', head: String(head) })
+      // Longer than a head has to stand still, and not at the time of a beat.
+      await new Promise((resolve) => setTimeout(resolve, 3250))
+      const now = String(head)
+      expect(await redis.hgetall(META)).to.include({ epoch: 'later', form: '2', head: now })
       expect(await logOf(0)).to.deep.equal([])
       expect(ingest.epoch()).to.equal(null)
       const said = ingest.log.filter((line) => line.includes('passive until it stops'))
