@@ -21,6 +21,8 @@ export interface AuthorityOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: AuthMetrics
+  /** The one ACL that stands for all equal ones. */
+  readonly sharedAcl: (acl: readonly string[]) => readonly string[]
   /** The master tenant has become known, or another one. */
   readonly changed: () => void
 }
@@ -35,7 +37,7 @@ export class Authority {
   private readonly queue: ExpiryQueue
 
   /** @throws StartupError when the file of `auth.verify_certificate` cannot be read. */
-  constructor({ config, workers, redis, clock, logger, metrics, changed }: AuthorityOptions) {
+  constructor({ config, workers, redis, clock, logger, metrics, sharedAcl, changed }: AuthorityOptions) {
     const { auth, limits } = config
     const inFlightMax = Math.max(1, Math.floor(limits.auth_in_flight_per_host / workers))
     this.clock = new AuthClock(clock)
@@ -48,6 +50,7 @@ export class Authority {
       connectionsMax: inFlightMax + 1,
       aclLimits: { patternsMax: limits.acl_patterns_per_token, patternBytesMax: limits.acl_pattern_bytes },
       tenantless: config.bus.access_scope === 'acl',
+      sharedAcl,
       clock,
       offset,
       metrics,

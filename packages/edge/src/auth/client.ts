@@ -29,6 +29,8 @@ export interface AuthClientOptions {
   readonly aclLimits: AclLimits
   /** Whether tokens may have no tenant: an old Wazo. */
   readonly tenantless: boolean
+  /** The one list that stands for all equal ones. */
+  readonly sharedAcl: (acl: readonly string[]) => readonly string[]
   readonly clock: Clock
   readonly offset: ClockOffset
   readonly metrics: AuthMetrics
@@ -169,7 +171,7 @@ export class AuthClient {
 function judge(
   token: TokenId,
   answer: Answer,
-  { aclLimits, tenantless }: Pick<AuthClientOptions, 'aclLimits' | 'tenantless'>,
+  { aclLimits, tenantless, sharedAcl }: Pick<AuthClientOptions, 'aclLimits' | 'tenantless' | 'sharedAcl'>,
 ): Try {
   if (answer.kind === 'failed')
     return { verdict: UNAVAILABLE, again: true, result: answer.timedOut ? 'timeout' : 'network' }
@@ -186,7 +188,8 @@ function judge(
   if (details === null) return { verdict: UNAVAILABLE, again: true, result: 'garbage' }
   const limit = aclExcess(details.acl, aclLimits)
   if (limit !== null) return { verdict: { kind: 'oversized', limit }, again: false, result: 'valid' }
-  return { verdict: { kind: 'valid', details }, again: false, result: 'valid' }
+  const shared = { ...details, acl: sharedAcl(details.acl) }
+  return { verdict: { kind: 'valid', details: shared }, again: false, result: 'valid' }
 }
 
 function trust(verify: boolean | string): { rejectUnauthorized: boolean; ca?: string } {

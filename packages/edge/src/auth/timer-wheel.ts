@@ -4,9 +4,24 @@ const SLOT_MS = 100
 /** Tasks run by so much after their time, and never before it. */
 export const WHEEL_LATE_MS_MAX = 2 * SLOT_MS
 
-interface Entry {
-  slot: number
+/** A task that waits: one of a ring of those that are due together, in the order in which they came. */
+class Entry implements Timer {
+  readonly slot: number
   readonly task: () => void
+  previous: Entry = this
+  next: Entry = this
+  waits = true
+  private readonly wheel: TimerWheel
+
+  constructor(wheel: TimerWheel, slot: number, task: () => void) {
+    this.wheel = wheel
+    this.slot = slot
+    this.task = task
+  }
+
+  cancel(): void {
+    this.wheel.remove(this)
+  }
 }
 
 export interface TimerWheelOptions {
@@ -21,7 +36,8 @@ export interface TimerWheelOptions {
  */
 export class TimerWheel {
   private readonly options: TimerWheelOptions
-  private readonly slots = new Map<number, Set<Entry>>()
+  /** The last entry of each slot. */
+  private readonly slots = new Map<number, Entry>()
   private done: number
   private count = 0
   private timer: Timer | null = null
@@ -40,29 +56,39 @@ export class TimerWheel {
     // The clock may have been corrected backwards a moment ago: what is due by it must not wait for the old hand.
     const now = this.slotNow()
     if (this.count === 0 || now < this.done) this.done = now
-    const entry: Entry = { slot: Math.max(Math.ceil(at / SLOT_MS), this.done + 1), task }
-    const slot = this.slots.get(entry.slot)
-    if (slot === undefined) this.slots.set(entry.slot, new Set([entry]))
-    else slot.add(entry)
-    this.count++
+    const entry = new Entry(this, Math.max(Math.ceil(at / SLOT_MS), this.done + 1), task)
+    this.append(entry)
     this.run()
-    return { cancel: () => this.remove(entry) }
+    return entry
   }
 
-  /** Forgets all tasks and ends the timer. */
-  clear(): void {
-    this.slots.clear()
-    this.count = 0
+  /** Takes a task out; idempotent. */
+  remove(entry: Entry): void {
+    if (!entry.waits) return
+    const { slot, previous, next } = entry
+    entry.waits = false
+    this.count--
+    if (next === entry) this.slots.delete(slot)
+    else {
+      previous.next = next
+      next.previous = previous
+      if (this.slots.get(slot) === entry) this.slots.set(slot, previous)
+    }
+    if (this.count > 0) return
     this.timer?.cancel()
     this.timer = null
   }
 
-  private remove(entry: Entry): void {
-    const slot = this.slots.get(entry.slot)
-    if (slot?.delete(entry) !== true) return
-    this.count--
-    if (slot.size === 0) this.slots.delete(entry.slot)
-    if (this.count === 0) this.clear()
+  private append(entry: Entry): void {
+    const last = this.slots.get(entry.slot)
+    if (last !== undefined) {
+      entry.previous = last
+      entry.next = last.next
+      entry.previous.next = entry
+      entry.next.previous = entry
+    }
+    this.slots.set(entry.slot, entry)
+    this.count++
   }
 
   private run(): void {
@@ -79,7 +105,8 @@ export class TimerWheel {
     // First, so that what a task schedules for the past gets into a slot that is still to come.
     this.done = now
     for (const due of slots) {
-      for (const entry of this.slots.get(due) ?? []) {
+      for (let last; (last = this.slots.get(due)) !== undefined;) {
+        const entry = last.next
         this.remove(entry)
         entry.task()
       }

@@ -1,9 +1,11 @@
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
-import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { LRUCache } from 'lru-cache'
 
 /** How long an answer about a token is good for another session of it. */
 export const CACHE_TTL_MS = 10_000
+/** The oldest answers are too old by then. */
+const PURGE_AFTER_MS = CACHE_TTL_MS + 1
 const CACHE_MAX_BYTES = 32 * 1024 * 1024
 /** An entry without its ACL: more than it takes. */
 const ENTRY_BYTES = 1_024
@@ -14,13 +16,11 @@ export class VerdictCache {
   private readonly tokens = new Map<string, Set<TokenId>>()
   private readonly clock: Clock
   private readonly authTime: () => number
-  /** Monotonic milliseconds. */
-  private purgedAt: number
+  private purging: Timer | null = null
 
   constructor(clock: Clock, authTime: () => number) {
     this.clock = clock
     this.authTime = authTime
-    this.purgedAt = clock.monotonic()
     this.verdicts = new LRUCache<TokenId, Verdict>({
       maxSize: CACHE_MAX_BYTES,
       sizeCalculation,
@@ -41,7 +41,7 @@ export class VerdictCache {
   /** Remembers an answer; that there was none is no answer. */
   set(token: TokenId, verdict: Verdict): void {
     if (verdict.kind === 'unavailable') return
-    this.purge()
+    this.purging ??= this.clock.after(PURGE_AFTER_MS, () => this.purge())
     this.verdicts.set(token, verdict)
     if (verdict.kind !== 'valid' || !this.verdicts.has(token)) return
     const { sessionUuid } = verdict.details
@@ -57,14 +57,15 @@ export class VerdictCache {
 
   clear(): void {
     this.verdicts.clear()
+    this.purging?.cancel()
+    this.purging = null
   }
 
   /** The cache itself forgets an answer that is too old only when somebody asks for it: tokens would stay in memory. */
   private purge(): void {
-    const now = this.clock.monotonic()
-    if (now - this.purgedAt < CACHE_TTL_MS) return
-    this.purgedAt = now
+    this.purging = null
     this.verdicts.purgeStale()
+    if (this.verdicts.size > 0) this.purging = this.clock.after(PURGE_AFTER_MS, () => this.purge())
   }
 
   private disposed(verdict: Verdict, token: TokenId): void {

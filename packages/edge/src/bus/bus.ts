@@ -49,10 +49,30 @@ interface Claim {
   linger: Timer | null
 }
 
-/** A hold that is not live yet. */
-interface Waiter {
-  readonly claims: readonly Claim[]
-  readonly live: () => void
+/** One session's claims; every session has one for as long as it lives. */
+class Claims implements Hold {
+  readonly live: Promise<void>
+  readonly all: readonly Claim[]
+  private readonly bus: RedisBus
+  private resolve: () => void = () => undefined
+  private released = false
+
+  constructor(bus: RedisBus, all: readonly Claim[]) {
+    this.bus = bus
+    this.all = all
+    this.live = new Promise((resolve) => (this.resolve = resolve))
+  }
+
+  /** They are live. */
+  admit(): void {
+    this.resolve()
+  }
+
+  release(): void {
+    if (this.released) return
+    this.released = true
+    this.bus.giveUp(this)
+  }
 }
 
 /** The reading side of the bus over Redis. */
@@ -64,7 +84,8 @@ export class RedisBus implements Bus {
   private readonly ingests: IngestStates
   private readonly slots = new Slots(CATCH_UP_READS_MAX)
   private readonly claims = new Map<number, Claim>()
-  private readonly waiters = new Set<Waiter>()
+  /** What is not live yet. */
+  private readonly waiters = new Set<Claims>()
   /** The subscription that brings the states of the ingests is confirmed. */
   private hearing = false
   private ticking: Timer | null = null
@@ -133,22 +154,16 @@ export class RedisBus implements Bus {
       claim.linger?.cancel()
       claim.linger = null
     }
-    let waiter: Waiter | null = null
-    const live = new Promise<void>((resolve) => {
-      waiter = { claims, live: resolve }
-      this.waiters.add(waiter)
-    })
+    const held = new Claims(this, claims)
+    this.waiters.add(held)
     this.admit()
-    let released = false
-    return {
-      live,
-      release: () => {
-        if (released) return
-        released = true
-        if (waiter !== null) this.waiters.delete(waiter)
-        for (const claim of claims) this.release(claim)
-      },
-    }
+    return held
+  }
+
+  /** A hold is given back. */
+  giveUp(held: Claims): void {
+    this.waiters.delete(held)
+    for (const claim of held.all) this.release(claim)
   }
 
   cursor(partition: number): Position | null {
@@ -208,14 +223,14 @@ export class RedisBus implements Bus {
   private admit(): void {
     if (this.waiters.size === 0 || !this.hearing || this.reasonOfLoss() !== null) return
     for (const waiter of this.waiters) {
-      if (!waiter.claims.every(({ partition }) => partition.live)) continue
+      if (!waiter.all.every(({ partition }) => partition.live)) continue
       this.waiters.delete(waiter)
-      waiter.live()
+      waiter.admit()
     }
   }
 
   private isAwaited(claim: Claim): boolean {
-    for (const { claims } of this.waiters) if (claims.includes(claim)) return true
+    for (const { all } of this.waiters) if (all.includes(claim)) return true
     return false
   }
 

@@ -16,8 +16,8 @@ export class Entry implements AclSubject {
   readonly aclClass: AclClass
   readonly dotted: boolean
   /** The lists that it lies in, and its place in each (see List). */
-  readonly lists: List[] = []
-  readonly places: number[] = []
+  lists: List[] = []
+  places: number[] = []
   /** The last event that it was considered for, by the router's count. */
   stamp = 0
 
@@ -28,5 +28,11 @@ export class Entry implements AclSubject {
     this.group = group
     this.home = home
     this.aclClass = aclClass
+  }
+
+  /** It lies in all lists that it is to lie in for now: what growing arrays hold in reserve is given back. */
+  settle(): void {
+    this.lists = this.lists.slice()
+    this.places = this.places.slice()
   }
 }

@@ -20,6 +20,9 @@ export class Registry {
     return this.entries.size
   }
 
+  /** The one list that stands for all lists equal to `acl` of registered sessions; tokens of many users have equal ones. */
+  readonly sharedAcl = (acl: readonly string[]): readonly string[] => this.classes.find(acl).acl
+
   /** The sessions of `tenant` that are no masters. */
   groupOf(tenant: string): Group | undefined {
     return this.tenants.get(tenant)
@@ -41,6 +44,7 @@ export class Registry {
     group.size++
     home?.add(entry)
     for (const name of recipient.subscriptions) List.in(group.byName, name).add(entry)
+    entry.settle()
   }
 
   /** Takes the recipient out of every index; nothing happens when it is in none. */

@@ -11,7 +11,7 @@ import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/dom
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { Alarm } from './alarm.js'
 import { Credentials } from './credentials.js'
-import { EffectQueue } from './effect-queue.js'
+import { EffectQueue, type Performer } from './effect-queue.js'
 import { judge } from './judge.js'
 import { Membership, type Participant, type Standing } from './membership.js'
 import { commonFrame, frameOf } from './messages.js'
@@ -40,7 +40,7 @@ export interface Opening {
 }
 
 /** One accepted connection: carries out what the session core decides, and gives everything back at its end. */
-export class Connection implements SocketListener, Sink, Member, Participant, TokenHolder {
+export class Connection implements SocketListener, Sink, Member, Participant, TokenHolder, Performer {
   readonly socket: ClientSocket
   readonly version: ProtocolVersion
   readonly address: string
@@ -51,9 +51,10 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   private readonly credentials: Credentials
   private readonly resumption: Resumption | null
   private readonly membership: Membership
-  private readonly effects = new EffectQueue((effect) => this.carryOut(effect))
-  private readonly rate: Alarm
-  private readonly deadline: Alarm
+  private readonly effects = new EffectQueue(this)
+  /** Most sessions never need one. */
+  private rate: Alarm | null = null
+  private deadline: Alarm | null = null
   private farewell: Timer | null = null
   private endCode: number | null = null
   private released = false
@@ -66,12 +67,9 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     this.address = opening.address
     this.session = new Session(opening.version, around.limits, clock.monotonic())
     this.credentials = new Credentials(around, this, opening.token)
-    const { tickets, metrics } = around
-    const resumes = tickets !== null && opening.passage === undefined
-    this.resumption = !resumes ? null : new Resumption({ tickets, metrics, holder: this })
+    const resumes = around.tickets !== null && opening.passage === undefined
+    this.resumption = resumes ? new Resumption(around.tickets, around.metrics, this) : null
     this.membership = new Membership(around, this, this.resumption)
-    this.rate = new Alarm(clock, () => this.effects.run(this.session.tick(this.now())))
-    this.deadline = new Alarm(clock, () => this.effects.run(this.session.deadline(this.now())))
   }
 
   get token(): TokenId {
@@ -264,7 +262,7 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     if (this.endCode === AUTHENTICATION_EXPIRED.code) this.around.metrics.expired(source)
   }
 
-  private carryOut(effect: Effect): void {
+  carryOut(effect: Effect): void {
     if (this.released) return
     switch (effect.kind) {
       case 'send':
@@ -287,7 +285,7 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
         this.adopt(effect.details)
         break
       case 'suspend':
-        this.deadline.set(this.around.renewalDeadline)
+        this.setDeadline()
         break
       case 'pause':
         this.socket.pause()
@@ -296,6 +294,7 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
         this.socket.resume()
         break
       case 'wait':
+        this.rate ??= new Alarm(this.around.clock, () => this.effects.run(this.session.tick(this.now())))
         this.rate.set(effect.delay)
         break
       case 'op':
@@ -304,8 +303,14 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   }
 
   private renew(token: TokenId): void {
-    this.deadline.set(this.around.renewalDeadline)
+    this.setDeadline()
     this.lookup(token, (verdict) => this.effects.run(this.session.renewal(verdict, this.now())))
+  }
+
+  private setDeadline(): void {
+    const { clock, renewalDeadline } = this.around
+    this.deadline ??= new Alarm(clock, () => this.effects.run(this.session.deadline(this.now())))
+    this.deadline.set(renewalDeadline)
   }
 
   private send(message: ServerMessage): void {
@@ -316,7 +321,7 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
 
   /** A renewal succeeded: token, identity and ACL change at once. */
   private adopt(details: TokenDetails): void {
-    this.deadline.cancel()
+    this.deadline?.cancel()
     this.farewell?.cancel()
     this.farewell = null
     this.credentials.adopt(details)
@@ -328,8 +333,8 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     if (this.released) return
     this.released = true
     this.session.end()
-    this.rate.cancel()
-    this.deadline.cancel()
+    this.rate?.cancel()
+    this.deadline?.cancel()
     this.farewell?.cancel()
     this.membership.leave()
     this.credentials.release()

@@ -1,26 +1,33 @@
 import type { Effect } from './session.js'
 
-/** Carries out effects in order; those that one of them brings about come after the ones already there. */
+/** Who carries effects out. */
+export interface Performer {
+  carryOut(effect: Effect): void
+}
+
+const NOTHING: readonly Effect[] = []
+
+/** Has effects carried out in order; those that one of them brings about come after the ones already there. */
 export class EffectQueue {
-  private readonly carryOut: (effect: Effect) => void
-  private waiting: Effect[] = []
+  private readonly performer: Performer
+  private waiting: readonly Effect[] = NOTHING
   private busy = false
 
-  constructor(carryOut: (effect: Effect) => void) {
-    this.carryOut = carryOut
+  constructor(performer: Performer) {
+    this.performer = performer
   }
 
   run(effects: readonly Effect[]): void {
     if (effects.length === 0) return
     if (this.busy) {
-      this.waiting.push(...effects)
+      this.waiting = this.waiting.concat(effects)
       return
     }
     this.busy = true
     for (let next = effects; next.length > 0;) {
-      for (const effect of next) this.carryOut(effect)
+      for (const effect of next) this.performer.carryOut(effect)
       next = this.waiting
-      this.waiting = []
+      this.waiting = NOTHING
     }
     this.busy = false
   }

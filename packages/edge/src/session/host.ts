@@ -24,6 +24,8 @@ export interface SessionHostOptions extends Omit<Surroundings, 'roster' | 'outbo
   readonly limits: SessionLimits & ConnectionLimits
   /** What keeps the worker from serving; empty when it can (`/readyz`). */
   readonly missing: () => readonly string[]
+  /** The one ACL that stands for all equal ones. */
+  readonly sharedAcl: (acl: readonly string[]) => readonly string[]
   /** Runs a task after the present one: `process.nextTick`. */
   readonly soon: (task: () => void) => void
   readonly log: Pick<Logger, 'debug' | 'warn'>
@@ -86,14 +88,15 @@ export class SessionHost {
       socket.close(SERVICE_RESTART)
       return DEAF
     }
-    const { version, address, details } = passage
+    const { version, address } = passage
+    const details = { ...passage.details, acl: this.options.sharedAcl(passage.details.acl) }
     const connection = new Connection(this.around, socket, {
       version,
       address,
       token: details.token,
       passage,
     })
-    connection.continue(passage)
+    connection.continue({ ...passage, details })
     return connection
   }
 

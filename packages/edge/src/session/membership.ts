@@ -206,6 +206,7 @@ export class Membership {
     this.hold?.release()
     this.hold = hold
     this.partitions = partitions
+    this.resumption?.settled()
     if (resumed != null) this.resume(resumed)
     if (this.resting) this.stay()
     else this.advance()

@@ -8,6 +8,8 @@ export interface Partitioning {
   readonly everyTenant: boolean
 }
 
+const FIRST: readonly number[] = [0]
+
 /**
  * The partitions in which events for this identity may stand, in rising order. A session that sees every
  * tenant needs all of them. Partition 0 is held by the worker itself: it carries the ingests' states.
@@ -16,6 +18,7 @@ export function partitionsFor(
   identity: Identity,
   { partitions, everyTenant }: Partitioning,
 ): readonly number[] {
+  if (partitions === 1) return FIRST
   if (identity.master || everyTenant) return Array.from({ length: partitions }, (_, partition) => partition)
   return [partitionOf(identity.tenantUuid, partitions)]
 }

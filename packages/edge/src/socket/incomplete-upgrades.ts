@@ -8,6 +8,8 @@ const SWEEP_MS = 1_000
 
 interface Incomplete {
   readonly socket: Socket
+  /** Listens for its end; taken off with the entry, as the connection may live for days. */
+  readonly closed: () => void
   /** Met by a sweep: whatever its client had sent by then has been read since. */
   seen: boolean
 }
@@ -44,15 +46,21 @@ export class IncompleteUpgrades {
 
   add(socket: Socket): void {
     const key = keyOf(socket)
-    this.waiting.set(key, { socket, seen: false })
-    socket.once('close', () => {
+    const closed = () => {
       if (this.waiting.get(key)?.socket === socket) this.waiting.delete(key)
-    })
+    }
+    this.waiting.set(key, { socket, closed, seen: false })
+    socket.on('close', closed)
     this.sweepSoon()
   }
 
   complete(endpoint: Endpoint): void {
-    if (this.waiting.delete(keyOf(endpoint))) this.completed++
+    const key = keyOf(endpoint)
+    const entry = this.waiting.get(key)
+    if (entry === undefined) return
+    this.waiting.delete(key)
+    entry.socket.off('close', entry.closed)
+    this.completed++
   }
 
   private sweepSoon(): void {

@@ -146,7 +146,7 @@ describe('look-ups', () => {
     void scene.lookup('c')
     await scene.answer({ kind: 'unavailable' })
     expect(scene.asked.map(({ token }) => token)).to.deep.equal(['c'])
-    await scene.answer({ kind: 'invalid' })
+    await scene.answer({ kind: 'unavailable' })
     expect(scene.clock.timers).to.equal(0)
   })
 

@@ -40,13 +40,29 @@ describe('timer wheel', () => {
     expect([timers.size, clock.timers]).to.deep.equal([0, 0])
   })
 
-  it('forgets everything when it is cleared', () => {
+  it('runs what is due together in the order in which it came, whatever was cancelled in between', () => {
     const { clock, wheel: timers } = wheel()
-    let ran = false
-    timers.schedule(clock.now() + 10, () => (ran = true))
-    timers.clear()
+    const ran: number[] = []
+    const at = clock.now() + 1_000
+    const entries = [0, 1, 2, 3, 4].map((n) => timers.schedule(at, () => ran.push(n)))
+    for (const n of [0, 2, 4, 2]) entries[n]?.cancel()
+    timers.schedule(at, () => ran.push(5))
     clock.advance(5_000)
-    expect([ran, timers.size, clock.timers]).to.deep.equal([false, 0, 0])
+    entries[1]?.cancel()
+    expect([ran, timers.size, clock.timers]).to.deep.equal([[1, 3, 5], 0, 0])
+  })
+
+  it('lets one task cancel another that is due with it', () => {
+    const { clock, wheel: timers } = wheel()
+    const ran: string[] = []
+    const at = clock.now() + 1_000
+    timers.schedule(at, () => {
+      ran.push('first')
+      second.cancel()
+    })
+    const second = timers.schedule(at, () => ran.push('second'))
+    clock.advance(5_000)
+    expect([ran, timers.size, clock.timers]).to.deep.equal([['first'], 0, 0])
   })
 
   it('moves with corrections of its clock', () => {

@@ -376,6 +376,7 @@ export class Worker {
       renewalDeadline: 8_000,
       masterTenant: () => this.masterTenant,
       missing: () => this.bus.missing(),
+      sharedAcl: (acl) => acl,
       soon: (task) => void this.soon.push(task),
     })
   }
