@@ -13,7 +13,8 @@ const ENTRY_BYTES = 1_024
 /** Answers of wazo-auth, for a moment, within a bound of memory. */
 export class VerdictCache {
   private readonly verdicts: LRUCache<TokenId, Verdict>
-  private readonly tokens = new Map<string, Set<TokenId>>()
+  /** Of each session; all but a few have one. */
+  private readonly tokens = new Map<string, readonly TokenId[]>()
   private readonly clock: Clock
   private readonly authTime: () => number
   private purging: Timer | null = null
@@ -45,9 +46,8 @@ export class VerdictCache {
     this.verdicts.set(token, verdict)
     if (verdict.kind !== 'valid' || !this.verdicts.has(token)) return
     const { sessionUuid } = verdict.details
-    const tokens = this.tokens.get(sessionUuid)
-    if (tokens === undefined) this.tokens.set(sessionUuid, new Set([token]))
-    else tokens.add(token)
+    const others = this.tokens.get(sessionUuid)?.filter((other) => other !== token) ?? []
+    this.tokens.set(sessionUuid, [...others, token])
   }
 
   /** Drops what is remembered about the tokens of a session. */
@@ -70,9 +70,10 @@ export class VerdictCache {
 
   private disposed(verdict: Verdict, token: TokenId): void {
     if (verdict.kind !== 'valid') return
-    const tokens = this.tokens.get(verdict.details.sessionUuid)
-    tokens?.delete(token)
-    if (tokens?.size === 0) this.tokens.delete(verdict.details.sessionUuid)
+    const { sessionUuid } = verdict.details
+    const others = this.tokens.get(sessionUuid)?.filter((other) => other !== token) ?? []
+    if (others.length === 0) this.tokens.delete(sessionUuid)
+    else this.tokens.set(sessionUuid, others)
   }
 }
 

@@ -40,9 +40,20 @@ export interface WatchContext {
 }
 
 /** One holder, with the rights that it knows of. */
-interface Watch {
+class Watch {
   readonly holder: TokenHolder
   details: TokenDetails
+  private readonly watched: WatchedToken
+
+  constructor(watched: WatchedToken, holder: TokenHolder, details: TokenDetails) {
+    this.watched = watched
+    this.holder = holder
+    this.details = details
+  }
+
+  stop(): void {
+    this.watched.release(this)
+  }
 }
 
 /** A live token: who holds it, when it is looked at next, and when it ends at the latest. */
@@ -50,7 +61,8 @@ export class WatchedToken {
   readonly hash: TokenHash
   private readonly context: WatchContext
   private readonly token: TokenId
-  private readonly watches = new Set<Watch>()
+  /** Few: a token's connections are limited, and most have one. */
+  private watches: readonly Watch[] = []
   private readonly over: () => void
   private expiresAt: number
   private isOver = false
@@ -83,14 +95,17 @@ export class WatchedToken {
 
   /** Another holder; stopping the last one ends the watch. */
   hold(details: TokenDetails, holder: TokenHolder): { stop(): void } {
-    const watch: Watch = { holder, details }
-    this.watches.add(watch)
+    const watch = new Watch(this, holder, details)
+    this.watches = [...this.watches, watch]
     this.moveExpiry(details.expiresAt)
-    return {
-      stop: () => {
-        if (this.watches.delete(watch) && this.watches.size === 0) this.stop()
-      },
-    }
+    return watch
+  }
+
+  /** A holder has stopped; idempotent. */
+  release(watch: Watch): void {
+    if (!this.watches.includes(watch)) return
+    this.watches = this.watches.filter((other) => other !== watch)
+    if (this.watches.length === 0) this.stop()
   }
 
   /** Somebody says that this token is to be checked now. */
@@ -208,9 +223,8 @@ export class WatchedToken {
   }
 
   private end(source: ExpirySource, why: 'expired' | 'refused'): void {
-    const watches = [...this.watches]
-    const { hash } = this
-    this.watches.clear()
+    const { watches, hash } = this
+    this.watches = []
     this.stop()
     this.context.log.debug({ tokenHash: hashTag(hash), source, why, sessions: watches.length }, 'token ended')
     for (const { holder } of watches) holder.ended(source, why)

@@ -12,8 +12,8 @@ export class List {
   stamp = 0
   private readonly owner: Map<string, List> | null
   private readonly key: string
-  private readonly entries: Entry[] = []
-  private readonly slots: number[] = []
+  private entries: Entry[] = []
+  private slots: number[] = []
 
   /** A list that is the value of `key` in `owner` as long as it is not empty. */
   constructor(owner: Map<string, List> | null, key: string) {
@@ -38,10 +38,17 @@ export class List {
 
   /** Adds `entry`, which must not be in this list. */
   add(entry: Entry): void {
-    this.slots.push(entry.lists.length)
+    const slot = entry.lists.length
     entry.lists.push(this)
     entry.places.push(this.entries.length)
+    // Most users have one session, and an array that grows takes room for seventeen.
+    if (this.entries.length === 0) {
+      this.entries = [entry]
+      this.slots = [slot]
+      return
+    }
     this.entries.push(entry)
+    this.slots.push(slot)
   }
 
   /** Takes out the entry at `place`, whose own side is left as it is; the last entry takes its place. */
