@@ -8,7 +8,7 @@ import type { Notice } from './notice.js'
 import { TimerWheel } from './timer-wheel.js'
 import { WatchedToken, type WatchContext } from './watched-token.js'
 
-export interface TokenWatcherOptions extends Omit<WatchContext, 'wheel' | 'random'> {
+export interface TokenWatcherOptions extends Omit<WatchContext, 'wheel' | 'random' | 'over'> {
   readonly clock: Clock
   readonly metrics: Pick<AuthMetrics, 'tracked'>
   readonly random?: () => number
@@ -22,7 +22,8 @@ export class TokenWatcher implements TokenWatch {
 
   constructor({ clock, metrics, ...options }: TokenWatcherOptions) {
     const wheel = new TimerWheel({ clock, now: options.authTime })
-    this.context = { random: Math.random, ...options, wheel }
+    const over = (hash: TokenHash) => this.remove(hash)
+    this.context = { random: Math.random, ...options, wheel, over }
     this.metrics = metrics
   }
 
@@ -49,11 +50,13 @@ export class TokenWatcher implements TokenWatch {
     for (const watched of this.tokens.values()) watched.stop()
   }
 
+  private remove(hash: TokenHash): void {
+    this.tokens.delete(hash)
+    this.metrics.tracked(this.tokens.size)
+  }
+
   private add(hash: TokenHash, details: TokenDetails): WatchedToken {
-    const watched = new WatchedToken(this.context, hash, details, () => {
-      this.tokens.delete(hash)
-      this.metrics.tracked(this.tokens.size)
-    })
+    const watched = new WatchedToken(this.context, hash, details)
     this.tokens.set(hash, watched)
     this.metrics.tracked(this.tokens.size)
     return watched

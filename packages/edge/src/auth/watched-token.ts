@@ -33,6 +33,8 @@ export interface WatchContext {
   /** By how much `authTime` may be wrong, milliseconds. */
   readonly uncertainty: () => number
   readonly wheel: TimerWheel
+  /** The token has no holder any more; called once. */
+  readonly over: (hash: TokenHash) => void
   /** Sets the cluster's timer for a token. Must not throw. */
   readonly add: (job: ExpiryJob) => void
   readonly random: () => number
@@ -63,7 +65,6 @@ export class WatchedToken {
   private readonly token: TokenId
   /** Few: a token's connections are limited, and most have one. */
   private watches: readonly Watch[] = []
-  private readonly over: () => void
   private expiresAt: number
   private isOver = false
   private checking = false
@@ -76,13 +77,11 @@ export class WatchedToken {
   private check: Timer | null = null
   private adding: Timer | null = null
 
-  /** `over` is called once, when the token has no holder any more. */
-  constructor(context: WatchContext, hash: TokenHash, details: TokenDetails, over: () => void) {
+  constructor(context: WatchContext, hash: TokenHash, details: TokenDetails) {
     this.context = context
     this.hash = hash
     this.token = details.token
     this.expiresAt = details.expiresAt
-    this.over = over
     this.setBackstop()
     this.plan(context.authTime())
     if (this.job !== null) context.add(this.job)
@@ -133,7 +132,7 @@ export class WatchedToken {
     this.expiry?.cancel()
     this.check?.cancel()
     this.adding?.cancel()
-    this.over()
+    this.context.over(this.hash)
   }
 
   private setBackstop(): void {

@@ -24,7 +24,12 @@ export function accept(request: UpgradeRequest): Acceptance {
   if (version === undefined) return { close: protocolError('unsupported version'), reason: 'version' }
   const token = firstNonEmpty(query, 'token') ?? request.tokenHeader
   if (token === undefined || token === '') return { close: NO_TOKEN, reason: 'no-token' }
-  return { version, token }
+  return { version, token: copyOf(token) }
+}
+
+/** Not a slice: for as long as it lives it would keep the whole query in memory. */
+function copyOf(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le')
 }
 
 function withoutFragment(query: string): string {
