@@ -2,6 +2,8 @@
 
 export interface Series {
   readonly name: string
+  /** Number of its colour, so that it has the same one in all charts; its place in the chart unless given. */
+  readonly colour?: number
   /** x and y above 0; others cannot be shown. */
   readonly points: readonly (readonly [number, number])[]
 }
@@ -43,8 +45,9 @@ export function ticksOf(values: readonly number[]): number[] {
 
 /** The chart as an SVG document. */
 export function svg({ title, xTitle, yTitle, series }: Chart): string {
-  const shown = series.map(({ name, points }) => ({
+  const shown = series.map(({ name, colour, points }, i) => ({
     name,
+    colour: COLOURS[(colour ?? i) % COLOURS.length]!,
     points: points.filter(([x, y]) => x > 0 && y > 0),
   }))
   const all = shown.flatMap(({ points }) => points)
@@ -65,8 +68,7 @@ export function svg({ title, xTitle, yTitle, series }: Chart): string {
     text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, xTitle, 'middle'),
     `<text transform="rotate(-90)" x="${-(TOP + HEIGHT - BOTTOM) / 2}" y="18" text-anchor="middle">${escape(yTitle)}</text>`,
   ]
-  shown.forEach(({ name, points }, i) => {
-    const colour = COLOURS[i % COLOURS.length]!
+  shown.forEach(({ name, colour, points }, i) => {
     const path = points.map(([px, py]) => `${round(x(px))},${round(y(py))}`)
     parts.push(`<polyline points="${path.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>`)
     for (const [px, py] of points)

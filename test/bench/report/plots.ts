@@ -1,6 +1,9 @@
 /** The curves as charts. Pure. */
+import type { Name } from '../contestants/contestant.js'
 import { svg, type Series } from './chart.js'
 import type { Figures } from './figures.js'
+
+const CONTESTANTS: readonly string[] = ['ours', 'socket.io', 'F0', 'relay', 'F1'] satisfies Name[]
 
 interface Plot {
   readonly file: string
@@ -46,6 +49,6 @@ function seriesOf(figures: Figures, curve: string, measure: string): Series[] {
       .filter(({ contestant }) => contestant === name)
       .map(({ x, values }) => [x, values[measure] ?? NaN] as const)
       .filter(([, y]) => y > 0)
-    return own.length === 0 ? [] : [{ name, points: own }]
+    return own.length === 0 ? [] : [{ name, colour: CONTESTANTS.indexOf(name), points: own }]
   })
 }
