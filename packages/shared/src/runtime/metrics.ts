@@ -89,8 +89,9 @@ export class Metrics {
         const now = performance.now()
         if (now - countedAt < FDS_COUNTED_EVERY_MS) return
         countedAt = now
-        // Without the one of the directory itself.
-        this.set((await readdir(FDS_DIRECTORY)).length - 1)
+        // Without the one of the directory itself. Where no descriptor is left, the last count stands.
+        const open = await readdir(FDS_DIRECTORY).catch(() => null)
+        if (open !== null) this.set(open.length - 1)
       },
     })
   }

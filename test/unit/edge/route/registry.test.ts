@@ -28,6 +28,20 @@ const session = fc.record({
 })
 
 describe('registry', () => {
+  it('has one list for equal ACLs, for as long as a session with it is registered', () => {
+    const registry = new Registry()
+    const first = registry.sharedAcl(['a', 'b'])
+    const identity = { userUuid: 'u', tenantUuid: 't', admin: false, master: false, acl: first }
+    const recipient = new FakeRecipient(identity, [])
+    registry.add(recipient)
+    expect(registry.sharedAcl(['a', 'b'])).to.equal(first)
+    expect(registry.sharedAcl(['a', 'c'])).to.deep.equal(['a', 'c'])
+    registry.remove(recipient)
+    expect(registry.sharedAcl(['a', 'b']))
+      .to.deep.equal(['a', 'b'])
+      .and.not.to.equal(first)
+  })
+
   it('holds nothing once the last session is gone, in whatever order they went', () => {
     fc.assert(
       fc.property(fc.array(session, { maxLength: 20 }), fc.infiniteStream(fc.nat()), (drawn, order) => {

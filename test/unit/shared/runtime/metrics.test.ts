@@ -1,5 +1,6 @@
 import { aggregateExposition, aggregateSnapshots, Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { expect } from 'chai'
+import { open } from 'node:fs/promises'
 
 describe('the metrics of a process', () => {
   it("carry the prefix, build_info and the process's own", async () => {
@@ -10,6 +11,17 @@ describe('the metrics of a process', () => {
     expect(body).to.include('websocketd_events_total 3\n')
     expect(body).to.match(/websocketd_build_info\{version="\d+\.\d+\.\d+"\} 1\n/)
     expect(body).to.include('process_cpu_seconds_total')
+  })
+
+  it('do not go through every connection and file each time they are read', async () => {
+    const metrics = new Metrics()
+    const openFiles = async () => /^process_open_fds (\d+)$/m.exec((await metrics.exposition()).body)?.[1]
+    const counted = await openFiles()
+    const file = await open('/dev/null')
+    expect(await openFiles()).to.equal(counted)
+    await file.close()
+    expect(Number(counted)).to.be.above(3)
+    expect((await metrics.exposition()).body).not.to.include('nodejs_active_')
   })
 
   it('of several processes add up', async () => {
