@@ -7,12 +7,14 @@ export interface AclSubject {
   readonly identity: Identity
   /** That of the identity's ACL. */
   readonly aclClass: AclClass
-  /** Whether the user or session uuid contains a `.`; wazo-auth makes none such. */
-  readonly dotted: boolean
+  /** Of its user and session uuid, see `uuidLengths`. */
+  readonly uuidLengths: number
 }
 
-/** Lengths of words are kept as bits of one number; longer ones share the last bit. */
-const LENGTH_BITS = 31
+/** Lengths of words are kept as bits of one number; longer ones share the last one of them. */
+const LENGTH_BITS = 29
+/** Some uuid contains a `.`, and so can be several words; wazo-auth makes none such. */
+const DOTTED = 1 << 30
 
 /**
  * Rule 5 of the contract, section 4, for one event after the other. A decision depends on the session only
@@ -59,18 +61,19 @@ export class AclJudge {
     return personal ? this.decidePersonally(requiredAcl, subject) : this.decideForClass(requiredAcl, subject)
   }
 
-  /** Whether the subject's user or session uuid stands in the required ACL. */
-  private concerns(requiredAcl: string, { identity, dotted }: AclSubject): boolean {
-    const { userUuid, sessionUuid } = identity
+  /** Whether the subject's user or session uuid stands in the required ACL. Mostly the lengths say no. */
+  private concerns(requiredAcl: string, { identity, uuidLengths }: AclSubject): boolean {
     const words = this.words ?? this.splitIntoWords(requiredAcl)
-    if ((this.lengths & lengthBit(userUuid)) !== 0 && words.has(userUuid)) return true
-    if ((this.lengths & lengthBit(sessionUuid)) !== 0 && words.has(sessionUuid)) return true
+    if ((this.lengths & uuidLengths) === 0) return false
+    const { userUuid, sessionUuid } = identity
+    if (words.has(userUuid) || words.has(sessionUuid)) return true
+    const dotted = (uuidLengths & DOTTED) !== 0
     return dotted && (mentions(requiredAcl, userUuid) || mentions(requiredAcl, sessionUuid))
   }
 
   private splitIntoWords(requiredAcl: string): ReadonlySet<string> {
     this.words = new Set(requiredAcl.split('.'))
-    this.lengths = 0
+    this.lengths = DOTTED
     for (const word of this.words) this.lengths |= lengthBit(word)
     return this.words
   }
@@ -104,7 +107,8 @@ function mentions(requiredAcl: string, uuid: string): boolean {
   return `.${requiredAcl}.`.includes(`.${uuid}.`)
 }
 
-/** Whether either uuid of `identity` contains a `.`. */
-export function isDotted({ userUuid, sessionUuid }: Identity): boolean {
-  return userUuid.includes('.') || sessionUuid.includes('.')
+/** Which lengths the uuids of `identity` have, and whether one contains a `.`, as bits: it can be tested at once whether an ACL concerns it. */
+export function uuidLengths({ userUuid, sessionUuid }: Identity): number {
+  const dotted = userUuid.includes('.') || sessionUuid.includes('.')
+  return lengthBit(userUuid) | lengthBit(sessionUuid) | (dotted ? DOTTED : 0)
 }

@@ -1,6 +1,6 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { EVERY_EVENT } from '@wazo-websocketd/shared/domain/protocol'
-import { AclJudge, isDotted } from './acl-judge.js'
+import { AclJudge, uuidLengths } from './acl-judge.js'
 import type { Entry } from './entry.js'
 import type { Group } from './group.js'
 import type { List } from './list.js'
@@ -63,7 +63,7 @@ export class Router {
     }
     const evaluations = this.judge.evaluations
     const aclClass = this.registry.classes.find(identity.acl)
-    const subject = { identity, aclClass, dotted: isDotted(identity) }
+    const subject = { identity, aclClass, uuidLengths: uuidLengths(identity) }
     const permitted = this.judge.admitsOnce(event.requiredAcl, subject)
     if (this.judge.evaluations > evaluations) this.metrics.aclEvaluated(1)
     return permitted

@@ -20,7 +20,6 @@ import type { Passage } from './passage.js'
 import type { ClientSocket, ExpirySource, Positions, SocketListener, TokenHolder } from './ports.js'
 import { Resumption } from './resumption.js'
 import type { Member } from './roster.js'
-import type { Run } from './run.js'
 import { Session, type Effect } from './session.js'
 import type { Surroundings } from './surroundings.js'
 
@@ -41,23 +40,24 @@ export interface Opening {
 
 /** One accepted connection: carries out what the session core decides, and gives everything back at its end. */
 export class Connection implements SocketListener, Sink, Member, Participant, TokenHolder, Performer {
-  readonly socket: ClientSocket
-  readonly version: ProtocolVersion
-  readonly address: string
-  /** The outbox's: what waits to be written. */
-  run: Run | null = null
+  // First, and so next to each other in memory, what a delivery needs.
+  private released = false
+  private readonly membership: Membership
   private readonly around: Surroundings
+  readonly version: ProtocolVersion
+  readonly socket: ClientSocket
+  turn = 0
+  place = 0
+  readonly address: string
   private readonly session: Session
   private readonly credentials: Credentials
   private readonly resumption: Resumption | null
-  private readonly membership: Membership
   private readonly effects = new EffectQueue(this)
   /** Most sessions never need one. */
   private rate: Alarm | null = null
   private deadline: Alarm | null = null
   private farewell: Timer | null = null
   private endCode: number | null = null
-  private released = false
 
   constructor(around: Surroundings, socket: ClientSocket, opening: Opening) {
     const { clock } = around

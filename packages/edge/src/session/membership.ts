@@ -24,6 +24,8 @@ export type Standing = Positions | 'nowhere' | 'unsettled'
  * is *behind* (architecture, section 3), its own reading of the log.
  */
 export class Membership {
+  /** null: the session is up to date in all partitions. First, because every delivery asks. */
+  private behind: Behind | null = null
   private readonly side: BusSide
   private readonly participant: Participant
   private readonly resumption: Resumption | null
@@ -36,8 +38,6 @@ export class Membership {
   private suspended = false
   private departing = false
   private left = false
-  /** null: the session is up to date in all partitions. */
-  private behind: Behind | null = null
 
   constructor(side: BusSide, participant: Participant, resumption: Resumption | null) {
     this.side = side

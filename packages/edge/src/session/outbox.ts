@@ -5,11 +5,15 @@ import { frameText } from './frame.js'
 import type { ClientSocket, SessionMetrics } from './ports.js'
 import { Run } from './run.js'
 
-/** A receiver of frames; `run` belongs to the outbox: what waits to be written, or null. */
+/**
+ * A receiver of frames. `turn` and `place`, 0 at first, belong to the outbox: what waits for it is at `place` as long as
+ * `turn` is the outbox's. Two numbers, so that nothing has to be done to a receiver when its frames have been written.
+ */
 export interface Sink {
   readonly version: ProtocolVersion
   readonly socket: ClientSocket
-  run: Run | null
+  turn: number
+  place: number
 }
 
 export interface OutboxOptions {
@@ -35,7 +39,11 @@ interface Tally {
  */
 export class Outbox {
   private readonly options: OutboxOptions
-  private sinks: Sink[] = []
+  /** Number of the tick, from 1. */
+  private turn = 1
+  private sockets: ClientSocket[] = []
+  /** What waits for each socket; null: it has been written. */
+  private runs: (Run | null)[] = []
   private tallies: Tally[] = []
   private scheduled = false
   private emptyRuns = freshRuns()
@@ -57,20 +65,22 @@ export class Outbox {
 
   /** Queues a frame that many sinks get; a frame of its own for every sink would go to `send`. */
   share(sink: Sink, frame: Uint8Array): void {
-    sink.run = this.runOf(sink).shared(frame)
+    const place = this.placeOf(sink)
+    this.runs[place] = (this.runs[place] ?? this.emptyRun(sink)).shared(frame)
   }
 
   /** Queues a frame for this sink alone. */
   send(sink: Sink, frame: Uint8Array): void {
-    sink.run = this.runOf(sink).own(frame)
+    const place = this.placeOf(sink)
+    this.runs[place] = (this.runs[place] ?? this.emptyRun(sink)).own(frame)
   }
 
   /** Writes what waits for one sink at once: before its socket is closed. */
   flushSink(sink: Sink): void {
-    const run = sink.run
-    if (run === null) return
-    sink.run = null
-    sink.socket.sendFrames(run.pieces())
+    if (sink.turn !== this.turn) return
+    const run = this.runs[sink.place] ?? null
+    this.runs[sink.place] = null
+    if (run !== null) sink.socket.sendFrames(run.pieces())
   }
 
   private take(event: BusEvent): void {
@@ -86,11 +96,18 @@ export class Outbox {
     return (this.frames[1] ??= frameText(PREFIX, event.body, SUFFIX))
   }
 
-  private runOf(sink: Sink): Run {
-    if (sink.run !== null) return sink.run
-    this.sinks.push(sink)
+  private placeOf(sink: Sink): number {
+    if (sink.turn === this.turn) return sink.place
+    sink.turn = this.turn
+    sink.place = this.sockets.length
+    this.sockets.push(sink.socket)
+    this.runs.push(null)
     this.schedule()
-    return this.emptyRuns[sink.version - 1] as Run
+    return sink.place
+  }
+
+  private emptyRun({ version }: Sink): Run {
+    return this.emptyRuns[version - 1] as Run
   }
 
   private schedule(): void {
@@ -100,14 +117,19 @@ export class Outbox {
   }
 
   private flush(): void {
-    const { sinks, tallies } = this
+    const { sockets, runs, tallies } = this
     this.scheduled = false
-    this.sinks = []
+    this.turn++
+    this.sockets = []
+    this.runs = []
     this.tallies = []
     this.event = null
     this.frames = [null, null]
     this.emptyRuns = freshRuns()
-    for (const sink of sinks) this.flushSink(sink)
+    for (let place = 0; place < sockets.length; place++) {
+      const run = runs[place] ?? null
+      if (run !== null) sockets[place]?.sendFrames(run.pieces())
+    }
     const now = this.options.now()
     // Clocks of two hosts: an event can seem to arrive before it was sent.
     for (const { receivers, receivedAt } of tallies)

@@ -10,7 +10,8 @@ function setUp() {
   const sink = (version: 1 | 2): Sink & { socket: FakeSocket } => ({
     version,
     socket: new FakeSocket(),
-    run: null,
+    turn: 0,
+    place: 0,
   })
   const flush = () => tasks.splice(0).forEach((task) => task())
   return { metrics, outbox, sink, flush, tasks }
