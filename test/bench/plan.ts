@@ -14,6 +14,7 @@ export interface Plan {
   readonly smallSessions: number
   readonly largeSessions: number
   readonly oneUser: Pace
+  readonly oneUserCalm: Pace
   readonly acl: Pace
   /** Required ACLs of which the evaluations are counted, and how often each comes. */
   readonly aclStrings: number
@@ -48,6 +49,7 @@ export const FULL: Plan = {
   smallSessions: 100,
   largeSessions: 10_000,
   oneUser: { events: 4_000, batch: 1, perSecond: 1_000 },
+  oneUserCalm: { events: 300, batch: 1, perSecond: 50 },
   acl: { events: 12, batch: 1, perSecond: 3 },
   aclStrings: 10,
   aclRepeats: 2,
@@ -79,6 +81,7 @@ export const QUICK: Plan = {
   smallSessions: 50,
   largeSessions: 1_000,
   oneUser: { events: 1_500, batch: 1, perSecond: 1_000 },
+  oneUserCalm: { events: 100, batch: 1, perSecond: 50 },
   acl: { events: 20, batch: 1, perSecond: 10 },
   aclStrings: 10,
   aclRepeats: 2,

@@ -3,9 +3,8 @@ import { measuring } from '../hot-path/usage.js'
 import { RawClient, type Address, type ClientListener } from './client.js'
 import type { Counted, Opened, ToCrowd } from './crowd-messages.js'
 import { nowUs, stampOf } from './event.js'
+import { isObserved } from './observed.js'
 
-/** Of so many clients one has its latency looked at, which costs more than counting. */
-const SAMPLED_EVERY = 10
 const ADDRESSES_PER_GROUP = 100
 const CONNECTING_MS_MAX = 90_000
 const FAULTS_KEPT_MAX = 5
@@ -116,8 +115,7 @@ export class CrowdGroup implements ClientListener {
   private connect({ port, dialect, paths, network }: Extract<ToCrowd, { do: 'open' }>, i: number): void {
     const localAddress = `127.${network}.0.${1 + (i % ADDRESSES_PER_GROUP)}`
     const address: Address = { port, dialect, path: paths[i]!, localAddress }
-    // Those that look are not the first or the last that a server writes to.
-    this.clients.push(new RawClient(address, i % SAMPLED_EVERY === SAMPLED_EVERY >> 1, this))
+    this.clients.push(new RawClient(address, isObserved(i), this))
   }
 }
 

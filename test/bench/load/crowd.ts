@@ -1,4 +1,5 @@
 import { build, decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js'
+import { isObserved } from './observed.js'
 import { Peer } from '../hot-path/peer.js'
 import type { Counted, Opened, ToCrowd } from './crowd-messages.js'
 import type { DialectName } from './dialect.js'
@@ -70,6 +71,13 @@ export class Crowd {
     return this.counted((p) => {
       return { do: 'count', group, events: client % PROCESSES === p ? events : 0, timeoutMs }
     })
+  }
+
+  /** The number of the next client from `client` on that looks at latency. */
+  observedFrom(client: number): number {
+    let next = Math.floor(client)
+    while (!isObserved(Math.floor(next / PROCESSES))) next++
+    return next
   }
 
   async close(group: string): Promise<void> {

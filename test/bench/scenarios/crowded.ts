@@ -53,6 +53,7 @@ export const crowded: Scenario = async (bench) => {
   await sleep(CALM_MS)
   await idle(bench, edges)
   await oneUser(bench, edges)
+  await oneUserLatency(bench, edges)
   await aclCpu(bench, edges.large)
   await aclDecisions(bench, edges.large)
   for (const size of [SMALL, LARGE] as const) {
@@ -97,10 +98,10 @@ async function idle({ plan, figures, say }: Bench, edges: Record<Size, Edge>): P
 
 /** Events for one user. What the edge does without events is taken off: that many sessions are pinged is not theirs. */
 async function oneUser(bench: Bench, edges: Record<Size, Edge>): Promise<void> {
-  const { plan, figures } = bench
+  const { stage, plan, figures } = bench
   await interleaved(bench, [SMALL, LARGE] as const, async (size, counts) => {
     const { contestant, sessions, owners } = edges[size]
-    const only = Math.floor(sessions / 2)
+    const only = stage.crowd.observedFrom(sessions / 2)
     const kind = { user: owners[only]!.user, acls: [REQUIRED_ACL] }
     const order = { contestant, group: size, sessions, kind, pace: plan.oneUser, only }
     const window = await measured(bench, 'one user', order)
@@ -113,6 +114,21 @@ async function oneUser(bench: Bench, edges: Record<Size, Edge>): Promise<void> {
     })
   })
   bench.say('one user done')
+}
+
+/** One user's events at a rate at which nothing is busy, with few and with many sessions that idle: how long they take. */
+async function oneUserLatency(bench: Bench, edges: Record<Size, Edge>): Promise<void> {
+  const { stage, plan, figures, say } = bench
+  await interleaved(bench, [SMALL, LARGE] as const, async (size, counts) => {
+    const { contestant, sessions, owners } = edges[size]
+    const only = stage.crowd.observedFrom(sessions / 2)
+    const kind = { user: owners[only]!.user, acls: [REQUIRED_ACL] }
+    const pace = plan.oneUserCalm
+    const order = { contestant, group: size, sessions, kind, pace, only }
+    const window = await measured(bench, 'one user, calm', order)
+    if (counts) figures.add('one user, calm', size, { sessions, ...perDelivery(window) })
+  })
+  say('one user, calm done')
 }
 
 async function aclCpu(bench: Bench, { contestant, sessions }: Edge): Promise<void> {

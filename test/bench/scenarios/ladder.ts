@@ -1,5 +1,9 @@
-/** More and more events per second until a server does not follow any more; then the latency at half of that. */
+/**
+ * More and more events per second until a server does not follow any more; then ours and each of the others at half of
+ * what the slower of the two sustains.
+ */
 import type { Name } from '../contestants/contestant.js'
+import { latencyBeside } from '../report/targets.js'
 import { GENERATOR_SHARE_MAX, latencyMs, measureWindow, perDelivery, type Window } from '../measure/window.js'
 import {
   connectAll,
@@ -12,35 +16,39 @@ import {
   type Scenario,
 } from './scenario.js'
 
-const NAMES: readonly Name[] = ['relay', 'socket.io', 'ours']
+const OTHERS = ['relay', 'socket.io'] as const
+const NAMES: readonly Name[] = [...OTHERS, 'ours']
 const GROUP = 'ladder'
 const FIRST_PER_SECOND = 25
 const STEP = 1.5
 /** One that follows has delivered everything so soon after the last event was sent. */
 const TAIL_MS_MAX = 400
-/** The half of what the slowest sustains. */
 const LOAD_SHARE = 0.5
 
 export const ladder: Scenario = async (bench) => {
   const { stage, plan, figures, say } = bench
   const sessions = plan.ladderSessions
   const owners = mint(bench, sessions)
-  const sustained: number[] = []
+  const sustained = new Map<Name, number>()
   for (const name of NAMES) {
     await connectAll(bench, await stage.contestant(name), GROUP + name, pathsOf(name, sessions, owners))
     const perSecond = await climb(bench, name)
-    sustained.push(perSecond)
+    sustained.set(name, perSecond)
     figures.add('saturation', name, { 'events/s': perSecond, 'deliveries/s': perSecond * sessions })
     say(`${name} sustains ${perSecond} events/s to ${sessions} clients`)
   }
-  const perSecond = Math.max(1, Math.round(Math.min(...sustained) * LOAD_SHARE))
-  await interleaved(bench, NAMES, async (name, counts) => {
-    const contestant = await stage.contestant(name)
+  for (const other of OTHERS) {
+    const slower = Math.min(sustained.get(other) ?? 0, sustained.get('ours') ?? 0)
+    const perSecond = Math.max(1, Math.round(slower * LOAD_SHARE))
     const pace = { events: Math.ceil(perSecond * plan.latencySeconds), batch: 1, perSecond }
-    const order = { contestant, group: GROUP + name, sessions, kind: TO_ALL, pace }
-    const window = await measured(bench, 'latency', order)
-    if (counts) figures.add('latency', name, { 'events/s': perSecond, ...perDelivery(window) })
-  })
+    const scenario = latencyBeside(other)
+    await interleaved(bench, [other, 'ours'] as const, async (name, counts) => {
+      const contestant = await stage.contestant(name)
+      const order = { contestant, group: GROUP + name, sessions, kind: TO_ALL, pace }
+      const window = await measured(bench, scenario, order)
+      if (counts) figures.add(scenario, name, { 'events/s': perSecond, ...perDelivery(window) })
+    })
+  }
   for (const name of NAMES) await stage.crowd.close(GROUP + name)
   say('latency done')
 }

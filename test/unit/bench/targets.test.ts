@@ -46,9 +46,9 @@ describe('the targets of the bench', () => {
 
   it('are invalid when what they rest on is', () => {
     const figures = new Figures()
-    figures.add('latency', 'ours', { 'p50 ms': 1 })
-    figures.add('latency', 'relay', { 'p50 ms': 1 })
-    figures.fault('latency', 'relay', 'a load generator used 90 % of a core')
+    figures.add('latency beside relay', 'ours', { 'p50 ms': 1 })
+    figures.add('latency beside relay', 'relay', { 'p50 ms': 1 })
+    figures.fault('latency beside relay', 'relay', 'a load generator used 90 % of a core')
     expect(verdictOn(figures, /p50 .* relay/).verdict).to.equal('invalid')
   })
 
