@@ -59,6 +59,32 @@ describe('Outbox', () => {
     ])
   })
 
+  it('leaves what comes while it writes to the next tick, in order', () => {
+    const { outbox, sink, flush } = setUp()
+    const [one, other] = [sink(1), sink(1)]
+    const sent: Uint8Array[] = []
+    other.socket.sendFrames = (frames) => {
+      if (sent.length === 0) for (const each of [one, other]) outbox.send(each, frameString('later'))
+      sent.push(...frames)
+    }
+    for (const each of [one, other]) outbox.deliver(each, event(1))
+    flush()
+    expect(one.socket.texts).to.deep.equal(['{"n":1}'])
+    flush()
+    expect(one.socket.texts).to.deep.equal(['{"n":1}', 'later'])
+    expect(sent).to.have.length(2)
+  })
+
+  it('writes what comes after it has written for a sink at once', () => {
+    const { outbox, sink, flush } = setUp()
+    const one = sink(1)
+    outbox.send(one, frameString('first'))
+    outbox.flushSink(one)
+    outbox.send(one, frameString('second'))
+    flush()
+    expect(one.socket.texts).to.deep.equal(['first', 'second'])
+  })
+
   it('reports receivers and latency once per event', () => {
     const { outbox, sink, flush, metrics } = setUp()
     const sinks = [sink(1), sink(2), sink(2)]
