@@ -6,7 +6,7 @@ import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
-import { HandIngest, Listening, PREFIX, sleep, until } from './edge-bus.support.js'
+import { HandIngest, Listening, PREFIX, sleep, until, whenLive } from './edge-bus.support.js'
 
 /** Everything that a session which reads the log is told. */
 class Session implements CatchUpReader {
@@ -56,7 +56,7 @@ describe('sessions behind the cursor, over a real Redis', function () {
       return client
     })
     ingest.beat()
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     for (let i = 0; i < 1_000; i++) await ingest.publish(2)
     await until(() => edge.offset(0) === 2_000, 'cursor at head')
   })

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { Cluster } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
-import { HandIngest, Listening, sleep, until } from './edge-bus.support.js'
+import { HandIngest, Listening, sleep, until, whenLive } from './edge-bus.support.js'
 
 describe('the bus at the edge, over a Redis Cluster', function () {
   this.timeout(30_000)
@@ -29,7 +29,7 @@ describe('the bus at the edge, over a Redis Cluster', function () {
       new Cluster([{ host: '127.0.0.1', port: server.port }], { shardedSubscribers: true })
     const edge = new Listening(server.url, {}, connect)
     opened.push(() => edge.stop())
-    await edge.bus.hold([0, 1]).live
+    await whenLive(edge.bus.hold([0, 1]))
     for (const ingest of ingests) for (let i = 0; i < 5; i++) await ingest.publish(2)
     await until(() => edge.offset(0) === 10 && edge.offset(1) === 10, 'both at their heads')
     expect(edge.offsets.toSorted((a, b) => a - b)).to.deep.equal(

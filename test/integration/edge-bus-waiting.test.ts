@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
-import { HandIngest, Listening, sleep, until } from './edge-bus.support.js'
+import { HandIngest, Listening, sleep, until, whenLive } from './edge-bus.support.js'
 
 const GRACE_MS = 700
 
@@ -30,6 +30,7 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
     const { bus, losses } = edge
     await until(() => bus.missing().length === 0, 'ready')
     const hold = bus.hold([0, 1])
+    hold.whenLive(() => undefined)
     await until(() => losses.length > 0, 'a loss', GRACE_MS + 500)
     expect(bus.missing()).to.deep.equal(['partition 1: reading the log'])
     await until(() => losses.length > 1, 'another loss', GRACE_MS + 500)
@@ -49,12 +50,12 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
     edge = new Listening(server.url, { partitions: 2 })
     let live = 0
     const [first, second] = [edge.bus.hold([1]), edge.bus.hold([1])]
-    for (const hold of [first, second]) void hold.live.then(() => live++)
+    const told = [first, second].map((hold) => whenLive(hold).then(() => live++))
     await sleep(300)
     first.release()
     const late = new HandIngest(server.url, 1)
     await late.seed()
-    await second.live
+    await told[1]
     await sleep(50)
     late.stop()
     expect(live).to.equal(1)
@@ -63,22 +64,22 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
   it('is live for nobody while the bus is lost: who asks then is told of the loss, or waits until it is back', async () => {
     edge = new Listening(server.url, { lostGraceMs: 300 })
     const { bus, losses } = edge
-    await bus.hold([0]).live
+    await whenLive(bus.hold([0]))
     ingest.state = 'down'
     await until(() => losses.length > 0, 'a loss')
     await sleep(300)
     expect(losses).to.have.length(1)
     let live = false
     const hold = bus.hold([0])
-    void hold.live.then(() => (live = true))
+    const told = whenLive(hold).then(() => (live = true))
     await until(() => losses.length > 1, 'a loss for those that wait', 1_500)
     await sleep(300)
     expect(live).to.equal(false)
     ingest.state = 'up'
-    await hold.live
-    const told = losses.length
+    await told
+    const before = losses.length
     await sleep(300)
-    expect(losses).to.have.length(told)
+    expect(losses).to.have.length(before)
   })
 
   it('hears of the silence of the ingests only once its subscription is confirmed', async () => {
@@ -94,7 +95,7 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
     }
     edge = new Listening(server.url, { silenceGraceMs: 1_000 }, connect)
     const { bus, losses } = edge
-    await bus.hold([0]).live
+    await whenLive(bus.hold([0]))
     await until(() => bus.missing().length === 0, 'ready')
     delay = 4_000
     await ingest.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')

@@ -5,7 +5,7 @@ import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { keys, NEW_EPOCH_SCRIPT, PUBLISH_SCRIPT, SEED_SCRIPT } from '@wazo-websocketd/shared/runtime/scripts'
 import { RedisBus, type RedisBusOptions } from '@wazo-websocketd/edge/bus/bus'
 import type { RedisClient } from '@wazo-websocketd/edge/bus/connection'
-import type { BusListener } from '@wazo-websocketd/edge/bus/ports'
+import type { BusListener, Hold } from '@wazo-websocketd/edge/bus/ports'
 import { Subscriber } from '@wazo-websocketd/edge/bus/subscriber'
 import { Redis } from 'ioredis'
 import { once } from 'node:events'
@@ -204,4 +204,9 @@ export class Link {
     this.server.close()
     await once(this.server, 'close')
   }
+}
+
+/** Resolves once what is held is live. */
+export function whenLive(hold: Hold): Promise<void> {
+  return new Promise((resolve) => hold.whenLive(resolve))
 }

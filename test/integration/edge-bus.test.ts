@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
 import { batch } from '../unit/edge/bus/samples.js'
-import { HandIngest, Link, Listening, PREFIX, sleep, until } from './edge-bus.support.js'
+import { HandIngest, Link, Listening, PREFIX, sleep, until, whenLive } from './edge-bus.support.js'
 
 type RedisServer = Awaited<ReturnType<typeof startRedis>>
 
@@ -43,7 +43,7 @@ describe('the bus at the edge, over a real Redis', function () {
   }
 
   it('delivers what is published after a hold, complete and in order', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     for (let i = 0; i < 50; i++) await ingest.publish(i % 4)
     await until(() => edge.offset(0) === ingest.head, 'cursor at head')
     expect(edge.offsets).to.deep.equal(ingest.sent)
@@ -54,7 +54,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await ingest.publish(3)
     const late = new Listening(server.url)
     opened.push(() => late.stop())
-    await late.bus.hold([0]).live
+    await whenLive(late.bus.hold([0]))
     expect(late.offset(0)).to.equal(3)
     await ingest.publish(1)
     await until(() => late.offsets.length > 0, 'an event')
@@ -89,7 +89,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('loses and doubles nothing when its subscriber connection is killed again and again under load', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     let publishing = true as boolean
     const load = (async () => {
       while (publishing) await ingest.publish(3)
@@ -110,7 +110,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('reads the log over a fresh connection when that for commands is killed as well', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await killConnections('commands')
     await killConnections('subscriber')
     await ingest.publish(5)
@@ -119,7 +119,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('drops batches that come twice', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await ingest.publish(2)
     const [entry] = await ingest.redis.xrangeBuffer(ingest.names.log, '-', '+')
     for (let i = 0; i < 3; i++) await ingest.redis.publish(ingest.names.live, entry![1][1]!)
@@ -129,12 +129,12 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('is lost with a new epoch, and serves again under it', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await ingest.publish(2)
     await ingest.newEpoch('epoch-2')
     await ingest.publish(1)
     await until(() => edge.losses.length > 0, 'a loss')
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await ingest.publish(1)
     await until(() => edge.offsets.at(-1) === 4, 'the next event')
     expect(edge.losses).to.deep.equal(['a new epoch began'])
@@ -142,14 +142,14 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('hears of a new epoch from the states alone', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await ingest.newEpoch('epoch-2')
     await until(() => edge.losses.length > 0, 'a loss')
     expect(edge.losses).to.deep.equal(['a new epoch began'])
   })
 
   it('is lost when the log was trimmed beyond the cursor while it was cut off', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await ingest.publish(1)
     await until(() => edge.offset(0) === 1, 'cursor at head')
     const { meta, log } = ingest.names
@@ -161,7 +161,7 @@ describe('the bus at the edge, over a real Redis', function () {
       .exec()
     await until(() => edge.losses.length > 0, 'a loss')
     expect(edge.losses).to.deep.equal(['the log was trimmed'])
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await ingest.publish(1)
     await until(() => edge.offsets.length > 1, 'the next event')
     expect(edge.offsets).to.deep.equal([1, 8])
@@ -174,7 +174,7 @@ describe('the bus at the edge, over a real Redis', function () {
       () => link.close(),
       () => remote.stop(),
     )
-    await remote.bus.hold([0]).live
+    await whenLive(remote.bus.hold([0]))
     await ingest.publish(1)
     await until(() => remote.offset(0) === 1, 'cursor at head')
     link.cut()
@@ -187,7 +187,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('finds by the states that a batch never came, and reads it', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await ingest.redis.xadd(ingest.names.log, '1-1', 'b', Buffer.from(batch(0, 1, [1], ingest.epoch)))
     await ingest.redis.hset(ingest.names.meta, 'head', (ingest.head = 1))
     await until(() => edge.offsets.length > 0, 'the event', 4_000)
@@ -196,7 +196,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('keeps everything through a freeze of Redis of 5 s, caught up within 2 s after it', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await ingest.publish(2)
     await until(() => edge.offset(0) === 2, 'cursor at head')
     server.pause()
@@ -210,7 +210,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('waits for an empty Redis to be filled again, and drops what it has', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     for (let i = 0; i < 4; i++) await ingest.publish(2)
     await until(() => edge.offset(0) === 8, 'cursor at head')
     await server.kill()
@@ -229,7 +229,7 @@ describe('the bus at the edge, over a real Redis', function () {
   it('is lost when Redis stays away longer than the grace, and says so once', async () => {
     edge.stop()
     edge = new Listening(server.url, { redisLostGraceMs: 700 })
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await server.kill()
     await until(() => edge.losses.length > 0, 'a loss', 2_500)
     await sleep(800)
@@ -237,13 +237,13 @@ describe('the bus at the edge, over a real Redis', function () {
     expect(edge.bus.missing().join()).to.match(/redis: not connected/)
     server = await startRedis({ port: server.port })
     await ingest.seed()
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await ingest.publish(1)
     await until(() => edge.offsets.length > 0, 'an event')
   })
 
   it('is lost when the ingests say for 2 s that the broker is gone, and ready again when one is up', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await until(() => edge.bus.missing().length === 0, 'ready')
     ingest.state = 'down'
     const from = Date.now()
@@ -256,7 +256,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('is not live on messages of an unknown version, and says which it met', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     ingest.silence()
     await ingest.write(0, 1, Buffer.from([9, 1, 2, 3]))
     await until(() => edge.losses.length > 0, 'a loss')
@@ -271,7 +271,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('brings a session that is behind up to the cursor under live traffic, without a gap or a doubled event', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     for (let i = 0; i < 300; i++) await ingest.publish(2)
     let publishing = true as boolean
     const load = (async () => {
@@ -307,7 +307,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('tells a session that is behind when the log does not reach back to it', async () => {
-    await edge.bus.hold([0]).live
+    await whenLive(edge.bus.hold([0]))
     await ingest.publish(1)
     await ingest.publish(1)
     await ingest.publish(1)
@@ -333,7 +333,7 @@ describe('the bus at the edge, over a real Redis', function () {
     opened.push(() => second.stop())
     await second.seed()
     const hold = edge.bus.hold([0, 1])
-    await hold.live
+    await whenLive(hold)
     await second.publish(2)
     await until(() => edge.offset(1) === 2, 'cursor of partition 1')
     expect(edge.offsets).to.deep.equal([1, 2])
@@ -354,7 +354,7 @@ describe('the bus at the edge, over a real Redis', function () {
       return client
     })
     opened.push(() => far.stop())
-    await far.bus.hold([1]).live
+    await whenLive(far.bus.hold([1]))
     const { live } = second.names
     const subscribed = async () => ((await ingest.redis.pubsub('NUMSUB', live)) as [string, number])[1]
     for (const client of clients) await client.unsubscribe(live)
@@ -382,10 +382,10 @@ describe('the bus at the edge, over a real Redis', function () {
     const brief = new Listening(server.url, { clock: hasty })
     opened.push(() => brief.stop())
     const hold = brief.bus.hold([0, 1])
-    await hold.live
+    await whenLive(hold)
     hold.release()
     const again = brief.bus.hold([1])
-    await again.live
+    await whenLive(again)
     await sleep(300)
     expect(brief.offset(1)).to.equal(0)
     again.release()
@@ -393,7 +393,7 @@ describe('the bus at the edge, over a real Redis', function () {
     expect(await ingest.redis.pubsub('NUMSUB', second.names.live)).to.deep.equal([second.names.live, 0])
     expect(brief.offset(0)).to.equal(0)
     await second.publish(3)
-    await brief.bus.hold([1]).live
+    await whenLive(brief.bus.hold([1]))
     expect([brief.offset(1), brief.offsets]).to.deep.equal([3, []])
   })
 })

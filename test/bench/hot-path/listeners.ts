@@ -56,7 +56,7 @@ async function ours(url: string, hear: (event: BusEvent) => void): Promise<Liste
   bus.start()
   subscriber.start()
   const hold = bus.hold([0])
-  await hold.live
+  await new Promise<void>((resolve) => hold.whenLive(resolve))
   return {
     fault: () => faults[0] ?? null,
     close() {

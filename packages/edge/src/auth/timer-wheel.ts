@@ -7,20 +7,23 @@ export const WHEEL_LATE_MS_MAX = 2 * SLOT_MS
 /** A task that waits: one of a ring of those that are due together, in the order in which they came. */
 class Entry implements Timer {
   readonly slot: number
-  readonly task: () => void
+  /** With `target` rather than about it: no closure stays in memory for as long as it waits. */
+  readonly task: (target: unknown) => void
+  readonly target: unknown
   previous: Entry = this
   next: Entry = this
-  waits = true
-  private readonly wheel: TimerWheel
+  /** null: it does not wait any more. */
+  wheel: TimerWheel | null
 
-  constructor(wheel: TimerWheel, slot: number, task: () => void) {
+  constructor(wheel: TimerWheel, slot: number, task: (target: unknown) => void, target: unknown) {
     this.wheel = wheel
     this.slot = slot
     this.task = task
+    this.target = target
   }
 
   cancel(): void {
-    this.wheel.remove(this)
+    this.wheel?.remove(this)
   }
 }
 
@@ -38,12 +41,15 @@ export class TimerWheel {
   private readonly options: TimerWheelOptions
   /** The last entry of each slot. */
   private readonly slots = new Map<number, Entry>()
+  /** The time of slot 0, which keeps the numbers of slots small. */
+  private readonly origin: number
   private done: number
   private count = 0
   private timer: Timer | null = null
 
   constructor(options: TimerWheelOptions) {
     this.options = options
+    this.origin = options.now()
     this.done = this.slotNow()
   }
 
@@ -51,12 +57,13 @@ export class TimerWheel {
     return this.count
   }
 
-  /** Runs `task` at `at` (milliseconds of the wheel's clock), or soon when that has passed. */
-  schedule(at: number, task: () => void): Timer {
+  /** Calls `task` with `target` at `at` (milliseconds of the wheel's clock), or soon when that has passed. */
+  schedule<Target>(at: number, task: (target: Target) => void, target: Target): Timer {
     // The clock may have been corrected backwards a moment ago: what is due by it must not wait for the old hand.
     const now = this.slotNow()
     if (this.count === 0 || now < this.done) this.done = now
-    const entry = new Entry(this, Math.max(Math.ceil(at / SLOT_MS), this.done + 1), task)
+    const slot = Math.max(Math.ceil((at - this.origin) / SLOT_MS), this.done + 1)
+    const entry = new Entry(this, slot, task as (target: unknown) => void, target)
     this.append(entry)
     this.run()
     return entry
@@ -64,9 +71,9 @@ export class TimerWheel {
 
   /** Takes a task out; idempotent. */
   remove(entry: Entry): void {
-    if (!entry.waits) return
+    if (entry.wheel === null) return
     const { slot, previous, next } = entry
-    entry.waits = false
+    entry.wheel = null
     this.count--
     if (next === entry) this.slots.delete(slot)
     else {
@@ -108,7 +115,7 @@ export class TimerWheel {
       for (let last; (last = this.slots.get(due)) !== undefined;) {
         const entry = last.next
         this.remove(entry)
-        entry.task()
+        entry.task(entry.target)
       }
     }
   }
@@ -123,6 +130,6 @@ export class TimerWheel {
   }
 
   private slotNow(): number {
-    return Math.floor(this.options.now() / SLOT_MS)
+    return Math.floor((this.options.now() - this.origin) / SLOT_MS)
   }
 }

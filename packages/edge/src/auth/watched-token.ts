@@ -69,8 +69,8 @@ export class WatchedToken {
   private isOver = false
   private checking = false
   private failures = 0
-  /** What the cluster's timer is to have for this token; null once it has rung. */
-  private job: ExpiryJob | null = null
+  /** When the cluster's timer is to ring for this token, by wazo-auth's clock; null once it has. */
+  private dueAt: number | null = null
   /** The queue has the job of the expiry and so takes none for a check. */
   private lastJobSet = false
   private expiry: Timer | null = null
@@ -84,12 +84,17 @@ export class WatchedToken {
     this.expiresAt = details.expiresAt
     this.setBackstop()
     this.plan(context.authTime())
-    if (this.job !== null) context.add(this.job)
+    this.addJob()
   }
 
   /** The job that has to be in the queue, if any. */
   get pendingJob(): ExpiryJob | null {
     return this.adding === null ? this.job : null
+  }
+
+  private get job(): ExpiryJob | null {
+    const { hash, expiresAt, dueAt } = this
+    return dueAt === null ? null : { hash, expiresAt, dueAt }
   }
 
   /** Another holder; stopping the last one ends the watch. */
@@ -121,7 +126,7 @@ export class WatchedToken {
     else if (now >= end) this.end('queue', 'expired')
     else {
       this.expiry?.cancel()
-      this.expiry = wheel.schedule(end, () => this.end('queue', 'expired'))
+      this.expiry = wheel.schedule(end, endByQueue, this)
     }
   }
 
@@ -139,38 +144,42 @@ export class WatchedToken {
     const { uncertainty, wheel } = this.context
     const after = Math.min(BACKSTOP_MS, OUTLIVES_MS_MAX - uncertainty() - WHEEL_LATE_MS_MAX)
     this.expiry?.cancel()
-    this.expiry = wheel.schedule(this.expiresAt + after, () => this.end('backstop', 'expired'))
+    this.expiry = wheel.schedule(this.expiresAt + after, endByBackstop, this)
   }
 
   /** Sets when the token is looked at next, by the rule, counted from `from`. */
   private plan(from: number): void {
     const { rule, uncertainty, wheel } = this.context
-    const { hash, expiresAt } = this
+    const { expiresAt } = this
     const at = from + rule(expiresAt - from)
     const isExpiry = at >= expiresAt
-    this.job = { hash, expiresAt, dueAt: isExpiry ? expiresAt + uncertainty() : at }
+    this.dueAt = isExpiry ? expiresAt + uncertainty() : at
     this.check?.cancel()
     const overdue = this.lastJobSet ? 0 : OVERDUE_MS
-    this.check = isExpiry ? null : wheel.schedule(at + overdue, () => this.recheck('backstop'))
+    this.check = isExpiry ? null : wheel.schedule(at + overdue, checkOverdue, this)
   }
 
   /** Adds the job a little later: the one that rang is still being finished. */
   private addSoon(): void {
     const { authTime, random, wheel } = this.context
     const now = authTime()
-    const left = (this.job?.dueAt ?? now) - now
+    const left = (this.dueAt ?? now) - now
     const delay = Math.min(NEXT_JOB_MIN_MS + random() * NEXT_JOB_SPREAD_MS, left / 2)
     this.adding?.cancel()
-    this.adding = wheel.schedule(now + delay, () => {
-      this.adding = null
-      if (this.job !== null) this.context.add(this.job)
-    })
+    this.adding = wheel.schedule(now + delay, addJob, this)
+  }
+
+  /** Sets the cluster's timer. */
+  addJob(): void {
+    this.adding = null
+    const { job } = this
+    if (job !== null) this.context.add(job)
   }
 
   private async ask(source: ExpirySource): Promise<void> {
     if (this.checking) return
     this.checking = true
-    this.job = null
+    this.dueAt = null
     const from = this.context.authTime()
     const verdict = await this.context.ask(this.token)
     this.checking = false
@@ -201,16 +210,16 @@ export class WatchedToken {
 
   private askAgain(source: ExpirySource): void {
     const { authTime, rule, uncertainty, wheel } = this.context
-    const { hash, expiresAt } = this
+    const { expiresAt } = this
     const now = authTime()
     const left = expiresAt - now
     const delay = Math.min(RETRY_FIRST_MS * 2 ** this.failures, RETRY_MAX_MS)
     if (delay < RETRY_MAX_MS) this.failures++
     this.check?.cancel()
-    this.check = wheel.schedule(now + delay, () => this.recheck(source))
+    this.check = wheel.schedule(now + delay, (watched) => watched.recheck(source), this)
     // While wazo-auth is away the tries are each worker's own; the end is the cluster's again.
     if (left > LAST_JOB_MS && left > rule(left)) return
-    this.job = { hash, expiresAt, dueAt: expiresAt + uncertainty() }
+    this.dueAt = expiresAt + uncertainty()
     this.lastJobSet = true
     this.addSoon()
   }
@@ -221,7 +230,8 @@ export class WatchedToken {
     this.setBackstop()
   }
 
-  private end(source: ExpirySource, why: 'expired' | 'refused'): void {
+  /** Ends the token, and so the sessions that hold it; idempotent. */
+  end(source: ExpirySource, why: 'expired' | 'refused'): void {
     const { watches, hash } = this
     this.watches = []
     this.stop()
@@ -229,6 +239,11 @@ export class WatchedToken {
     for (const { holder } of watches) holder.ended(source, why)
   }
 }
+
+const endByQueue = (watched: WatchedToken) => watched.end('queue', 'expired')
+const endByBackstop = (watched: WatchedToken) => watched.end('backstop', 'expired')
+const checkOverdue = (watched: WatchedToken) => watched.recheck('backstop')
+const addJob = (watched: WatchedToken) => watched.addJob()
 
 function sameRights(a: TokenDetails, b: TokenDetails): boolean {
   return (

@@ -49,28 +49,38 @@ interface Claim {
   linger: Timer | null
 }
 
-/** One session's claims; every session has one for as long as it lives. */
-class Claims implements Hold {
-  readonly live: Promise<void>
-  readonly all: readonly Claim[]
+/** What one session holds; every session has one for as long as it lives. */
+class HeldPartitions implements Hold {
+  readonly numbers: readonly number[]
   private readonly bus: RedisBus
-  private resolve: () => void = () => undefined
+  /** What waits for the partitions to be live. */
+  private task: (() => void) | null = null
   private released = false
 
-  constructor(bus: RedisBus, all: readonly Claim[]) {
+  constructor(bus: RedisBus, numbers: readonly number[]) {
     this.bus = bus
-    this.all = all
-    this.live = new Promise((resolve) => (this.resolve = resolve))
+    this.numbers = numbers
+  }
+
+  whenLive(task: () => void): void {
+    if (this.released) return
+    this.task = task
+    this.bus.await(this)
   }
 
   /** They are live. */
   admit(): void {
-    this.resolve()
+    queueMicrotask(() => {
+      const { task } = this
+      this.task = null
+      task?.()
+    })
   }
 
   release(): void {
     if (this.released) return
     this.released = true
+    this.task = null
     this.bus.giveUp(this)
   }
 }
@@ -85,7 +95,7 @@ export class RedisBus implements Bus {
   private readonly slots = new Slots(CATCH_UP_READS_MAX)
   private readonly claims = new Map<number, Claim>()
   /** What is not live yet. */
-  private readonly waiters = new Set<Claims>()
+  private readonly waiters = new Set<HeldPartitions>()
   /** The subscription that brings the states of the ingests is confirmed. */
   private hearing = false
   private ticking: Timer | null = null
@@ -148,22 +158,25 @@ export class RedisBus implements Bus {
   }
 
   hold(partitions: readonly number[]): Hold {
-    const claims = [...new Set(partitions)].map((partition) => this.claim(partition))
-    for (const claim of claims) {
+    for (const partition of partitions) {
+      const claim = this.claim(partition)
       claim.holds++
       claim.linger?.cancel()
       claim.linger = null
     }
-    const held = new Claims(this, claims)
+    return new HeldPartitions(this, partitions)
+  }
+
+  /** Somebody waits for what he holds. */
+  await(held: HeldPartitions): void {
     this.waiters.add(held)
     this.admit()
-    return held
   }
 
   /** A hold is given back. */
-  giveUp(held: Claims): void {
+  giveUp(held: HeldPartitions): void {
     this.waiters.delete(held)
-    for (const claim of held.all) this.release(claim)
+    for (const number of held.numbers) this.release(number)
   }
 
   cursor(partition: number): Position | null {
@@ -223,20 +236,20 @@ export class RedisBus implements Bus {
   private admit(): void {
     if (this.waiters.size === 0 || !this.hearing || this.reasonOfLoss() !== null) return
     for (const waiter of this.waiters) {
-      if (!waiter.all.every(({ partition }) => partition.live)) continue
+      if (!waiter.numbers.every((number) => this.claims.get(number)?.partition.live)) continue
       this.waiters.delete(waiter)
       waiter.admit()
     }
   }
 
-  private isAwaited(claim: Claim): boolean {
-    for (const { all } of this.waiters) if (all.includes(claim)) return true
+  private isAwaited({ number }: Claim): boolean {
+    for (const { numbers } of this.waiters) if (numbers.includes(number)) return true
     return false
   }
 
-  private release(claim: Claim): void {
-    claim.holds--
-    if (claim.holds > 0 || claim.number === STATES_PARTITION) return
+  private release(number: number): void {
+    const claim = this.claims.get(number)
+    if (claim === undefined || --claim.holds > 0 || number === STATES_PARTITION) return
     claim.linger = this.options.clock.after(LINGER_MS, () => {
       this.claims.delete(claim.number)
       this.subscriber.unsubscribe(claim.channel)

@@ -33,10 +33,10 @@ export interface CatchUpReader {
 /** A claim on partitions; while it is held the worker stays subscribed to them. */
 export interface Hold {
   /**
-   * Resolves once the worker is live on all of them and hears of a bus that is not lost: every event published from
-   * then on arrives. Waits while Redis is away; never rejects, and never resolves after `release`.
+   * Calls `task`, never before it returns, once the worker is live on all of them and hears of a bus that is not lost:
+   * every event published from then on arrives. Waits while Redis is away; never calls after `release`. To be asked once.
    */
-  readonly live: Promise<void>
+  whenLive(task: () => void): void
   /** Idempotent, also while it waits. */
   release(): void
 }

@@ -58,7 +58,7 @@ export class Membership {
     // Only now: what both need stays held.
     before?.release()
     this.waiters.push(live)
-    void hold.live.then(() => {
+    hold.whenLive(() => {
       if (hold === this.joining) this.enter(hold, partitions)
     })
   }

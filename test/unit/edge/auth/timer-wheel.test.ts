@@ -1,11 +1,19 @@
 import { TimerWheel, WHEEL_LATE_MS_MAX } from '@wazo-websocketd/edge/auth/timer-wheel'
+import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { FakeClock } from '../bus/fake-clock.js'
 
 describe('timer wheel', () => {
-  function wheel(clock = new FakeClock()): { clock: FakeClock; wheel: TimerWheel } {
-    return { clock, wheel: new TimerWheel({ clock, now: () => clock.now() }) }
+  /** A wheel whose tasks need no target. */
+  class Wheel extends TimerWheel {
+    plan(at: number, task: () => void): Timer {
+      return this.schedule(at, (run) => run(), task)
+    }
+  }
+
+  function wheel(clock = new FakeClock()): { clock: FakeClock; wheel: Wheel } {
+    return { clock, wheel: new Wheel({ clock, now: () => clock.now() }) }
   }
 
   it('runs each task once, never early and at most two slots late, in order of their time', () => {
@@ -18,7 +26,7 @@ describe('timer wheel', () => {
           const begun = clock.now()
           const ran: { due: number; at: number }[] = []
           for (const delay of delays)
-            timers.schedule(begun + delay, () => ran.push({ due: delay, at: clock.now() - begun }))
+            timers.plan(begun + delay, () => ran.push({ due: delay, at: clock.now() - begun }))
           for (let passed = 0; passed <= 20_000 + WHEEL_LATE_MS_MAX; passed += step) clock.advance(step)
           expect(ran.length).to.equal(delays.length)
           for (const { due, at } of ran) expect(at).to.be.within(due, due + WHEEL_LATE_MS_MAX)
@@ -30,8 +38,8 @@ describe('timer wheel', () => {
 
   it('keeps one timer, and none without tasks', () => {
     const { clock, wheel: timers } = wheel()
-    const first = timers.schedule(clock.now() + 1_000, () => undefined)
-    timers.schedule(clock.now() + 5_000, () => undefined)
+    const first = timers.plan(clock.now() + 1_000, () => undefined)
+    timers.plan(clock.now() + 5_000, () => undefined)
     expect([timers.size, clock.timers]).to.deep.equal([2, 1])
     first.cancel()
     first.cancel()
@@ -44,9 +52,9 @@ describe('timer wheel', () => {
     const { clock, wheel: timers } = wheel()
     const ran: number[] = []
     const at = clock.now() + 1_000
-    const entries = [0, 1, 2, 3, 4].map((n) => timers.schedule(at, () => ran.push(n)))
+    const entries = [0, 1, 2, 3, 4].map((n) => timers.plan(at, () => ran.push(n)))
     for (const n of [0, 2, 4, 2]) entries[n]?.cancel()
-    timers.schedule(at, () => ran.push(5))
+    timers.plan(at, () => ran.push(5))
     clock.advance(5_000)
     entries[1]?.cancel()
     expect([ran, timers.size, clock.timers]).to.deep.equal([[1, 3, 5], 0, 0])
@@ -56,11 +64,11 @@ describe('timer wheel', () => {
     const { clock, wheel: timers } = wheel()
     const ran: string[] = []
     const at = clock.now() + 1_000
-    timers.schedule(at, () => {
+    timers.plan(at, () => {
       ran.push('first')
       second.cancel()
     })
-    const second = timers.schedule(at, () => ran.push('second'))
+    const second = timers.plan(at, () => ran.push('second'))
     clock.advance(5_000)
     expect([ran, timers.size, clock.timers]).to.deep.equal([['first'], 0, 0])
   })
@@ -68,11 +76,11 @@ describe('timer wheel', () => {
   it('moves with corrections of its clock', () => {
     const { clock, wheel: timers } = wheel()
     const ran: string[] = []
-    timers.schedule(clock.now() + 100_000, () => ran.push('after a jump'))
+    timers.plan(clock.now() + 100_000, () => ran.push('after a jump'))
     clock.jump(300_000)
     clock.advance(WHEEL_LATE_MS_MAX)
     expect(ran).to.deep.equal(['after a jump'])
-    timers.schedule(clock.now() + 2_000, () => ran.push('after a jump back'))
+    timers.plan(clock.now() + 2_000, () => ran.push('after a jump back'))
     clock.jump(-300_000)
     clock.advance(10_000)
     expect(ran).to.have.length(1)
@@ -83,11 +91,11 @@ describe('timer wheel', () => {
 
   it('runs in time what is scheduled in the moment of a correction backwards', () => {
     const { clock, wheel: timers } = wheel()
-    timers.schedule(clock.now() + 600_000, () => undefined)
+    timers.plan(clock.now() + 600_000, () => undefined)
     clock.jump(-300_000)
     const due = clock.now() + 2_000
     let ranAt = NaN
-    timers.schedule(due, () => (ranAt = clock.now()))
+    timers.plan(due, () => (ranAt = clock.now()))
     for (let passed = 0; passed < 3_000; passed += 50) clock.advance(50)
     expect(ranAt).to.be.within(due, due + WHEEL_LATE_MS_MAX)
   })
@@ -96,12 +104,12 @@ describe('timer wheel', () => {
     const { clock, wheel: timers } = wheel()
     const ran: string[] = []
     const at = clock.now() + 1_000
-    timers.schedule(at, () => {
+    timers.plan(at, () => {
       ran.push('first')
       doomed.cancel()
-      timers.schedule(at - 5_000, () => ran.push('late'))
+      timers.plan(at - 5_000, () => ran.push('late'))
     })
-    const doomed = timers.schedule(at, () => ran.push('cancelled'))
+    const doomed = timers.plan(at, () => ran.push('cancelled'))
     clock.jump(4_000)
     clock.advance(2 * WHEEL_LATE_MS_MAX)
     expect(ran).to.deep.equal(['first', 'late'])

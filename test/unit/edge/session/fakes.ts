@@ -148,7 +148,11 @@ export class FakeBus implements Bus {
     this.held.push(copy)
     let open = true
     return {
-      live: this.waiting ? new Promise<void>((resolve) => this.queue.push(resolve)) : Promise.resolve(),
+      whenLive: (task) => {
+        const tell = () => queueMicrotask(() => open && task())
+        if (this.waiting) this.queue.push(tell)
+        else tell()
+      },
       release: () => {
         if (!open) throw new Error('released twice')
         open = false
@@ -159,7 +163,7 @@ export class FakeBus implements Bus {
 
   goLive(): void {
     this.waiting = false
-    for (const resolve of this.queue) resolve()
+    for (const tell of this.queue) tell()
     this.queue = []
   }
 
