@@ -9,9 +9,12 @@ const INBOX_BYTES_MAX = 2 * 1024 * 1024
 /** A frame of the client: its text, or null for a binary one. */
 export type Frame = string | null
 
+/** Stands for all empty inboxes; never written to. */
+const NO_FRAMES: Frame[] = []
+
 /** Frames that wait for their turn, in order, bounded. */
 export class Inbox {
-  private frames: Frame[] = []
+  private frames: Frame[] = NO_FRAMES
   private head = 0
   private bytes = 0
 
@@ -28,7 +31,8 @@ export class Inbox {
   push(frame: Frame): boolean {
     this.bytes += sizeOf(frame)
     if (this.bytes > INBOX_BYTES_MAX) return false
-    this.frames.push(frame)
+    if (this.frames === NO_FRAMES) this.frames = [frame]
+    else this.frames.push(frame)
     return true
   }
 
@@ -47,7 +51,7 @@ export class Inbox {
   }
 
   clear(): void {
-    this.frames = []
+    this.frames = NO_FRAMES
     this.head = 0
     this.bytes = 0
   }

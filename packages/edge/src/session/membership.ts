@@ -19,6 +19,8 @@ export type Participant = Reader
 /** Where a session stands that is to leave: at these positions; nowhere, having missed nothing; or not to be told yet. */
 export type Standing = Positions | 'nowhere' | 'unsettled'
 
+const NOBODY: readonly (() => void)[] = []
+
 /**
  * One session's part in the live stream: its hold on partitions, its place in the registry, and, while it
  * is *behind* (architecture, section 3), its own reading of the log.
@@ -33,7 +35,7 @@ export class Membership {
   private partitions: readonly number[] = []
   /** The hold that is waited for. */
   private joining: Hold | null = null
-  private waiters: (() => void)[] = []
+  private waiters: readonly (() => void)[] = NOBODY
   private registered = false
   private suspended = false
   private departing = false
@@ -57,7 +59,7 @@ export class Membership {
     this.joining = hold
     // Only now: what both need stays held.
     before?.release()
-    this.waiters.push(live)
+    this.waiters = [...this.waiters, live]
     hold.whenLive(() => {
       if (hold === this.joining) this.enter(hold, partitions)
     })
@@ -181,7 +183,7 @@ export class Membership {
   leave(): void {
     if (this.left) return
     this.left = true
-    this.waiters = []
+    this.waiters = NOBODY
     this.resumption?.abandon()
     this.behind?.stop()
     this.unregister()
@@ -211,7 +213,7 @@ export class Membership {
     if (this.resting) this.stay()
     else this.advance()
     const waiters = this.waiters
-    this.waiters = []
+    this.waiters = NOBODY
     for (const live of waiters) live()
   }
 

@@ -43,6 +43,9 @@ export type Effect =
 /** What the next op has to wait for. */
 type Wait = 'verdict' | 'live' | 'renewal' | 'adoption' | 'rate'
 
+/** Stands for all empty lists of effects: most sessions have nothing to do most of the time. Never written to. */
+const NO_EFFECTS: Effect[] = []
+
 /** Every method returns the effects in order; `now` is milliseconds of a monotonic clock. */
 export class Session {
   readonly version: ProtocolVersion
@@ -55,12 +58,12 @@ export class Session {
   private waiting: Wait | null = 'verdict'
   private readonly inbox = new Inbox()
   private readonly bucket: TokenBucket
-  private effects: Effect[] = []
+  private effects: Effect[] = NO_EFFECTS
 
   constructor(version: ProtocolVersion, limits: SessionLimits, now: number) {
     this.version = version
     this.limits = limits
-    this.bucket = new TokenBucket(limits.opsPerSecond, limits.opsBurst, now)
+    this.bucket = new TokenBucket(limits, now)
   }
 
   /** Whether nothing is under way: every op so far has been answered, and there is a verdict on the token. */
@@ -76,18 +79,18 @@ export class Session {
   }
 
   /** A frame of the client: its text, or null for a binary one. */
-  frame(frame: Frame, now: number): Effect[] {
+  frame(frame: Frame, now: number): readonly Effect[] {
     if (!this.closed && !this.inbox.push(frame)) this.close(limitExceeded('too many operations at once'))
     return this.proceed(now)
   }
 
   /** The time of a `wait` is over. */
-  tick(now: number): Effect[] {
+  tick(now: number): readonly Effect[] {
     return this.answered('rate', now)
   }
 
   /** wazo-auth's verdict on the token of the upgrade. */
-  authenticated(verdict: Verdict, now: number): Effect[] {
+  authenticated(verdict: Verdict, now: number): readonly Effect[] {
     if (this.waiting !== 'verdict' || this.closed) return []
     if (verdict.kind === 'valid') this.send({ op: 'init', version: this.version })
     else this.close(refusal(verdict))
@@ -95,7 +98,7 @@ export class Session {
   }
 
   /** The bus is live for the session and the registry knows it. */
-  live(now: number): Effect[] {
+  live(now: number): readonly Effect[] {
     if (this.waiting !== 'live' || this.closed) return []
     this.send({ op: 'start' })
     this.started = true
@@ -103,35 +106,35 @@ export class Session {
   }
 
   /** wazo-auth's verdict on the token of the op `token` in flight. */
-  renewal(verdict: Verdict, now: number): Effect[] {
+  renewal(verdict: Verdict, now: number): readonly Effect[] {
     if (this.waiting !== 'renewal' || this.closed) return []
     if (verdict.kind === 'valid') {
       this.suspended = false
       this.waiting = 'adoption'
-      this.effects.push({ kind: 'adopt', details: verdict.details })
+      this.effect({ kind: 'adopt', details: verdict.details })
     } else this.close(refusal(verdict))
     return this.proceed(now)
   }
 
   /** The session is live for the identity that it adopted. */
-  adopted(now: number): Effect[] {
+  adopted(now: number): readonly Effect[] {
     if (this.waiting !== 'adoption' || this.closed) return []
     this.reply(spoken({ op: 'token' }, this))
     return this.answered('adoption', now)
   }
 
   /** The session's token was deleted. A renewal that is under way gets its verdict first. */
-  revoked(now: number): Effect[] {
+  revoked(now: number): readonly Effect[] {
     if (this.closed || this.suspended) return []
     if (this.waiting === 'renewal' || this.inbox.some(isRenewal)) {
       this.suspended = true
-      this.effects.push({ kind: 'suspend' })
+      this.effect({ kind: 'suspend' })
     } else this.close(AUTHENTICATION_EXPIRED)
     return this.proceed(now)
   }
 
   /** The deadline of a renewal, or of a suspension, has passed. */
-  deadline(now: number): Effect[] {
+  deadline(now: number): readonly Effect[] {
     if (this.suspended || this.waiting === 'renewal') this.close(TRY_AGAIN_LATER)
     return this.proceed(now)
   }
@@ -143,24 +146,29 @@ export class Session {
     this.inbox.clear()
   }
 
-  private answered(wait: Wait, now: number): Effect[] {
+  private answered(wait: Wait, now: number): readonly Effect[] {
     if (this.waiting === wait) this.waiting = null
     return this.proceed(now)
   }
 
   /** Handles what may be handled, in order, and returns what that came to. */
-  private proceed(now: number): Effect[] {
+  private proceed(now: number): readonly Effect[] {
     while (!this.closed && this.waiting === null && this.inbox.length > 0) {
       const delay = this.bucket.take(now)
       if (delay > 0) {
         this.waiting = 'rate'
-        this.effects.push({ kind: 'wait', delay })
+        this.effect({ kind: 'wait', delay })
       } else this.handle(this.inbox.shift() as Frame)
     }
     this.regulate()
     const effects = this.effects
-    this.effects = []
+    this.effects = NO_EFFECTS
     return effects
+  }
+
+  private effect(effect: Effect): void {
+    if (this.effects === NO_EFFECTS) this.effects = [effect]
+    else this.effects.push(effect)
   }
 
   /** Stops reading while ops pile up, and reads on when all of them are done. */
@@ -168,10 +176,10 @@ export class Session {
     if (this.closed) return
     if (!this.paused && (this.inbox.full || this.waiting === 'rate')) {
       this.paused = true
-      this.effects.push({ kind: 'pause' })
+      this.effect({ kind: 'pause' })
     } else if (this.paused && this.inbox.length === 0) {
       this.paused = false
-      this.effects.push({ kind: 'resume' })
+      this.effect({ kind: 'resume' })
     }
   }
 
@@ -196,17 +204,17 @@ export class Session {
         return
       case 'start':
         this.waiting = 'live'
-        this.effects.push({ kind: 'start' })
+        this.effect({ kind: 'start' })
         break
       case 'subscribe':
         this.subscriptions.add(outcome.name)
-        this.effects.push({ kind: 'subscribed', name: outcome.name })
+        this.effect({ kind: 'subscribed', name: outcome.name })
         this.reply(outcome.reply)
         break
       case 'reply':
         this.reply(outcome.reply)
     }
-    this.effects.push({ kind: 'op', op: message.op, result: 'ok' })
+    this.effect({ kind: 'op', op: message.op, result: 'ok' })
   }
 
   private renew(raw: string): void {
@@ -216,11 +224,12 @@ export class Session {
       return
     }
     this.waiting = 'renewal'
-    this.effects.push({ kind: 'renew', token }, { kind: 'op', op: 'token', result: 'ok' })
+    this.effect({ kind: 'renew', token })
+    this.effect({ kind: 'op', op: 'token', result: 'ok' })
   }
 
   private refuse(op: string, close: Close): void {
-    this.effects.push({ kind: 'op', op, result: 'refused' })
+    this.effect({ kind: 'op', op, result: 'refused' })
     this.close(close)
   }
 
@@ -229,12 +238,12 @@ export class Session {
   }
 
   private send(message: ServerMessage): void {
-    this.effects.push({ kind: 'send', message })
+    this.effect({ kind: 'send', message })
   }
 
   private close(close: Close): void {
     if (this.closed) return
-    this.effects.push({ kind: 'close', close })
+    this.effect({ kind: 'close', close })
     this.closed = true
     this.inbox.clear()
   }

@@ -1,27 +1,29 @@
+import type { SessionLimits } from './commands.js'
+
+/** What sums of times may lose to rounding. */
+const ROUNDING_MS = 0.01
+
 /**
- * Allows a burst and then a steady rate. Starts full. Times are milliseconds of a monotonic clock.
+ * Allows a burst of ops and then a steady rate. Starts full. Times are milliseconds of a monotonic clock.
  */
 export class TokenBucket {
-  private readonly perMillisecond: number
-  private readonly burst: number
-  private level: number
-  private filledAt: number
+  private readonly limits: SessionLimits
+  /** When it will be full again, which tells all about it. */
+  private fullAt: number
 
-  constructor(perSecond: number, burst: number, now: number) {
-    this.perMillisecond = perSecond / 1000
-    this.burst = burst
-    this.level = burst
-    this.filledAt = now
+  constructor(limits: SessionLimits, now: number) {
+    this.limits = limits
+    this.fullAt = now
   }
 
   /** Takes one token and returns 0, or takes none and returns the milliseconds until there is one. */
   take(now: number): number {
-    this.level = Math.min(this.burst, this.level + Math.max(0, now - this.filledAt) * this.perMillisecond)
-    this.filledAt = now
-    if (this.level >= 1) {
-      this.level -= 1
-      return 0
-    }
-    return Math.max(1, Math.ceil((1 - this.level) / this.perMillisecond))
+    const { opsPerSecond, opsBurst } = this.limits
+    const tokenMs = 1000 / opsPerSecond
+    const fullAt = Math.max(now, this.fullAt)
+    const lackingMs = fullAt - now - (opsBurst - 1) * tokenMs
+    if (lackingMs > ROUNDING_MS) return Math.max(1, Math.ceil(lackingMs - ROUNDING_MS / 2))
+    this.fullAt = fullAt + tokenMs
+    return 0
   }
 }
