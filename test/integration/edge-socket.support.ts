@@ -76,7 +76,7 @@ export class Edge {
       renewalDeadline: 8_000,
       masterTenant: () => MASTER,
       missing: () => this.bus.missing(),
-      sharedAcl: (acl) => acl,
+      share: (details) => details,
       soon: (task) => process.nextTick(task),
     })
     this.server = createSocketServer({

@@ -44,7 +44,6 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/inbox',
     'edge/session/judge',
     'edge/session/messages',
-    'edge/session/token-bucket',
   ],
   'unit/edge/session/run.test.ts': [
     'edge/session/alarm',
@@ -52,7 +51,6 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/membership',
   ],
   'unit/edge/session/roster.test.ts': [
-    'edge/session/groups',
     'edge/session/partitions',
     'edge/session/revocations',
   ],

@@ -1,3 +1,4 @@
+import type { TokenDetails } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { authTryMs, authUrl } from '@wazo-websocketd/shared/runtime/config/derived'
 import type { Config } from '@wazo-websocketd/shared/runtime/config/schema'
@@ -21,8 +22,8 @@ export interface AuthorityOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: AuthMetrics
-  /** The one ACL that stands for all equal ones. */
-  readonly sharedAcl: (acl: readonly string[]) => readonly string[]
+  /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
+  readonly share: (details: TokenDetails) => TokenDetails
   /** The master tenant has become known, or another one. */
   readonly changed: () => void
 }
@@ -37,7 +38,7 @@ export class Authority {
   private readonly queue: ExpiryQueue
 
   /** @throws StartupError when the file of `auth.verify_certificate` cannot be read. */
-  constructor({ config, workers, redis, clock, logger, metrics, sharedAcl, changed }: AuthorityOptions) {
+  constructor({ config, workers, redis, clock, logger, metrics, share, changed }: AuthorityOptions) {
     const { auth, limits } = config
     const inFlightMax = Math.max(1, Math.floor(limits.auth_in_flight_per_host / workers))
     this.clock = new AuthClock(clock)
@@ -50,7 +51,7 @@ export class Authority {
       connectionsMax: inFlightMax + 1,
       aclLimits: { patternsMax: limits.acl_patterns_per_token, patternBytesMax: limits.acl_pattern_bytes },
       tenantless: config.bus.access_scope === 'acl',
-      sharedAcl,
+      share,
       clock,
       offset,
       metrics,

@@ -97,7 +97,7 @@ class EdgeWorker implements DrainHandler {
       clock,
       logger: log,
       metrics: this.counts.auth,
-      sharedAcl: this.registry.sharedAcl,
+      share: this.registry.share,
       changed: this.report,
     })
     this.timers = this.makeTimers()
@@ -316,7 +316,7 @@ class EdgeWorker implements DrainHandler {
       permission: this.router,
       partitions: config.redis.partitions,
       everyTenant: config.bus.access_scope === 'acl',
-      sharedAcl: this.registry.sharedAcl,
+      share: this.registry.share,
       limits: sessionLimits(config),
       replayBufferBytes: config.limits.send_buffer_soft_bytes / REPLAY_BUFFER_SHARE,
       renewalDeadline: config.limits.auth_total_seconds * 1000,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
+import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { STATUS_CONFIG, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
@@ -29,8 +29,8 @@ export interface AuthClientOptions {
   readonly aclLimits: AclLimits
   /** Whether tokens may have no tenant: an old Wazo. */
   readonly tenantless: boolean
-  /** The one list that stands for all equal ones. */
-  readonly sharedAcl: (acl: readonly string[]) => readonly string[]
+  /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
+  readonly share: (details: TokenDetails) => TokenDetails
   readonly clock: Clock
   readonly offset: ClockOffset
   readonly metrics: AuthMetrics
@@ -171,7 +171,7 @@ export class AuthClient {
 function judge(
   token: TokenId,
   answer: Answer,
-  { aclLimits, tenantless, sharedAcl }: Pick<AuthClientOptions, 'aclLimits' | 'tenantless' | 'sharedAcl'>,
+  { aclLimits, tenantless, share }: Pick<AuthClientOptions, 'aclLimits' | 'tenantless' | 'share'>,
 ): Try {
   if (answer.kind === 'failed')
     return { verdict: UNAVAILABLE, again: true, result: answer.timedOut ? 'timeout' : 'network' }
@@ -188,8 +188,7 @@ function judge(
   if (details === null) return { verdict: UNAVAILABLE, again: true, result: 'garbage' }
   const limit = aclExcess(details.acl, aclLimits)
   if (limit !== null) return { verdict: { kind: 'oversized', limit }, again: false, result: 'valid' }
-  const shared = { ...details, acl: sharedAcl(details.acl) }
-  return { verdict: { kind: 'valid', details: shared }, again: false, result: 'valid' }
+  return { verdict: { kind: 'valid', details: share(details) }, again: false, result: 'valid' }
 }
 
 function trust(verify: boolean | string): { rejectUnauthorized: boolean; ca?: string } {

@@ -1,8 +1,8 @@
 import type { Entry } from './entry.js'
 
 /**
- * A dense array of entries in no particular order: adding and removing are O(1), and an entry can lie in many
- * lists. Each side keeps its place in the other: `lists[slot]` of the entry is this list at `places[slot]`.
+ * A dense array of entries in no particular order, and an entry can lie in many lists: `lists[n]` of the entry is this
+ * list, where it lies at `places[n]`. Adding is O(1), removing costs no more than the lists of one entry.
  *
  * Walk it from the end (`size - 1` down to 0) and skip what `at` no longer gives: then no entry is missed when
  * others, whichever they are, are removed on the way; one that is moved down may be met twice.
@@ -13,7 +13,6 @@ export class List {
   private readonly owner: Map<string, List> | null
   private readonly key: string
   private entries: Entry[] = []
-  private slots: number[] = []
 
   /** A list that is the value of `key` in `owner` as long as it is not empty. */
   constructor(owner: Map<string, List> | null, key: string) {
@@ -38,28 +37,20 @@ export class List {
 
   /** Adds `entry`, which must not be in this list. */
   add(entry: Entry): void {
-    const slot = entry.lists.length
     entry.lists.push(this)
     entry.places.push(this.entries.length)
     // Most users have one session, and an array that grows takes room for seventeen.
-    if (this.entries.length === 0) {
-      this.entries = [entry]
-      this.slots = [slot]
-      return
-    }
-    this.entries.push(entry)
-    this.slots.push(slot)
+    if (this.entries.length === 0) this.entries = [entry]
+    else this.entries.push(entry)
   }
 
   /** Takes out the entry at `place`, whose own side is left as it is; the last entry takes its place. */
   removeAt(place: number): void {
     const last = this.entries.pop()
-    const slot = this.slots.pop()
-    if (last === undefined || slot === undefined) return
+    if (last === undefined) return
     if (this.entries.length === 0) this.owner?.delete(this.key)
     if (place === this.entries.length) return
     this.entries[place] = last
-    this.slots[place] = slot
-    last.places[slot] = place
+    last.places[last.lists.indexOf(this)] = place
   }
 }

@@ -1,4 +1,4 @@
-import type { Identity } from '@wazo-websocketd/shared/domain/identity'
+import type { Identity, TokenDetails } from '@wazo-websocketd/shared/domain/identity'
 import { AclClasses } from './acl-classes.js'
 import { Entry } from './entry.js'
 import { Group } from './group.js'
@@ -13,15 +13,18 @@ export class Registry {
   readonly classes = new AclClasses()
   readonly masters = new Group(null)
   private readonly tenants = new Map<string, Group>()
-  private readonly entries = new Map<Recipient, Entry>()
+  private entries = 0
 
   /** How many recipients are indexed. */
   get size(): number {
-    return this.entries.size
+    return this.entries
   }
 
-  /** The one list that stands for all lists equal to `acl` of registered sessions; tokens of many users have equal ones. */
-  readonly sharedAcl = (acl: readonly string[]): readonly string[] => this.classes.find(acl).acl
+  /** The same, with the ACL and the tenant's name that stand for all equal ones of registered sessions; users of a tenant have equal ones. */
+  readonly share = (details: TokenDetails): TokenDetails => {
+    const tenantUuid = this.tenants.get(details.tenantUuid)?.tenant ?? details.tenantUuid
+    return { ...details, acl: this.classes.find(details.acl).acl, tenantUuid }
+  }
 
   /** The sessions of `tenant` that are no masters. */
   groupOf(tenant: string): Group | undefined {
@@ -40,7 +43,8 @@ export class Registry {
     const group = this.groupFor(identity)
     const home = homeIn(group, identity)
     const entry = new Entry(recipient, group, home, this.classes.retain(identity.acl))
-    this.entries.set(recipient, entry)
+    recipient.entry = entry
+    this.entries++
     group.size++
     home?.add(entry)
     for (const name of recipient.subscriptions) List.in(group.byName, name).add(entry)
@@ -49,10 +53,11 @@ export class Registry {
 
   /** Takes the recipient out of every index; nothing happens when it is in none. */
   remove(recipient: Recipient): void {
-    const entry = this.entries.get(recipient)
-    if (entry === undefined) return
-    this.entries.delete(recipient)
-    for (let slot = 0; slot < entry.lists.length; slot++) entry.lists[slot]?.removeAt(entry.places[slot] ?? 0)
+    const { entry } = recipient
+    if (entry === null) return
+    recipient.entry = null
+    this.entries--
+    for (let n = 0; n < entry.lists.length; n++) entry.lists[n]?.removeAt(entry.places[n] ?? 0)
     this.classes.release(entry.aclClass)
     entry.group.size--
     if (entry.group.size === 0 && entry.group.tenant !== null) this.tenants.delete(entry.group.tenant)
@@ -60,15 +65,15 @@ export class Registry {
 
   /** `name` has just joined the recipient's subscriptions. */
   subscribed(recipient: Recipient, name: string): void {
-    const entry = this.entries.get(recipient)
-    if (entry === undefined) return
+    const { entry } = recipient
+    if (entry === null) return
     const list = List.in(entry.group.byName, name)
     if (!entry.lists.includes(list)) list.add(entry)
   }
 
   /** The recipient's identity has just been replaced. */
   identified(recipient: Recipient): void {
-    if (this.entries.has(recipient)) this.add(recipient)
+    if (recipient.entry !== null) this.add(recipient)
   }
 
   private groupFor(identity: Identity): Group {

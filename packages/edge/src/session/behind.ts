@@ -14,8 +14,6 @@ export interface Reader extends Recipient {
   lost(): void
   /** Whether its client has not yet taken what it was given. */
   congested(): boolean
-  /** It was to resume where an earlier session ended, but the log no longer reaches back so far. */
-  outdated(): void
 }
 
 export interface BehindOptions {
@@ -24,6 +22,8 @@ export interface BehindOptions {
   readonly reader: Reader
   /** A partition has been caught up with: its events come live again. */
   readonly caughtUp: () => void
+  /** It was to resume where an earlier session ended, but the log no longer reaches back so far. */
+  readonly outdated: () => void
 }
 
 interface Place {
@@ -126,7 +126,7 @@ export class Behind {
 
   /** `until`: where to stop and stand; null: at the worker's cursor, where the place is given up. */
   private readOn(partition: number, place: Place, until: Offset | null, done: () => void): void {
-    const { bus, reader } = this.options
+    const { bus, reader, outdated } = this.options
     let over = false
     const isOver = () => over
     const { epoch, offset } = place
@@ -148,7 +148,7 @@ export class Behind {
           if (loss === 'log' && place.otherwise !== null) {
             place.offset = place.otherwise
             place.otherwise = null
-            reader.outdated()
+            outdated()
             this.readOn(partition, place, until, done)
           } else reader.lost()
         },

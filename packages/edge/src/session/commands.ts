@@ -1,3 +1,4 @@
+import type { Subscriptions } from '../route/recipient.js'
 import { limitExceeded, type Close } from '@wazo-websocketd/shared/domain/close'
 import type { ClientMessage, ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
 
@@ -13,7 +14,7 @@ export interface SessionLimits {
 export interface CommandState {
   readonly version: ProtocolVersion
   readonly started: boolean
-  readonly subscriptions: ReadonlySet<string>
+  readonly subscriptions: Subscriptions
   readonly limits: SessionLimits
 }
 

@@ -9,6 +9,8 @@ import type {
 } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Entry } from '../route/entry.js'
+import type { Subscriptions } from '../route/recipient.js'
 import { Alarm } from './alarm.js'
 import { Credentials } from './credentials.js'
 import { EffectQueue, type Performer } from './effect-queue.js'
@@ -48,10 +50,10 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   readonly socket: ClientSocket
   turn = 0
   place = 0
+  entry: Entry | null = null
   readonly address: string
   private readonly session: Session
   private readonly credentials: Credentials
-  private readonly resumption: Resumption | null
   private readonly effects = new EffectQueue(this)
   /** Most sessions never need one. */
   private rate: Alarm | null = null
@@ -68,8 +70,8 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     this.session = new Session(opening.version, around.limits, clock.monotonic())
     this.credentials = new Credentials(around, this, opening.token)
     const resumes = around.tickets !== null && opening.passage === undefined
-    this.resumption = resumes ? new Resumption(around.tickets, around.metrics, this) : null
-    this.membership = new Membership(around, this, this.resumption)
+    const resumption = resumes ? new Resumption(around.tickets, around.metrics, this) : null
+    this.membership = new Membership(around, this, resumption)
   }
 
   get token(): TokenId {
@@ -85,7 +87,7 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     return this.credentials.identity as Identity
   }
 
-  get subscriptions(): ReadonlySet<string> {
+  get subscriptions(): Subscriptions {
     return this.session.subscriptions
   }
 
@@ -177,10 +179,6 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
 
   congested(): boolean {
     return this.socket.bufferedBytes > this.around.replayBufferBytes
-  }
-
-  outdated(): void {
-    this.resumption?.outdated()
   }
 
   /** Stands still to leave, or says that it cannot yet (`Membership.depart`). */

@@ -1,21 +1,31 @@
 /** Members by key. Most keys have one member, which then costs no set of its own. */
 export class Groups<Member extends object> {
   private readonly members = new Map<string, Member | Set<Member>>()
+  private total = 0
+
+  /** Members of all keys together. */
+  get size(): number {
+    return this.total
+  }
 
   add(key: string, member: Member): void {
+    const before = this.count(key)
     const known = this.members.get(key)
     if (known === undefined) this.members.set(key, member)
     else if (known instanceof Set) known.add(member)
     else if (known !== member) this.members.set(key, new Set([known, member]))
+    this.total += this.count(key) - before
   }
 
   remove(key: string, member: Member): void {
+    const before = this.count(key)
     const known = this.members.get(key)
     if (known === member) this.members.delete(key)
     else if (known instanceof Set) {
       known.delete(member)
       if (known.size === 0) this.members.delete(key)
     }
+    this.total += this.count(key) - before
   }
 
   /** A copy: members may come and go while the caller goes through it. */

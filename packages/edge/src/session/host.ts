@@ -5,7 +5,13 @@ import {
   limitExceeded,
   type Close,
 } from '@wazo-websocketd/shared/domain/close'
-import { identify, parseTokenId, type Offset, type TokenId } from '@wazo-websocketd/shared/domain/identity'
+import {
+  identify,
+  parseTokenId,
+  type Offset,
+  type TokenDetails,
+  type TokenId,
+} from '@wazo-websocketd/shared/domain/identity'
 import type { Logger } from 'pino'
 import { accept } from './accept.js'
 import type { SessionLimits } from './commands.js'
@@ -24,8 +30,8 @@ export interface SessionHostOptions extends Omit<Surroundings, 'roster' | 'outbo
   readonly limits: SessionLimits & ConnectionLimits
   /** What keeps the worker from serving; empty when it can (`/readyz`). */
   readonly missing: () => readonly string[]
-  /** The one ACL that stands for all equal ones. */
-  readonly sharedAcl: (acl: readonly string[]) => readonly string[]
+  /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
+  readonly share: (details: TokenDetails) => TokenDetails
   /** Runs a task after the present one: `process.nextTick`. */
   readonly soon: (task: () => void) => void
   readonly log: Pick<Logger, 'debug' | 'warn'>
@@ -89,7 +95,7 @@ export class SessionHost {
       return DEAF
     }
     const { version, address } = passage
-    const details = { ...passage.details, acl: this.options.sharedAcl(passage.details.acl) }
+    const details = this.options.share(passage.details)
     const connection = new Connection(this.around, socket, {
       version,
       address,

@@ -30,7 +30,8 @@ export class Membership {
   private behind: Behind | null = null
   private readonly side: BusSide
   private readonly participant: Participant
-  private readonly resumption: Resumption | null
+  /** Until the session has its place; longer only where that is an earlier session's. */
+  private resumption: Resumption | null
   private hold: Hold | null = null
   private partitions: readonly number[] = []
   /** The hold that is waited for. */
@@ -210,6 +211,7 @@ export class Membership {
     this.partitions = partitions
     this.resumption?.settled()
     if (resumed != null) this.resume(resumed)
+    else this.resumption = null
     if (this.resting) this.stay()
     else this.advance()
     const waiters = this.waiters
@@ -222,7 +224,7 @@ export class Membership {
     for (const partition of this.partitions) {
       const [from, at] = [positions.get(partition), this.side.bus.cursor(partition)]
       if (from === undefined || at === null) continue
-      if (from.epoch !== at.epoch) this.participant.outdated()
+      if (from.epoch !== at.epoch) this.resumption?.outdated()
       else if (from.offset !== at.offset) this.fallBehind().resume(partition, from, at.offset)
     }
   }
@@ -247,7 +249,8 @@ export class Membership {
   private fallBehind(): Behind {
     const { bus, permission } = this.side
     const caughtUp = () => this.caughtUp()
-    return (this.behind ??= new Behind({ bus, permission, reader: this.participant, caughtUp }))
+    const outdated = () => this.resumption?.outdated()
+    return (this.behind ??= new Behind({ bus, permission, reader: this.participant, caughtUp, outdated }))
   }
 
   private stay(): void {

@@ -4,7 +4,7 @@ import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { Position } from '../bus/ports.js'
-import type { Recipient } from '../route/recipient.js'
+import type { Recipient, Subscriptions } from '../route/recipient.js'
 
 /** The client's end, whatever carries it. */
 export interface ClientSocket {
@@ -86,7 +86,7 @@ export type Positions = ReadonlyMap<number, Position>
 /** What a session is recognised by when it comes back with the same token. */
 export interface TicketHolder {
   readonly version: ProtocolVersion
-  readonly subscriptions: ReadonlySet<string>
+  readonly subscriptions: Subscriptions
   readonly address: string
 }
 

@@ -29,7 +29,6 @@ export interface ConnectionLimits {
 /** All accepted connections of the worker, also those that have not started, until their socket is gone. */
 export class Roster {
   private readonly limits: ConnectionLimits
-  private readonly members = new Set<Member>()
   private readonly byToken = new Groups<Member>()
   private readonly byAddress = new Groups<Member>()
   private readonly byUser = new Groups<Member>()
@@ -42,12 +41,12 @@ export class Roster {
   }
 
   get size(): number {
-    return this.members.size
+    return this.byToken.size
   }
 
   /** Every connection; connections may come and go while it is walked. */
-  all(): IterableIterator<Member> {
-    return this.members.values()
+  *all(): Iterable<Member> {
+    for (const group of this.byToken.each()) yield* group
   }
 
   /** The connections, those with the same token together. */
@@ -61,7 +60,7 @@ export class Roster {
   }
 
   workerIsFull(): boolean {
-    return this.members.size >= this.limits.connectionsPerWorker
+    return this.size >= this.limits.connectionsPerWorker
   }
 
   tokenIsFull(token: string): boolean {
@@ -80,7 +79,6 @@ export class Roster {
 
   /** Adds a connection under its present token and owner. */
   enter(member: Member): void {
-    this.members.add(member)
     this.byToken.add(member.token, member)
     if (this.limits.connectionsPerIp !== null) this.byAddress.add(member.address, member)
     const { owner } = member
@@ -90,7 +88,6 @@ export class Roster {
   }
 
   leave(member: Member): void {
-    this.members.delete(member)
     this.byToken.remove(member.token, member)
     this.byAddress.remove(member.address, member)
     const { owner } = member

@@ -17,6 +17,7 @@ import {
 import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
 import { command, spoken, type SessionLimits } from './commands.js'
 import { Inbox, type Frame } from './inbox.js'
+import { Names } from './names.js'
 import type { OpResult } from './ports.js'
 import { TokenBucket } from './token-bucket.js'
 
@@ -50,7 +51,7 @@ const NO_EFFECTS: Effect[] = []
 export class Session {
   readonly version: ProtocolVersion
   readonly limits: SessionLimits
-  readonly subscriptions = new Set<string>()
+  readonly subscriptions = new Names()
   started = false
   private closed = false
   private suspended = false

@@ -1,7 +1,8 @@
 import { Registry } from '@wazo-websocketd/edge/route/registry'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { FakeRecipient } from './fakes.js'
+import { parseTokenId } from '@wazo-websocketd/shared/domain/identity'
+import { FakeRecipient, identityOf } from './fakes.js'
 
 /** Everything that the registry still holds. */
 function leftovers(registry: Registry): number {
@@ -30,14 +31,16 @@ const session = fc.record({
 describe('registry', () => {
   it('has one list for equal ACLs, for as long as a session with it is registered', () => {
     const registry = new Registry()
-    const first = registry.sharedAcl(['a', 'b'])
-    const identity = { userUuid: 'u', tenantUuid: 't', admin: false, master: false, acl: first }
-    const recipient = new FakeRecipient(identity, [])
+    const details = { ...identityOf({}), token: parseTokenId('token')!, expiresAt: 1 }
+    const shared = (acl: string[]) => registry.share({ ...details, acl }).acl
+    const first = shared(['a', 'b'])
+    const recipient = new FakeRecipient({ acl: first }, [])
     registry.add(recipient)
-    expect(registry.sharedAcl(['a', 'b'])).to.equal(first)
-    expect(registry.sharedAcl(['a', 'c'])).to.deep.equal(['a', 'c'])
+    expect(shared(['a', 'b'])).to.equal(first)
+    expect(shared(['a', 'c'])).to.deep.equal(['a', 'c'])
+    expect(registry.share(details)).to.deep.equal(details)
     registry.remove(recipient)
-    expect(registry.sharedAcl(['a', 'b'])).not.to.equal(first)
+    expect(shared(['a', 'b'])).not.to.equal(first)
     expect(registry.classes.size).to.equal(0)
   })
 

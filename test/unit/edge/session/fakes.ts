@@ -380,7 +380,7 @@ export class Worker {
       renewalDeadline: 8_000,
       masterTenant: () => this.masterTenant,
       missing: () => this.bus.missing(),
-      sharedAcl: (acl) => acl,
+      share: (details) => details,
       soon: (task) => void this.soon.push(task),
     })
   }

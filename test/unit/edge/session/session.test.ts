@@ -338,9 +338,9 @@ describe('Session', () => {
 function replies(version: ProtocolVersion, ops: string[], answers: () => number, burst: number): string[] {
   const session = new Session(version, { ...LIMITS, opsBurst: burst }, 0)
   const sent: string[] = []
-  const questions: (() => Effect[])[] = [() => session.authenticated(VALID, now)]
+  const questions: (() => readonly Effect[])[] = [() => session.authenticated(VALID, now)]
   let now = 0
-  const take = (effects: Effect[]) => {
+  const take = (effects: readonly Effect[]) => {
     for (const effect of effects) {
       if (effect.kind === 'send') sent.push(...brief([effect]))
       if (effect.kind === 'start') questions.push(() => session.live(now))
