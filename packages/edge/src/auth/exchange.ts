@@ -1,5 +1,6 @@
-import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Pool } from 'undici'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Dispatcher, Pool } from 'undici'
 
 /** Far above the largest ACL that is accepted (5,000 patterns of 512 bytes). */
 const BODY_MAX_BYTES = 8 * 1024 * 1024
@@ -31,49 +32,80 @@ export type Answer =
   | { readonly kind: 'failed'; readonly timedOut: boolean; readonly why: string }
 
 /** Sends one request and reads its answer within the deadline. Never rejects. */
-export async function exchange(request: Exchange): Promise<Answer> {
-  const { pool, clock, path, method, headers, timeoutMs } = request
-  const abort = new AbortController()
-  const deadline = clock.after(timeoutMs, () => abort.abort())
-  try {
-    const { body = null } = request
-    const response = await pool.request({ path, method, headers, body, signal: abort.signal })
-    const headersAt = clock.monotonic()
-    const text = await readText(response.body)
-    if (text === null) return { kind: 'too-big' }
-    const { date } = response.headers
-    return {
-      kind: 'answered',
-      status: response.statusCode,
-      body: text,
-      date: typeof date === 'string' ? date : undefined,
-      headersAt,
-    }
-  } catch (error) {
-    const timedOut = abort.signal.aborted
-    return {
-      kind: 'failed',
-      timedOut,
-      why: timedOut ? `no answer within ${timeoutMs / 1_000} s` : codeOf(error),
-    }
-  } finally {
-    deadline.cancel()
+export function exchange(request: Exchange): Promise<Answer> {
+  const { pool, path, method, headers, body = null } = request
+  return new Promise((resolve) => {
+    pool.dispatch({ path, method, headers, body }, new Reception(request, resolve))
+  })
+}
+
+/** Takes in the answer to one request; undici's `request` does the same with a stream and an abort signal each time. */
+class Reception implements Dispatcher.DispatchHandler {
+  private readonly request: Exchange
+  private readonly resolve: (answer: Answer) => void
+  private readonly deadline: Timer
+  private controller: Dispatcher.DispatchController | null = null
+  private over = false
+  private status = 0
+  private date: string | undefined
+  private headersAt = 0
+  private chunks: Buffer[] = []
+  private bytes = 0
+
+  constructor(request: Exchange, resolve: (answer: Answer) => void) {
+    const { clock, timeoutMs } = request
+    this.request = request
+    this.resolve = resolve
+    const why = `no answer within ${timeoutMs / 1_000} s`
+    this.deadline = clock.after(timeoutMs, () => this.giveUp({ kind: 'failed', timedOut: true, why }))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller
+    // Its time was over before a connection was free.
+    if (this.over) controller.abort(new Error('too late'))
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): void {
+    this.status = status
+    this.date = typeof headers.date === 'string' ? headers.date : undefined
+    this.headersAt = this.request.clock.monotonic()
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.bytes += chunk.length
+    if (this.bytes > BODY_MAX_BYTES) this.giveUp({ kind: 'too-big' })
+    else this.chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    const { status, date, headersAt } = this
+    const body = Buffer.concat(this.chunks).toString('utf8')
+    this.settle({ kind: 'answered', status, body, date, headersAt })
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.settle({ kind: 'failed', timedOut: false, why: codeOf(error) })
+  }
+
+  private giveUp(answer: Answer): void {
+    this.settle(answer)
+    this.controller?.abort(new Error('given up'))
+  }
+
+  private settle(answer: Answer): void {
+    if (this.over) return
+    this.over = true
+    this.chunks = []
+    this.deadline.cancel()
+    this.resolve(answer)
   }
 }
 
-/** The whole body, or null when it is bigger than anything that wazo-auth says; the rest is not read. */
-async function readText(body: AsyncIterable<Buffer>): Promise<string | null> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of body) {
-    bytes += chunk.length
-    if (bytes > BODY_MAX_BYTES) return null
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'failed'
+function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }
