@@ -22,6 +22,9 @@ const LAST_JOB_MS = 2 * RETRY_MAX_MS
 /** Of all workers that have just checked a token, the first one adds the next job; the job that told them is gone by then. */
 const NEXT_JOB_MIN_MS = 1_000
 const NEXT_JOB_SPREAD_MS = 2_000
+/** A session that comes and goes needs no job, and where thousands come back at once, they are let in first. */
+const FIRST_JOB_MIN_MS = 4_000
+const FIRST_JOB_SPREAD_MS = 4_000
 
 /** What the watched tokens of a worker share. */
 export interface WatchContext {
@@ -84,7 +87,7 @@ export class WatchedToken {
     this.expiresAt = details.expiresAt
     this.setBackstop()
     this.plan(context.authTime())
-    this.addJob()
+    this.addAfter(FIRST_JOB_MIN_MS, FIRST_JOB_SPREAD_MS)
   }
 
   /** The job that has to be in the queue, if any. */
@@ -159,12 +162,12 @@ export class WatchedToken {
     this.check = isExpiry ? null : wheel.schedule(at + overdue, checkOverdue, this)
   }
 
-  /** Adds the job a little later: the one that rang is still being finished. */
-  private addSoon(): void {
+  /** Adds the job after some time between `ms` and `spreadMs` more; sooner where it is due soon. */
+  private addAfter(ms: number, spreadMs: number): void {
     const { authTime, random, wheel } = this.context
     const now = authTime()
     const left = (this.dueAt ?? now) - now
-    const delay = Math.min(NEXT_JOB_MIN_MS + random() * NEXT_JOB_SPREAD_MS, left / 2)
+    const delay = Math.min(ms + random() * spreadMs, left / 2)
     this.adding?.cancel()
     this.adding = wheel.schedule(now + delay, addJob, this)
   }
@@ -200,7 +203,7 @@ export class WatchedToken {
     this.failures = 0
     this.moveExpiry(details.expiresAt)
     this.plan(from)
-    this.addSoon()
+    this.addAfter(NEXT_JOB_MIN_MS, NEXT_JOB_SPREAD_MS)
     for (const watch of this.watches) {
       const known = watch.details
       watch.details = details
@@ -221,7 +224,7 @@ export class WatchedToken {
     if (left > LAST_JOB_MS && left > rule(left)) return
     this.dueAt = expiresAt + uncertainty()
     this.lastJobSet = true
-    this.addSoon()
+    this.addAfter(NEXT_JOB_MIN_MS, NEXT_JOB_SPREAD_MS)
   }
 
   private moveExpiry(expiresAt: number): void {

@@ -106,8 +106,8 @@ describe('watch over tokens', () => {
       scene.uncertainty = 400
       const holder = new Holder()
       scene.watcher.watch(scene.token(10), holder)
-      expect(scene.dueIn(scene.added[0])).to.equal(10.4)
       await scene.pass(9_500)
+      expect(scene.dueIn(scene.added[0])).to.equal(10.4)
       scene.watcher.notice({ kind: 'expired', hash: HASH }) // another worker's clock is ahead of this one's
       await scene.pass(800)
       expect(holder.told).to.deep.equal([])
@@ -115,10 +115,20 @@ describe('watch over tokens', () => {
       expect([holder.told, scene.asked]).to.deep.equal([['queue expired'], []])
     })
 
-    it('sets one job for a token, however many hold it', () => {
+    it('sets one job for a token, however many hold it', async () => {
       const scene = new Scene()
       for (let i = 0; i < 3; i++) scene.watcher.watch(scene.token(100), new Holder())
+      await scene.pass(8_000)
       expect(scene.added.map((job) => scene.dueIn(job))).to.deep.equal([75])
+    })
+
+    it('sets no job for a token that is held for a moment only', async () => {
+      const scene = new Scene()
+      const watch = scene.watcher.watch(scene.token(100), new Holder())
+      await scene.pass(3_000)
+      watch.stop()
+      await scene.pass(10_000)
+      expect([scene.added, scene.clock.timers]).to.deep.equal([[], 0])
     })
 
     it('checks by the rule, and not at the expiry itself', async () => {
@@ -251,13 +261,15 @@ describe('watch over tokens', () => {
       const watches = ['a', 'b'].map((token) =>
         scene.watcher.watch(details(token, { expiresAt: scene.begun + 100_000 }), new Holder()),
       )
+      expect([...scene.watcher.jobs()]).to.deep.equal([]) // they are to come
+      await scene.pass(8_000)
       expect([...scene.watcher.jobs()].map(({ hash }) => hash)).to.deep.equal([
         hashToken('a'),
         hashToken('b'),
       ])
       watches[0]!.stop()
       expect([...scene.watcher.jobs()].map(({ hash }) => hash)).to.deep.equal([hashToken('b')])
-      await scene.pass(80_000) // wazo-auth does not answer: nothing to add
+      await scene.pass(72_000) // wazo-auth does not answer: nothing to add
       expect([...scene.watcher.jobs()]).to.deep.equal([])
     })
   })
