@@ -73,7 +73,7 @@ export class Publisher {
   async publish(call: PublishCall, trimTo: Offset | null): Promise<Answer> {
     const { meta, log, live } = this.name(call.partition)
     const { epoch, prev, last } = call
-    const bytes = encodeBatch({ epoch, prev, last, events: this.events(call) })
+    const bytes = encodeBatch({ epoch, prev, last, events: this.events(call) }, Buffer.allocUnsafe)
     const batch = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     // The offset moves about once a second, batches come by the thousand: each would look at the log for nothing.
     const trims = trimTo !== null && trimTo !== this.trimmed[call.partition]

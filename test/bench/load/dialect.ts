@@ -1,8 +1,11 @@
 /** What the clients of the servers that are compared say, and how far the answers bring them. Pure. */
 import { clientFrame, PING, TEXT } from './frames.js'
 
-/** `bare`: nothing after the upgrade. `wazo`: this project's protocol. `socket.io`: Engine.IO 4 over WebSocket. */
-export type DialectName = 'bare' | 'wazo' | 'socket.io'
+/**
+ * `bare`: nothing after the upgrade. `wazo`: this project's protocol, up to `start`. `wazo, silent`: the same as far as
+ * the server goes by itself, which is `init`. `socket.io`: Engine.IO 4 over WebSocket.
+ */
+export type DialectName = 'bare' | 'wazo' | 'wazo, silent' | 'socket.io'
 
 /** What a frame means to a client. */
 export type Meaning = 'admitted' | 'ready' | 'event' | 'other'
@@ -48,6 +51,15 @@ const wazo: Dialect = {
   isEvent: (opcode) => opcode === TEXT,
 }
 
+const silent: Dialect = {
+  ...wazo,
+  opening: null,
+  greet(opcode, payload) {
+    const greeted = wazo.greet(opcode, payload)
+    return greeted.meaning === 'admitted' ? { ...greeted, meaning: 'ready' } : greeted
+  },
+}
+
 const ENGINE_OPEN = 0x30
 const ENGINE_PING = 0x32
 const ENGINE_PONG = clientFrame(TEXT, '3')
@@ -65,7 +77,12 @@ const socketIo: Dialect = {
   isEvent: (opcode, first) => opcode === TEXT && first !== ENGINE_PING,
 }
 
-export const DIALECTS: Readonly<Record<DialectName, Dialect>> = { bare, wazo, 'socket.io': socketIo }
+export const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
+  bare,
+  wazo,
+  'wazo, silent': silent,
+  'socket.io': socketIo,
+}
 
 function pong(opcode: number): Buffer | null {
   return opcode === PING ? PONG : null

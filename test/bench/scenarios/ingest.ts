@@ -4,7 +4,8 @@ import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import { Cluster } from '../../faults/support/cluster.js'
 import type { ToConsumer } from '../contestants/consumer-program.js'
 import { Peer } from '../hot-path/peer.js'
-import { cpuUsOf } from '../measure/cpu.js'
+import { cpuUsOf, groupOf } from '../measure/cpu.js'
+import { PRELOAD } from '../measure/preload.js'
 import { interleaved, ScenarioError, TO_ALL, type Bench, type Scenario } from './scenario.js'
 
 const PREFIX = 'wazo-ws'
@@ -29,7 +30,8 @@ interface Reader {
 export const ingest: Scenario = async (bench) => {
   const { rabbit } = bench.stage
   // An ingest alone: no edge that would compete for the cores.
-  const cluster = await Cluster.start({ name: 'ingest', edges: 0, ingests: 1, rabbit })
+  const cluster = await Cluster.start({ name: 'ingest', edges: 0, ingests: 0, rabbit })
+  await cluster.startIngest({}, PRELOAD)
   const redis = cluster.openRedis()
   const consumer = new Peer<ToConsumer>('../contestants/consumer-program.ts')
   const { amqpUrl } = cluster
@@ -50,7 +52,7 @@ export const ingest: Scenario = async (bench) => {
       },
     }
     await interleaved(bench, ['consumer', 'ours'] as const, async (name, counts) => {
-      const measures = await workOff(bench, readers[name])
+      const measures = await workOff(bench, readers[name], cluster.redis.pid)
       if (counts) bench.figures.add('ingest', name, measures)
     })
   } finally {
@@ -62,7 +64,11 @@ export const ingest: Scenario = async (bench) => {
 }
 
 /** Stops the reader, sends a backlog, lets it go on, and waits until it has read all. */
-async function workOff({ stage, plan }: Bench, reader: Reader): Promise<Record<string, number>> {
+async function workOff(
+  { stage, plan }: Bench,
+  reader: Reader,
+  redisPid: number,
+): Promise<Record<string, number>> {
   const { amqpUrl, exchange, pid } = reader
   const messages = plan.ingestMessages
   const from = await reader.position()
@@ -70,14 +76,17 @@ async function workOff({ stage, plan }: Bench, reader: Reader): Promise<Record<s
   const pace = { events: messages, batch: 100, perSecond: SEND_PER_SECOND }
   await stage.send({ amqpUrl, exchange, kind: TO_ALL, pace })
   await sleep(WRITTEN_MS)
-  const cpu = cpuUsOf([pid])
+  const pids = { '': [pid], 'redis ': [redisPid], 'rabbitmq ': groupOf(stage.rabbit.pid) }
+  const before = Object.values(pids).map(cpuUsOf)
   process.kill(pid, 'SIGCONT')
   const lead = await reached(reader, from + messages * LEAD_SHARE)
   const all = await reached(reader, from + messages)
-  return {
+  const measures: Record<string, number> = {
     'messages/s': (1_000 * (all.position - lead.position)) / (all.at - lead.at),
-    'us/message': (cpuUsOf([pid]) - cpu) / messages,
   }
+  for (const [i, [whose, of]] of Object.entries(pids).entries())
+    measures[`${whose}us/message`] = (cpuUsOf(of) - before[i]!) / messages
+  return measures
 }
 
 async function reached(reader: Reader, position: number): Promise<{ position: number; at: number }> {

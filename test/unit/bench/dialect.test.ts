@@ -12,6 +12,13 @@ describe("the dialects of the bench's clients", () => {
     expect(wazo.upgraded).to.equal('other')
   })
 
+  it('take a silent client of this project for ready once it is admitted, and let it say nothing', () => {
+    const silent = DIALECTS['wazo, silent']
+    const meaningOf = (text: string) => silent.greet(TEXT, Buffer.from(text)).meaning
+    expect(meaningOf('{"op":"init","code":0,"data":{"version":2}}')).to.equal('ready')
+    expect([silent.opening, silent.upgraded]).to.deep.equal([null, 'other'])
+  })
+
   it('answer pings of WebSocket', () => {
     const pong = clientFrame(10)
     for (const dialect of Object.values(DIALECTS)) expect(dialect.answer(PING, 0)).to.deep.equal(pong)

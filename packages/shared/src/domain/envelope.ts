@@ -55,26 +55,37 @@ export class EnvelopeError extends Error {
 }
 
 const ASCII_MAX = 0x7f
+/** Version, kind, prev, last, number of events, length of the epoch. */
+const BATCH_FIXED_BYTES = 26
+/** Offset, time, flags, number of users, lengths of name and body. */
+const EVENT_FIXED_BYTES = 29
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
+/** Gives memory whose content does not matter. */
+export type Allocate = (bytes: number) => Uint8Array
+
+const allocateZeros: Allocate = (bytes) => new Uint8Array(bytes)
+
 class Writer {
-  private bytes: Uint8Array<ArrayBuffer>
+  private readonly allocate: Allocate
+  private bytes: Uint8Array
   private view: DataView
   private at = 0
 
-  constructor(sizeHint: number) {
-    this.bytes = new Uint8Array(sizeHint)
-    this.view = new DataView(this.bytes.buffer)
+  constructor(sizeHint: number, allocate: Allocate) {
+    this.allocate = allocate
+    this.bytes = allocate(sizeHint)
+    this.view = viewOf(this.bytes)
   }
 
   private room(bytes: number): number {
     const at = this.at
     if (at + bytes > this.bytes.length) {
-      const grown = new Uint8Array(Math.max(this.bytes.length * 2, at + bytes))
+      const grown = this.allocate(Math.max(this.bytes.length * 2, at + bytes))
       grown.set(this.bytes)
       this.bytes = grown
-      this.view = new DataView(grown.buffer)
+      this.view = viewOf(grown)
     }
     this.at = at + bytes
     return at
@@ -137,7 +148,7 @@ class Reader {
   constructor(bytes: Uint8Array, at = 0) {
     this.bytes = bytes
     this.at = at
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.view = viewOf(bytes)
   }
 
   private take(bytes: number): number {
@@ -177,6 +188,10 @@ class Reader {
   end(): void {
     if (this.at !== this.bytes.length) throw new EnvelopeError('trailing bytes in envelope')
   }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength)
 }
 
 function writeEvent(out: Writer, event: BusEvent): void {
@@ -226,11 +241,22 @@ function readEvent(from: Reader): BusEvent {
   }
 }
 
-/** The bytes of a batch: what is appended to the log and published. */
-export function encodeBatch(batch: Omit<Batch, 'kind'>): Uint8Array {
-  let size = 64
-  for (const event of batch.events) size += event.body.length + 256
-  const out = new Writer(size)
+/** What an event takes, if all of its text is ASCII. */
+function sizeOf({ name, tenant, users, requiredAcl, revokedSession, body }: BusEvent): number {
+  let size = EVENT_FIXED_BYTES + name.length + body.length
+  for (const text of [tenant, requiredAcl, revokedSession]) if (text !== null) size += 4 + text.length
+  for (const user of users) size += 4 + user.length
+  return size
+}
+
+/**
+ * The bytes of a batch: what is appended to the log and published.
+ * @param allocate - Where zeros in memory that is written at once cost too much.
+ */
+export function encodeBatch(batch: Omit<Batch, 'kind'>, allocate = allocateZeros): Uint8Array {
+  let size = BATCH_FIXED_BYTES + batch.epoch.length
+  for (const event of batch.events) size += sizeOf(event)
+  const out = new Writer(size, allocate)
   out.u8(ENVELOPE_VERSION)
   out.u8(KIND_BATCH)
   out.string(batch.epoch)
@@ -243,7 +269,7 @@ export function encodeBatch(batch: Omit<Batch, 'kind'>): Uint8Array {
 
 /** The bytes of a state message. */
 export function encodeState(state: Omit<State, 'kind'>): Uint8Array {
-  const out = new Writer(128)
+  const out = new Writer(128, allocateZeros)
   out.u8(ENVELOPE_VERSION)
   out.u8(KIND_STATE)
   out.string(state.ingest)
