@@ -54,7 +54,7 @@ export const FULL: Plan = {
   aclStrings: 10,
   aclRepeats: 2,
   idleSeconds: 30,
-  memorySessions: 5_000,
+  memorySessions: 10_000,
   stormSessions: 5_000,
   stormTokens: 1_000,
   ladderSessions: 200,

@@ -51,19 +51,25 @@ export class Stage {
     return started
   }
 
-  /** One with processes of its own, to be stopped by the caller. */
-  fresh(name: Name): Promise<Contestant> {
+  /** One with processes of its own, to be stopped by the caller. `flags`: of Node.js, for its servers. */
+  fresh(name: Name, flags: readonly string[] = []): Promise<Contestant> {
     switch (name) {
       case 'F0':
-        return this.pair(name, 'bare-program.ts', 'bare', { way: 'raw' })
+        return this.pair(name, 'bare-program.ts', 'bare', { way: 'raw' }, flags)
       case 'F1':
-        return this.pair(name, 'bare-program.ts', 'bare', { way: 'send' })
+        return this.pair(name, 'bare-program.ts', 'bare', { way: 'send' }, flags)
       case 'relay':
-        return this.pair(name, 'relay-program.ts', 'bare', { amqpUrl: this.othersUrl, exchange: 'relay' })
+        return this.pair(
+          name,
+          'relay-program.ts',
+          'bare',
+          { amqpUrl: this.othersUrl, exchange: 'relay' },
+          flags,
+        )
       case 'socket.io':
-        return this.socketIo()
+        return this.socketIo(flags)
       case 'ours':
-        return this.ours()
+        return this.ours(flags)
     }
   }
 
@@ -85,8 +91,9 @@ export class Stage {
     file: string,
     dialect: DialectName,
     options: Readonly<Record<string, string>>,
+    flags: readonly string[],
   ): Promise<Contestant> {
-    const peer = new Peer<ToPair>(`../contestants/${file}`, EXEC_ARGV)
+    const peer = new Peer<ToPair>(`../contestants/${file}`, [...EXEC_ARGV, ...flags])
     const { port, pids } = await peer.ask<Started>({ do: 'start', options })
     const { exchange } = options
     const send = (kind: EventKind, pace: Pace) =>
@@ -105,10 +112,16 @@ export class Stage {
     }
   }
 
-  private async socketIo(): Promise<Contestant> {
+  private async socketIo(flags: readonly string[]): Promise<Contestant> {
     const redis = await startRedis()
     const feed = new Peer<ToFeed>('../contestants/feed-program.ts')
-    const base = await this.pair('socket.io', 'socketio-program.ts', 'socket.io', { redisUrl: redis.url })
+    const base = await this.pair(
+      'socket.io',
+      'socketio-program.ts',
+      'socket.io',
+      { redisUrl: redis.url },
+      flags,
+    )
     const exchange = 'socketio'
     const feedPid = await feed.ask<number>({ amqpUrl: this.othersUrl, exchange, redisUrl: redis.url })
     return {
@@ -123,9 +136,10 @@ export class Stage {
     }
   }
 
-  private async ours(): Promise<Contestant> {
+  private async ours(flags: readonly string[]): Promise<Contestant> {
     const { cluster } = this
-    const edge = await cluster.startEdge({}, PRELOAD)
+    const options = [PRELOAD['NODE_OPTIONS'], ...flags].join(' ')
+    const edge = await cluster.startEdge({}, { ...PRELOAD, NODE_OPTIONS: options })
     return {
       name: 'ours',
       port: Number(new URL(edge.url).port),

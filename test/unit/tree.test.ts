@@ -50,10 +50,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/connection',
     'edge/session/membership',
   ],
-  'unit/edge/session/roster.test.ts': [
-    'edge/session/partitions',
-    'edge/session/revocations',
-  ],
+  'unit/edge/session/roster.test.ts': ['edge/session/partitions', 'edge/session/revocations'],
   'unit/edge/session/host.test.ts': ['edge/session/loss-spread'],
   'unit/edge/socket/transfer/release.test.ts': ['edge/socket/transfer/adopt'],
   'unit/edge/auth/token-watch.test.ts': ['edge/auth/watched-token'],
