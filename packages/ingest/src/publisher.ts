@@ -54,6 +54,8 @@ const PUBLISH = script(PUBLISH_SCRIPT)
 const SEED = script(SEED_SCRIPT)
 const NEW_EPOCH = script(NEW_EPOCH_SCRIPT)
 
+const allocate = (bytes: number): Buffer => Buffer.allocUnsafe(bytes)
+
 export class Publisher {
   private readonly redis: RedisConnection
   private readonly options: PublisherOptions
@@ -73,7 +75,7 @@ export class Publisher {
   async publish(call: PublishCall, trimTo: Offset | null): Promise<Answer> {
     const { meta, log, live } = this.name(call.partition)
     const { epoch, prev, last } = call
-    const bytes = encodeBatch({ epoch, prev, last, events: this.events(call) }, Buffer.allocUnsafe)
+    const bytes = encodeBatch({ epoch, prev, last, events: this.events(call) }, allocate)
     const batch = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     // The offset moves about once a second, batches come by the thousand: each would look at the log for nothing.
     const trims = trimTo !== null && trimTo !== this.trimmed[call.partition]

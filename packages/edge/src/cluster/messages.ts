@@ -9,9 +9,9 @@ import type { Snapshot } from '@wazo-websocketd/shared/runtime/metrics'
 export type WorkerMessage =
   /** It listens to messages now; the answer is `setup`. */
   | { readonly kind: 'hello' }
-  /** What keeps it from serving, in words; empty: it serves. */
+  /** What keeps it from serving, in words; empty: it serves. Repeated every second as a sign of life. */
   | { readonly kind: 'missing'; readonly missing: readonly string[] }
-  /** All its metrics; sent every second and before it ends. */
+  /** All its metrics; sent when they are asked for, every few seconds and before it ends. */
   | { readonly kind: 'metrics'; readonly snapshot: Snapshot }
   /** Its last session is gone; it ends now. */
   | { readonly kind: 'drained' }
@@ -26,6 +26,8 @@ export type PrimaryMessage =
   | { readonly kind: 'drain'; readonly order: DrainOrder }
   /** Close what is left with 1001 and end. */
   | { readonly kind: 'close' }
+  /** Somebody wants to see the metrics; the answer is `metrics`. */
+  | { readonly kind: 'tell' }
 
 /** Where in the pool a worker stands. */
 export interface Place {
@@ -78,7 +80,8 @@ export function asPrimaryMessage(value: unknown): PrimaryMessage | null {
     case 'drain':
       return isDrainOrder(value['order']) ? { kind: 'drain', order: value['order'] } : null
     case 'close':
-      return { kind: 'close' }
+    case 'tell':
+      return { kind: value.kind }
     default:
       return null
   }

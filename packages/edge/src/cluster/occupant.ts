@@ -26,7 +26,7 @@ export interface OccupantOptions {
   readonly listener: OccupantListener
 }
 
-/** Workers push something every second; one that is silent for so long hangs. */
+/** Workers say something every second; one that is silent for so long hangs. */
 const SILENT_MS = 5000
 /** After the order to close, or the deadline of a drain, a worker has so long to end before it is killed. */
 const CLOSE_MS = 3000
@@ -43,6 +43,8 @@ export class Occupant {
   private lastMissing: readonly string[] | null = null
   private killTimer: Timer | null = null
   private over = false
+  /** Who waits for its metrics. */
+  private curious: (() => void)[] = []
 
   constructor(options: OccupantOptions) {
     const { worker, clock, logger, place, listener } = options
@@ -78,8 +80,15 @@ export class Occupant {
   /** What keeps it from serving, in words. */
   missing(): readonly string[] {
     if (this.lastMissing === null) return ['worker is starting']
-    if (this.options.clock.monotonic() - this.heardAt > SILENT_MS) return ['worker does not answer']
+    if (this.isSilent()) return ['worker does not answer']
     return this.lastMissing
+  }
+
+  /** Asks for its metrics as they are now. Resolves when they are in the store, and at once when it hangs or has yet to begin. */
+  tell(): Promise<void> {
+    if (this.over || this.lastMissing === null || this.isSilent()) return Promise.resolve()
+    this.options.worker.send({ kind: 'tell' })
+    return new Promise((resolve) => this.curious.push(resolve))
   }
 
   /** Orders it to close its sessions and end; it is killed when it has not ended soon after the deadline. */
@@ -128,6 +137,7 @@ export class Occupant {
         break
       case 'metrics':
         store.update(worker.id, message.snapshot)
+        this.told()
         break
       case 'drained':
         logger.info({ slot: place.slot, workerPid: worker.pid }, 'worker drained')
@@ -138,9 +148,20 @@ export class Occupant {
     }
   }
 
+  private isSilent(): boolean {
+    return this.options.clock.monotonic() - this.heardAt > SILENT_MS
+  }
+
+  private told(): void {
+    const { curious } = this
+    this.curious = []
+    for (const told of curious) told()
+  }
+
   private hasEnded(): void {
     const { store, worker, logger } = this.options
     this.over = true
+    this.told()
     this.killTimer?.cancel()
     store
       .retire(worker.id)

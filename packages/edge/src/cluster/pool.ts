@@ -77,6 +77,18 @@ export class WorkerPool implements SlotListener {
     return all.size === 0 ? ['no worker is running'] : [...all]
   }
 
+  /** Has all workers tell their metrics as they are now; waits for those that hang, or do not know how, no longer than `msMax`. */
+  async tell(msMax: number): Promise<void> {
+    const told = this.slots.flatMap((slot) => slot.occupants).map((occupant) => occupant.tell())
+    await new Promise<void>((resolve) => {
+      const timer = this.options.clock.after(msMax, resolve)
+      void Promise.all(told).then(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+
   /**
    * Replaces the workers one by one by workers of `generation`, each new one ready before its old one drains;
    * then starts what is missing in number, or drains what is too many. One call at a time.

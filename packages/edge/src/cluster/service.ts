@@ -7,6 +7,9 @@ import type { MetricStore } from './aggregate.js'
 import type { WorkerPool } from './pool.js'
 import type { Upgrades } from './upgrades.js'
 
+/** A scrape waits no longer for workers: then it has the last that they have said. */
+const TELL_MS_MAX = 300
+
 export interface PrimaryOptions {
   readonly pool: WorkerPool
   readonly upgrades: Upgrades
@@ -40,7 +43,10 @@ export class PrimaryService implements Service {
       host: adminHost,
       port: adminPort,
       keys: 'metrics.listen or metrics.edge_port',
-      metrics: async () => store.exposition(await metrics.snapshot()),
+      metrics: async () => {
+        await pool.tell(TELL_MS_MAX)
+        return store.exposition(await metrics.snapshot())
+      },
       missing: () => pool.missing(),
     })
     logger.info({ host: adminHost, port: this.admin.port }, 'metrics and health listen')

@@ -45,7 +45,10 @@ export interface Assignment {
   readonly place: Place
 }
 
-const PUSH_EVERY_MS = 1000
+/** A sign of life. */
+const BEAT_MS = 1_000
+/** Metrics are asked for when somebody wants to see them; they come by themselves for the case that this worker is killed. */
+const BEATS_PER_PUSH = 5
 
 export class WorkerLink {
   private readonly channel: Channel
@@ -56,7 +59,8 @@ export class WorkerLink {
   private finished = false
   /** Orders that came before there was someone to carry them out. */
   private pending: PrimaryMessage[] = []
-  private lastMissing: string | null = null
+  private missing: readonly string[] | null = null
+  private beats = 0
   private assign: (assignment: Assignment) => void = () => undefined
   private readonly assignment: Promise<Assignment>
 
@@ -90,16 +94,15 @@ export class WorkerLink {
 
   /** Tells what keeps this worker from serving, in words; sends only what is new. */
   reportMissing(missing: readonly string[]): void {
-    const now = JSON.stringify(missing)
-    if (now === this.lastMissing) return
-    this.lastMissing = now
+    if (JSON.stringify(missing) === JSON.stringify(this.missing)) return
+    this.missing = missing
     void this.send({ kind: 'missing', missing })
   }
 
-  /** Tells all metrics now and every second, which also shows the primary that this worker does not hang. */
+  /** Tells all metrics now, when the primary asks, and every few seconds; a word each second shows that this worker does not hang. */
   pushMetrics(snapshot: () => Promise<Snapshot>): void {
     this.snapshot = snapshot
-    void this.push()
+    void this.beat()
   }
 
   /** `line` says why none of its kind can serve. The primary ends this worker, or the whole program. */
@@ -122,6 +125,10 @@ export class WorkerLink {
       this.assign(message)
       return
     }
+    if (message.kind === 'tell') {
+      void this.push()
+      return
+    }
     if (this.handler === null) {
       this.pending.push(message)
       return
@@ -131,16 +138,15 @@ export class WorkerLink {
   }
 
   /** One after the other, so that a slow primary is not flooded. */
-  private async push(): Promise<void> {
-    if (this.snapshot === null || this.finished) return
-    const snapshot = await this.snapshot()
-    if (this.isFinished()) return
-    await this.send({ kind: 'metrics', snapshot })
-    this.timer = this.clock.after(PUSH_EVERY_MS, () => void this.push())
+  private async beat(): Promise<void> {
+    if (this.beats++ % BEATS_PER_PUSH === 0 || this.missing === null) await this.push()
+    else await this.send({ kind: 'missing', missing: this.missing })
+    if (!this.finished) this.timer = this.clock.after(BEAT_MS, () => void this.beat())
   }
 
-  private isFinished(): boolean {
-    return this.finished
+  private async push(): Promise<void> {
+    const snapshot = await this.snapshot?.()
+    if (snapshot !== undefined && !this.finished) await this.send({ kind: 'metrics', snapshot })
   }
 
   private send(message: WorkerMessage): Promise<void> {

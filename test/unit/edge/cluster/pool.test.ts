@@ -107,6 +107,30 @@ describe('the pool of workers', () => {
     expect((await store.exposition([])).body).to.include('websocketd_connections 3\n')
   })
 
+  it('has its workers tell their metrics: waits for all that live, and for one that hangs no longer than allowed', async () => {
+    const { clock, pool, workers } = setUp(3)
+    expect(await Promise.race([pool.tell(300).then(() => 'told'), settle()])).to.equal('told') // all are starting
+    for (const worker of workers) worker.ready()
+    const asked = () => workers.filter(({ sent }) => sent.some(({ kind }) => kind === 'tell')).length
+    const first = outcomeOf(pool.tell(300))
+    expect(asked()).to.equal(3)
+    workers[0]!.say({ kind: 'metrics', snapshot: [] })
+    workers[1]!.exit(null, 'SIGKILL')
+    await settle()
+    expect(first.ended).to.equal(null)
+    workers[2]!.say({ kind: 'metrics', snapshot: [] })
+    await settle()
+    expect(first.ended).to.equal('done')
+    const second = outcomeOf(pool.tell(300))
+    workers[0]!.say({ kind: 'metrics', snapshot: [] })
+    clock.advance(299)
+    await settle()
+    expect(second.ended).to.equal(null)
+    clock.advance(1)
+    await settle()
+    expect(second.ended).to.equal('done')
+  })
+
   describe('when a worker dies', () => {
     it('starts another one in the same slot within a second', () => {
       const { clock, workers, running, restarts } = setUp()

@@ -60,15 +60,43 @@ describe("the worker's link to the primary", () => {
     ])
   })
 
-  it('tells its metrics at once and every second', async () => {
+  it('says something every second, and every fifth time its metrics', async () => {
     const { channel, clock, link } = setUp()
+    link.reportMissing(['Redis'])
     link.pushMetrics(snapshot)
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 6; i++) {
       await settle()
       clock.advance(1000)
     }
     await settle()
-    expect(channel.sent).to.deep.equal(Array.from({ length: 4 }, () => ({ kind: 'metrics', snapshot: [] })))
+    const kinds = channel.sent.map(({ kind }) => kind)
+    const life = { kind: 'missing', missing: ['Redis'] }
+    expect(kinds.slice(1)).to.deep.equal([
+      'metrics',
+      ...Array.from({ length: 4 }, () => 'missing'),
+      'metrics',
+      'missing',
+    ])
+    expect(channel.sent.filter(({ kind }) => kind === 'missing')).to.deep.equal(
+      Array.from({ length: 6 }, () => life),
+    )
+  })
+
+  it('tells its metrics when the primary asks, also before it has somebody for orders; not once it has ended', async () => {
+    const { channel, link } = setUp()
+    channel.receive({ kind: 'tell' })
+    await settle()
+    expect(channel.sent).to.deep.equal([])
+    link.pushMetrics(snapshot)
+    await settle()
+    channel.receive({ kind: 'tell' })
+    await settle()
+    expect(channel.sent).to.deep.equal(Array.from({ length: 2 }, () => ({ kind: 'metrics', snapshot: [] })))
+    await link.finish()
+    channel.sent.length = 0
+    channel.receive({ kind: 'tell' })
+    await settle()
+    expect(channel.sent).to.deep.equal([])
   })
 
   it('passes the orders of the primary on, also those that came too early', () => {
