@@ -85,6 +85,8 @@ export interface Surroundings {
   readonly metrics: IngestMetrics
 }
 
+/** Of the credit: enough is left to go on with. */
+const ACK_SHARE = 0.25
 const BATCH_COUNT_MAX = 1000
 const BATCH_BYTES_MAX = 1024 ** 2
 
@@ -121,7 +123,13 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
   const intake = { origin: options.origin, bodyBytesMax: options.bodyBytesMax, partitions, ingest: id }
   const ledger = new Ledger({ clock, log, metrics, situation })
   const pipeline = new Pipeline(
-    { chain: { ...timings, ...limits }, intake, retryMs: timings.retryMs, watchdogMs: timings.watchdogMs },
+    {
+      chain: { ...timings, ...limits },
+      intake,
+      retryMs: timings.retryMs,
+      watchdogMs: timings.watchdogMs,
+      ackEvery: Math.ceil(prefetch * ACK_SHARE),
+    },
     { publisher, ring, canary, clock, ledger, metrics, situation, changed },
   )
   const declare = (connection: ChannelModel): Promise<void> => declareTopology(connection, topology)

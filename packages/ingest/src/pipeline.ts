@@ -20,6 +20,8 @@ export interface PipelineOptions {
   readonly retryMs: number
   /** Own canaries go out, and nothing comes in, for so long: the consumer has gone deaf. */
   readonly watchdogMs: number
+  /** While more is waiting, credit is given back for so many deliveries together. */
+  readonly ackEvery: number
 }
 
 export interface PipelineParts {
@@ -41,6 +43,8 @@ export class Pipeline {
   /** Jumps of the stream's numbering that attaching again has been tried for. */
   private readonly jumps = new Set<string>()
   private wake: () => void = () => undefined
+  /** Deliveries that are done with, for which no credit has been given back. */
+  private unacked = 0
 
   constructor(options: PipelineOptions, parts: PipelineParts) {
     this.options = options
@@ -52,6 +56,7 @@ export class Pipeline {
     const { clock, situation } = this.parts
     const { epoch, heads, consumer } = attachment
     const chain = new Chain(this.options.chain, epoch, heads, clock.monotonic())
+    this.unacked = 0
     // What came through before says nothing about this place, which may be an older one.
     Object.assign(situation, { attached: true, epoch, heads, canarySentAt: null })
     this.parts.canary.heard() // attaching has read from the stream
@@ -161,12 +166,16 @@ export class Pipeline {
     }
   }
 
-  /** Deliveries that are done with: accounted for, their credit given back. */
+  /** Deliveries that are done with: accounted for, their credit given back. Each acknowledgement is a packet to the broker. */
   private release(chain: Chain, consumer: Attachment['consumer'], released: readonly Delivery[]): void {
     this.parts.situation.heads = chain.heads
     const last = released.at(-1)
     if (last === undefined) return
-    consumer.ack(last.deliveryTag)
+    this.unacked += released.length
+    if (this.unacked >= this.options.ackEvery || chain.waiting === 0) {
+      consumer.ack(last.deliveryTag)
+      this.unacked = 0
+    }
     this.parts.ledger.released(released)
     this.parts.changed()
   }

@@ -73,7 +73,13 @@ async function ours(url: string): Promise<Feed> {
   )
   const limits = { batchCountMax: 1_000, batchBytesMax: 1024 ** 2, windowMax: PREFETCH }
   const pipeline = new Pipeline(
-    { chain: { ...TIMINGS, ...limits }, intake, retryMs: TIMINGS.retryMs, watchdogMs: TIMINGS.watchdogMs },
+    {
+      chain: { ...TIMINGS, ...limits },
+      intake,
+      retryMs: TIMINGS.retryMs,
+      watchdogMs: TIMINGS.watchdogMs,
+      ackEvery: 1,
+    },
     {
       publisher,
       ring: new Ring({ historyMs: HISTORY_MS, historyBytes: HISTORY_BYTES }),

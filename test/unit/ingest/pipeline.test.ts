@@ -90,6 +90,7 @@ function pipeline(partitions = 1) {
       intake: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
       retryMs: 100,
       watchdogMs: 10_000,
+      ackEvery: 3,
     },
     {
       publisher,
@@ -102,11 +103,16 @@ function pipeline(partitions = 1) {
       changed: nothing,
     },
   )
+  const acks: number[] = []
   const end = new AbortController()
   /** Attaches at `offset`; `why` is set when the pipeline wants to attach again. */
   function attach(offset: number) {
     const inbox = new Inbox(clock)
-    const consumer = { inbox, ack: nothing, close: () => Promise.resolve() } as unknown as Consumer
+    const consumer = {
+      inbox,
+      ack: (tag: number) => void acks.push(tag),
+      close: () => Promise.resolve(),
+    } as unknown as Consumer
     const at = { offset, fingerprint: `f${offset}` }
     ring.advance(at, clock.monotonic())
     redis.head = offset
@@ -119,6 +125,7 @@ function pipeline(partitions = 1) {
     clock,
     seen,
     redis,
+    acks,
     sender,
     attach,
     state: () => judge(situation, false, clock.monotonic(), 3000),
@@ -166,6 +173,31 @@ describe('Pipeline', () => {
     }
     // The history holds ten events; head passes both partitions with the canary of every tenth message.
     expect(seen.trimTo).to.be.within(70 - 30, 70 - 10)
+    await stop()
+  })
+
+  it('gives credit back together while more is waiting, and at once when nothing is', async () => {
+    const { clock, redis, acks, attach, stop } = pipeline()
+    const { inbox } = attach(10)
+    inbox.put(event(11))
+    await settle()
+    expect(acks).to.have.length(1)
+    // Another one publishes: what it has is done with, bit by bit.
+    redis.head = 13
+    redis.answer = () => ({ kind: 'PART', head: redis.head })
+    for (let n = 12; n <= 19; n++) inbox.put(event(n))
+    await settle()
+    expect(acks).to.have.length(1)
+    for (const [head, given] of [
+      [16, 2],
+      [18, 2],
+      [19, 3],
+    ] as const) {
+      redis.head = head
+      clock.advance(200)
+      await settle()
+      expect(acks).to.have.length(given)
+    }
     await stop()
   })
 
