@@ -65,7 +65,7 @@ class HeldPartitions implements Hold {
   whenLive(task: () => void): void {
     if (this.released) return
     this.task = task
-    this.bus.await(this)
+    this.bus.awaitLive(this)
   }
 
   /** They are live. */
@@ -168,7 +168,7 @@ export class RedisBus implements Bus {
   }
 
   /** Somebody waits for what he holds. */
-  await(held: HeldPartitions): void {
+  awaitLive(held: HeldPartitions): void {
     this.waiters.add(held)
     this.admit()
   }
