@@ -39,7 +39,8 @@ describe('the expiry of tokens, when their jobs are in danger', function () {
 
   it('is kept by each worker itself when the keys of the queue are deleted', async () => {
     const redis = cluster.openRedis()
-    const expiring = await openTokens(TOKENS, 4_000)
+    await jobsToBe(redis, STAYING)
+    const expiring = await openTokens(TOKENS, 6_000)
     await jobsToBe(redis, TOKENS + STAYING)
     const before = await endings(cluster)
     expect(await deleteJobs(redis)).to.be.at.least(TOKENS + STAYING)
