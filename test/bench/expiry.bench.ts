@@ -18,13 +18,15 @@ const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5)
 /** What is not compiled yet is slower. */
 const WARM_UP_ROUNDS = 1
 const LIFE_MS = 7_200_000
-/** Of BullMQ's own throughput. */
+/** Of BullMQ's own throughput, by what it takes for all jobs at once. */
 const SHARE_MIN = 0.85
+const FLOOR = 'addBulk, one call'
 
 const ways: Readonly<Record<string, (tokens: TokenDetails[]) => Promise<Contestant>>> = {
   'our module': (tokens) => ourModule(redis.url, tokens),
   'addBulk, same windows': (tokens) => plainAddBulk(redis.url, tokens, SAME_WINDOWS),
-  'addBulk, one call': (tokens) => plainAddBulk(redis.url, tokens, { windowJobs: TOKENS, windows: 1 }),
+  // With two windows under way it is better still, but remembers no token meanwhile.
+  [FLOOR]: (tokens) => plainAddBulk(redis.url, tokens, { windowJobs: TOKENS, windows: 1 }),
 }
 const OURS = 'our module'
 const names = Object.keys(ways)
@@ -72,7 +74,7 @@ function tokenOf(expiresAt: number): TokenDetails {
   }
 }
 
-/** Prints all figures; whether our module is fast enough. */
+/** Prints all figures; whether our module keeps up with the floor. */
 function report(): boolean {
   console.log(`${TOKENS} tokens, ${ROUNDS} rounds; min / median / max`)
   for (const name of names) {
@@ -87,14 +89,14 @@ function report(): boolean {
         `${Math.round(redisBytes)} bytes of Redis per job`,
     )
   }
-  const shares = others.flatMap((other) =>
-    (['wallMs', 'cpuMs'] as const).map((cost) => {
+  let enough = true
+  for (const other of others)
+    for (const cost of ['wallMs', 'cpuMs'] as const) {
       const share = median(other, cost) / median(OURS, cost)
       console.log(`our module's throughput by ${cost}: ${share.toFixed(3)} of "${other}"`)
-      return share
-    }),
-  )
-  return shares.every((share) => share >= SHARE_MIN)
+      if (other === FLOOR && share < SHARE_MIN) enough = false
+    }
+  return enough
 }
 
 function spread(name: string, cost: CostName): string {

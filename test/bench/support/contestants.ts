@@ -64,8 +64,8 @@ export async function ourModule(url: string, tokens: readonly TokenDetails[]): P
     clock,
     authTime,
     uncertainty: () => 0,
-    // A job is not added at once, but all after the same time.
-    random: () => 0,
+    // What is measured is the adding, not the wait before it.
+    firstJob: { minMs: 0, spreadMs: 0 },
     log: logger,
     metrics: { tracked: () => undefined },
   })

@@ -6,12 +6,13 @@ import type { ExpiryJob } from './expiry-job.js'
 import type { AuthMetrics } from './metrics.js'
 import type { Notice } from './notice.js'
 import { TimerWheel } from './timer-wheel.js'
-import { WatchedToken, type WatchContext } from './watched-token.js'
+import { FIRST_JOB, WatchedToken, type JobDelay, type WatchContext } from './watched-token.js'
 
-export interface TokenWatcherOptions extends Omit<WatchContext, 'wheel' | 'random' | 'over'> {
+export interface TokenWatcherOptions extends Omit<WatchContext, 'wheel' | 'random' | 'firstJob' | 'over'> {
   readonly clock: Clock
   readonly metrics: Pick<AuthMetrics, 'tracked'>
   readonly random?: () => number
+  readonly firstJob?: JobDelay
 }
 
 /** The live tokens of a worker: each is checked by the rule and ends at its expiry, whatever becomes of Redis and wazo-auth. */
@@ -23,7 +24,7 @@ export class TokenWatcher implements TokenWatch {
   constructor({ clock, metrics, ...options }: TokenWatcherOptions) {
     const wheel = new TimerWheel({ clock, now: options.authTime })
     const over = (hash: TokenHash) => this.remove(hash)
-    this.context = { random: Math.random, ...options, wheel, over }
+    this.context = { random: Math.random, firstJob: FIRST_JOB, ...options, wheel, over }
     this.metrics = metrics
   }
 

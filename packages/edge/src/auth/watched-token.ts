@@ -20,11 +20,15 @@ const RETRY_MAX_MS = 32_000
 /** A token that is to expire sooner after a failed check gets its last job: no later try is sure to come before it. */
 const LAST_JOB_MS = 2 * RETRY_MAX_MS
 /** Of all workers that have just checked a token, the first one adds the next job; the job that told them is gone by then. */
-const NEXT_JOB_MIN_MS = 1_000
-const NEXT_JOB_SPREAD_MS = 2_000
+const NEXT_JOB: JobDelay = { minMs: 1_000, spreadMs: 2_000 }
 /** A session that comes and goes needs no job, and where thousands come back at once, they are let in first. */
-const FIRST_JOB_MIN_MS = 4_000
-const FIRST_JOB_SPREAD_MS = 4_000
+export const FIRST_JOB: JobDelay = { minMs: 4_000, spreadMs: 4_000 }
+
+/** A job is added after `minMs` and a random part of `spreadMs`. */
+export interface JobDelay {
+  readonly minMs: number
+  readonly spreadMs: number
+}
 
 /** What the watched tokens of a worker share. */
 export interface WatchContext {
@@ -41,6 +45,8 @@ export interface WatchContext {
   /** Sets the cluster's timer for a token. Must not throw. */
   readonly add: (job: ExpiryJob) => void
   readonly random: () => number
+  /** How long a new token waits for its first job. */
+  readonly firstJob: JobDelay
   readonly log: Pick<Logger, 'debug'>
 }
 
@@ -72,27 +78,36 @@ export class WatchedToken {
   private isOver = false
   private checking = false
   private failures = 0
-  /** When the cluster's timer is to ring for this token, by wazo-auth's clock; null once it has. */
+  /** When the cluster's timer is to ring for this token; null once it has. This and what follows is wazo-auth's time. */
   private dueAt: number | null = null
   /** The queue has the job of the expiry and so takes none for a check. */
   private lastJobSet = false
-  private expiry: Timer | null = null
-  private check: Timer | null = null
-  private adding: Timer | null = null
+  /** When the token ends, if nothing happens before, and by whose word. */
+  private endAt: number
+  private endSource: ExpirySource
+  /** When it is checked here, if the cluster's timer has not rung by then, and in whose name. */
+  private checkAt: number | null = null
+  private checkSource: ExpirySource = 'backstop'
+  /** When the cluster's timer is set. */
+  private addAt: number | null = null
+  /** Rings at the first of these three. */
+  private timer: Timer | null = null
 
   constructor(context: WatchContext, hash: TokenHash, details: TokenDetails) {
     this.context = context
     this.hash = hash
     this.token = details.token
     this.expiresAt = details.expiresAt
-    this.setBackstop()
+    this.endAt = this.backstopAt()
+    this.endSource = 'backstop'
     this.plan(context.authTime())
-    this.addAfter(FIRST_JOB_MIN_MS, FIRST_JOB_SPREAD_MS)
+    this.addAfter(context.firstJob)
+    this.setTimer()
   }
 
   /** The job that has to be in the queue, if any. */
   get pendingJob(): ExpiryJob | null {
-    return this.adding === null ? this.job : null
+    return this.addAt === null ? this.job : null
   }
 
   private get job(): ExpiryJob | null {
@@ -122,14 +137,15 @@ export class WatchedToken {
 
   /** The queue says that this token has expired; believed unless it is clearly early. */
   expired(): void {
-    const { authTime, uncertainty, wheel } = this.context
+    const { authTime, uncertainty } = this.context
     const end = this.expiresAt + uncertainty()
     const now = authTime()
     if (this.expiresAt - now > EARLY_MAX_MS) this.recheck('queue')
     else if (now >= end) this.end('queue', 'expired')
     else {
-      this.expiry?.cancel()
-      this.expiry = wheel.schedule(end, endByQueue, this)
+      this.endAt = end
+      this.endSource = 'queue'
+      this.setTimer()
     }
   }
 
@@ -137,44 +153,60 @@ export class WatchedToken {
   stop(): void {
     if (this.isOver) return
     this.isOver = true
-    this.expiry?.cancel()
-    this.check?.cancel()
-    this.adding?.cancel()
+    this.timer?.cancel()
     this.context.over(this.hash)
   }
 
-  private setBackstop(): void {
-    const { uncertainty, wheel } = this.context
-    const after = Math.min(BACKSTOP_MS, OUTLIVES_MS_MAX - uncertainty() - WHEEL_LATE_MS_MAX)
-    this.expiry?.cancel()
-    this.expiry = wheel.schedule(this.expiresAt + after, endByBackstop, this)
+  private backstopAt(): number {
+    const { uncertainty } = this.context
+    return this.expiresAt + Math.min(BACKSTOP_MS, OUTLIVES_MS_MAX - uncertainty() - WHEEL_LATE_MS_MAX)
   }
 
   /** Sets when the token is looked at next, by the rule, counted from `from`. */
   private plan(from: number): void {
-    const { rule, uncertainty, wheel } = this.context
+    const { rule, uncertainty } = this.context
     const { expiresAt } = this
     const at = from + rule(expiresAt - from)
     const isExpiry = at >= expiresAt
     this.dueAt = isExpiry ? expiresAt + uncertainty() : at
-    this.check?.cancel()
-    const overdue = this.lastJobSet ? 0 : OVERDUE_MS
-    this.check = isExpiry ? null : wheel.schedule(at + overdue, checkOverdue, this)
+    this.checkAt = isExpiry ? null : at + (this.lastJobSet ? 0 : OVERDUE_MS)
+    this.checkSource = 'backstop'
   }
 
-  /** Adds the job after some time between `ms` and `spreadMs` more; sooner where it is due soon. */
-  private addAfter(ms: number, spreadMs: number): void {
-    const { authTime, random, wheel } = this.context
+  /** Adds the job after that delay; sooner where it is due soon. */
+  private addAfter({ minMs, spreadMs }: JobDelay): void {
+    const { authTime, random } = this.context
     const now = authTime()
     const left = (this.dueAt ?? now) - now
-    const delay = Math.min(ms + random() * spreadMs, left / 2)
-    this.adding?.cancel()
-    this.adding = wheel.schedule(now + delay, addJob, this)
+    this.addAt = now + Math.min(minMs + random() * spreadMs, left / 2)
+  }
+
+  /** After any change of the times it rings at. */
+  private setTimer(): void {
+    const at = Math.min(this.endAt, this.checkAt ?? Infinity, this.addAt ?? Infinity)
+    const { timer } = this
+    this.timer = this.context.wheel.schedule(at, ring, this)
+    timer?.cancel()
+  }
+
+  /** The first of the times has come. */
+  ring(): void {
+    const now = this.context.authTime()
+    if (this.endAt <= now) {
+      this.end(this.endSource, 'expired')
+      return
+    }
+    if (this.addAt !== null && this.addAt <= now) this.addJob()
+    if (this.checkAt !== null && this.checkAt <= now) {
+      this.checkAt = null
+      this.recheck(this.checkSource)
+    }
+    this.setTimer()
   }
 
   /** Sets the cluster's timer. */
-  addJob(): void {
-    this.adding = null
+  private addJob(): void {
+    this.addAt = null
     const { job } = this
     if (job !== null) this.context.add(job)
   }
@@ -203,7 +235,8 @@ export class WatchedToken {
     this.failures = 0
     this.moveExpiry(details.expiresAt)
     this.plan(from)
-    this.addAfter(NEXT_JOB_MIN_MS, NEXT_JOB_SPREAD_MS)
+    this.addAfter(NEXT_JOB)
+    this.setTimer()
     for (const watch of this.watches) {
       const known = watch.details
       watch.details = details
@@ -212,29 +245,33 @@ export class WatchedToken {
   }
 
   private askAgain(source: ExpirySource): void {
-    const { authTime, rule, uncertainty, wheel } = this.context
+    const { authTime, rule, uncertainty } = this.context
     const { expiresAt } = this
     const now = authTime()
     const left = expiresAt - now
     const delay = Math.min(RETRY_FIRST_MS * 2 ** this.failures, RETRY_MAX_MS)
     if (delay < RETRY_MAX_MS) this.failures++
-    this.check?.cancel()
-    this.check = wheel.schedule(now + delay, (watched) => watched.recheck(source), this)
+    this.checkAt = now + delay
+    this.checkSource = source
     // While wazo-auth is away the tries are each worker's own; the end is the cluster's again.
-    if (left > LAST_JOB_MS && left > rule(left)) return
-    this.dueAt = expiresAt + uncertainty()
-    this.lastJobSet = true
-    this.addAfter(NEXT_JOB_MIN_MS, NEXT_JOB_SPREAD_MS)
+    if (left <= LAST_JOB_MS || left <= rule(left)) {
+      this.dueAt = expiresAt + uncertainty()
+      this.lastJobSet = true
+      this.addAfter(NEXT_JOB)
+    }
+    this.setTimer()
   }
 
   private moveExpiry(expiresAt: number): void {
     if (expiresAt === this.expiresAt) return
     this.expiresAt = expiresAt
-    this.setBackstop()
+    this.endAt = this.backstopAt()
+    this.endSource = 'backstop'
+    this.setTimer()
   }
 
   /** Ends the token, and so the sessions that hold it; idempotent. */
-  end(source: ExpirySource, why: 'expired' | 'refused'): void {
+  private end(source: ExpirySource, why: 'expired' | 'refused'): void {
     const { watches, hash } = this
     this.watches = []
     this.stop()
@@ -243,10 +280,7 @@ export class WatchedToken {
   }
 }
 
-const endByQueue = (watched: WatchedToken) => watched.end('queue', 'expired')
-const endByBackstop = (watched: WatchedToken) => watched.end('backstop', 'expired')
-const checkOverdue = (watched: WatchedToken) => watched.recheck('backstop')
-const addJob = (watched: WatchedToken) => watched.addJob()
+const ring = (watched: WatchedToken) => watched.ring()
 
 function sameRights(a: TokenDetails, b: TokenDetails): boolean {
   return (
