@@ -87,8 +87,14 @@ export interface Surroundings {
 
 /** Of the credit: enough is left to go on with. */
 const ACK_SHARE = 0.25
-const BATCH_COUNT_MAX = 1000
+/** RabbitMQ ends a consumer that keeps a delivery for half an hour, and canaries come once a second. */
+const ACK_EVERY_MAX = 256
+/** An edge delivers a batch in one go: larger ones would keep its clients waiting. */
+const BATCH_COUNT_MAX = 250
 const BATCH_BYTES_MAX = 1024 ** 2
+/** Of the credit: while a batch is on its way to Redis, the next ones are read. */
+const WINDOW_SHARE = 2
+const WINDOW_BYTES_MAX = 16 * 1024 ** 2
 
 /** An ingest that has not been started, and what it knows of itself. */
 export interface Assembly {
@@ -119,7 +125,12 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
     { ...timings, stream, partitions, prefetch, ingest: id },
     { publisher, markers: new Markers(stream), canary, clock, log, passive },
   )
-  const limits = { batchCountMax: BATCH_COUNT_MAX, batchBytesMax: BATCH_BYTES_MAX, windowMax: prefetch }
+  const limits = {
+    batchCountMax: BATCH_COUNT_MAX,
+    batchBytesMax: BATCH_BYTES_MAX,
+    windowMax: prefetch * WINDOW_SHARE,
+    windowBytesMax: WINDOW_BYTES_MAX,
+  }
   const intake = { origin: options.origin, bodyBytesMax: options.bodyBytesMax, partitions, ingest: id }
   const ledger = new Ledger({ clock, log, metrics, situation })
   const pipeline = new Pipeline(
@@ -128,7 +139,7 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
       intake,
       retryMs: timings.retryMs,
       watchdogMs: timings.watchdogMs,
-      ackEvery: Math.ceil(prefetch * ACK_SHARE),
+      ackEvery: Math.min(Math.ceil(prefetch * ACK_SHARE), ACK_EVERY_MAX),
     },
     { publisher, ring, canary, clock, ledger, metrics, situation, changed },
   )

@@ -7,11 +7,12 @@ export interface BatchLimits {
   readonly batchBytesMax: number
 }
 
-/** The deliveries that are not yet known to be in the log, oldest first. Bounded by the consumer's credit. */
+/** The deliveries that are not yet known to be in the log, oldest first. */
 export class Batcher {
   private readonly limits: BatchLimits
   private items: Delivery[] = []
   private first = 0
+  private held = 0
 
   constructor(limits: BatchLimits) {
     this.limits = limits
@@ -21,12 +22,18 @@ export class Batcher {
     return this.items.length - this.first
   }
 
+  /** Of the bodies of all deliveries here. */
+  get bytes(): number {
+    return this.held
+  }
+
   get oldest(): Delivery | undefined {
     return this.items[this.first]
   }
 
   push(delivery: Delivery): void {
     this.items.push(delivery)
+    this.held += delivery.bytes
   }
 
   /** The longest run from the oldest on that fits into one batch; at least one when there is any. */
@@ -44,7 +51,10 @@ export class Batcher {
   /** Takes the deliveries off the old end for as long as `done` says so. */
   release(done: (delivery: Delivery) => boolean): Delivery[] {
     const from = this.first
-    for (let item = this.oldest; item !== undefined && done(item); item = this.oldest) this.first++
+    for (let item = this.oldest; item !== undefined && done(item); item = this.oldest) {
+      this.first++
+      this.held -= item.bytes
+    }
     const released = this.items.slice(from, this.first)
     if (this.first > this.items.length / 2) {
       this.items = this.items.slice(this.first)

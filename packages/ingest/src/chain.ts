@@ -52,8 +52,9 @@ export interface ChainOptions extends BatchLimits {
   readonly idlePollMs: number
   /** A follower publishes by itself when its oldest delivery has waited that long. */
   readonly takeoverMs: number
-  /** Deliveries that the consumer's credit allows. */
+  /** With so many deliveries that are not yet known to be in the log, or so many bytes of bodies, no more are wanted. */
   readonly windowMax: number
+  readonly windowBytesMax: number
 }
 
 /** From one offset of the stream to the next one delivered. */
@@ -108,6 +109,11 @@ export class Chain {
     return this.window.length
   }
 
+  /** Whether more deliveries are wanted: the window is not full. */
+  get hasRoom(): boolean {
+    return this.fill < 1
+  }
+
   /** A jump in the numbering that makes this chain attach again. */
   get jump(): Jump | null {
     return this.gap
@@ -145,8 +151,7 @@ export class Chain {
     }
     const calls = this.calls(now)
     if (calls.length > 0) return { kind: 'publish', calls }
-    const crowded = this.window.length >= this.options.windowMax / 2
-    const pollAt = this.polledAt + (crowded ? this.options.crowdedPollMs : this.options.headPollMs)
+    const pollAt = this.polledAt + (this.fill >= 0.5 ? this.options.crowdedPollMs : this.options.headPollMs)
     if (now >= pollAt) return { kind: 'poll' }
     return { kind: 'wait', until: Math.min(pollAt, this.takeoverAt(now)), idle: false }
   }
@@ -180,6 +185,12 @@ export class Chain {
   /** The consumer ended: what is in the window is read again from head. */
   ended(): void {
     this.reason ??= 'ended'
+  }
+
+  /** How full the window is; from 1 on it is full. */
+  private get fill(): number {
+    const { windowMax, windowBytesMax } = this.options
+    return Math.max(this.window.length / windowMax, this.window.bytes / windowBytesMax)
   }
 
   private settle(call: PublishCall, answer: Exclude<Answer, { kind: 'lost' }>): void {

@@ -20,7 +20,7 @@ export interface PipelineOptions {
   readonly retryMs: number
   /** Own canaries go out, and nothing comes in, for so long: the consumer has gone deaf. */
   readonly watchdogMs: number
-  /** While more is waiting, credit is given back for so many deliveries together. */
+  /** Credit is given back for so many deliveries together: each acknowledgement is a packet to the broker. */
   readonly ackEvery: number
 }
 
@@ -43,7 +43,8 @@ export class Pipeline {
   /** Jumps of the stream's numbering that attaching again has been tried for. */
   private readonly jumps = new Set<string>()
   private wake: () => void = () => undefined
-  /** Deliveries that are done with, for which no credit has been given back. */
+  /** The last delivery, and how many there are up to it for which no credit has been given back. */
+  private lastTag = 0
   private unacked = 0
 
   constructor(options: PipelineOptions, parts: PipelineParts) {
@@ -69,6 +70,9 @@ export class Pipeline {
         this.parts.canary.heard()
         const delivery = receive(message, this.options.intake, clock)
         chain.deliver(delivery, known)
+        this.lastTag = delivery.deliveryTag
+        this.unacked++
+        this.giveCredit(chain, consumer)
         this.wake()
       },
       () => {
@@ -117,6 +121,7 @@ export class Pipeline {
         case 'poll':
           // Asking with an empty window says nothing of the consumer, which has all its credit.
           if (chain.waiting > 0) canary.heard()
+          else this.giveCredit(chain, consumer, 1)
           this.release(chain, consumer, await this.poll(chain))
           break
         case 'publish':
@@ -166,16 +171,21 @@ export class Pipeline {
     }
   }
 
-  /** Deliveries that are done with: accounted for, their credit given back. Each acknowledgement is a packet to the broker. */
+  /**
+   * On a stream an acknowledgement is nothing but flow control: what gets lost here is read again from head. So more is
+   * on its way while Redis is waited for, as long as the window has room.
+   */
+  private giveCredit(chain: Chain, consumer: Attachment['consumer'], every = this.options.ackEvery): void {
+    if (this.unacked < every || !chain.hasRoom) return
+    consumer.ack(this.lastTag)
+    this.unacked = 0
+  }
+
+  /** Deliveries that are done with: accounted for, their room in the window given to others. */
   private release(chain: Chain, consumer: Attachment['consumer'], released: readonly Delivery[]): void {
     this.parts.situation.heads = chain.heads
-    const last = released.at(-1)
-    if (last === undefined) return
-    this.unacked += released.length
-    if (this.unacked >= this.options.ackEvery || chain.waiting === 0) {
-      consumer.ack(last.deliveryTag)
-      this.unacked = 0
-    }
+    if (released.length === 0) return
+    this.giveCredit(chain, consumer)
     this.parts.ledger.released(released)
     this.parts.changed()
   }

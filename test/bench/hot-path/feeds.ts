@@ -1,5 +1,5 @@
 /** The ways of publishing what comes from the bus. */
-import type { ChannelModel, ConsumeMessage, Message } from 'amqplib'
+import type { ChannelModel, ConsumeMessage } from 'amqplib'
 import { Consumer } from '@wazo-websocketd/ingest/consumer'
 import { receive } from '@wazo-websocketd/ingest/intake'
 import { Ledger } from '@wazo-websocketd/ingest/ledger'
@@ -71,7 +71,8 @@ async function ours(url: string): Promise<Feed> {
     situation,
     { clock, blocked: () => true, send: (message) => publisher.announce(message) },
   )
-  const limits = { batchCountMax: 1_000, batchBytesMax: 1024 ** 2, windowMax: PREFETCH }
+  const broker = new Broker()
+  const limits = { batchCountMax: 1_000, batchBytesMax: 1024 ** 2, windowMax: PREFETCH, windowBytesMax: 2 ** 24 }
   const pipeline = new Pipeline(
     {
       chain: { ...TIMINGS, ...limits },
@@ -88,10 +89,12 @@ async function ours(url: string): Promise<Feed> {
       ledger: new Ledger({ clock, log: logger, metrics: counting, situation }),
       metrics: counting,
       situation,
-      changed: () => announcer.changed(),
+      changed: () => {
+        announcer.changed()
+        broker.published(situation.heads[0] ?? 0)
+      },
     },
   )
-  const broker = new Broker()
   const consumer = await Consumer.start(
     broker.connection,
     { stream: STREAM, from: 0, prefetch: PREFETCH },
@@ -104,7 +107,7 @@ async function ours(url: string): Promise<Feed> {
   announcer.start()
   return {
     put: broker.put,
-    batch: (last) => broker.acked(last),
+    batch: (last) => broker.until(last),
     fault: () => {
       const others = [...answers].filter((kind) => kind !== 'OK')
       if (ended !== null) return `the ingest wanted to attach again: ${ended}`
@@ -120,7 +123,7 @@ async function ours(url: string): Promise<Feed> {
   }
 }
 
-/** A channel whose deliveries come from the bench and whose acks are what it waits for. */
+/** A channel whose deliveries come from the bench, which waits until they are published. */
 class Broker {
   put: (message: ConsumeMessage) => void = () => undefined
   private awaited = 0
@@ -131,18 +134,21 @@ class Broker {
       on: () => undefined,
       prefetch: () => undefined,
       consume: (_stream: string, put: (message: ConsumeMessage) => void) => void (this.put = put),
-      ack: ({ fields }: Message) => {
-        if (fields.deliveryTag === this.awaited) this.done()
-      },
+      ack: () => undefined,
       once: () => undefined,
       removeListener: () => undefined,
       close: () => Promise.resolve(),
     }),
   } as unknown as ChannelModel
 
-  acked(last: number): Promise<void> {
+  /** Resolves when everything up to `last` has been published. */
+  until(last: number): Promise<void> {
     this.awaited = last
     return new Promise((resolve) => (this.done = resolve))
+  }
+
+  published(head: number): void {
+    if (head === this.awaited) this.done()
   }
 }
 

@@ -15,6 +15,7 @@ const OPTIONS = {
   idlePollMs: 1000,
   takeoverMs: 500,
   windowMax: 8,
+  windowBytesMax: 1e6,
 }
 const EPOCH = 'E' as Epoch
 

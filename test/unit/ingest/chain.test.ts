@@ -14,6 +14,7 @@ const OPTIONS = {
   idlePollMs: 1000,
   takeoverMs: 500,
   windowMax: 20,
+  windowBytesMax: 1000,
 }
 
 function chain(heads: readonly number[] = [10]): Chain {
@@ -138,6 +139,20 @@ describe('Chain', () => {
     for (let i = 12; i < 22; i++) subject.deliver(delivery(i))
     expect(subject.step(9)).to.deep.equal({ kind: 'wait', until: 10, idle: false })
     expect(subject.step(10)).to.deep.equal({ kind: 'poll' })
+  })
+
+  it('wants no more when its window is full, by deliveries or by bytes', () => {
+    const subject = follower()
+    for (let i = 12; i < 31; i++) subject.deliver(delivery(i))
+    expect(subject.hasRoom).to.equal(true)
+    subject.deliver(delivery(31))
+    expect(subject.hasRoom).to.equal(false)
+    subject.polled([{ epoch: EPOCH, head: 31 }], 10)
+    expect(subject.hasRoom).to.equal(true)
+    subject.deliver(delivery(32, { bytes: 999 }))
+    expect(subject.hasRoom).to.equal(true)
+    subject.deliver(delivery(33, { bytes: 1 }))
+    expect(subject.hasRoom).to.equal(false)
   })
 
   it('sends the very same batch again when its answer got lost', () => {

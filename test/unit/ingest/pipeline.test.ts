@@ -83,7 +83,7 @@ function pipeline(partitions = 1) {
       return Promise.resolve(Array.from({ length: partitions }, () => redis.meta()))
     },
   } as unknown as Publisher
-  const limits = { batchCountMax: 100, batchBytesMax: 1e6, windowMax: 100 }
+  const limits = { batchCountMax: 100, batchBytesMax: 1e6, windowMax: 8, windowBytesMax: 1e6 }
   const subject = new Pipeline(
     {
       chain: { headPollMs: 200, crowdedPollMs: 10, idlePollMs: 1000, takeoverMs: 500, ...limits },
@@ -176,28 +176,34 @@ describe('Pipeline', () => {
     await stop()
   })
 
-  it('gives credit back together while more is waiting, and at once when nothing is', async () => {
+  it('gives credit back together, as deliveries come, while its window has room', async () => {
     const { clock, redis, acks, attach, stop } = pipeline()
+    const { inbox } = attach(10)
+    // Another one publishes: what comes stays in the window.
+    redis.head = 10
+    redis.answer = () => ({ kind: 'PART', head: redis.head })
+    for (let n = 11; n <= 17; n++) inbox.put(event(n))
+    await settle()
+    expect(acks).to.deep.equal([13, 16])
+    for (let n = 18; n <= 20; n++) inbox.put(event(n))
+    await settle()
+    expect(acks).to.deep.equal([13, 16])
+    redis.head = 13
+    clock.advance(200)
+    await settle()
+    expect(acks).to.deep.equal([13, 16, 20])
+    await stop()
+  })
+
+  it('keeps no delivery for long when no more come', async () => {
+    const { clock, acks, attach, stop } = pipeline()
     const { inbox } = attach(10)
     inbox.put(event(11))
     await settle()
-    expect(acks).to.have.length(1)
-    // Another one publishes: what it has is done with, bit by bit.
-    redis.head = 13
-    redis.answer = () => ({ kind: 'PART', head: redis.head })
-    for (let n = 12; n <= 19; n++) inbox.put(event(n))
+    expect(acks).to.deep.equal([])
+    clock.advance(1000)
     await settle()
-    expect(acks).to.have.length(1)
-    for (const [head, given] of [
-      [16, 2],
-      [18, 2],
-      [19, 3],
-    ] as const) {
-      redis.head = head
-      clock.advance(200)
-      await settle()
-      expect(acks).to.have.length(given)
-    }
+    expect(acks).to.deep.equal([11])
     await stop()
   })
 
