@@ -1,8 +1,12 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 
 const SLOT_MS = 100
-/** Tasks run by so much after their time, and never before it. */
-export const WHEEL_LATE_MS_MAX = 2 * SLOT_MS
+/** It looks at its clock at least so often: nobody tells it of corrections. */
+const SLEEP_SLOTS_MAX = 3
+/** Tasks run by so much after their time at most, even when the clock is corrected meanwhile, and never before it. */
+export const WHEEL_LATE_MS_MAX = (SLEEP_SLOTS_MAX + 1) * SLOT_MS
+/** A timer may ring a little early. */
+const MARGIN_MS = 1
 
 /** A task that waits: one of a ring of those that are due together, in the order in which they came. */
 class Entry implements Timer {
@@ -34,7 +38,7 @@ export interface TimerWheelOptions {
 }
 
 /**
- * Any number of tasks on one timer. They wait for a time of a corrected clock: when a correction moves that
+ * Any number of tasks on one timer, which sleeps over slots without any. They wait for a time of a corrected clock: when a correction moves that
  * clock, they move with it.
  */
 export class TimerWheel {
@@ -46,6 +50,8 @@ export class TimerWheel {
   private done: number
   private count = 0
   private timer: Timer | null = null
+  /** The slot that the timer is set to. */
+  private wakesAt = 0
 
   constructor(options: TimerWheelOptions) {
     this.options = options
@@ -65,7 +71,7 @@ export class TimerWheel {
     const slot = Math.max(Math.ceil((at - this.origin) / SLOT_MS), this.done + 1)
     const entry = new Entry(this, slot, task as (target: unknown) => void, target)
     this.append(entry)
-    this.run()
+    if (this.timer === null || slot < this.wakesAt) this.sleepUntil(Math.min(slot, now + SLEEP_SLOTS_MAX))
     return entry
   }
 
@@ -98,12 +104,22 @@ export class TimerWheel {
     this.count++
   }
 
-  private run(): void {
-    this.timer ??= this.options.clock.after(SLOT_MS, () => {
+  private sleepUntil(slot: number): void {
+    this.timer?.cancel()
+    this.wakesAt = slot
+    const ms = this.origin + slot * SLOT_MS - this.options.now() + MARGIN_MS
+    this.timer = this.options.clock.after(ms, () => {
       this.timer = null
       this.turn()
-      if (this.count > 0) this.run()
+      if (this.count > 0 && this.timer === null) this.sleepUntil(this.nextSlot())
     })
+  }
+
+  /** The next slot with a task, as far ahead as it may sleep. */
+  private nextSlot(): number {
+    let slot = this.done + 1
+    while (slot < this.done + SLEEP_SLOTS_MAX && !this.slots.has(slot)) slot++
+    return slot
   }
 
   private turn(): void {

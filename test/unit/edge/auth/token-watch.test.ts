@@ -54,7 +54,7 @@ class Scene {
         if (this.queueWorks && !this.queue.has(job.hash)) this.queue.set(job.hash, job)
       },
       ask: () => {
-        this.asked.push(Math.round((this.clock.now() - this.begun) / 1_000))
+        this.asked.push(Math.floor((this.clock.now() - this.begun) / 1_000))
         return this.answer()
       },
     })
