@@ -10,8 +10,9 @@ export interface Plan {
   readonly sessions: number
   readonly singles: Pace
   readonly bursts: Pace
-  /** The small and the large edge. */
+  /** Of three edges beside each other. */
   readonly smallSessions: number
+  readonly mediumSessions: number
   readonly largeSessions: number
   readonly oneUser: Pace
   readonly oneUserCalm: Pace
@@ -47,6 +48,7 @@ export const FULL: Plan = {
   singles: { events: 120, batch: 1, perSecond: 30 },
   bursts: { events: 300, batch: 100, perSecond: 50 },
   smallSessions: 100,
+  mediumSessions: 1_000,
   largeSessions: 10_000,
   oneUser: { events: 4_000, batch: 1, perSecond: 1_000 },
   oneUserCalm: { events: 300, batch: 1, perSecond: 50 },
@@ -79,6 +81,7 @@ export const QUICK: Plan = {
   singles: { events: 60, batch: 1, perSecond: 30 },
   bursts: { events: 200, batch: 100, perSecond: 100 },
   smallSessions: 50,
+  mediumSessions: 200,
   largeSessions: 1_000,
   oneUser: { events: 1_500, batch: 1, perSecond: 1_000 },
   oneUserCalm: { events: 100, batch: 1, perSecond: 50 },

@@ -17,7 +17,9 @@ import {
 
 const WORKERS = 2
 const SMALL = 'small'
+const MEDIUM = 'medium'
 const LARGE = 'large'
+const SIZES = [SMALL, MEDIUM, LARGE] as const
 /** What is left of connecting: look-ups, jobs, garbage. */
 const CALM_MS = 10_000
 /** Workers tell their primary of their metrics every now and then. */
@@ -25,7 +27,7 @@ const METRIC_MS = 4_000
 /** Users whose own events are counted. */
 const PERSONAL_USERS = 4
 
-type Size = typeof SMALL | typeof LARGE
+type Size = (typeof SIZES)[number]
 
 interface Edge {
   readonly contestant: Contestant
@@ -37,6 +39,7 @@ export const crowded: Scenario = async (bench) => {
   const { stage, plan } = bench
   const edges: Record<Size, Edge> = {
     small: await edgeOf(bench, plan.smallSessions),
+    medium: await edgeOf(bench, plan.mediumSessions),
     large: await edgeOf(bench, plan.largeSessions),
   }
   await populate(bench, SMALL, edges.small)
@@ -48,15 +51,16 @@ export const crowded: Scenario = async (bench) => {
     pace: { events: 1, batch: 1, perSecond: 1 },
   })
   await broker(bench, plan.smallSessions)
+  await populate(bench, MEDIUM, edges.medium)
   await populate(bench, LARGE, edges.large)
-  await broker(bench, plan.smallSessions + plan.largeSessions)
+  await broker(bench, plan.smallSessions + plan.mediumSessions + plan.largeSessions)
   await sleep(CALM_MS)
   await idle(bench, edges)
   await oneUser(bench, edges)
   await oneUserLatency(bench, edges)
   await aclCpu(bench, edges.large)
   await aclDecisions(bench, edges.large)
-  for (const size of [SMALL, LARGE] as const) {
+  for (const size of SIZES) {
     await stage.crowd.close(size)
     await edges[size].contestant.stop()
   }
@@ -71,15 +75,15 @@ async function populate(bench: Bench, size: Size, { contestant, sessions, owners
   bench.say(`${sessions} sessions connected`)
 }
 
-/** CPU per second of both edges with nothing to deliver. A window is as long as the interval of pings. */
+/** CPU per second of the edges with nothing to deliver. A window is as long as the interval of pings. */
 async function idle({ plan, figures, say }: Bench, edges: Record<Size, Edge>): Promise<void> {
   for (let round = 0; round < plan.rounds; round++) {
-    const before = { small: cpuOf(edges.small.contestant), large: cpuOf(edges.large.contestant) }
+    const before = SIZES.map((size) => cpuOf(edges[size].contestant))
     const from = performance.now()
     await sleep(plan.idleSeconds * 1_000)
     const seconds = (performance.now() - from) / 1_000
-    for (const size of [SMALL, LARGE] as const) {
-      const { server } = difference(cpuOf(edges[size].contestant), before[size])
+    for (const [i, size] of SIZES.entries()) {
+      const { server } = difference(cpuOf(edges[size].contestant), before[i]!)
       const { sessions } = edges[size]
       figures.add('idle', size, {
         sessions,
@@ -99,7 +103,7 @@ async function idle({ plan, figures, say }: Bench, edges: Record<Size, Edge>): P
 /** Events for one user. What the edge does without events is taken off: that many sessions are pinged is not theirs. */
 async function oneUser(bench: Bench, edges: Record<Size, Edge>): Promise<void> {
   const { stage, plan, figures } = bench
-  await interleaved(bench, [SMALL, LARGE] as const, async (size, counts) => {
+  await interleaved(bench, SIZES, async (size, counts) => {
     const { contestant, sessions, owners } = edges[size]
     const only = stage.crowd.observedFrom(sessions / 2)
     const kind = { user: owners[only]!.user, acls: [REQUIRED_ACL] }
@@ -116,10 +120,10 @@ async function oneUser(bench: Bench, edges: Record<Size, Edge>): Promise<void> {
   bench.say('one user done')
 }
 
-/** One user's events at a rate at which nothing is busy, with few and with many sessions that idle: how long they take. */
+/** One user's events at a rate at which nothing is busy, with few and with many sessions that idle beside it: how long they take. */
 async function oneUserLatency(bench: Bench, edges: Record<Size, Edge>): Promise<void> {
   const { stage, plan, figures, say } = bench
-  await interleaved(bench, [SMALL, LARGE] as const, async (size, counts) => {
+  await interleaved(bench, SIZES, async (size, counts) => {
     const { contestant, sessions, owners } = edges[size]
     const only = stage.crowd.observedFrom(sessions / 2)
     const kind = { user: owners[only]!.user, acls: [REQUIRED_ACL] }
