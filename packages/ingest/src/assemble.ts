@@ -92,9 +92,17 @@ const ACK_EVERY_MAX = 256
 /** An edge delivers a batch in one go: larger ones would keep its clients waiting. */
 const BATCH_COUNT_MAX = 250
 const BATCH_BYTES_MAX = 1024 ** 2
-/** Of the credit: while a batch is on its way to Redis, the next ones are read. */
-const WINDOW_SHARE = 2
 const WINDOW_BYTES_MAX = 16 * 1024 ** 2
+
+function limitsOf(prefetch: number) {
+  return {
+    batchCountMax: BATCH_COUNT_MAX,
+    batchBytesMax: BATCH_BYTES_MAX,
+    // While a batch is on its way to Redis, another one is read besides what the credit allows.
+    windowMax: prefetch + BATCH_COUNT_MAX,
+    windowBytesMax: WINDOW_BYTES_MAX,
+  }
+}
 
 /** An ingest that has not been started, and what it knows of itself. */
 export interface Assembly {
@@ -125,17 +133,11 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
     { ...timings, stream, partitions, prefetch, ingest: id },
     { publisher, markers: new Markers(stream), canary, clock, log, passive },
   )
-  const limits = {
-    batchCountMax: BATCH_COUNT_MAX,
-    batchBytesMax: BATCH_BYTES_MAX,
-    windowMax: prefetch * WINDOW_SHARE,
-    windowBytesMax: WINDOW_BYTES_MAX,
-  }
   const intake = { origin: options.origin, bodyBytesMax: options.bodyBytesMax, partitions, ingest: id }
   const ledger = new Ledger({ clock, log, metrics, situation })
   const pipeline = new Pipeline(
     {
-      chain: { ...timings, ...limits },
+      chain: { ...timings, ...limitsOf(prefetch) },
       intake,
       retryMs: timings.retryMs,
       watchdogMs: timings.watchdogMs,

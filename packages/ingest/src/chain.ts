@@ -109,9 +109,9 @@ export class Chain {
     return this.window.length
   }
 
-  /** Whether more deliveries are wanted: the window is not full. */
+  /** Whether more deliveries are wanted: the window is not full, and what comes is taken. */
   get hasRoom(): boolean {
-    return this.fill < 1
+    return this.fill < 1 && this.gap === null && this.reason === null
   }
 
   /** A jump in the numbering that makes this chain attach again. */

@@ -6,7 +6,7 @@ import { offsetOf } from './consumer.js'
 import { EVERY_PARTITION, fingerprint, targetOf } from './delivery.js'
 import type { Delivery } from './delivery.js'
 import { normalise } from './normalise.js'
-import type { DropReason, NormaliseOptions } from './normalise.js'
+import type { NormaliseOptions } from './normalise.js'
 
 export interface IntakeOptions extends NormaliseOptions {
   readonly partitions: number
@@ -64,14 +64,14 @@ function deliveryOf(
     reason,
     canarySentAt,
     target,
-    fingerprint: printer(message.content, reason),
+    fingerprint: printer(message.content, event !== null),
     published: false,
   }
 }
 
-/** What is too big is not kept for its fingerprint: poison can be larger than everything else in the window. */
-function printer(body: Buffer, reason: DropReason | null): () => string {
-  if (reason !== 'too_big') return () => fingerprint(body)
+/** Only the body of an event, which counts in the window, is kept: poison can be larger than everything else there. */
+function printer(body: Buffer, kept: boolean): () => string {
+  if (kept) return () => fingerprint(body)
   const print = fingerprint(body)
   return () => print
 }

@@ -155,6 +155,13 @@ describe('Chain', () => {
     expect(subject.hasRoom).to.equal(false)
   })
 
+  it('wants no more after a gap, which it cannot take', () => {
+    const subject = chain()
+    subject.deliver(delivery(11))
+    subject.deliver(delivery(20))
+    expect(subject.hasRoom).to.equal(false)
+  })
+
   it('sends the very same batch again when its answer got lost', () => {
     const subject = chain()
     subject.deliver(delivery(11))

@@ -38,8 +38,8 @@ export interface TimerWheelOptions {
 }
 
 /**
- * Any number of tasks on one timer, which sleeps over slots without any. They wait for a time of a corrected clock: when a correction moves that
- * clock, they move with it.
+ * Any number of tasks on one timer, which sleeps over slots without any. They wait for a time of a corrected clock:
+ * when a correction moves that clock, they move with it.
  */
 export class TimerWheel {
   private readonly options: TimerWheelOptions
@@ -52,6 +52,7 @@ export class TimerWheel {
   private timer: Timer | null = null
   /** The slot that the timer is set to. */
   private wakesAt = 0
+  private turning = false
 
   constructor(options: TimerWheelOptions) {
     this.options = options
@@ -71,6 +72,8 @@ export class TimerWheel {
     const slot = Math.max(Math.ceil((at - this.origin) / SLOT_MS), this.done + 1)
     const entry = new Entry(this, slot, task as (target: unknown) => void, target)
     this.append(entry)
+    // What a task schedules is seen to at the end of the turn.
+    if (this.turning) return entry
     if (this.timer === null || slot < this.wakesAt) this.sleepUntil(Math.min(slot, now + SLEEP_SLOTS_MAX))
     return entry
   }
@@ -110,8 +113,13 @@ export class TimerWheel {
     const ms = this.origin + slot * SLOT_MS - this.options.now() + MARGIN_MS
     this.timer = this.options.clock.after(ms, () => {
       this.timer = null
-      this.turn()
-      if (this.count > 0 && this.timer === null) this.sleepUntil(this.nextSlot())
+      this.turning = true
+      try {
+        this.turn()
+      } finally {
+        this.turning = false
+        if (this.count > 0) this.sleepUntil(this.nextSlot())
+      }
     })
   }
 

@@ -9,7 +9,7 @@ import { WHEEL_LATE_MS_MAX, type TimerWheel } from './timer-wheel.js'
 
 /** No session outlives its token by more, whatever has failed. */
 const OUTLIVES_MS_MAX = 2_000
-/** The queue is given at least so long before the backstop acts. */
+/** The queue is given so long before the backstop acts, or less where wazo-auth's time is not well known. */
 const BACKSTOP_MS = 1_500
 /** A notice that this worker's clock finds early by more is checked first. */
 const EARLY_MAX_MS = 1_000

@@ -35,7 +35,7 @@ const COSTLY_DEFAULTS = [
   ...['nodejs_active_resources', 'nodejs_active_resources_total'],
 ]
 /** Each sample wakes the process up; prom-client's own 10 ms are most of what an idle process uses. */
-const LOOP_SAMPLED_EVERY_MS = 500
+const LOOP_SAMPLED_EVERY_MS = 100
 const OPEN_FDS = 'process_open_fds'
 const FDS_DIRECTORY = '/proc/self/fd'
 /** Counting file descriptors takes as long as there are many. */
