@@ -22,7 +22,7 @@ export interface HttpServerOptions {
 /** Connections that the kernel completes while the server is busy. */
 const BACKLOG = 4_096
 /** How often Node looks for connections that are late with their headers. */
-const HEADERS_CHECK_MS = 1_000
+const HEADERS_CHECK_MS = 250
 
 /**
  * A server that keeps to the limits of the handshake; not listening yet.
