@@ -72,7 +72,12 @@ async function ours(url: string): Promise<Feed> {
     { clock, blocked: () => true, send: (message) => publisher.announce(message) },
   )
   const broker = new Broker()
-  const limits = { batchCountMax: 1_000, batchBytesMax: 1024 ** 2, windowMax: PREFETCH, windowBytesMax: 2 ** 24 }
+  const limits = {
+    batchCountMax: 1_000,
+    batchBytesMax: 1024 ** 2,
+    windowMax: PREFETCH,
+    windowBytesMax: 2 ** 24,
+  }
   const pipeline = new Pipeline(
     {
       chain: { ...TIMINGS, ...limits },
