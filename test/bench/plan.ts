@@ -75,7 +75,7 @@ export const FULL: Plan = {
 
 /** Some five minutes: shows that everything runs, and the order of magnitude. */
 export const QUICK: Plan = {
-  rounds: 2,
+  rounds: 1,
   warmUpRounds: 1,
   sessions: 200,
   singles: { events: 60, batch: 1, perSecond: 30 },
