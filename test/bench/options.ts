@@ -9,7 +9,7 @@ writes report.md, report.json and charts. Takes up to 40 minutes; nothing else s
 Status: 0 when the run is valid and all targets are met, 1 otherwise, 2 on a wrong option, 130 after Ctrl-C.
 
 Options:
-  --quick          small sizes and few rounds, some five minutes: shows that it runs, not how fast
+  --quick          small sizes and one round, in five minutes: shows that it runs, not how fast
   --only a,b       only these: ${SCENARIOS.join(', ')}
   --out DIR        where to write (default: docs/benchmarks, with --quick docs/benchmarks/quick)
   -h, --help       this text
