@@ -167,7 +167,7 @@ describe('An ingest and a broker in trouble', function () {
     const advice = (): string | undefined => second.log.find((line) => line.includes('rabbitmqctl eval'))
     await waitFor(advice, { timeoutMs: 10_000, what: 'the line' })
     const { msg } = JSON.parse(advice() ?? '') as { msg: string }
-    await rabbit.evaluate(/rabbitmqctl eval '([^']*)'/.exec(msg)?.[1] ?? '')
+    await rabbit.ctl('eval', /rabbitmqctl eval '([^']*)'/.exec(msg)?.[1] ?? '')
     await waitFor(() => second.state() === 'up', { timeoutMs: 10_000, what: 'up' })
     expect(second.log.join('')).to.contain('home node')
     await second.stop()

@@ -56,7 +56,7 @@ export async function runJobs(jobs, env, atATime = JOBS_MAX) {
  * @param {readonly Counts[]} all
  * @returns {Counts}
  */
-function sum(all) {
+export function sum(all) {
   const total = { passed: 0, failed: 0, skipped: 0 }
   for (const { passed, failed, skipped } of all) {
     total.passed += passed

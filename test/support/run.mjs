@@ -2,7 +2,7 @@
  * `npm test`: installs what is missing, builds, starts one private RabbitMQ for the run, and runs every test
  * against the built programs, with coverage. Ends with a line per failure, and one line: `N passed, N failed`.
  *
- * `npm run test:faults`, which is `--faults`: the same for test/faults, one file at a time, without coverage.
+ * `npm run test:faults`, which is `--faults`: the same for test/faults, without coverage, most of them one at a time.
  *
  * `npm test -- test/unit/ingest/*.test.ts --grep canary` runs what mocha selects by these arguments, without
  * coverage.
@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { judgeCoverage } from './coverage.mjs'
 import { ensureDebian, ensureNode, ensureNpm, orExplain } from './install.mjs'
-import { runJobs } from './jobs.mjs'
+import { runJobs, sum } from './jobs.mjs'
 import { startRabbit } from './rabbitmq.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -22,8 +22,14 @@ const COVERAGE = join(ROOT, 'coverage')
 const RAW_COVERAGE = join(COVERAGE, 'tmp')
 const FAULTS = '--faults'
 const UNIT = 'test/unit/**/*.test.ts'
-/** In the order in which their files start: the longest first. */
 const SUITES = ['contract', 'deploy', 'integration']
+/** They start first: what starts last leaves a core idle while it runs. */
+const LONGEST = ['integration/resume', 'contract/about-broken-servers', 'integration/transfer'].map(fileOf)
+/** Faults whose tests measure no delay: two at a time, the longest first. */
+const PATIENT = [
+  ...['upgrade-workers', 'chaos', 'leftovers', 'rabbitmq-bindings', 'rabbitmq-connections', 'partitions'],
+  ...['redis-cluster', 'redis-access', 'canary'],
+].map((name) => fileOf(`faults/${name}`))
 const REPORT = [
   ...['node_modules/c8/bin/c8.js', 'report', '--all', '--merge-async', '--src', 'packages'],
   ...['--include', 'packages/*/dist/**/*.js', '--reporter', 'text-summary', '--reporter', 'json-summary'],
@@ -43,9 +49,14 @@ function node(args) {
   })
 }
 
-/** @returns {string[][]} a job per file that needs real components, and one for all unit tests */
-function everyJob() {
-  return [...SUITES.flatMap(filesOf).map((file) => [file]), [UNIT]]
+/** @param {string} name @returns {string} */
+function fileOf(name) {
+  return join('test', `${name}.test.ts`)
+}
+
+/** @returns {string[]} every file that needs real components, and the pattern of all unit tests */
+function everyFile() {
+  return [...new Set([...LONGEST, ...SUITES.flatMap(filesOf), UNIT])]
 }
 
 /** @param {string} suite */
@@ -65,16 +76,10 @@ async function test(selected) {
     return { passed: 0, failed: 1, skipped: 0, complaints: ['the build failed'] }
   const rabbit = await startRabbit()
   try {
-    // One at a time: what they measure are delays, and what they break is a whole cluster.
-    if (selected[0] === FAULTS)
-      return await runJobs(
-        filesOf('faults').map((file) => [file]),
-        rabbit.environment,
-        1,
-      )
+    if (selected[0] === FAULTS) return await testFaults(rabbit.environment)
     if (selected.length > 0) return await runJobs([jobOf(selected)], rabbit.environment)
     await rm(COVERAGE, { recursive: true, force: true })
-    const counts = await runJobs(everyJob(), { ...rabbit.environment, NODE_V8_COVERAGE: RAW_COVERAGE })
+    const counts = await runFiles(everyFile(), { ...rabbit.environment, NODE_V8_COVERAGE: RAW_COVERAGE })
     await node(REPORT)
     const coverage = await judgeCoverage(join(COVERAGE, 'coverage-summary.json'))
     console.log(coverage.lines.join('\n'))
@@ -87,6 +92,29 @@ async function test(selected) {
   } finally {
     await rabbit.stop()
   }
+}
+
+/**
+ * The impatient ones one at a time: what they measure are delays, and what they break is a whole cluster.
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function testFaults(env) {
+  const together = await runFiles(PATIENT, env)
+  const alone = filesOf('faults').filter((file) => !PATIENT.includes(file))
+  return sum([together, await runFiles(alone, env, 1)])
+}
+
+/**
+ * @param {readonly string[]} files
+ * @param {NodeJS.ProcessEnv} env
+ * @param {number} [atATime]
+ */
+function runFiles(files, env, atATime) {
+  return runJobs(
+    files.map((file) => [file]),
+    env,
+    atATime,
+  )
 }
 
 /** @param {readonly string[]} selected */
