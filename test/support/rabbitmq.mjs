@@ -3,6 +3,7 @@
  * Runs the server's upstream script, so that it works for any user and beside an installed service.
  */
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
@@ -115,7 +116,8 @@ function controls(place) {
   }
   /** @param {string} expression */
   const evaluate = async (expression) => {
-    const call = run('erl_call', ['-n', place.node, '-e'], { env: environment(place) })
+    const name = `call-${randomUUID()}` // by default all calls have one, which is refused when two come at once
+    const call = run('erl_call', ['-h', name, '-n', place.node, '-e'], { env: environment(place) })
     call.child.stdin?.end(`${expression}\n`)
     const { stdout } = await call
     const [, value] = /^\{ok, (.*)\}$/s.exec(stdout.trim()) ?? []
