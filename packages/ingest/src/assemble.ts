@@ -94,7 +94,8 @@ const BATCH_COUNT_MAX = 250
 const BATCH_BYTES_MAX = 1024 ** 2
 const WINDOW_BYTES_MAX = 16 * 1024 ** 2
 
-function limitsOf(prefetch: number) {
+/** Sizes of batches and of the window, by the credit that the broker gives. */
+export function limitsOf(prefetch: number) {
   return {
     batchCountMax: BATCH_COUNT_MAX,
     batchBytesMax: BATCH_BYTES_MAX,

@@ -9,7 +9,7 @@ import { prometheusMetrics } from '@wazo-websocketd/ingest/prometheus'
 import { Publisher } from '@wazo-websocketd/ingest/publisher'
 import { Ring } from '@wazo-websocketd/ingest/ring'
 import { Announcer, initialSituation } from '@wazo-websocketd/ingest/state'
-import { TIMINGS } from '@wazo-websocketd/ingest/assemble'
+import { limitsOf, TIMINGS } from '@wazo-websocketd/ingest/assemble'
 import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
@@ -72,15 +72,9 @@ async function ours(url: string): Promise<Feed> {
     { clock, blocked: () => true, send: (message) => publisher.announce(message) },
   )
   const broker = new Broker()
-  const limits = {
-    batchCountMax: 1_000,
-    batchBytesMax: 1024 ** 2,
-    windowMax: PREFETCH,
-    windowBytesMax: 2 ** 24,
-  }
   const pipeline = new Pipeline(
     {
-      chain: { ...TIMINGS, ...limits },
+      chain: { ...TIMINGS, ...limitsOf(PREFETCH) },
       intake,
       retryMs: TIMINGS.retryMs,
       watchdogMs: TIMINGS.watchdogMs,

@@ -1,5 +1,7 @@
 import type { ConsumeMessage } from 'amqplib'
 import { expect } from 'chai'
+import fc from 'fast-check'
+import { setImmediate as nextTick } from 'node:timers/promises'
 import { pino } from 'pino'
 import type { Consumer } from '@wazo-websocketd/ingest/consumer'
 import type { Answer, AttachReason, PublishCall } from '@wazo-websocketd/ingest/chain'
@@ -17,6 +19,8 @@ import { FakeClock } from '../shared/runtime/fake-clock.js'
 
 const EPOCH = 'E' as Epoch
 const HISTORY_BYTES = 1000
+const WINDOW = 8
+const ACK_EVERY = 3
 
 /** A message of the stream as the consumer gets it. */
 function message(offset: number, headers: Record<string, unknown>, exchange: string, body: string) {
@@ -62,6 +66,8 @@ function pipeline(partitions = 1) {
     head: 0,
     asked: 0,
     away: false,
+    /** Before an answer. */
+    delay: () => Promise.resolve(),
     answer: (call: PublishCall): Answer => ({ kind: 'OK', head: call.last }),
     meta: (): Meta | null => ({ epoch: EPOCH, offset: redis.head, fingerprint: '', stream: 's', partitions }),
   }
@@ -70,12 +76,13 @@ function pipeline(partitions = 1) {
     heard: () => void (sender.unheardSince = null),
   }
   const publisher = {
-    publish: (call: PublishCall, trimTo: number | null) => {
+    publish: async (call: PublishCall, trimTo: number | null) => {
       seen.calls.push(call)
       seen.trimTo = trimTo
+      await redis.delay()
       const answer = redis.answer(call)
       if ('head' in answer) redis.head = answer.head
-      return Promise.resolve(answer)
+      return answer
     },
     metas: () => {
       redis.asked++
@@ -83,14 +90,14 @@ function pipeline(partitions = 1) {
       return Promise.resolve(Array.from({ length: partitions }, () => redis.meta()))
     },
   } as unknown as Publisher
-  const limits = { batchCountMax: 100, batchBytesMax: 1e6, windowMax: 8, windowBytesMax: 1e6 }
+  const limits = { batchCountMax: 5, batchBytesMax: 1e6, windowMax: WINDOW, windowBytesMax: 1e6 }
   const subject = new Pipeline(
     {
       chain: { headPollMs: 200, crowdedPollMs: 10, idlePollMs: 1000, takeoverMs: 500, ...limits },
       intake: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
       retryMs: 100,
       watchdogMs: 10_000,
-      ackEvery: 3,
+      ackEvery: ACK_EVERY,
     },
     {
       publisher,
@@ -193,6 +200,31 @@ describe('Pipeline', () => {
     await settle()
     expect(acks).to.deep.equal([13, 16, 20])
     await stop()
+  })
+
+  it('starves at no moment with a broker that counts its credit, and holds no more than window and credit', async () => {
+    const last = 10 + 500
+    const prefetches = fc.integer({ min: ACK_EVERY, max: 3 * WINDOW })
+    const delays = fc.infiniteStream(fc.nat(4))
+    const property = fc.asyncProperty(prefetches, delays, async (prefetch, ticks) => {
+      const { redis, acks, attach, stop } = pipeline()
+      redis.delay = async () => {
+        for (let left = ticks.next().value as number; left > 0; left--) await nextTick()
+      }
+      const { inbox } = attach(10)
+      let sent = 10
+      let heldMax = 0
+      // The clock stands still: nothing but answers of Redis lets it go on.
+      for (let turn = 0; redis.head < last && turn < 50 * last; turn++) {
+        while (sent < last && sent - (acks.at(-1) ?? 10) < prefetch) inbox.put(event(++sent))
+        heldMax = Math.max(heldMax, sent - redis.head)
+        await nextTick()
+      }
+      await stop()
+      expect(redis.head).to.equal(last)
+      expect(heldMax).to.be.at.most(WINDOW + prefetch)
+    })
+    await fc.assert(property, { numRuns: 30 })
   })
 
   it('keeps no delivery for long when no more come', async () => {
