@@ -1,7 +1,6 @@
 import { codeOnDisk } from '@wazo-websocketd/edge/cluster/code-on-disk'
 import { loadGeneration } from '@wazo-websocketd/edge/cluster/loader-process'
-import { usableSetup } from '@wazo-websocketd/edge/settings'
-import type { WorkerSetup } from '@wazo-websocketd/edge/setup'
+import { usableSetup, type WorkerSetup } from '@wazo-websocketd/edge/setup'
 import { expect } from 'chai'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -94,13 +93,13 @@ describe('the configuration, read by the code on disk', function () {
     expect(running(hung)).to.equal(false)
   })
 
-  it('is read again by a worker whose code is not of the version that has read it before', () => {
-    const commandLine = { configFile: args(BASE)[1]!, debug: false, checkConfig: false }
-    const own = usableSetup(null, commandLine)
+  it('is read again by a worker whose code is not of the version that has read it before', async () => {
+    const argv = args(BASE)
+    const own = await usableSetup(null, argv)
     expect(own.workers).to.equal(3)
     const given: WorkerSetup = { ...own, workers: 7 }
-    expect(usableSetup(given, commandLine)).to.equal(given)
-    expect(usableSetup({ ...given, version: '0.0.0' }, commandLine).workers).to.equal(3)
+    expect(await usableSetup(given, argv)).to.equal(given)
+    expect((await usableSetup({ ...given, version: '0.0.0' }, argv)).workers).to.equal(3)
   })
 })
 

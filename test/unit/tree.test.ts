@@ -75,7 +75,12 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/transfer.test.ts': ['edge/cluster/transfer/channel'],
   'unit/edge/cluster/pool.test.ts': ['edge/cluster/occupant', 'edge/cluster/slot'],
   'integration/metrics-cluster.test.ts': ['edge/cluster/service', 'edge/cluster/worker-process'],
-  'integration/upgrade-loader.test.ts': ['edge/cluster/loader-process', 'edge/loader', 'edge/settings'],
+  'integration/upgrade-loader.test.ts': [
+    'edge/cluster/loader-process',
+    'edge/loader',
+    'edge/settings',
+    'edge/setup',
+  ],
 }
 
 /** Sources for which no test of their own would show anything, and why. */
@@ -91,6 +96,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'edge/limits': 'translates configuration keys into option objects, field by field, checked by the compiler',
   'edge/prometheus':
     'one declaration per metric: test/deploy/prometheus.test.ts scrapes them with the real tool',
+  'edge/program': 'a name',
   'edge/tls': 'reads two files at the start: the deploy suite serves TLS with them',
 }
 

@@ -4,7 +4,8 @@ import { ConfigError } from '@wazo-websocketd/shared/runtime/config/error'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import type { LoaderMessage } from './cluster/loader-process.js'
 import { ignoreGroupSignals } from './cluster/worker-link.js'
-import { PROGRAM, readGeneration } from './settings.js'
+import { PROGRAM } from './program.js'
+import { readGeneration } from './settings.js'
 
 function answer(): LoaderMessage {
   try {

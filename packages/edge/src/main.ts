@@ -21,7 +21,8 @@ import { TransferRelay } from './cluster/transfer/relay.js'
 import { Upgrades } from './cluster/upgrades.js'
 import { clusterFork } from './cluster/worker-process.js'
 import { primaryMetrics } from './prometheus.js'
-import { generationOf, PROGRAM } from './settings.js'
+import { PROGRAM } from './program.js'
+import { generationOf } from './settings.js'
 import { readTlsFiles } from './tls.js'
 
 /** Beyond `drain.delay` and `drain.timeout`, by when the pool has killed every worker. */

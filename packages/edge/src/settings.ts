@@ -6,10 +6,9 @@ import { processEnvironment } from '@wazo-websocketd/shared/runtime/config/proce
 import { pinoLevel } from '@wazo-websocketd/shared/runtime/logger'
 import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import type { Generation } from './cluster/generation.js'
+import { PROGRAM } from './program.js'
 import type { WorkerSetup } from './setup.js'
 import { readTlsFiles, type TlsPem } from './tls.js'
-
-export const PROGRAM = 'wazo-websocketd-edge'
 
 /** A generation whose workers this code can make. */
 export interface OwnGeneration extends Generation {
@@ -44,15 +43,4 @@ export function generationOf({ config, warnings, notes }: LoadedConfig, tls: Tls
 export function readGeneration({ configFile, debug }: Omit<CommandLine, 'checkConfig'>): OwnGeneration {
   const loaded = loadConfig({ program: PROGRAM, configFile, debug, environment: processEnvironment() })
   return generationOf(loaded, readTlsFiles(loaded.config.websocket))
-}
-
-/**
- * The setup that the primary has passed on, when code of this version made it. A worker that is started in the
- * place of a dead one runs what is on disk by then: code of another version may miss keys in what it is given,
- * so it reads the configuration by itself.
- * @throws as `readGeneration`.
- */
-export function usableSetup(given: unknown, commandLine: CommandLine): WorkerSetup {
-  const version = (given as Partial<WorkerSetup> | null)?.version
-  return version === programVersion() ? (given as WorkerSetup) : readGeneration(commandLine).setup
 }

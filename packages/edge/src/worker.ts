@@ -1,6 +1,5 @@
 /** One worker of the edge: puts the path of an event and the life of a session together. */
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import { parseCommandLine } from '@wazo-websocketd/shared/runtime/cli'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
 import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derived'
 import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
@@ -22,14 +21,14 @@ import { ignoreGroupSignals, WorkerLink, type DrainHandler } from './cluster/wor
 import { consoleHandler } from './console/console.js'
 import { handOver, takeOver } from './handover.js'
 import { sessionLimits, socketLimits } from './limits.js'
+import { PROGRAM } from './program.js'
 import { workerMetrics } from './prometheus.js'
 import { decodeCall } from './resume/call.js'
 import { RedisTickets } from './resume/redis-tickets.js'
 import { Registry } from './route/registry.js'
 import { Router } from './route/router.js'
 import { SessionHost } from './session/host.js'
-import { PROGRAM, usableSetup } from './settings.js'
-import type { WorkerSetup } from './setup.js'
+import { usableSetup, type WorkerSetup } from './setup.js'
 import { Drain } from './socket/drain.js'
 import { createSocketServer, type SocketServer } from './socket/server.js'
 
@@ -353,7 +352,7 @@ ignoreGroupSignals()
 const link = new WorkerLink(clock)
 const { setup: given, place } = await link.receiveAssignment()
 try {
-  const setup = usableSetup(given, parseCommandLine(PROGRAM, process.argv.slice(2)))
+  const setup = await usableSetup(given, process.argv.slice(2))
   const log = createLogger({
     program: PROGRAM,
     level: effectiveLogLevel(setup.config),

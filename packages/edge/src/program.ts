@@ -1,0 +1,2 @@
+/** What the command line, the log and the configuration call this program. */
+export const PROGRAM = 'wazo-websocketd-edge'
