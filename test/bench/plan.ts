@@ -63,7 +63,7 @@ export const FULL: Plan = {
   ladderSeconds: 4,
   ladderStepsMax: 12,
   latencySeconds: 6,
-  ingestMessages: 20_000,
+  ingestMessages: 40_000,
   expiryTokens: 100_000,
   expiryRounds: 5,
   latenessJobs: 2_000,

@@ -25,10 +25,10 @@ const UNIT = 'test/unit/**/*.test.ts'
 const SUITES = ['contract', 'deploy', 'integration']
 /** They start first: what starts last leaves a core idle while it runs. */
 const LONGEST = ['integration/resume', 'contract/about-broken-servers', 'integration/transfer'].map(fileOf)
-/** Faults whose tests measure no delay: two at a time, the longest first. */
+/** Faults whose tests measure no delay, or seconds of it, and no memory: two at a time, the longest first. */
 const PATIENT = [
-  ...['upgrade-workers', 'chaos', 'leftovers', 'rabbitmq-bindings', 'rabbitmq-connections', 'partitions'],
-  ...['redis-cluster', 'redis-access', 'canary'],
+  ...['upgrade-workers', 'chaos', 'rabbitmq-bindings', 'partitions', 'rabbitmq-connections', 'redis-cluster'],
+  ...['token-recheck', 'auth-clock', 'redis-access', 'canary', 'partitions-start'],
 ].map((name) => fileOf(`faults/${name}`))
 const REPORT = [
   ...['node_modules/c8/bin/c8.js', 'report', '--all', '--merge-async', '--src', 'packages'],
