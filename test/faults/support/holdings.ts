@@ -9,6 +9,8 @@ import type { EdgeHost } from './cluster.js'
 
 const PRELOAD = new URL('../../support/timer-count.mjs', import.meta.url)
 const ANSWER_MS_MAX = 10_000
+/** The queue's workers are connected, and wait for jobs. */
+const START_MS = 3_000
 const REST_TIMES = 10
 const BETWEEN_MS = 500
 
@@ -81,6 +83,7 @@ export class HoldingsProbe {
 
   /** What each of them holds at rest: the least in a while, because timers of requests under way come and go. */
   async askAtRest(): Promise<Holdings> {
+    await sleep(START_MS)
     let least = await this.ask()
     for (let times = 1; times < REST_TIMES; times++) {
       await sleep(BETWEEN_MS)
