@@ -73,7 +73,11 @@ export function sum(all) {
  */
 async function runJob(job, env) {
   const countsFile = join(await temporaryDirectory('counts'), 'counts.json')
-  const args = ['node_modules/mocha/bin/mocha.js', '--config', 'test/support/built.mocharc.json', ...job]
+  const args = [
+    // Here and not in mocha's configuration, by which it would start a second process.
+    ...['--import', './test/support/built.mjs', 'node_modules/mocha/bin/mocha.js'],
+    ...['--config', 'test/support/built.mocharc.json', ...job],
+  ]
   const began = performance.now()
   const mocha = startGuarded(process.execPath, args, {
     cwd: ROOT,
