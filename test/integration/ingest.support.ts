@@ -38,7 +38,7 @@ export function startLocalIngest({ amqpUrl, redisUrl, timings, ...over }: LocalO
     publishFailed: () => undefined,
     lag: () => undefined,
   }
-  const link = new RedisLink({ callTimeoutMs: 1000, readyTimeoutMs: 2000 }, systemClock, () => {
+  const link = new RedisLink({ callTimeoutMs: 1000, readyTimeoutMs: 2000, renewIntervalMs: 500 }, systemClock, () => {
     const client = new Redis(redisUrl, {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
@@ -48,7 +48,7 @@ export function startLocalIngest({ amqpUrl, redisUrl, timings, ...over }: LocalO
     client.on('error', () => undefined)
     return client
   })
-  const { ingest, situation, announcer } = assemble(
+  const { ingest, status } = assemble(
     {
       broker: {
         host: hostname,
@@ -69,6 +69,7 @@ export function startLocalIngest({ amqpUrl, redisUrl, timings, ...over }: LocalO
       partitions: 1,
       sharded: false,
       historyMs: 120_000,
+      redisGraceMs: 3_000,
       historyBytes: 64 * 1024 ** 2,
       origin: null,
       bodyBytesMax: 1024 ** 2,
@@ -89,8 +90,8 @@ export function startLocalIngest({ amqpUrl, redisUrl, timings, ...over }: LocalO
   return {
     results,
     log,
-    state: () => announcer.state,
-    epoch: () => situation.epoch,
+    state: () => status.state,
+    epoch: () => status.epoch,
     publishes: () => publishing,
     async stop() {
       end.abort()

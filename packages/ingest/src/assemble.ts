@@ -3,20 +3,25 @@ import { randomUUID } from 'node:crypto'
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { Announcer } from './announcer.js'
 import { Attacher } from './attach.js'
+import type { Attachment } from './attach.js'
 import { connectBroker, explain } from './broker.js'
 import type { BrokerOptions } from './broker.js'
 import { Canary } from './canary.js'
+import { Complaints } from './complaints.js'
+import { Continuity } from './continuity.js'
 import { Ingest } from './ingest.js'
 import { Ledger } from './ledger.js'
 import { Markers } from './marker.js'
 import type { IngestMetrics } from './metrics.js'
+import { Jumps } from './numbering.js'
 import { Pipeline } from './pipeline.js'
+import type { PipelineParts } from './pipeline.js'
 import { Publisher, RedisFault } from './publisher.js'
 import type { RedisConnection } from './publisher.js'
 import { Ring } from './ring.js'
-import { Announcer, initialSituation } from './state.js'
-import type { Situation } from './state.js'
+import { Status } from './status.js'
 import { declareTopology, missingExchanges, STREAM_AGE_MS_MAX } from './stream.js'
 import type { Topology } from './stream.js'
 import { Upkeep } from './upkeep.js'
@@ -26,8 +31,10 @@ export interface Timings {
   readonly crowdedPollMs: number
   readonly idlePollMs: number
   readonly takeoverMs: number
-  /** Of canaries and states. */
+  /** Of canaries that are beats, and of states. */
   readonly beatMs: number
+  /** Between two canaries. A stream that changes its leader loses messages for 0.3 s or longer. */
+  readonly canaryIntervalMs: number
   /** How old the last canary that came through may be for `up`. */
   readonly canaryMs: number
   readonly silenceMs: number
@@ -36,6 +43,9 @@ export interface Timings {
   readonly foreignWaitMs: number
   readonly lookMs: number
   readonly retryMs: number
+  readonly absentMs: number
+  readonly stalledMs: number
+  readonly tryMs: number
   readonly watchdogMs: number
   readonly reconnectFirstMs: number
   readonly reconnectMaxMs: number
@@ -50,6 +60,7 @@ export const TIMINGS: Timings = {
   idlePollMs: 1000,
   takeoverMs: 500,
   beatMs: 1000,
+  canaryIntervalMs: 100,
   canaryMs: 3000,
   silenceMs: 3000,
   youngWaitMs: 500,
@@ -57,6 +68,9 @@ export const TIMINGS: Timings = {
   foreignWaitMs: 5000,
   lookMs: 200,
   retryMs: 100,
+  absentMs: 2000,
+  stalledMs: 10_000,
+  tryMs: 15_000,
   watchdogMs: 10_000,
   reconnectFirstMs: 100,
   reconnectMaxMs: 2000,
@@ -73,6 +87,8 @@ export interface AssemblyOptions {
   readonly sharded: boolean
   readonly historyMs: number
   readonly historyBytes: number
+  /** How long Redis may not serve before this ingest says that it is down. */
+  readonly redisGraceMs: number
   readonly origin: string | null
   readonly bodyBytesMax: number
   readonly timings?: Partial<Timings>
@@ -108,76 +124,90 @@ export function limitsOf(prefetch: number) {
 /** An ingest that has not been started, and what it knows of itself. */
 export interface Assembly {
   readonly ingest: Ingest
-  readonly situation: Situation
-  readonly announcer: Announcer
+  readonly status: Status
 }
 
 export function assemble(options: AssemblyOptions, around: Surroundings): Assembly {
-  const { clock, log, metrics } = around
-  const { broker, topology, prefetch, partitions, prefix, sharded } = options
+  const { clock, log, metrics, redis } = around
+  const { broker, topology, prefetch, partitions, prefix, sharded, historyMs, historyBytes } = options
   const { stream } = topology
   const timings = { ...TIMINGS, ...options.timings }
   const id = randomUUID()
-  const situation = initialSituation()
-  const ring = new Ring({ historyMs: options.historyMs, historyBytes: options.historyBytes })
-  const publisher = new Publisher(around.redis, { prefix, partitions, stream, sharded })
-  const connect = (what: string) => () => connectBroker(broker, `wazo-websocketd-ingest ${what} ${id}`)
-  const canary = new Canary({ stream, ingest: id, intervalMs: timings.beatMs }, clock, connect('canary'))
-  const announcer = new Announcer(
-    { ingest: id, intervalMs: timings.beatMs, canaryMs: timings.canaryMs },
-    situation,
-    { clock, blocked: () => canary.blocked, send: (message) => publisher.announce(message) },
-  )
-  const changed = (): void => announcer.changed()
-  const passive = (is: boolean): void => void (situation.passive = is)
-  const attacher = new Attacher(
-    { ...timings, stream, partitions, prefetch, ingest: id },
-    { publisher, markers: new Markers(stream), canary, clock, log, passive },
-  )
-  const intake = { origin: options.origin, bodyBytesMax: options.bodyBytesMax, partitions, ingest: id }
-  const ledger = new Ledger({ clock, log, metrics, situation })
-  const pipeline = new Pipeline(
-    {
-      chain: { ...timings, ...limitsOf(prefetch) },
-      intake,
-      retryMs: timings.retryMs,
-      watchdogMs: timings.watchdogMs,
-      ackEvery: Math.min(Math.ceil(prefetch * ACK_SHARE), ACK_EVERY_MAX),
-    },
-    { publisher, ring, canary, clock, ledger, metrics, situation, changed },
-  )
-  const declare = (connection: ChannelModel): Promise<void> => declareTopology(connection, topology)
+  const complaints = new Complaints(clock, log, timings.repeatLogMs)
+  const status = new Status({ ...timings, redisGraceMs: options.redisGraceMs }, clock, complaints)
+  const ring = new Ring({ historyMs, historyBytes })
+  const stored = { prefix, partitions, stream, sharded, historyMs, historyBytes }
+  const publisher = new Publisher(redis, clock, stored)
   const said = (error: unknown, lasting: boolean): string =>
     error instanceof RedisFault ? error.message : explain(error, broker, lasting)
-  const upkeep = new Upkeep(
-    { intervalMs: timings.upkeepMs, repeatLogMs: timings.repeatLogMs },
-    {
-      missing: (connection) => missingExchanges(connection, topology),
-      declare,
-      explain: said,
-      refused: (is) =>
-        void (situation.brokerRefusesSince = is ? (situation.brokerRefusesSince ?? clock.monotonic()) : null),
-      clock,
-      log,
-    },
+  const canary = new Canary(
+    { stream, ingest: id, intervalMs: timings.canaryIntervalMs, beatMs: timings.beatMs },
+    clock,
+    (error) => status.waits('broker', said(error, false)),
   )
+  const announcer = new Announcer({ ingest: id, intervalMs: timings.beatMs }, clock, status, (message) =>
+    publisher.announce(message),
+  )
+  const ledger = new Ledger({ clock, log, metrics, status })
+  const declare = (connection: ChannelModel): Promise<void> => declareTopology(connection, topology)
   const ingest = new Ingest(
     { ...timings, streamReachMs: STREAM_AGE_MS_MAX * 0.8 },
     {
-      connect: connect('consumer'),
+      connect: (role) => connectBroker(broker, `wazo-websocketd-ingest ${role} ${id}`),
       declare,
       explain: said,
-      attacher,
-      upkeep,
-      pipeline,
+      attacher: new Attacher(
+        { ...timings, stream, partitions, prefetch, ingest: id },
+        { publisher, markers: new Markers(stream), canary, status, clock, log },
+      ),
+      pipeline: pipelines(options, timings, id, {
+        publisher,
+        ring,
+        canary,
+        continuity: new Continuity(),
+        jumps: new Jumps(),
+        clock,
+        ledger,
+        metrics,
+        status,
+        changed: () => announcer.changed(),
+      }),
+      upkeep: new Upkeep(timings.upkeepMs, {
+        missing: (connection) => missingExchanges(connection, topology),
+        declare,
+        explain: said,
+        refused: (is) => (status.eventsRefused = is),
+        complaints,
+        clock,
+        log,
+      }),
       canary,
       announcer,
       ring,
-      situation,
+      status,
       metrics,
       clock,
       log,
     },
   )
-  return { ingest, situation, announcer }
+  return { ingest, status }
+}
+
+/** Makes a pipeline for each attachment. */
+function pipelines(
+  { prefetch, partitions, origin, bodyBytesMax }: AssemblyOptions,
+  timings: Timings,
+  ingest: string,
+  parts: PipelineParts,
+): (attachment: Attachment) => Pipeline {
+  const options = {
+    sequencer: timings,
+    window: limitsOf(prefetch),
+    intake: { origin, bodyBytesMax, partitions, ingest },
+    retryMs: timings.retryMs,
+    watchdogMs: timings.watchdogMs,
+    lookMs: timings.beatMs,
+    ackEvery: Math.min(Math.ceil(prefetch * ACK_SHARE), ACK_EVERY_MAX),
+  }
+  return (attachment) => new Pipeline(options, parts, attachment)
 }

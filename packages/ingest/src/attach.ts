@@ -1,26 +1,38 @@
-/** Finds the place in the stream from which to go on, or begins a new epoch (architecture, sections 1 and 2). */
+/** Finds the place in the stream from which to go on, or begins a new epoch. */
 import { randomUUID } from 'node:crypto'
-import type { ChannelModel, ConsumeMessage } from 'amqplib'
+import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { readCanary } from './canary.js'
 import type { Canary } from './canary.js'
-import { Consumer, offsetOf } from './consumer.js'
+import { Consumer } from './consumer.js'
 import { fingerprint } from './delivery.js'
-import type { Markers } from './marker.js'
+import type { Markers, MarkerWatch } from './marker.js'
+import { claimOf } from './numbering.js'
 import { Planner } from './plan.js'
-import type { Memory, Meta, NewEpochReason, PlanOptions } from './plan.js'
+import type { Memory, Meta, NewEpochReason, Plan, PlanOptions } from './plan.js'
 import type { Publisher } from './publisher.js'
 import type { Mark } from './ring.js'
+import { sleep, within } from './sleep.js'
+import type { Status } from './status.js'
 
-/** A consumer whose next message is the first one above the lowest of `heads`. */
+/** A consumer whose next message is the first one above `at`. */
 export interface Attachment {
   readonly epoch: Epoch
-  readonly heads: readonly Offset[]
-  /** The verified place at which the consumer began. */
+  /** Where each partition stands; null: Redis has not told. */
+  readonly heads: readonly (Offset | null)[]
+  /** The verified place at which the consumer began: the lowest head. */
   readonly at: Mark
   readonly consumer: Consumer
+  readonly marker: MarkerWatch
+}
+
+/** What an ingest brings along from before. */
+export interface Past {
+  readonly memory: Memory | null
+  /** An epoch in which the stream has lost messages: a new one has to begin. */
+  readonly broken: Epoch | null
 }
 
 export interface AttachOptions extends PlanOptions {
@@ -32,25 +44,25 @@ export interface AttachOptions extends PlanOptions {
   readonly canaryMs: number
   /** Between two looks at a Redis that others may know more about. */
   readonly lookMs: number
+  /** How long broker and Redis may take for one try. */
+  readonly tryMs: number
 }
 
 export interface AttachParts {
   readonly publisher: Publisher
   readonly markers: Markers
-  readonly canary: Canary
+  readonly canary: Pick<Canary, 'send'>
+  readonly status: Status
   readonly clock: Clock
   readonly log: Logger
-  /** Called as long as another numbering is in force (true), and when that ends. */
-  passive(is: boolean): void
 }
 
-type Verdict = 'good' | 'again' | NewEpochReason
+type Metas = readonly (Meta | null | undefined)[]
 
 export class Attacher {
   private readonly options: AttachOptions
   private readonly parts: AttachParts
   private readonly planner: Planner
-  private isPassive = false
 
   constructor(options: AttachOptions, parts: AttachParts) {
     this.options = options
@@ -59,48 +71,61 @@ export class Attacher {
   }
 
   /**
-   * Resolves once attached. Rejects when the broker or Redis does not answer, or `signal` is aborted (the
-   * connection is gone, or the program ends).
+   * Resolves once attached. Rejects when the broker or Redis does not answer (DeadlineError: something may still be
+   * under way on the connection), or `signal` is aborted (the connection is gone, or the program ends).
    */
-  async attach(
-    connection: ChannelModel,
-    memory: () => Memory | null,
-    signal: AbortSignal,
-  ): Promise<Attachment> {
+  async attach(connection: ChannelModel, past: () => Past, signal: AbortSignal): Promise<Attachment> {
+    const { publisher, clock } = this.parts
     for (;;) {
       signal.throwIfAborted()
-      const metas = await this.parts.publisher.metas()
-      const plan = this.planner.plan(metas, memory(), this.parts.clock.monotonic())
+      const metas = await publisher.metas()
+      const { memory, broken } = past()
+      const plan = this.planner.plan(metas, memory, clock.monotonic())
       this.setPassive(plan.kind === 'wait' && plan.why === 'foreign', metas)
-      let attached: Attachment | null = null
-      if (plan.kind === 'wait') await sleep(this.parts.clock, this.options.lookMs)
-      else if (plan.kind === 'attach')
-        attached = await this.resume(connection, metas, plan.epoch, plan.at, plan.heads, [])
-      else if (plan.kind === 'seed') {
-        const heads = metas.map((meta) => meta?.offset ?? plan.at.offset)
-        attached = await this.resume(connection, metas, plan.epoch, plan.at, heads, plan.partitions)
-      } else if (plan.kind === 'adopt') {
-        for (const p of plan.partitions)
-          await this.parts.publisher.newEpoch(p, metas[p]?.epoch ?? null, plan.epoch, plan.at)
-      } else attached = await this.begin(connection, metas, plan.why)
+      if (plan.kind === 'wait') {
+        if (plan.why === 'not-all')
+          this.parts.status.waits('redis', 'Redis does not answer for partition 0, which tells the epoch in force')
+        await sleep(clock, this.options.lookMs, signal)
+        continue
+      }
+      const isBroken = plan.kind !== 'new-epoch' && plan.epoch === broken
+      const work = this.carryOut(connection, metas, isBroken ? { kind: 'new-epoch', why: 'hole' } : plan)
+      const attached = await within(clock, this.options.tryMs, 'attaching to the stream', work)
       if (attached === null) continue
       await this.parts.markers.settle(connection, attached.epoch)
       return attached
     }
   }
 
+  /** Carries out one plan; null: look again. */
+  private async carryOut(connection: ChannelModel, metas: Metas, plan: Plan): Promise<Attachment | null> {
+    switch (plan.kind) {
+      case 'attach':
+        return this.resume(connection, metas, plan, [])
+      case 'seed':
+        return this.resume(connection, metas, plan, plan.partitions)
+      case 'adopt':
+        for (const p of plan.partitions)
+          await this.parts.publisher.newEpoch(p, metas[p]?.epoch ?? null, plan.epoch, plan.at)
+        return null
+      case 'new-epoch':
+        return this.begin(connection, metas, plan.why)
+      case 'wait':
+        return null
+    }
+  }
+
   /** Another numbering is in force, or no more; tells of the change. */
-  private setPassive(is: boolean, metas: readonly (Meta | null)[]): void {
-    const { log } = this.parts
-    this.parts.passive(is)
-    if (is === this.isPassive) return
-    this.isPassive = is
+  private setPassive(is: boolean, metas: Metas): void {
+    const { log, status } = this.parts
+    if (is === status.passive) return
+    status.passive = is
     if (!is) {
       log.info('no other stream, partition count or form is in force any more')
       return
     }
     const { stream, partitions } = this.options
-    const other = metas.find((meta) => meta !== null && this.planner.isForeign(meta))
+    const other = metas.find((meta) => meta && this.planner.isForeign(meta))
     const inForce = { stream: other?.stream, partitions: other?.partitions, form: other?.form }
     log.warn(
       { stream, partitions, inForce },
@@ -111,50 +136,63 @@ export class Attacher {
   /** Attaches at `at` and seeds `missing` there; null: look again. */
   private async resume(
     connection: ChannelModel,
-    metas: readonly (Meta | null)[],
-    epoch: Epoch,
-    at: Mark,
-    heads: readonly Offset[],
+    metas: Metas,
+    { epoch, at }: { readonly epoch: Epoch; readonly at: Mark },
     missing: readonly number[],
   ): Promise<Attachment | null> {
-    if (!(await this.parts.markers.exists(connection, epoch)))
-      return this.begin(connection, metas, 'marker-gone')
-    const { clock } = this.parts
+    const { clock, markers, publisher, log } = this.parts
     const { stream, prefetch } = this.options
+    const marker = await markers.watch(connection, epoch)
+    if (marker === null) return this.begin(connection, metas, 'marker-gone')
     const consumer = await Consumer.start(connection, { stream, prefetch, from: at.offset }, clock)
+    const leave = async (): Promise<null> => {
+      await Promise.all([consumer.close(), marker.close()])
+      return null
+    }
     try {
       const verdict = await this.verify(connection, consumer, at)
-      if (verdict === 'good') {
-        for (const p of missing) {
-          if (await this.parts.publisher.seed(p, epoch, at)) continue
-          await consumer.close() // somebody else was faster: attach to what is there now
-          return null
-        }
-        if (missing.length > 0)
-          this.parts.log.warn({ epoch, offset: at.offset }, 'Redis was empty: publishing the history again')
-        return { epoch, heads, at, consumer }
+      if (verdict === 'again') return await leave()
+      if (verdict !== 'good') {
+        await leave()
+        return await this.begin(connection, metas, verdict)
       }
-      await consumer.close()
-      return verdict === 'again' ? null : await this.begin(connection, metas, verdict)
+      // Somebody else may be faster: then it is to be attached to what is there now.
+      for (const p of missing) if (!(await publisher.seed(p, epoch, at))) return await leave()
+      if (missing.length > 0)
+        log.warn({ epoch, offset: at.offset }, 'Redis was empty: publishing the history again')
+      const heads = metas.map((meta) => (meta === null ? at.offset : (meta?.offset ?? null)))
+      return { epoch, heads, at, consumer, marker }
     } catch (error) {
-      await consumer.close()
+      await leave()
       throw error
     }
   }
 
   /** Whether the consumer begins with the very message at `at`. RabbitMQ says nothing when it cannot. */
-  private async verify(connection: ChannelModel, consumer: Consumer, at: Mark): Promise<Verdict> {
-    const first = await consumer.inbox.next(this.options.silenceMs)
+  private async verify(
+    connection: ChannelModel,
+    consumer: Consumer,
+    at: Mark,
+  ): Promise<'good' | 'again' | NewEpochReason> {
+    const { inbox } = consumer
+    const first = await inbox.next(this.options.silenceMs)
     if (first === null) return this.lookAtEnd(connection, at)
-    const offset = offsetOf(first)
-    if (offset !== at.offset) return offset > at.offset ? 'trimmed' : 'recreated'
-    if (fingerprint(first.content) !== at.fingerprint) return 'recreated'
+    const claim = claimOf(first)
+    if (fingerprint(first.content) !== at.fingerprint)
+      return claim !== null && claim > at.offset ? 'trimmed' : 'recreated'
+    if (claim !== at.offset) {
+      // Its publisher may have sent the header, or it is the same once more at a later place: what follows tells.
+      const second = await inbox.next(this.options.silenceMs)
+      if (second === null) return this.again(`the broker gives nothing behind offset ${at.offset}`)
+      inbox.putBack(second)
+      if ((claimOf(second) ?? Infinity) > at.offset + 2) return 'trimmed'
+    }
     consumer.ack(first.fields.deliveryTag)
     return 'good'
   }
 
   /** Silence at head: a recreated stream ends below it. Otherwise the broker is only slow. */
-  private async lookAtEnd(connection: ChannelModel, at: Mark): Promise<Verdict> {
+  private async lookAtEnd(connection: ChannelModel, at: Mark): Promise<'again' | 'recreated'> {
     const { clock } = this.parts
     const { stream, prefetch, silenceMs } = this.options
     const last = await Consumer.start(connection, { stream, prefetch, from: 'last' }, clock)
@@ -162,54 +200,79 @@ export class Attacher {
       let highest = -1
       let message = await last.inbox.next(silenceMs)
       const until = clock.monotonic() + silenceMs
-      while (message !== null && clock.monotonic() < until) {
-        highest = offsetOf(message)
-        if (highest >= at.offset) return 'again'
+      while (message !== null && clock.monotonic() < until && highest < at.offset) {
+        highest = claimOf(message) ?? highest
         last.ack(message.fields.deliveryTag)
         message = await last.inbox.next(QUIET_MS)
       }
-      return highest === -1 ? 'again' : 'recreated'
+      if (highest === -1) return this.again('the broker gives no message of the stream: has it a leader?')
+      if (highest < at.offset) return 'recreated'
+      return this.again(`the broker does not give the message at offset ${at.offset}, though it has later ones`)
     } finally {
       await last.close()
     }
   }
 
+  private again(why: string): 'again' {
+    this.parts.status.waits('broker', why)
+    return 'again'
+  }
+
   /** Starts a new epoch at this ingest's own canary; null: somebody else was faster, or no canary came. */
   private async begin(
     connection: ChannelModel,
-    metas: readonly (Meta | null)[],
+    metas: Metas,
     why: NewEpochReason,
   ): Promise<Attachment | null> {
-    const { publisher, markers, clock, log } = this.parts
+    const { publisher, markers, clock, log, status } = this.parts
     const { stream, prefetch } = this.options
+    const [first] = metas
+    if (first === undefined) {
+      status.waits('redis', `a new epoch is needed (${why}), but Redis does not answer for partition 0`)
+      await sleep(clock, this.options.lookMs)
+      return null
+    }
     const consumer = await Consumer.start(connection, { stream, prefetch, from: 'next' }, clock)
+    let marker: MarkerWatch | null = null
     try {
       const at = await this.ownCanary(consumer)
-      if (at === null) {
-        log.warn({ why }, 'a new epoch is needed, but no message of our own comes through the stream')
-        await consumer.close()
-        return null
-      }
       const epoch = randomUUID() as Epoch
-      await markers.declare(connection, epoch)
-      const seen = metas[0]?.epoch ?? null
-      if (!(await publisher.newEpoch(0, seen, epoch, at))) {
-        await markers.remove(connection, epoch)
-        await consumer.close()
-        return null
-      }
-      log.warn({ why, epoch, seen, offset: at.offset }, 'new epoch')
-      if (seen !== null) await markers.remove(connection, seen)
-      for (let p = 1; p < metas.length; p++)
-        if (!(await publisher.newEpoch(p, metas[p]?.epoch ?? null, epoch, at))) {
-          await consumer.close() // another ingest has already brought this partition over
-          return null
+      if (at === null)
+        status.waits(
+          'broker',
+          `a new epoch is needed (${why}), but no message of our own comes through the stream`,
+        )
+      else {
+        await markers.declare(connection, epoch)
+        marker = await markers.watch(connection, epoch)
+        const seen = first?.epoch ?? null
+        if (marker !== null && (await publisher.newEpoch(0, seen, epoch, at))) {
+          log.warn({ why, epoch, seen, offset: at.offset }, 'new epoch')
+          if (seen !== null) await markers.remove(connection, seen)
+          return { epoch, heads: await this.bring(metas, epoch, at), at, consumer, marker }
         }
-      return { epoch, heads: metas.map(() => at.offset), at, consumer }
+        await markers.remove(connection, epoch)
+      }
+      await Promise.all([consumer.close(), marker?.close()])
+      return null
     } catch (error) {
-      await consumer.close()
+      await Promise.all([consumer.close(), marker?.close()])
       throw error
     }
+  }
+
+  /** Brings all partitions into a new epoch; null where another ingest has, or Redis does not answer: to be looked at again. */
+  private async bring(metas: Metas, epoch: Epoch, at: Mark): Promise<(Offset | null)[]> {
+    const { publisher } = this.parts
+    const heads: (Offset | null)[] = [at.offset]
+    for (const [p, meta] of metas.entries()) {
+      if (p === 0) continue
+      const isIn =
+        meta !== undefined &&
+        (await publisher.newEpoch(p, meta?.epoch ?? null, epoch, at).catch(() => false))
+      heads.push(isIn ? at.offset : null)
+    }
+    return heads
   }
 
   private async ownCanary(consumer: Consumer): Promise<Mark | null> {
@@ -217,11 +280,12 @@ export class Attacher {
     const until = clock.monotonic() + this.options.canaryMs
     canary.send()
     for (let left = this.options.canaryMs; left > 0; left = until - clock.monotonic()) {
-      const message: ConsumeMessage | null = await consumer.inbox.next(left)
+      const message = await consumer.inbox.next(left)
       if (message === null) return null
       consumer.ack(message.fields.deliveryTag)
-      if (readCanary(message)?.ingest === this.options.ingest)
-        return { offset: offsetOf(message), fingerprint: fingerprint(message.content) }
+      const offset = claimOf(message)
+      if (offset !== null && readCanary(message)?.ingest === this.options.ingest)
+        return { offset, fingerprint: fingerprint(message.content) }
     }
     return null
   }
@@ -229,7 +293,3 @@ export class Attacher {
 
 /** Silence after which the last chunk of the stream has been read to its end. */
 const QUIET_MS = 300
-
-function sleep(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => clock.after(ms, resolve))
-}

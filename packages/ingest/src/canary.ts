@@ -1,39 +1,55 @@
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import { close } from './close.js'
+import type { CanaryNumber } from './continuity.js'
 
 const CANARY_HEADER = 'x-wazo-websocketd-canary'
 const SENT_HEADER = 'x-wazo-websocketd-sent'
+const NUMBER_HEADER = 'x-wazo-websocketd-number'
+const FIRST_HEADER = 'x-wazo-websocketd-first'
+const BEAT_HEADER = 'x-wazo-websocketd-beat'
 
 export interface CanaryOptions {
   readonly stream: string
   /** Identity of this ingest, unique per start. */
   readonly ingest: string
+  /** Between two canaries: less than the shortest time for which a stream loses messages. */
   readonly intervalMs: number
+  /** Between two that are beats. */
+  readonly beatMs: number
+}
+
+/** A canary as it comes out of the stream. */
+export interface CanaryMessage extends CanaryNumber {
+  readonly ingest: string
+  /** The sender's monotonic milliseconds. */
+  readonly sentAt: number
+  /** Makes the heads move; the others travel along with what does. */
+  readonly beat: boolean
 }
 
 /**
- * A message of one's own through the stream each second: it measures the lag, tells when the backlog is
- * worked off, and moves every head on an idle bus. It has its own connection, because a broker short of
- * memory or disk stops reading from connections that publish, and the consuming one must go on.
+ * Sends messages of the ingest's own through the stream, over a connection of their own: a broker short of memory or disk stops
+ * reading from connections that publish, and the consuming one must go on. Beats, one a second, measure the lag, tell
+ * when the backlog is worked off, and move every head on an idle bus; the numbers of all tell whether the stream loses
+ * messages (`Continuity`).
  */
 export class Canary {
   private readonly options: CanaryOptions
   private readonly clock: Clock
-  private readonly connect: () => Promise<ChannelModel>
+  /** The broker refuses them. */
+  private readonly refused: (error: Error) => void
   private connection: ChannelModel | null = null
   private channel: Channel | null = null
   private timer: Timer | null = null
   private count = 0
-  private stopped = false
-  private ticking = false
+  private first = 0
+  private beatAt = 0
   private isBlocked = false
-  private oldestUnheard: number | null = null
 
-  constructor(options: CanaryOptions, clock: Clock, connect: () => Promise<ChannelModel>) {
+  constructor(options: CanaryOptions, clock: Clock, refused: (error: Error) => void) {
     this.options = options
     this.clock = clock
-    this.connect = connect
+    this.refused = refused
   }
 
   /** The broker has stopped reading from publishers (memory or disk alarm). */
@@ -41,108 +57,82 @@ export class Canary {
     return this.isBlocked
   }
 
-  /**
-   * Monotonic milliseconds at which the oldest canary was sent that should have been heard of and was not;
-   * null: there is none, or the broker has an excuse.
-   */
-  get unheardSince(): number | null {
-    return this.isBlocked ? null : this.oldestUnheard
+  /** Whether canaries go out. */
+  get sending(): boolean {
+    return this.channel !== null && !this.isBlocked
   }
 
-  /** The consumer gives signs of life: nothing that was sent so far is missed. */
-  heard(): void {
-    this.oldestUnheard = null
+  /** Sends over `connection` from now on. Rejects when the broker gives no channel. */
+  async start(connection: ChannelModel): Promise<void> {
+    this.stop()
+    this.connection = connection
+    connection.on('blocked', () => this.connection === connection && (this.isBlocked = true))
+    connection.on('unblocked', () => this.connection === connection && (this.isBlocked = false))
+    await this.open(connection)
+    this.tick()
   }
 
-  start(): void {
-    void this.tick()
-  }
-
-  async stop(): Promise<void> {
-    this.stopped = true
+  /** Sends no more; the connection is its owner's to close. */
+  stop(): void {
     this.timer?.cancel()
-    if (this.connection !== null) await close(this.connection, this.clock)
+    this.connection = null
+    this.channel = null
+    this.isBlocked = false
   }
 
-  /** Sends one now, or as soon as there is a connection: whoever asks for one has just been talking to the broker. */
+  /** Sends a beat now: whoever wants to hear one need not wait. */
   send(): void {
-    if (this.stopped) return
-    if (this.channel === null) void this.tick()
-    else this.publish(this.channel)
+    this.beatAt = this.clock.monotonic()
+    this.publish(true)
   }
 
-  /** Through the default exchange: straight into the stream. */
-  private publish(channel: Channel): void {
-    if (this.isBlocked) return
-    this.count++
-    this.oldestUnheard ??= this.clock.monotonic()
-    const body = Buffer.from(JSON.stringify({ canary: this.options.ingest, n: this.count }))
-    channel.publish('', this.options.stream, body, {
-      headers: { [CANARY_HEADER]: this.options.ingest, [SENT_HEADER]: String(this.clock.monotonic()) },
-      persistent: false,
-    })
+  private tick(): void {
+    if (this.connection === null) return
+    const isDue = this.clock.monotonic() - this.beatAt >= this.options.beatMs
+    if (isDue && this.channel === null) this.open(this.connection).catch(() => undefined)
+    if (isDue) this.send()
+    else this.publish(false)
+    this.timer = this.clock.after(this.options.intervalMs, () => this.tick())
   }
 
-  private async tick(): Promise<void> {
-    if (this.ticking) return
-    this.ticking = true
-    this.timer?.cancel()
-    try {
-      if (this.channel === null) await this.open()
-      if (this.channel !== null) this.publish(this.channel)
-    } catch {
-      this.drop() // the consuming connection reports what is wrong with the broker
-    }
-    this.ticking = false
-    if (this.stopped) return
-    this.timer = this.clock.after(this.options.intervalMs, () => void this.tick())
-  }
-
-  private async open(): Promise<void> {
-    // The broker may have closed the channel alone.
-    this.connection ??= await this.join()
-    const channel = await this.connection.createChannel()
-    channel.on('error', () => undefined)
-    channel.on('close', () => this.channel === channel && this.lose())
+  private async open(connection: ChannelModel): Promise<void> {
+    const channel = await connection.createChannel()
+    if (this.connection !== connection) return
+    channel.on('error', (error: Error) => this.refused(error))
+    channel.on('close', () => this.channel === channel && (this.channel = null))
+    this.first = this.count + 1
     this.channel = channel
   }
 
-  /** A new connection. Rejects when the broker does not take it, or this has been stopped meanwhile. */
-  private async join(): Promise<ChannelModel> {
-    const connection = await this.connect()
-    if (this.stopped) {
-      await close(connection, this.clock)
-      throw new Error('stopped')
-    }
-    connection.on('blocked', () => (this.isBlocked = true))
-    connection.on('unblocked', () => {
-      this.isBlocked = false
-      this.heard() // what was sent before is only read now
+  /** Through the default exchange: straight into the stream. */
+  private publish(beat: boolean): void {
+    if (this.channel === null || this.isBlocked) return
+    const { stream, ingest } = this.options
+    const n = ++this.count
+    this.channel.publish('', stream, Buffer.from(JSON.stringify({ canary: ingest, n })), {
+      headers: {
+        [CANARY_HEADER]: ingest,
+        [SENT_HEADER]: String(this.clock.monotonic()),
+        [NUMBER_HEADER]: n,
+        [FIRST_HEADER]: this.first,
+        [BEAT_HEADER]: beat,
+      },
+      persistent: false,
     })
-    connection.on('close', () => this.connection === connection && this.drop())
-    return connection
-  }
-
-  private drop(): void {
-    const { connection } = this
-    this.connection = null
-    this.lose()
-    this.isBlocked = false
-    if (connection !== null) void close(connection, this.clock)
-  }
-
-  /** What was sent on the channel may never have got to the broker. */
-  private lose(): void {
-    this.channel = null
-    this.heard()
   }
 }
 
-/** Whose canary a message is, and the sender's monotonic milliseconds; null: it is no canary. */
-export function readCanary(message: ConsumeMessage): { ingest: string; sentAt: number } | null {
+/** Reads a canary of whatever ingest; null: it is none. */
+export function readCanary(message: ConsumeMessage): CanaryMessage | null {
   if (message.fields.exchange !== '') return null
   const headers: Record<string, unknown> = message.properties.headers ?? {}
   const ingest = headers[CANARY_HEADER]
   if (typeof ingest !== 'string') return null
-  return { ingest, sentAt: Number(headers[SENT_HEADER]) }
+  return {
+    ingest,
+    sentAt: Number(headers[SENT_HEADER]),
+    n: Number(headers[NUMBER_HEADER]),
+    first: Number(headers[FIRST_HEADER]),
+    beat: headers[BEAT_HEADER] !== false,
+  }
 }

@@ -59,11 +59,3 @@ export class Consumer {
     this.inbox.end(why)
   }
 }
-
-/** The offset that the stream gave to a message. Throws when it has none: then the queue is no stream. */
-export function offsetOf(message: ConsumeMessage): Offset {
-  const offset: unknown = message.properties.headers?.['x-stream-offset']
-  if (typeof offset !== 'number')
-    throw new Error('a delivery has no x-stream-offset: the queue is not a stream')
-  return offset
-}

@@ -12,15 +12,15 @@ export interface Delivery {
   readonly offset: Offset
   /** Monotonic milliseconds. */
   readonly receivedAt: number
-  /** What the consumer's credit is given back with. */
-  readonly deliveryTag: number
-  /** What it weighs in a batch. */
+  /** What it takes in a batch: the event with its headers, not its body alone. */
   readonly bytes: number
   /** null: nothing for the edge; it only has a place in the range. */
   readonly event: BusEvent | null
   readonly reason: DropReason | null
-  /** Monotonic milliseconds at which this ingest sent it, when it is its own canary. */
+  /** Monotonic milliseconds at which this ingest sent it, when it is a beat of its own. */
   readonly canarySentAt: number | null
+  /** It makes its partitions publish; others travel along. */
+  readonly urgent: boolean
   /** The partition whose head has to pass it before it is done with, or EVERY_PARTITION. */
   readonly target: number
   /** Asked for the last delivery of a batch only. */

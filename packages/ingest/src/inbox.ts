@@ -26,6 +26,11 @@ export class Inbox {
     else this.kept.push(message)
   }
 
+  /** Gives back what was taken, as the first to come. */
+  putBack(message: ConsumeMessage): void {
+    this.kept.unshift(message)
+  }
+
   /** The consumer ended; idempotent. */
   end(why: string): void {
     if (this.ended !== null) return

@@ -3,38 +3,43 @@ import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Attacher, Attachment } from './attach.js'
+import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Announcer } from './announcer.js'
+import type { Attacher, Attachment, Past } from './attach.js'
 import type { Canary } from './canary.js'
-import type { AttachReason } from './chain.js'
 import { close } from './close.js'
 import type { IngestMetrics } from './metrics.js'
 import type { Pipeline } from './pipeline.js'
 import type { Memory } from './plan.js'
 import type { Ring } from './ring.js'
-import type { Announcer, Situation } from './state.js'
+import type { AttachReason } from './sequencer.js'
+import { DeadlineError, sleep, within } from './sleep.js'
+import type { Status } from './status.js'
 import type { Upkeep } from './upkeep.js'
 
 export interface IngestOptions {
   readonly reconnectFirstMs: number
   readonly reconnectMaxMs: number
-  /** No more than one log line of the same fault in this time. */
-  readonly repeatLogMs: number
   /** The stream surely holds what is younger. */
   readonly streamReachMs: number
+  /** How long the broker may take for one try to set this ingest up. */
+  readonly tryMs: number
 }
 
 export interface IngestParts {
-  readonly connect: () => Promise<ChannelModel>
+  /** `role`: what the connection is for; the broker shows it. */
+  readonly connect: (role: 'consumer' | 'canary') => Promise<ChannelModel>
   readonly declare: (connection: ChannelModel) => Promise<void>
   /** An error of the broker or of Redis, in one line; `lasting`: it has been said before. */
   readonly explain: (error: unknown, lasting: boolean) => string
   readonly attacher: Attacher
-  readonly pipeline: Pipeline
+  /** What carries an attachment out. */
+  readonly pipeline: (attachment: Attachment) => Pick<Pipeline, 'run'>
   readonly upkeep: Pick<Upkeep, 'run'>
   readonly canary: Canary
   readonly announcer: Announcer
   readonly ring: Ring
-  readonly situation: Situation
+  readonly status: Status
   readonly metrics: IngestMetrics
   readonly clock: Clock
   readonly log: Logger
@@ -47,8 +52,9 @@ export class Ingest {
   private readonly options: IngestOptions
   private readonly parts: IngestParts
   private readonly backoff: Backoff
-  private said: { text: string; at: number } | null = null
   private connections = 0
+  /** The epoch in which the stream has lost messages. */
+  private broken: Epoch | null = null
 
   constructor(options: IngestOptions, parts: IngestParts) {
     this.options = options
@@ -58,8 +64,7 @@ export class Ingest {
 
   /** Runs until `signal` is aborted; whatever the broker and Redis do, it tries again. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { canary, announcer } = this.parts
-    canary.start()
+    const { announcer, clock } = this.parts
     announcer.start()
     signal.addEventListener('abort', () => announcer.stop())
     while (!signal.aborted) {
@@ -68,9 +73,8 @@ export class Ingest {
       } catch (error) {
         this.complain(error)
       }
-      await this.sleep(this.backoff.next(), signal)
+      await sleep(clock, this.backoff.next(), signal)
     }
-    await canary.stop()
   }
 
   /** As `work`, but a stop does not wait for it without end. */
@@ -89,50 +93,60 @@ export class Ingest {
     }
   }
 
-  /** One connection to the broker, from its beginning to its end. */
+  /**
+   * Two connections to one node of the broker, one for reading and one for canaries, from their beginning to the end of
+   * the first: so canaries come from where the marker is.
+   */
   private async connection(signal: AbortSignal): Promise<void> {
-    const { situation, metrics, announcer, log } = this.parts
-    const connection = await this.parts.connect()
+    const { connect, status, metrics, announcer, canary, clock, log } = this.parts
     const end = new AbortController()
-    connection.on('close', (error?: Error) => end.abort(error ?? new Error('connection closed')))
-    const either = AbortSignal.any([signal, end.signal])
-    if (this.connections++ > 0) metrics.amqpReconnected()
-    situation.brokerConnected = true
-    metrics.amqpConnected(true)
-    announcer.changed()
-    log.info('connected to RabbitMQ')
+    const closed = (error?: Error): void => end.abort(error ?? new Error('connection closed'))
+    const open: ChannelModel[] = []
     try {
-      while (!either.aborted) await this.turn(connection, either)
+      for (const role of ['consumer', 'canary'] as const) {
+        const connection = await connect(role)
+        connection.on('close', closed)
+        open.push(connection)
+      }
+      const [reading, sending] = open
+      if (reading === undefined || sending === undefined) return
+      if (this.connections++ > 0) metrics.amqpReconnected()
+      status.brokerConnected = true
+      metrics.amqpConnected(true)
+      announcer.changed()
+      log.info('connected to RabbitMQ')
+      const either = AbortSignal.any([signal, end.signal])
+      while (!either.aborted) await this.turn(reading, sending, either)
     } finally {
-      situation.brokerConnected = false
+      canary.stop()
+      status.brokerConnected = false
       metrics.amqpConnected(false)
       announcer.changed()
-      await close(connection, this.parts.clock)
+      await Promise.all(open.map((connection) => close(connection, clock)))
     }
     if (!signal.aborted) throw end.signal.reason
   }
 
   /** Sets up and runs once; the same way at the first start and after everything that can happen. */
-  private async turn(connection: ChannelModel, signal: AbortSignal): Promise<void> {
-    const { log } = this.parts
+  private async turn(reading: ChannelModel, sending: ChannelModel, signal: AbortSignal): Promise<void> {
+    const { canary, clock, log, status } = this.parts
     let why: AttachReason | null
     try {
-      const attachment = await this.setup(connection, signal)
-      this.parts.situation.brokerRefusesSince = null
+      const attachment = await this.setup(reading, sending, signal)
       this.backoff.reset()
-      this.said = null
-      this.parts.canary.send() // the sooner one comes through, the sooner this ingest is up
-      why = await this.attached(connection, attachment, signal)
+      canary.send() // the sooner one comes through, the sooner this ingest is up
+      why = await this.attached(reading, attachment, signal)
     } catch (error) {
       if (signal.aborted) return
-      if (isRefusal(error)) this.parts.situation.brokerRefusesSince ??= this.parts.clock.monotonic()
+      if (error instanceof DeadlineError) throw error // what is under way ends with the connection
       this.complain(error)
-      await this.sleep(this.backoff.next(), signal)
+      await sleep(clock, this.backoff.next(), signal)
       return
     }
     if (why === null) return
+    if (why === 'hole') this.broken = status.epoch
     log.info({ why }, 'attaching again')
-    if (why === 'failed') await this.sleep(this.options.reconnectMaxMs, signal)
+    if (why === 'failed') await sleep(clock, this.options.reconnectMaxMs, signal)
   }
 
   /** Publishes or follows, as long as it goes on from here; exchanges and bindings are looked after meanwhile. */
@@ -145,55 +159,41 @@ export class Ingest {
     const over = new AbortController()
     void upkeep.run(connection, AbortSignal.any([signal, over.signal]))
     try {
-      return await pipeline.run(attachment, signal)
+      return await pipeline(attachment).run(signal)
     } finally {
       over.abort()
     }
   }
 
-  private async setup(connection: ChannelModel, signal: AbortSignal): ReturnType<Attacher['attach']> {
-    const { declare, attacher, ring, situation, clock, log } = this.parts
-    await declare(connection)
-    const attachment = await attacher.attach(connection, () => this.memory(), signal)
-    if (attachment.epoch !== situation.epoch) ring.clear()
+  private async setup(
+    reading: ChannelModel,
+    sending: ChannelModel,
+    signal: AbortSignal,
+  ): Promise<Attachment> {
+    const { declare, attacher, canary, ring, status, clock, log } = this.parts
+    await within(clock, this.options.tryMs, 'declaring exchanges and stream', declare(reading))
+    await within(clock, this.options.tryMs, 'opening a channel', canary.start(sending))
+    const attachment = await attacher.attach(reading, () => this.past(), signal)
+    if (attachment.epoch !== status.epoch) ring.clear()
     ring.advance(attachment.at, clock.monotonic())
     log.info({ epoch: attachment.epoch, offset: attachment.at.offset }, 'attached to the stream')
     return attachment
   }
 
+  private past(): Past {
+    return { memory: this.memory(), broken: this.broken }
+  }
+
   private memory(): Memory | null {
-    const { situation, ring, clock } = this.parts
+    const { status, ring, clock } = this.parts
     const start = ring.start(clock.monotonic(), this.options.streamReachMs)
-    if (situation.epoch === null || start === null) return null
-    return { epoch: situation.epoch, start, complete: ring.trimTo(clock.monotonic()) !== null }
+    if (status.epoch === null || start === null) return null
+    return { epoch: status.epoch, start, complete: ring.trimTo(clock.monotonic()) !== null }
   }
 
   private complain(error: unknown): void {
-    const { clock, log } = this.parts
-    const text = this.parts.explain(error, false)
-    const now = clock.monotonic()
-    const lasting = this.said?.text === text
-    if (lasting && now - (this.said?.at ?? now) < this.options.repeatLogMs) return
-    this.said = { text, at: now }
-    log.error(`${lasting ? this.parts.explain(error, true) : text}; trying again`)
+    const { status, explain } = this.parts
+    const by = error instanceof Error && error.name === 'RedisFault' ? 'redis' : 'broker'
+    status.waits(by, explain(error, false), explain(error, true))
   }
-
-  /** Ends early when `signal` is aborted. */
-  private sleep(ms: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve()
-    return new Promise((resolve) => {
-      const done = (): void => {
-        timer.cancel()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = this.parts.clock.after(ms, done)
-      signal.addEventListener('abort', done)
-    })
-  }
-}
-
-/** The broker has closed the channel with a reply code; errors of Redis and of sockets have none. */
-function isRefusal(error: unknown): boolean {
-  return typeof (error as { code?: unknown } | null)?.code === 'number'
 }

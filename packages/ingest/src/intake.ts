@@ -1,8 +1,9 @@
 import type { ConsumeMessage } from 'amqplib'
+import { eventBytes } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import { readCanary } from './canary.js'
-import { offsetOf } from './consumer.js'
+import type { CanaryMessage } from './canary.js'
 import { EVERY_PARTITION, fingerprint, targetOf } from './delivery.js'
 import type { Delivery } from './delivery.js'
 import { normalise } from './normalise.js'
@@ -15,26 +16,40 @@ export interface IntakeOptions extends NormaliseOptions {
 }
 
 /**
- * Makes a delivery of a message of the stream. Throws when the message has no offset.
+ * Makes a delivery of the message at `offset` of the stream; `canary`: what it is, if it is one.
  *
  * Objects are spelt out, not spread: this runs once for every message of the bus, and spreading costs
  * several times what parsing the body does.
  */
-export function receive(message: ConsumeMessage, options: IntakeOptions, clock: Clock): Delivery {
-  const canary = readCanary(message)
-  if (canary !== null)
-    return deliveryOf(message, clock, {
+export function receive(
+  message: ConsumeMessage,
+  offset: Offset,
+  canary: CanaryMessage | null,
+  options: IntakeOptions,
+  clock: Clock,
+): Delivery {
+  if (canary !== null) {
+    const isOwn = canary.ingest === options.ingest
+    return deliveryOf(message, offset, clock, {
       event: null,
       reason: null,
       target: EVERY_PARTITION,
-      canarySentAt: canary.ingest === options.ingest ? canary.sentAt : null,
+      canarySentAt: isOwn && canary.beat ? canary.sentAt : null,
+      urgent: canary.beat,
     })
+  }
   const outcome = normalise({ headers: message.properties.headers, body: message.content }, options)
   if (outcome.kind === 'dropped')
-    return deliveryOf(message, clock, { event: null, reason: outcome.reason, target: 0, canarySentAt: null })
+    return deliveryOf(message, offset, clock, {
+      event: null,
+      reason: outcome.reason,
+      target: 0,
+      canarySentAt: null,
+      urgent: true,
+    })
   const { name, tenant, everyone, users, requiredAcl, revokedSession, revocationOnly, body } = outcome.event
   const event: BusEvent = {
-    offset: offsetOf(message),
+    offset,
     name,
     tenant,
     everyone,
@@ -46,23 +61,24 @@ export function receive(message: ConsumeMessage, options: IntakeOptions, clock: 
     body,
   }
   const target = targetOf(event, options.partitions)
-  return deliveryOf(message, clock, { event, reason: null, target, canarySentAt: null })
+  return deliveryOf(message, offset, clock, { event, reason: null, target, canarySentAt: null, urgent: true })
 }
 
 function deliveryOf(
   message: ConsumeMessage,
+  offset: Offset,
   clock: Clock,
-  what: Pick<Delivery, 'event' | 'reason' | 'target' | 'canarySentAt'>,
+  what: Pick<Delivery, 'event' | 'reason' | 'target' | 'canarySentAt' | 'urgent'>,
 ): Delivery {
-  const { event, reason, target, canarySentAt } = what
+  const { event, reason, target, canarySentAt, urgent } = what
   return {
-    offset: offsetOf(message),
+    offset,
     receivedAt: clock.monotonic(),
-    deliveryTag: message.fields.deliveryTag,
-    bytes: event === null ? 0 : event.body.length,
+    bytes: event === null ? 0 : eventBytes(event),
     event,
     reason,
     canarySentAt,
+    urgent,
     target,
     fingerprint: printer(message.content, event !== null),
     published: false,

@@ -1,22 +1,22 @@
-import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Answer, PublishCall } from './chain.js'
+import type { Logger } from 'pino'
 import type { Delivery } from './delivery.js'
 import type { IngestMetrics, MessageResult } from './metrics.js'
 import type { DropReason } from './normalise.js'
-import type { Situation } from './state.js'
+import type { Answer, PublishCall } from './sequencer.js'
+import type { Status } from './status.js'
 
 export interface LedgerParts {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: IngestMetrics
-  readonly situation: Situation
+  readonly status: Status
 }
 
 const MINUTE_MS = 60_000
 const DROP_LOGS_PER_MINUTE_MAX = 10
 
-/** Accounts for every batch and every delivery: metrics, the situation, and a bounded number of log lines. */
+/** Accounts for every batch and every delivery: metrics, the status, and a bounded number of log lines. */
 export class Ledger {
   private readonly parts: LedgerParts
   private dropLogs = { since: -MINUTE_MS, count: 0 }
@@ -25,31 +25,27 @@ export class Ledger {
     this.parts = parts
   }
 
-  /** Redis answered these calls, `seconds` after they were sent together. */
-  answered(calls: readonly PublishCall[], answers: readonly Answer[], seconds: number): void {
-    const { metrics, log, situation } = this.parts
-    // One partition that Redis refuses is enough, whatever it says about the others.
-    if (answers.some(({ kind }) => kind !== 'lost'))
-      situation.refused = answers.some(({ kind }) => kind === 'failed')
-    answers.forEach((answer, i) => {
-      const call = calls[i]
-      if (call === undefined) return
-      metrics.answered(answer.kind)
-      if (answer.kind === 'OK') metrics.published(eventsIn(call), seconds)
-      if (answer.kind !== 'failed') return
+  /** Redis answered a call, `seconds` after it was sent. */
+  answered(call: PublishCall, answer: Answer, seconds: number): void {
+    const { metrics, status } = this.parts
+    metrics.answered(answer.kind)
+    if (answer.kind === 'OK') metrics.published(eventsIn(call), seconds)
+    else if (answer.kind === 'lost') status.waits('redis', answer.why)
+    else if (answer.kind === 'failed') {
       metrics.publishFailed()
-      log.error({ partition: call.partition }, `a batch was refused by ${answer.why}`)
-    })
+      status.waits('fatal', `a batch of partition ${call.partition} was refused by ${answer.why}`)
+    }
   }
 
   /** These deliveries are done with: published from here, by another ingest, or dropped. */
   released(deliveries: readonly Delivery[]): void {
-    const { situation, metrics, clock } = this.parts
+    const { status, metrics, clock } = this.parts
+    if (deliveries.length > 0) status.moved()
     const counts = new Map<MessageResult, number>()
     for (const delivery of deliveries) {
       const { canarySentAt, event, reason } = delivery
       if (canarySentAt !== null) {
-        situation.canarySentAt = canarySentAt
+        status.proven(canarySentAt)
         metrics.lag((clock.monotonic() - canarySentAt) / 1000)
       }
       if (event === null && reason === null) continue

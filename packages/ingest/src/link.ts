@@ -2,7 +2,7 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { RedisConnection } from './publisher.js'
 
 /** What a link needs of a Redis client; ioredis's `Redis` and `Cluster` are both. */
-export interface LinkClient extends RedisConnection {
+export interface LinkClient extends Pick<RedisConnection, 'callBuffer'> {
   readonly status: string
   disconnect(): void
 }
@@ -12,6 +12,8 @@ export interface LinkOptions {
   readonly callTimeoutMs: number
   /** A client that has not become ready for so long is replaced. */
   readonly readyTimeoutMs: number
+  /** A client is replaced at most so often because Redis does not serve. */
+  readonly renewIntervalMs: number
 }
 
 /**
@@ -24,6 +26,7 @@ export class RedisLink implements RedisConnection {
   private readonly create: () => LinkClient
   private client: LinkClient
   private unreadySince: number | null = null
+  private renewedAt = -Infinity
   private stopped = false
 
   /** `create` makes a client that fails fast: no offline queue, nothing sent twice. */
@@ -59,6 +62,14 @@ export class RedisLink implements RedisConnection {
         },
       )
     })
+  }
+
+  /** Redis answers, but does not serve: a fresh client may find another server, which does. */
+  renew(): void {
+    const now = this.clock.monotonic()
+    if (now - this.renewedAt < this.options.renewIntervalMs) return
+    this.renewedAt = now
+    this.replace(this.client)
   }
 
   stop(): void {

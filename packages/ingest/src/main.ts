@@ -22,6 +22,7 @@ const PROGRAM = 'wazo-websocketd-ingest'
 const STOP_DEADLINE_MS = 10_000
 const REDIS_CALL_TIMEOUT_MS = 3000
 const REDIS_READY_TIMEOUT_MS = 5000
+const REDIS_RENEW_INTERVAL_MS = 1000
 
 /** What the configuration means to an ingest. */
 function optionsOf({ bus, redis, uuid, limits }: Config): AssemblyOptions {
@@ -46,6 +47,7 @@ function optionsOf({ bus, redis, uuid, limits }: Config): AssemblyOptions {
     sharded: redis.cluster !== null,
     historyMs: redis.history * 1000,
     historyBytes: redis.history_bytes,
+    redisGraceMs: redis.lost_grace * 1000,
     origin: uuid,
     bodyBytesMax: limits.event_body_bytes,
   }
@@ -78,7 +80,11 @@ class IngestService implements Service {
       connected: () => metrics.redisConnected(current?.connected ?? false),
     })
     const link = new RedisLink(
-      { callTimeoutMs: REDIS_CALL_TIMEOUT_MS, readyTimeoutMs: REDIS_READY_TIMEOUT_MS },
+      {
+        callTimeoutMs: REDIS_CALL_TIMEOUT_MS,
+        readyTimeoutMs: REDIS_READY_TIMEOUT_MS,
+        renewIntervalMs: REDIS_RENEW_INTERVAL_MS,
+      },
       systemClock,
       () => factory.create('publisher', { failFast: true }),
     )
@@ -87,7 +93,7 @@ class IngestService implements Service {
       () => link.stop(),
       () => factory.close(),
     )
-    const { ingest, situation, announcer } = assemble(optionsOf(config), {
+    const { ingest, status } = assemble(optionsOf(config), {
       redis: link,
       clock: systemClock,
       log,
@@ -95,10 +101,10 @@ class IngestService implements Service {
     })
     const missing = (): string[] => {
       const found: string[] = []
-      if (!situation.brokerConnected) found.push('connection to RabbitMQ')
+      if (!status.brokerConnected) found.push('connection to RabbitMQ')
       if (!link.connected) found.push('connection to Redis')
-      if (situation.passive) found.push('another stream, partition count or form is in force')
-      if (found.length === 0 && announcer.state !== 'up') found.push('the backlog of the stream')
+      if (status.passive) found.push('another stream, partition count or form is in force')
+      if (found.length === 0 && status.state !== 'up') found.push('the backlog of the stream')
       return found
     }
     const admin: AdminServer = await startAdminServer({

@@ -1,10 +1,19 @@
-import type { ChannelModel } from 'amqplib'
+import type { Channel, ChannelModel } from 'amqplib'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { close } from './close.js'
 
+/** A marker that is there and in use. */
+export interface MarkerWatch {
+  /** Calls `task` once, when the marker is gone while the connection is not. */
+  whenGone(task: () => void): void
+  /** Watches no more; never rejects. */
+  close(): Promise<void>
+}
+
 /**
- * A queue that does not survive a restart of the broker: while it exists, the broker has been running since
- * the epoch began, and every event that it took is in the stream.
+ * A queue that does not survive a restart of its node: while it exists, that node has been running since the
+ * epoch began, and every event that it took is in the stream. Each attached ingest consumes it: so no policy removes it
+ * as unused, and its end is told at once.
  */
 export class Markers {
   /** Declared here for epochs that may never have come into force. */
@@ -15,25 +24,37 @@ export class Markers {
     this.stream = stream
   }
 
-  /** Whether the epoch's marker is still there. Rejects when the broker does not answer. */
-  async exists(connection: ChannelModel, epoch: Epoch): Promise<boolean> {
-    const channel = await connection.createChannel() // a miss closes the channel, so it is one of its own
-    channel.on('error', () => undefined)
+  /** Watches the epoch's marker; null: it is not there. Rejects when the broker does not answer. */
+  async watch(connection: ChannelModel, epoch: Epoch): Promise<MarkerWatch | null> {
+    const channel = await openChannel(connection) // a miss closes the channel, so it is one of its own
+    let isGone = false
+    let task: (() => void) | null = null
     try {
-      await channel.checkQueue(this.name(epoch))
+      await channel.consume(this.name(epoch), (message) => {
+        if (message !== null) return
+        isGone = true
+        task?.()
+      })
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 404 && !/home node/.test(error.message))
-        return false
+        return null
       throw error
     }
-    await close(channel)
-    return true
+    return {
+      whenGone(then) {
+        task = then
+        if (isGone) then()
+      },
+      async close() {
+        task = null
+        await close(channel)
+      },
+    }
   }
 
   async declare(connection: ChannelModel, epoch: Epoch): Promise<void> {
     this.declared.add(epoch)
-    const channel = await connection.createChannel()
-    channel.on('error', () => undefined)
+    const channel = await openChannel(connection)
     await channel.assertQueue(this.name(epoch), { durable: false, exclusive: false, autoDelete: false })
     await close(channel)
   }
@@ -42,8 +63,7 @@ export class Markers {
   async remove(connection: ChannelModel, epoch: Epoch): Promise<void> {
     this.declared.delete(epoch)
     try {
-      const channel = await connection.createChannel()
-      channel.on('error', () => undefined)
+      const channel = await openChannel(connection)
       await channel.deleteQueue(this.name(epoch))
       await close(channel)
     } catch {
@@ -60,4 +80,10 @@ export class Markers {
   private name(epoch: Epoch): string {
     return `${this.stream.replace(/\.v\d+$/, '')}.marker.${epoch}`
   }
+}
+
+async function openChannel(connection: ChannelModel): Promise<Channel> {
+  const channel = await connection.createChannel()
+  channel.on('error', () => undefined) // the rejected call says it
+  return channel
 }

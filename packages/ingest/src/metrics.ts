@@ -1,4 +1,4 @@
-import type { Answer } from './chain.js'
+import type { Answer } from './sequencer.js'
 import type { DropReason } from './normalise.js'
 
 /** What an ingest counts; the composition root gives it to prom-client. */

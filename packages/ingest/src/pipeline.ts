@@ -1,25 +1,38 @@
-/** Carries out what the chain decides, from attachment to attachment. */
-import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+/** Carries out what the sequencers decide, for one attachment. */
+import type { ConsumeMessage } from 'amqplib'
+import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Attachment } from './attach.js'
+import { readCanary } from './canary.js'
 import type { Canary } from './canary.js'
-import { Chain } from './chain.js'
-import type { AttachReason, ChainOptions, Jump, PublishCall } from './chain.js'
+import type { Continuity } from './continuity.js'
+import { EVERY_PARTITION } from './delivery.js'
 import type { Delivery } from './delivery.js'
 import { receive } from './intake.js'
 import type { IntakeOptions } from './intake.js'
 import type { Ledger } from './ledger.js'
 import type { IngestMetrics } from './metrics.js'
+import { Numbering } from './numbering.js'
+import type { Jumps } from './numbering.js'
 import type { Publisher } from './publisher.js'
 import type { Ring } from './ring.js'
-import type { Situation } from './state.js'
+import { Sequencer } from './sequencer.js'
+import type { AttachReason, PublishCall, SequencerOptions } from './sequencer.js'
+import { sleep } from './sleep.js'
+import type { Status } from './status.js'
+import { Window } from './window.js'
+import type { WindowLimits } from './window.js'
 
 export interface PipelineOptions {
-  readonly chain: ChainOptions
+  readonly sequencer: SequencerOptions
+  readonly window: WindowLimits
   readonly intake: IntakeOptions
   /** Between two tries of a call that Redis did not answer. */
   readonly retryMs: number
   /** Own canaries go out, and nothing comes in, for so long: the consumer has gone deaf. */
   readonly watchdogMs: number
+  /** Between two looks at what waits for messages; a message whose offset is in doubt waits no longer for a canary. */
+  readonly lookMs: number
   /** Credit is given back for so many deliveries together: each acknowledgement is a packet to the broker. */
   readonly ackEvery: number
 }
@@ -27,189 +40,238 @@ export interface PipelineOptions {
 export interface PipelineParts {
   readonly publisher: Publisher
   readonly ring: Ring
-  readonly canary: Pick<Canary, 'unheardSince' | 'heard'>
+  readonly canary: Pick<Canary, 'blocked' | 'sending' | 'send'>
+  readonly continuity: Continuity
+  readonly jumps: Jumps
   readonly clock: Clock
   readonly ledger: Ledger
   readonly metrics: IngestMetrics
-  readonly situation: Situation
+  readonly status: Status
   changed(): void
 }
-
-const JUMPS_REMEMBERED_MAX = 1000
 
 export class Pipeline {
   private readonly options: PipelineOptions
   private readonly parts: PipelineParts
-  /** Jumps of the stream's numbering that attaching again has been tried for. */
-  private readonly jumps = new Set<string>()
-  private wake: () => void = () => undefined
+  private readonly attachment: Attachment
+  private readonly window: Window
+  private readonly numbering: Numbering
+  private readonly sequencers: readonly Sequencer[]
+  /** Wakes what pauses, by partition. */
+  private readonly wakes: (() => void)[]
+  private over = false
+  private isLeading: boolean | null = null
+  private reason: AttachReason | null = null
+  private looking: Timer | null = null
+  private heardAt: number
   /** The last delivery, and how many there are up to it for which no credit has been given back. */
   private lastTag = 0
   private unacked = 0
 
-  constructor(options: PipelineOptions, parts: PipelineParts) {
+  constructor(options: PipelineOptions, parts: PipelineParts, attachment: Attachment) {
+    const { clock } = parts
+    const { epoch, heads, at } = attachment
     this.options = options
     this.parts = parts
-  }
-
-  /** Publishes or follows until it has to attach again (says why) or `signal` is aborted (null). */
-  async run(attachment: Attachment, signal: AbortSignal): Promise<AttachReason | null> {
-    const { clock, situation } = this.parts
-    const { epoch, heads, consumer } = attachment
-    const chain = new Chain(this.options.chain, epoch, heads, clock.monotonic())
-    this.unacked = 0
-    // What came through before says nothing about this place, which may be an older one.
-    Object.assign(situation, { attached: true, epoch, heads, canarySentAt: null })
-    this.parts.canary.heard() // attaching has read from the stream
-    this.parts.changed()
-    const stop = (): void => this.wake()
-    const known = (jump: Jump): boolean => this.jumps.has(nameOf(jump))
-    signal.addEventListener('abort', stop)
-    consumer.inbox.flow(
-      (message) => {
-        this.parts.canary.heard()
-        const delivery = receive(message, this.options.intake, clock)
-        chain.deliver(delivery, known)
-        this.lastTag = delivery.deliveryTag
-        this.unacked++
-        this.giveCredit(chain, consumer)
-        this.wake()
-      },
-      () => {
-        chain.ended()
-        this.wake()
-      },
+    this.attachment = attachment
+    this.window = new Window(options.window, at.offset)
+    const now = (this.heardAt = clock.monotonic())
+    this.sequencers = heads.map(
+      (head, partition) => new Sequencer(options.sequencer, { partition, epoch, head }, this.window, now),
     )
+    this.wakes = heads.map(() => () => undefined)
+    this.numbering = new Numbering(at.offset, {
+      jumps: parts.jumps,
+      deliver: (message, offset) => this.deliver(message, offset),
+      ask: () => parts.canary.send(),
+    })
+  }
+
+  /** Publishes or follows until the ingest has to attach again (says why) or `signal` is aborted (null). */
+  async run(signal: AbortSignal): Promise<AttachReason | null> {
+    const { continuity, status, metrics, jumps } = this.parts
+    const { consumer, marker, epoch, at } = this.attachment
+    continuity.attached(at.offset, status.epoch === epoch)
+    status.attached(epoch, this.heads())
+    this.parts.changed()
+    const stop = (): void => this.finish(null)
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+    marker.whenGone(() => this.finish('unmarked'))
+    consumer.inbox.flow(
+      (message) => this.receive(message),
+      () => this.finish('ended'),
+    )
+    this.look()
     try {
-      return await this.drive(chain, attachment, signal)
+      await Promise.all(this.sequencers.map((sequencer) => this.drive(sequencer)))
     } finally {
-      this.remember(chain.jump)
+      this.looking?.cancel()
       signal.removeEventListener('abort', stop)
-      situation.attached = false
-      this.parts.metrics.publishing(false)
-      await consumer.close()
+      if (this.numbering.jump !== null) jumps.add(this.numbering.jump)
+      status.detached()
+      metrics.publishing(false)
+      await Promise.all([consumer.close(), marker.close()])
     }
+    return this.reason
   }
 
-  private remember(jump: Jump | null): void {
-    if (jump === null) return
-    this.jumps.add(nameOf(jump))
-    const [oldest] = this.jumps
-    if (this.jumps.size > JUMPS_REMEMBERED_MAX && oldest !== undefined) this.jumps.delete(oldest)
+  private finish(why: AttachReason | null): void {
+    if (this.over) return
+    this.over = true
+    this.reason = why
+    for (const wake of this.wakes) wake()
   }
 
-  private async drive(
-    chain: Chain,
-    { consumer }: Attachment,
-    signal: AbortSignal,
-  ): Promise<AttachReason | null> {
-    const { clock, metrics, canary } = this.parts
-    let leads: boolean | null = null
+  private receive(message: ConsumeMessage): void {
+    if (this.over) return
+    this.heardAt = this.parts.clock.monotonic()
+    this.lastTag = message.fields.deliveryTag
+    this.unacked++
+    this.numbering.take(message, readCanary(message) !== null)
+    if (this.numbering.jump !== null) this.finish('gap')
+    this.giveCredit()
+  }
+
+  private deliver(message: ConsumeMessage, offset: Offset): void {
+    const { continuity, clock } = this.parts
+    const { intake } = this.options
+    const canary = readCanary(message)
+    continuity.passed(offset)
+    if (canary?.ingest === intake.ingest && !continuity.heard(canary)) this.finish('hole')
+    const delivery = receive(message, offset, canary, intake, clock)
+    this.window.push(delivery)
+    if (!delivery.urgent) return
+    if (delivery.target === EVERY_PARTITION) for (const wake of this.wakes) wake()
+    else this.wakes[delivery.target]?.()
+  }
+
+  /** What nobody tells of: a consumer that has gone deaf, a message that waits for a canary in vain. */
+  private look(): void {
+    const { canary, clock } = this.parts
+    const now = clock.monotonic()
+    if (!canary.sending || this.window.fill >= 1) this.heardAt = now
+    else if (now - this.heardAt >= this.options.watchdogMs) this.finish('silent')
+    if (this.numbering.holds && now - this.heardAt >= this.options.lookMs) {
+      this.numbering.settle()
+      if (this.numbering.jump !== null) this.finish('gap')
+    }
+    if (!this.over) this.looking = clock.after(this.options.lookMs, () => this.look())
+  }
+
+  private async drive(sequencer: Sequencer): Promise<void> {
+    const { clock } = this.parts
     for (;;) {
       await nextTick() // what arrives in one tick travels as one batch
-      if (signal.aborted) return null
-      const step = chain.step(clock.monotonic())
+      if (this.over) return
+      const step = sequencer.step(clock.monotonic())
       switch (step.kind) {
         case 'attach':
-          return step.why
-        case 'wait': {
-          const watchdogAt = (canary.unheardSince ?? clock.monotonic()) + this.options.watchdogMs
-          if (step.idle && clock.monotonic() >= watchdogAt) return 'silent'
-          await this.pause(step.idle ? Math.min(step.until, watchdogAt) : step.until)
+          this.finish(step.why)
+          return
+        case 'wait':
+          await this.pause(sequencer.partition, step.until)
           break
-        }
         case 'poll':
-          // Asking with an empty window says nothing of the consumer, which has all its credit.
-          if (chain.waiting > 0) canary.heard()
-          else this.giveCredit(chain, consumer, 1)
-          this.release(chain, consumer, await this.poll(chain))
+          await this.poll(sequencer)
           break
         case 'publish':
-          this.release(chain, consumer, await this.publish(chain, step.calls))
-          canary.heard() // while Redis was waited for, the consumer may have had no credit
+          await this.publish(sequencer, step.call)
       }
-      if (leads === chain.leads) continue
-      leads = chain.leads
-      metrics.publishing(leads)
     }
   }
 
-  private async publish(chain: Chain, calls: readonly PublishCall[]): Promise<Delivery[]> {
+  private async publish(sequencer: Sequencer, call: PublishCall): Promise<void> {
     const { publisher, ring, clock, ledger } = this.parts
     const started = clock.monotonic()
-    const trimTo = ring.trimTo(started)
-    const answers = await Promise.all(calls.map((call) => publisher.publish(call, trimTo)))
-    ledger.answered(calls, answers, (clock.monotonic() - started) / 1000)
-    this.parts.changed()
-    const released = chain.answered(calls, answers, clock.monotonic())
-    ring.count(released)
-    const [call] = calls
-    const head = Math.min(...chain.heads)
-    if (call?.last === head) ring.advance({ offset: head, fingerprint: call.fingerprint }, clock.monotonic())
-    if (answers.some(({ kind }) => kind === 'lost')) await this.sleep(this.options.retryMs)
-    return released
+    const answer = await publisher.publish(call, ring.trimTo(started))
+    const now = clock.monotonic()
+    ledger.answered(call, answer, (now - started) / 1000)
+    sequencer.answered(call, answer, now)
+    this.release()
+    if (call.last === this.floor(now)) ring.advance({ offset: call.last, fingerprint: call.fingerprint }, now)
+    if (answer.kind === 'lost') await sleep(clock, this.options.retryMs)
   }
 
-  private async poll(chain: Chain): Promise<Delivery[]> {
-    const { publisher, ring, clock } = this.parts
+  private async poll(sequencer: Sequencer): Promise<void> {
+    const { publisher, ring, clock, canary, status } = this.parts
     try {
-      const metas = await publisher.metas()
+      const meta = await publisher.meta(sequencer.partition)
       const now = clock.monotonic()
-      const released = chain.polled(
-        metas.map((meta) => (meta === null ? null : { epoch: meta.epoch, head: meta.offset })),
-        now,
-      )
-      ring.count(released)
-      const present = metas.filter((meta) => meta !== null)
-      const lowest =
-        present.length < metas.length ? null : present.reduce((a, b) => (b.offset < a.offset ? b : a))
-      if (lowest !== null && lowest.epoch === this.parts.situation.epoch) ring.advance(lowest, now)
-      return released
-    } catch {
-      await this.sleep(this.options.retryMs)
-      return []
+      sequencer.polled(meta, now)
+      this.giveCredit(1)
+      this.release()
+      if (meta !== null && meta.epoch === status.epoch && meta.offset === this.floor(now)) ring.advance(meta, now)
+      // The broker takes no canaries: that nothing waits and Redis answers is all that can be shown.
+      if (canary.blocked && this.window.length === 0) status.proven(now)
+    } catch (error) {
+      sequencer.failed(clock.monotonic())
+      status.waits('redis', error instanceof Error ? error.message : String(error))
+      await sleep(clock, this.options.retryMs)
     }
+    this.parts.changed()
   }
 
   /**
    * On a stream an acknowledgement is nothing but flow control: what gets lost here is read again from head. So more is
    * on its way while Redis is waited for, as long as the window has room.
    */
-  private giveCredit(chain: Chain, consumer: Attachment['consumer'], every = this.options.ackEvery): void {
-    if (this.unacked < every || !chain.hasRoom) return
-    consumer.ack(this.lastTag)
+  private giveCredit(every = this.options.ackEvery): void {
+    if (this.over || this.unacked < every || this.window.fill >= 1) return
+    this.attachment.consumer.ack(this.lastTag)
     this.unacked = 0
   }
 
   /** Deliveries that are done with: accounted for, their room in the window given to others. */
-  private release(chain: Chain, consumer: Attachment['consumer'], released: readonly Delivery[]): void {
-    this.parts.situation.heads = chain.heads
-    if (released.length === 0) return
-    this.giveCredit(chain, consumer)
-    this.parts.ledger.released(released)
+  private release(): void {
+    const { ledger, ring, status, clock, metrics } = this.parts
+    const now = clock.monotonic()
+    const floor = this.floor(now)
+    const released = this.window.release(({ offset, target }: Delivery) => {
+      if (target === EVERY_PARTITION) return offset <= floor
+      const sequencer = this.sequencers[target]
+      return offset <= (sequencer?.isAbsent(now) === false ? (sequencer.head ?? floor) : floor)
+    })
+    status.heads = this.heads()
+    const leads = this.sequencers.some((sequencer) => sequencer.leads)
+    if (leads !== this.isLeading) metrics.publishing((this.isLeading = leads))
+    if (released.length > 0) {
+      ring.count(released)
+      this.giveCredit()
+      ledger.released(released)
+    }
     this.parts.changed()
   }
 
-  /** Until a delivery, the end of the consumer, or `until`. */
-  private pause(until: number): Promise<void> {
+  /** Up to where all partitions have come; those for which Redis does not answer do not keep the others back. */
+  private floor(now: number): Offset {
+    let floor = Infinity
+    let lowest = Infinity
+    for (const sequencer of this.sequencers) {
+      if (sequencer.head === null) continue
+      lowest = Math.min(lowest, sequencer.head)
+      if (!sequencer.isAbsent(now)) floor = Math.min(floor, sequencer.head)
+    }
+    return floor === Infinity ? Math.max(lowest === Infinity ? -1 : lowest, this.window.base) : floor
+  }
+
+  private heads(): Offset[] {
+    return this.sequencers.map(({ head }) => head ?? 0)
+  }
+
+  /** Until a delivery for the partition, the end, or `until`. */
+  private pause(partition: number, until: number): Promise<void> {
     const { clock } = this.parts
     return new Promise((resolve) => {
-      const timer = clock.after(Math.max(0, until - clock.monotonic()), () => this.wake())
-      this.wake = () => {
-        this.wake = () => undefined
+      const wake = (): void => {
+        this.wakes[partition] = () => undefined
         timer.cancel()
         resolve()
       }
+      const timer = clock.after(Math.max(0, until - clock.monotonic()), wake)
+      this.wakes[partition] = wake
     })
   }
-
-  private sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => this.parts.clock.after(ms, resolve))
-  }
-}
-
-function nameOf({ from, to }: Jump): string {
-  return `${from}-${to}`
 }
 
 function nextTick(): Promise<void> {

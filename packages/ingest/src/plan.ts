@@ -1,5 +1,5 @@
-/** Where an ingest attaches, given what Redis holds and what it remembers (architecture, section 2). Pure. */
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+/** Where an ingest attaches, given what Redis holds and what it remembers. Pure. */
+import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import type { Mark } from './ring.js'
 
 /** The hash `meta` of one partition. */
@@ -22,7 +22,7 @@ export interface Memory {
 
 export type Plan =
   /** Attach at the lowest head and go on. */
-  | { readonly kind: 'attach'; readonly epoch: Epoch; readonly at: Mark; readonly heads: readonly Offset[] }
+  | { readonly kind: 'attach'; readonly epoch: Epoch; readonly at: Mark }
   /** Redis lost its data: write these partitions' meta again, with the same epoch, once attached at `at`. */
   | {
       readonly kind: 'seed'
@@ -37,12 +37,19 @@ export type Plan =
       readonly at: Mark
       readonly partitions: readonly number[]
     }
-  /** Somebody else may know better: look again soon. */
-  | { readonly kind: 'wait'; readonly why: 'no-meta' | 'foreign' }
+  /** Somebody else may know better, or Redis does not answer for all: look again soon. */
+  | { readonly kind: 'wait'; readonly why: 'no-meta' | 'foreign' | 'not-all' }
   | { readonly kind: 'new-epoch'; readonly why: NewEpochReason }
 
 export type NewEpochReason =
-  'first-start' | 'redis-empty' | 'other-stream' | 'trimmed' | 'recreated' | 'marker-gone'
+  | 'first-start'
+  | 'redis-empty'
+  | 'other-stream'
+  | 'trimmed'
+  | 'recreated'
+  | 'marker-gone'
+  /** The stream has lost messages. */
+  | 'hole'
 
 export interface PlanOptions {
   readonly stream: string
@@ -65,21 +72,25 @@ export class Planner {
     this.options = options
   }
 
-  /** `metas`: one per partition, null where there is none. `now`: monotonic milliseconds. */
-  plan(metas: readonly (Meta | null)[], memory: Memory | null, now: number): Plan {
-    const present = metas.filter((meta) => meta !== null)
+  /**
+   * `metas`: one per partition, null where there is none, undefined where Redis does not answer: that partition is left
+   * out. `now`: monotonic milliseconds.
+   */
+  plan(metas: readonly (Meta | null | undefined)[], memory: Memory | null, now: number): Plan {
+    const present = metas.filter((meta) => meta !== null && meta !== undefined)
     if (present.some((meta) => this.isForeign(meta))) return this.planForeign(present, now)
     this.foreign = null
-    const [first] = metas
-    const recorded = first?.epoch ?? present[0]?.epoch
+    const [first] = present
     const missing = indexes(metas, (meta) => meta === null)
-    if (missing.length > 0) return this.planEmpty(recorded, missing, memory, now)
+    if (missing.length > 0) return this.planEmpty(first?.epoch, missing, memory, now)
     this.emptySince = null
-    if (first === null || first === undefined) return { kind: 'wait', why: 'no-meta' }
-    const behind = indexes(metas, (meta) => meta?.epoch !== first.epoch)
-    if (behind.length > 0) return { kind: 'adopt', epoch: first.epoch, at: first, partitions: behind }
+    if (first === undefined) return { kind: 'wait', why: 'no-meta' }
+    const others = indexes(metas, (meta) => meta !== undefined && meta?.epoch !== first.epoch)
+    // An epoch begins in partition 0: only with that one can be told which is the new one.
+    if (others.length > 0 && metas[0] === undefined) return { kind: 'wait', why: 'not-all' }
+    if (others.length > 0) return { kind: 'adopt', epoch: first.epoch, at: first, partitions: others }
     const at = present.reduce((lowest, meta) => (meta.offset < lowest.offset ? meta : lowest))
-    return { kind: 'attach', epoch: first.epoch, at, heads: present.map(({ offset }) => offset) }
+    return { kind: 'attach', epoch: first.epoch, at }
   }
 
   private planEmpty(
@@ -112,6 +123,6 @@ export class Planner {
   }
 }
 
-function indexes(metas: readonly (Meta | null)[], test: (meta: Meta | null) => boolean): number[] {
+function indexes<T>(metas: readonly T[], test: (meta: T) => boolean): number[] {
   return metas.flatMap((meta, p) => (test(meta) ? [p] : []))
 }

@@ -12,10 +12,11 @@ import {
   SEED_SCRIPT,
 } from '@wazo-websocketd/shared/runtime/scripts'
 import type { PartitionKeys } from '@wazo-websocketd/shared/runtime/scripts'
-import type { Answer, PublishCall } from './chain.js'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { eventIn } from './delivery.js'
 import type { Meta } from './plan.js'
 import type { Mark } from './ring.js'
+import type { Answer, PublishCall } from './sequencer.js'
 
 /**
  * What the publisher needs of a Redis connection. It must have no offline queue and must not send a command
@@ -24,16 +25,21 @@ import type { Mark } from './ring.js'
 export interface RedisConnection {
   /** Rejects when the connection is or gets lost, or with the error that Redis answers. */
   callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown>
+  /** Redis answers, but does not serve: makes a fresh connection. */
+  renew(): void
 }
 
 /** Redis did not answer, or answered with an error (`reply`). */
 export class RedisFault extends Error {
   override name = 'RedisFault'
   readonly reply: boolean
+  /** It does not serve now, and may later or elsewhere. */
+  readonly passing: boolean
 
   constructor(error: unknown) {
     super(`Redis: ${error instanceof Error ? error.message : String(error)}`)
     this.reply = error instanceof Error && error.name === 'ReplyError'
+    this.passing = this.reply && NOT_SERVING.test(this.message)
   }
 }
 
@@ -43,7 +49,17 @@ export interface PublisherOptions {
   readonly stream: string
   /** Sharded pub/sub, as Redis Cluster needs it. */
   readonly sharded: boolean
+  /** What the log may span, at most twice (`redis.history`, `redis.history_bytes`). */
+  readonly historyMs: number
+  readonly historyBytes: number
 }
+
+/** Batches go out at least once a second: what is longer was no time that the log grew in. */
+const ELAPSED_MS_MAX = 2000
+
+/** Redis answers so for as long as it does not serve: in a failover, without memory or disk, while it loads its data. */
+const NOT_SERVING =
+  /(?:: |-)(LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF|NOREPLICAS|MOVED|ASK)\b/
 
 interface Script {
   readonly source: string
@@ -63,9 +79,13 @@ export class Publisher {
   private readonly command: 'PUBLISH' | 'SPUBLISH'
   /** Per partition: its log holds nothing more below it, since this publisher trimmed it. */
   private readonly trimmed: (Offset | null)[] = []
+  /** Per partition: when its last batch went in, monotonic milliseconds. */
+  private readonly publishedAt: number[] = []
+  private readonly clock: Clock
 
-  constructor(redis: RedisConnection, options: PublisherOptions) {
+  constructor(redis: RedisConnection, clock: Clock, options: PublisherOptions) {
     this.redis = redis
+    this.clock = clock
     this.options = options
     this.names = Array.from({ length: options.partitions }, (_, p) => keys(options.prefix, p))
     this.command = options.sharded ? 'SPUBLISH' : 'PUBLISH'
@@ -80,10 +100,15 @@ export class Publisher {
     // The offset moves about once a second, batches come by the thousand: each would look at the log for nothing.
     const trims = trimTo !== null && trimTo !== this.trimmed[call.partition]
     const trim = trims ? String(trimTo) : ''
-    const args = [epoch, String(prev), String(last), call.fingerprint, trim, batch, this.command]
+    const { historyMs, historyBytes } = this.options
+    const now = this.clock.monotonic()
+    const elapsed = Math.min(now - (this.publishedAt[call.partition] ?? now), ELAPSED_MS_MAX)
+    const range = [epoch, String(prev), String(last), call.fingerprint, trim]
+    const bounds = [String(Math.round(elapsed)), String(historyMs), String(historyBytes)]
     try {
-      const answered = await this.run(PUBLISH, [meta, log, live], args)
+      const answered = await this.run(PUBLISH, [meta, log], [...range, batch, this.command, live, ...bounds])
       const answer = toAnswer(answered)
+      if (answer.kind === 'OK') this.publishedAt[call.partition] = now
       // Redis trims so many entries in one call at most: done only when it finds none.
       if (trims && answer.kind === 'OK' && texts(answered)[2] === '0') this.trimmed[call.partition] = trimTo
       return answer
@@ -92,12 +117,19 @@ export class Publisher {
     }
   }
 
-  /** The metas of all partitions, null where there is none. Rejects with RedisFault. */
-  async metas(): Promise<(Meta | null)[]> {
+  /** A partition's meta, null where there is none. Rejects with RedisFault. */
+  async meta(partition: number): Promise<Meta | null> {
     const fields = [META.epoch, META.head, META.fingerprint, META.stream, META.partitions, META.form]
-    return Promise.all(
-      this.names.map(async ({ meta }) => toMeta(await this.call('HMGET', [meta, ...fields]))),
-    )
+    return toMeta(await this.call('HMGET', [this.name(partition).meta, ...fields]))
+  }
+
+  /** The metas of all partitions; undefined where Redis does not answer. Rejects with RedisFault when it does for none. */
+  async metas(): Promise<(Meta | null | undefined)[]> {
+    const asked = await Promise.allSettled(this.names.map((_, partition) => this.meta(partition)))
+    const metas = asked.map((one) => (one.status === 'fulfilled' ? one.value : undefined))
+    const [first] = asked
+    if (first?.status === 'rejected' && metas.every((meta) => meta === undefined)) throw first.reason
+    return metas
   }
 
   /** Writes a partition's meta if it is absent. True: written. Rejects with RedisFault. */
@@ -119,10 +151,10 @@ export class Publisher {
     return texts(answer)[0] === 'OK'
   }
 
-  /** Sends a message outside the sequence, on the channel of partition 0. */
+  /** Sends a message outside the sequence, on the channel of every partition; one that fails keeps no other from it. */
   async announce(message: Uint8Array): Promise<void> {
     const bytes = Buffer.from(message.buffer, message.byteOffset, message.length)
-    await this.call(this.command, [this.name(0).live, bytes])
+    await Promise.allSettled(this.names.map(({ live }) => this.call(this.command, [live, bytes])))
   }
 
   private name(partition: number): PartitionKeys {
@@ -154,7 +186,9 @@ export class Publisher {
     try {
       return await this.redis.callBuffer(command, args)
     } catch (error) {
-      throw new RedisFault(error)
+      const fault = new RedisFault(error)
+      if (fault.passing) this.redis.renew()
+      throw fault
     }
   }
 }
@@ -163,15 +197,10 @@ function script(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
 
-/**
- * An answer that is an error, as opposed to none. While Redis loads its data, or is a replica in a
- * failover, the call was not carried out and simply has to be tried again.
- */
+/** What becomes of a call that failed: while Redis does not serve it was not carried out and has to be made again. */
 function refusal(error: unknown): Answer {
   if (!(error instanceof RedisFault)) throw error
-  if (!error.reply || /: (LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|BUSY)\b/.test(error.message))
-    return { kind: 'lost' }
-  return { kind: 'failed', why: error.message }
+  return { kind: error.reply && !error.passing ? 'failed' : 'lost', why: error.message }
 }
 
 function texts(answer: unknown): string[] {

@@ -2,12 +2,8 @@
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-
-export interface UpkeepOptions {
-  readonly intervalMs: number
-  /** No more than one log line of the same fault in this time. */
-  readonly repeatLogMs: number
-}
+import type { Complaints } from './complaints.js'
+import { sleep } from './sleep.js'
 
 export interface UpkeepParts {
   /** Names of exchanges that the broker should have and does not. */
@@ -18,6 +14,7 @@ export interface UpkeepParts {
   readonly explain: (error: unknown, lasting: boolean) => string
   /** Whether events cannot come in, because the broker refuses what they need. */
   readonly refused: (is: boolean) => void
+  readonly complaints: Complaints
   readonly clock: Clock
   readonly log: Logger
 }
@@ -28,30 +25,29 @@ export interface UpkeepParts {
  * whether a binding was there when it is declared: so all of it is declared again every few seconds.
  */
 export class Upkeep {
-  private readonly options: UpkeepOptions
+  private readonly intervalMs: number
   private readonly parts: UpkeepParts
-  private said: { text: string; at: number } | null = null
 
-  constructor(options: UpkeepOptions, parts: UpkeepParts) {
-    this.options = options
+  constructor(intervalMs: number, parts: UpkeepParts) {
+    this.intervalMs = intervalMs
     this.parts = parts
   }
 
   /** Goes on until `signal` is aborted, whatever the broker answers. Never rejects. */
   async run(connection: ChannelModel, signal: AbortSignal): Promise<void> {
+    const { clock, refused, complaints, explain } = this.parts
     const isOver = (): boolean => signal.aborted
     for (;;) {
-      await this.pause(signal)
+      await sleep(clock, this.intervalMs, signal)
       if (isOver()) return
       try {
         await this.once(connection)
-        if (isOver()) return
-        this.said = null
-        this.parts.refused(false)
+        if (!isOver()) refused(false)
       } catch (error) {
         if (isOver()) return // the connection is gone, which others report
-        if (keepsEventsOut(error)) this.parts.refused(true)
-        this.complain(error)
+        if (keepsEventsOut(error)) refused(true)
+        const note = '; events may not get into the stream'
+        complaints.say(explain(error, false) + note, explain(error, true) + note)
       }
     }
   }
@@ -64,30 +60,6 @@ export class Upkeep {
         { exchanges },
         'somebody deleted exchanges: declared and bound again; what was published to them meanwhile is lost',
       )
-  }
-
-  private complain(error: unknown): void {
-    const { clock, log, explain } = this.parts
-    const text = explain(error, false)
-    const now = clock.monotonic()
-    const lasting = this.said?.text === text
-    if (lasting && now - (this.said?.at ?? now) < this.options.repeatLogMs) return
-    this.said = { text, at: now }
-    log.error(`${lasting ? explain(error, true) : text}; events may not get into the stream; trying again`)
-  }
-
-  /** Ends early when `signal` is aborted. */
-  private pause(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve()
-    return new Promise((resolve) => {
-      const done = (): void => {
-        timer.cancel()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = this.parts.clock.after(this.options.intervalMs, done)
-      signal.addEventListener('abort', done)
-    })
   }
 }
 
