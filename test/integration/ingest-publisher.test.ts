@@ -27,7 +27,7 @@ describe('Publisher on a real Redis', () => {
   before(async () => {
     server = await startRedis()
     redis = new Redis(server.url, { enableOfflineQueue: true })
-    publisher = new Publisher(redis, { prefix: 'p', partitions: 2, stream: 's.v1', sharded: false })
+    publisher = new Publisher({ callBuffer: (c, a) => redis.callBuffer(c, ...a), renew: () => undefined }, systemClock, { historyMs: 60_000, historyBytes: 1e9, prefix: 'p', partitions: 2, stream: 's.v1', sharded: false })
   })
 
   after(async () => {

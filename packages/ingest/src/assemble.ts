@@ -109,6 +109,8 @@ const ACK_EVERY_MAX = 256
 const BATCH_COUNT_MAX = 250
 const BATCH_BYTES_MAX = 1024 ** 2
 const WINDOW_BYTES_MAX = 16 * 1024 ** 2
+/** Above the time between two beats. */
+const LINGER_MS = 1500
 
 /** Sizes of batches and of the window, by the credit that the broker gives. */
 export function limitsOf(prefetch: number) {
@@ -118,6 +120,7 @@ export function limitsOf(prefetch: number) {
     // While a batch is on its way to Redis, another one is read besides what the credit allows.
     windowMax: prefetch + BATCH_COUNT_MAX,
     windowBytesMax: WINDOW_BYTES_MAX,
+    lingerMs: LINGER_MS,
   }
 }
 

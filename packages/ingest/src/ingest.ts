@@ -110,13 +110,15 @@ export class Ingest {
       }
       const [reading, sending] = open
       if (reading === undefined || sending === undefined) return
+      // Now, and once: from a connection that it has blocked the broker reads nothing.
+      await within(clock, this.options.tryMs, 'opening a channel', canary.start(sending))
       if (this.connections++ > 0) metrics.amqpReconnected()
       status.brokerConnected = true
       metrics.amqpConnected(true)
       announcer.changed()
       log.info('connected to RabbitMQ')
       const either = AbortSignal.any([signal, end.signal])
-      while (!either.aborted) await this.turn(reading, sending, either)
+      while (!either.aborted) await this.turn(reading, either)
     } finally {
       canary.stop()
       status.brokerConnected = false
@@ -128,14 +130,14 @@ export class Ingest {
   }
 
   /** Sets up and runs once; the same way at the first start and after everything that can happen. */
-  private async turn(reading: ChannelModel, sending: ChannelModel, signal: AbortSignal): Promise<void> {
+  private async turn(connection: ChannelModel, signal: AbortSignal): Promise<void> {
     const { canary, clock, log, status } = this.parts
     let why: AttachReason | null
     try {
-      const attachment = await this.setup(reading, sending, signal)
+      const attachment = await this.setup(connection, signal)
       this.backoff.reset()
       canary.send() // the sooner one comes through, the sooner this ingest is up
-      why = await this.attached(reading, attachment, signal)
+      why = await this.attached(connection, attachment, signal)
     } catch (error) {
       if (signal.aborted) return
       if (error instanceof DeadlineError) throw error // what is under way ends with the connection
@@ -165,15 +167,10 @@ export class Ingest {
     }
   }
 
-  private async setup(
-    reading: ChannelModel,
-    sending: ChannelModel,
-    signal: AbortSignal,
-  ): Promise<Attachment> {
-    const { declare, attacher, canary, ring, status, clock, log } = this.parts
-    await within(clock, this.options.tryMs, 'declaring exchanges and stream', declare(reading))
-    await within(clock, this.options.tryMs, 'opening a channel', canary.start(sending))
-    const attachment = await attacher.attach(reading, () => this.past(), signal)
+  private async setup(connection: ChannelModel, signal: AbortSignal): Promise<Attachment> {
+    const { declare, attacher, ring, status, clock, log } = this.parts
+    await within(clock, this.options.tryMs, 'declaring exchanges and stream', declare(connection))
+    const attachment = await attacher.attach(connection, () => this.past(), signal)
     if (attachment.epoch !== status.epoch) ring.clear()
     ring.advance(attachment.at, clock.monotonic())
     log.info({ epoch: attachment.epoch, offset: attachment.at.offset }, 'attached to the stream')

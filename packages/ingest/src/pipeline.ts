@@ -148,8 +148,10 @@ export class Pipeline {
 
   /** What nobody tells of: a consumer that has gone deaf, a message that waits for a canary in vain. */
   private look(): void {
-    const { canary, clock } = this.parts
+    const { canary, clock, status } = this.parts
     const now = clock.monotonic()
+    // The broker takes no canaries: that nothing waits and Redis answers is all that can be shown.
+    if (canary.blocked && this.sequencers.every((sequencer) => sequencer.isIdle(now))) status.proven(now)
     if (!canary.sending || this.window.fill >= 1) this.heardAt = now
     else if (now - this.heardAt >= this.options.watchdogMs) this.finish('silent')
     if (this.numbering.holds && now - this.heardAt >= this.options.lookMs) {
@@ -194,7 +196,7 @@ export class Pipeline {
   }
 
   private async poll(sequencer: Sequencer): Promise<void> {
-    const { publisher, ring, clock, canary, status } = this.parts
+    const { publisher, ring, clock, status } = this.parts
     try {
       const meta = await publisher.meta(sequencer.partition)
       const now = clock.monotonic()
@@ -202,8 +204,6 @@ export class Pipeline {
       this.giveCredit(1)
       this.release()
       if (meta !== null && meta.epoch === status.epoch && meta.offset === this.floor(now)) ring.advance(meta, now)
-      // The broker takes no canaries: that nothing waits and Redis answers is all that can be shown.
-      if (canary.blocked && this.window.length === 0) status.proven(now)
     } catch (error) {
       sequencer.failed(clock.monotonic())
       status.waits('redis', error instanceof Error ? error.message : String(error))

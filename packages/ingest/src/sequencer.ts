@@ -113,12 +113,18 @@ export class Sequencer {
     return this.failingSince !== null && now - this.failingSince >= this.options.absentMs
   }
 
+  /** Nothing waits for Redis, which answers. */
+  isIdle(now: number): boolean {
+    if (this.at === null || this.failingSince !== null || this.retry !== null) return false
+    return this.window.waitingSince(this.partition, this.at, now) === null
+  }
+
   /** The next thing to do, when nothing is under way. */
   step(now: number): Step {
     const { at, window, options } = this
     if (this.reason !== null) return { kind: 'attach', why: this.reason }
     if (this.retry !== null) return { kind: 'publish', call: this.retry }
-    const since = at === null ? null : window.waitingSince(this.partition, at)
+    const since = at === null ? null : window.waitingSince(this.partition, at, now)
     if (at === null || since === null) {
       const until = Math.max(this.heardAt, this.polledAt) + options.idlePollMs
       return now >= until ? { kind: 'poll' } : { kind: 'wait', until }

@@ -10,6 +10,8 @@ export interface WindowLimits {
   /** With so many deliveries that are not yet known to be in the log, or so many bytes of them, no more are wanted. */
   readonly windowMax: number
   readonly windowBytesMax: number
+  /** A delivery that is not urgent waits so long for one that is. */
+  readonly lingerMs: number
 }
 
 /** What one partition publishes next: its deliveries up to the offset of `last`, whichever partition that is for. */
@@ -51,11 +53,15 @@ export class Window {
     this.held += delivery.bytes
   }
 
-  /** When the oldest delivery came that makes `partition`, whose head is `head`, publish; null: there is none. */
-  waitingSince(partition: number, head: Offset): number | null {
+  /**
+   * When the oldest delivery came that makes `partition`, whose head is `head`, publish at monotonic `now`; null: there is
+   * none.
+   */
+  waitingSince(partition: number, head: Offset, now: number): number | null {
     for (let i = this.first; i < this.items.length; i++) {
       const item = this.items[i]
-      if (item?.urgent === true && item.offset > head && concerns(item, partition)) return item.receivedAt
+      if (item === undefined || item.offset <= head || !concerns(item, partition)) continue
+      if (item.urgent || now - item.receivedAt >= this.limits.lingerMs) return item.receivedAt
     }
     return null
   }
