@@ -33,8 +33,9 @@ export interface Timings {
   readonly takeoverMs: number
   /** Of canaries that are beats, and of states. */
   readonly beatMs: number
-  /** Between two canaries. A stream that changes its leader loses messages for 0.3 s or longer. */
+  /** Between two canaries. */
   readonly canaryIntervalMs: number
+  readonly stallMs: number
   /** How old the last canary that came through may be for `up`. */
   readonly canaryMs: number
   readonly silenceMs: number
@@ -61,6 +62,7 @@ export const TIMINGS: Timings = {
   takeoverMs: 500,
   beatMs: 1000,
   canaryIntervalMs: 100,
+  stallMs: 1000,
   canaryMs: 3000,
   silenceMs: 3000,
   youngWaitMs: 500,
@@ -77,6 +79,9 @@ export const TIMINGS: Timings = {
   repeatLogMs: 30_000,
   upkeepMs: 5000,
 }
+
+/** Where several hosts are named, the stream can change its leader: that takes 250 ms at least. */
+export const CLUSTER_TIMINGS: Partial<Timings> = { canaryIntervalMs: 25, stallMs: 200 }
 
 export interface AssemblyOptions {
   readonly broker: BrokerOptions
@@ -209,7 +214,9 @@ function pipelines(
     intake: { origin, bodyBytesMax, partitions, ingest },
     retryMs: timings.retryMs,
     watchdogMs: timings.watchdogMs,
-    lookMs: timings.beatMs,
+    stallMs: timings.stallMs,
+    lookMs: timings.canaryIntervalMs * 2,
+    doubtMs: timings.beatMs,
     ackEvery: Math.min(Math.ceil(prefetch * ACK_SHARE), ACK_EVERY_MAX),
   }
   return (attachment) => new Pipeline(options, parts, attachment)

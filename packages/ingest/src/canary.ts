@@ -8,6 +8,8 @@ const NUMBER_HEADER = 'x-wazo-websocketd-number'
 const FIRST_HEADER = 'x-wazo-websocketd-first'
 const BEAT_HEADER = 'x-wazo-websocketd-beat'
 
+const TICK = Buffer.alloc(0)
+
 export interface CanaryOptions {
   readonly stream: string
   /** Identity of this ingest, unique per start. */
@@ -31,9 +33,12 @@ export interface CanaryMessage extends CanaryNumber {
  * Sends messages of the ingest's own through the stream, over a connection of their own: a broker short of memory or disk stops
  * reading from connections that publish, and the consuming one must go on. Beats, one a second, measure the lag, tell
  * when the backlog is worked off, and move every head on an idle bus; the numbers of all tell whether the stream loses
- * messages (`Continuity`).
+ * messages (`Continuity`). With each one a tick goes to the epoch's marker, a queue in memory: it comes back even when the
+ * stream stands still.
  */
 export class Canary {
+  /** The queue to which ticks go; null: none do. */
+  marker: string | null = null
   private readonly options: CanaryOptions
   private readonly clock: Clock
   /** The broker refuses them. */
@@ -109,6 +114,7 @@ export class Canary {
     if (this.channel === null || this.isBlocked) return
     const { stream, ingest } = this.options
     const n = ++this.count
+    if (this.marker !== null) this.channel.publish('', this.marker, TICK, { persistent: false })
     this.channel.publish('', stream, Buffer.from(JSON.stringify({ canary: ingest, n })), {
       headers: {
         [CANARY_HEADER]: ingest,

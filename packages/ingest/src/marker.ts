@@ -4,6 +4,9 @@ import { close } from './close.js'
 
 /** A marker that is there and in use. */
 export interface MarkerWatch {
+  readonly queue: string
+  /** Messages that have come out of it. */
+  readonly ticks: number
   /** Calls `task` once, when the marker is gone while the connection is not. */
   whenGone(task: () => void): void
   /** Watches no more; never rejects. */
@@ -27,20 +30,29 @@ export class Markers {
   /** Watches the epoch's marker; null: it is not there. Rejects when the broker does not answer. */
   async watch(connection: ChannelModel, epoch: Epoch): Promise<MarkerWatch | null> {
     const channel = await openChannel(connection) // a miss closes the channel, so it is one of its own
+    const queue = this.name(epoch)
+    let ticks = 0
     let isGone = false
     let task: (() => void) | null = null
-    try {
-      await channel.consume(this.name(epoch), (message) => {
-        if (message !== null) return
+    const take = (message: unknown): void => {
+      if (message !== null) ticks++
+      else {
         isGone = true
         task?.()
-      })
+      }
+    }
+    try {
+      await channel.consume(queue, take, { noAck: true })
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 404 && !/home node/.test(error.message))
         return null
       throw error
     }
     return {
+      queue,
+      get ticks() {
+        return ticks
+      },
       whenGone(then) {
         task = then
         if (isGone) then()

@@ -31,8 +31,12 @@ export interface PipelineOptions {
   readonly retryMs: number
   /** Own canaries go out, and nothing comes in, for so long: the consumer has gone deaf. */
   readonly watchdogMs: number
-  /** Between two looks at what waits for messages; a message whose offset is in doubt waits no longer for a canary. */
+  /** Nothing comes in for so long, while ticks do: the stream has changed its leader, and lost what came meanwhile. */
+  readonly stallMs: number
+  /** Between two looks at what waits for messages. */
   readonly lookMs: number
+  /** A message whose offset is in doubt waits so long for a canary. */
+  readonly doubtMs: number
   /** Credit is given back for so many deliveries together: each acknowledgement is a packet to the broker. */
   readonly ackEvery: number
 }
@@ -40,7 +44,7 @@ export interface PipelineOptions {
 export interface PipelineParts {
   readonly publisher: Publisher
   readonly ring: Ring
-  readonly canary: Pick<Canary, 'blocked' | 'sending' | 'send'>
+  readonly canary: Pick<Canary, 'blocked' | 'sending' | 'send' | 'marker'>
   readonly continuity: Continuity
   readonly jumps: Jumps
   readonly clock: Clock
@@ -49,6 +53,9 @@ export interface PipelineParts {
   readonly status: Status
   changed(): void
 }
+
+/** So many ticks show that the broker works. */
+const TICKS_MIN = 3
 
 export class Pipeline {
   private readonly options: PipelineOptions
@@ -64,6 +71,8 @@ export class Pipeline {
   private reason: AttachReason | null = null
   private looking: Timer | null = null
   private heardAt: number
+  /** Ticks that had come when something was heard last. */
+  private ticks = { at: -1, count: 0 }
   /** The last delivery, and how many there are up to it for which no credit has been given back. */
   private lastTag = 0
   private unacked = 0
@@ -89,7 +98,7 @@ export class Pipeline {
 
   /** Publishes or follows until the ingest has to attach again (says why) or `signal` is aborted (null). */
   async run(signal: AbortSignal): Promise<AttachReason | null> {
-    const { continuity, status, metrics, jumps } = this.parts
+    const { canary, continuity, status, metrics, jumps } = this.parts
     const { consumer, marker, epoch, at } = this.attachment
     continuity.attached(at.offset, status.epoch === epoch)
     status.attached(epoch, this.heads())
@@ -102,11 +111,13 @@ export class Pipeline {
       (message) => this.receive(message),
       () => this.finish('ended'),
     )
+    canary.marker = marker.queue
     this.look()
     try {
       await Promise.all(this.sequencers.map((sequencer) => this.drive(sequencer)))
     } finally {
       this.looking?.cancel()
+      canary.marker = null
       signal.removeEventListener('abort', stop)
       if (this.numbering.jump !== null) jumps.add(this.numbering.jump)
       status.detached()
@@ -154,11 +165,22 @@ export class Pipeline {
     if (canary.blocked && this.sequencers.every((sequencer) => sequencer.isIdle(now))) status.proven(now)
     if (!canary.sending || this.window.fill >= 1) this.heardAt = now
     else if (now - this.heardAt >= this.options.watchdogMs) this.finish('silent')
-    if (this.numbering.holds && now - this.heardAt >= this.options.lookMs) {
+    else if (this.isStalled(now)) this.finish('hole')
+    if (this.numbering.holds && now - this.heardAt >= this.options.doubtMs) {
       this.numbering.settle()
       if (this.numbering.jump !== null) this.finish('gap')
     }
     if (!this.over) this.looking = clock.after(this.options.lookMs, () => this.look())
+  }
+
+  /**
+   * The stream stands still, and neither broker nor this process does: ticks come. So it is when the stream changes its
+   * leader, which loses for 40 to 600 ms what publishers without confirms send, and stands still for 250 ms or longer.
+   */
+  private isStalled(now: number): boolean {
+    const { ticks } = this.attachment.marker
+    if (this.ticks.at !== this.heardAt) this.ticks = { at: this.heardAt, count: ticks }
+    return now - this.heardAt >= this.options.stallMs && ticks - this.ticks.count >= TICKS_MIN
   }
 
   private async drive(sequencer: Sequencer): Promise<void> {
