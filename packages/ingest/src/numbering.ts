@@ -8,6 +8,8 @@ export interface Jump {
 }
 
 const JUMPS_MAX = 1000
+/** Messages that are held for a canary; in a backlog of a time without ingests there is none. */
+const HELD_MAX = 250
 
 /** Jumps of the stream's numbering that attaching again has been tried for: met again, they are part of the stream. */
 export class Jumps {
@@ -69,8 +71,15 @@ export class Numbering {
       return
     }
     this.held.push(message)
-    if (isCanary) this.settle()
+    if (isCanary || this.isEnough(claim)) this.settle()
     else if (this.held.length === 1) this.parts.ask()
+  }
+
+  /** Enough is held: the last one has to do, if what it claims can be, or else one of as many more. */
+  private isEnough(claim: Offset | null): boolean {
+    const { length } = this.held
+    const skipped = claim === null ? -1 : claim - this.at - length
+    return length >= 2 * HELD_MAX || (length >= HELD_MAX && (skipped === 0 || skipped === 1))
   }
 
   /** Judges what is held by its last message, as if that were a canary: none comes. */
@@ -88,11 +97,11 @@ export class Numbering {
     this.held = []
     let left = skipped
     for (const message of held) {
-      // The one that says so stands behind the skip; if none does, the last one.
-      const claim = claimOf(message)
-      if (left > 0 && (claim === this.at + 1 + left || message === last)) {
-        this.at += left
-        left = 0
+      // Those that say so stand behind a skip; what none speaks of, the last one.
+      const step = message === last ? left : (claimOf(message) ?? 0) - this.at - 1
+      if (step === left || (step === 1 && left > 0)) {
+        this.at += step
+        left -= step
       }
       this.at++
       this.parts.deliver(message, this.at)

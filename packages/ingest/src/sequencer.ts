@@ -115,13 +115,13 @@ export class Sequencer {
 
   /** Nothing waits for Redis, which answers. */
   isIdle(now: number): boolean {
-    if (this.at === null || this.failingSince !== null || this.retry !== null) return false
-    return this.window.waitingSince(this.partition, this.at, now) === null
+    if (this.failingSince !== null || this.retry !== null) return false
+    return this.follows !== null && this.window.waitingSince(this.partition, this.follows, now) === null
   }
 
   /** The next thing to do, when nothing is under way. */
   step(now: number): Step {
-    const { at, window, options } = this
+    const { follows: at, window, options } = this
     if (this.reason !== null) return { kind: 'attach', why: this.reason }
     if (this.retry !== null) return { kind: 'publish', call: this.retry }
     const since = at === null ? null : window.waitingSince(this.partition, at, now)
@@ -187,6 +187,11 @@ export class Sequencer {
   failed(now: number): void {
     this.polledAt = now
     this.failingSince ??= now
+  }
+
+  /** The head, if what follows it is in the window; else Redis has to tell first what others have published. */
+  private get follows(): Offset | null {
+    return this.at === null || this.at < this.window.base ? null : this.at
   }
 
   private heard(now: number): void {

@@ -23,11 +23,11 @@ export function delivery(offset: number, over: Partial<Delivery> = {}): Delivery
   return {
     offset,
     receivedAt: 0,
-    deliveryTag: offset,
     bytes: 10,
     event: eventAt(offset),
     reason: null,
     canarySentAt: null,
+    urgent: true,
     target: 0,
     fingerprint: () => `f${offset}`,
     published: false,
