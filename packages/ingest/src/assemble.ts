@@ -17,7 +17,7 @@ import type { RedisConnection } from './publisher.js'
 import { Ring } from './ring.js'
 import { Announcer, initialSituation } from './state.js'
 import type { Situation } from './state.js'
-import { declareTopology, missingExchanges, STREAM_AGE_MS_MAX } from './stream.js'
+import { missingExchanges, streamAgeMs, TopologyKeeper } from './stream.js'
 import type { Topology } from './stream.js'
 import { Upkeep } from './upkeep.js'
 
@@ -70,6 +70,8 @@ export interface AssemblyOptions {
   readonly prefetch: number
   readonly prefix: string
   readonly partitions: number
+  /** Number of Redis's database; 0 unless given. */
+  readonly database?: number
   readonly sharded: boolean
   readonly historyMs: number
   readonly historyBytes: number
@@ -114,14 +116,18 @@ export interface Assembly {
 
 export function assemble(options: AssemblyOptions, around: Surroundings): Assembly {
   const { clock, log, metrics } = around
-  const { broker, topology, prefetch, partitions, prefix, sharded } = options
+  const { broker, topology, prefetch, partitions, prefix, database = 0, sharded } = options
   const { stream } = topology
   const timings = { ...TIMINGS, ...options.timings }
   const id = randomUUID()
   const situation = initialSituation()
   const ring = new Ring({ historyMs: options.historyMs, historyBytes: options.historyBytes })
-  const publisher = new Publisher(around.redis, { prefix, partitions, stream, sharded })
-  const connect = (what: string) => () => connectBroker(broker, `wazo-websocketd-ingest ${what} ${id}`)
+  const publisher = new Publisher(around.redis, { prefix, database, partitions, stream, sharded })
+  const connect = (what: string) => async (): Promise<ChannelModel> => {
+    const connection = await connectBroker(broker, `wazo-websocketd-ingest ${what} ${id}`)
+    log.info({ connection: what, host: broker.hosts.current }, 'connected to RabbitMQ')
+    return connection
+  }
   const canary = new Canary({ stream, ingest: id, intervalMs: timings.beatMs }, clock, connect('canary'))
   const announcer = new Announcer(
     { ingest: id, intervalMs: timings.beatMs, canaryMs: timings.canaryMs },
@@ -146,7 +152,8 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
     },
     { publisher, ring, canary, clock, ledger, metrics, situation, changed },
   )
-  const declare = (connection: ChannelModel): Promise<void> => declareTopology(connection, topology)
+  const keeper = new TopologyKeeper(topology, (line) => log.warn(line))
+  const declare = (connection: ChannelModel): Promise<void> => keeper.declare(connection)
   const said = (error: unknown, lasting: boolean): string =>
     error instanceof RedisFault ? error.message : explain(error, broker, lasting)
   const upkeep = new Upkeep(
@@ -162,7 +169,7 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
     },
   )
   const ingest = new Ingest(
-    { ...timings, streamReachMs: STREAM_AGE_MS_MAX * 0.8 },
+    { ...timings, streamReachMs: streamAgeMs(topology) * 0.8 },
     {
       connect: connect('consumer'),
       declare,

@@ -91,7 +91,7 @@ export class Ingest {
 
   /** One connection to the broker, from its beginning to its end. */
   private async connection(signal: AbortSignal): Promise<void> {
-    const { situation, metrics, announcer, log } = this.parts
+    const { situation, metrics, announcer } = this.parts
     const connection = await this.parts.connect()
     const end = new AbortController()
     connection.on('close', (error?: Error) => end.abort(error ?? new Error('connection closed')))
@@ -100,7 +100,6 @@ export class Ingest {
     situation.brokerConnected = true
     metrics.amqpConnected(true)
     announcer.changed()
-    log.info('connected to RabbitMQ')
     try {
       while (!either.aborted) await this.turn(connection, either)
     } finally {
