@@ -245,7 +245,7 @@ describe('the configuration of a program', () => {
 
     it('masks secrets that are of the wrong type', () => {
       const config = configFile(
-        'auth: {key_file: null, username: u, password: 31337}\nredis: {url: canary-redis}\n',
+        'auth: {key_file: null, username: u, password: 31337}\nredis: {url: canary-redis, sentinels: ["u:canary@h:1"]}\nbus: {hosts: ["amqp://u:canary@h:1"]}\n',
       )
       const { out, err, status } = run(['-c', config, '--check-config'])
       expect(status).to.equal(78)
@@ -297,7 +297,21 @@ describe('the configuration of a program', () => {
         'websocket.trusted_proxies: "notanip" is not an address or network',
       ],
       ['websocket: {trusted_proxies: [10.0.0.0/99]}', 'websocket.trusted_proxies: "10.0.0.0/99" is not'],
-      ['redis: {cluster: ["h:99999"]}', 'redis.cluster: has a port above 65535'],
+      ['redis: {cluster: ["h:99999"]}', 'redis.cluster: has a port that is not from 1 to 65535'],
+      ['redis: {sentinels: ["h:1", "h:0"]}', 'redis.sentinels: has a port that is not from 1 to 65535'],
+      ['bus: {hosts: ["h:65536"]}', 'bus.hosts: has a port that is not from 1 to 65535'],
+      [
+        'redis: {cluster: ["h:1"], sentinels: ["h:2"]}',
+        'redis.sentinels: cannot be used together with redis.cluster',
+      ],
+      ['redis: {cluster: ["h:1"], url: "redis://h/1"}', 'redis.url: must not name a database other than 0'],
+      ['redis: {url: "redis://h/x"}', 'redis.url: must have the number of a database as its path'],
+      ['redis: {url: "redis://h/-1"}', 'redis.url: must have the number of a database as its path'],
+      ['redis: {url: "redis://h/1/2"}', 'redis.url: must have the number of a database as its path'],
+      ['redis: {url: "redis://h/99999"}', 'redis.url: must have the number of a database as its path'],
+      ['redis: {url: "redis://h?db=1"}', 'redis.url: must have the number of a database as its path'],
+      ['bus: {tls: {cert: /c.pem}}', 'bus.tls.cert: needs bus.tls.key too'],
+      ['redis: {tls: {key: /k.pem}}', 'redis.tls.key: needs redis.tls.cert too'],
       ['redis: {url: "redis://:p@ss#x@h:6379"}', 'redis.url: has a # that is not percent-encoded'],
     ]
     for (const [line, complaint] of rows)

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { assemble } from '@wazo-websocketd/ingest/assemble'
 import type { AssemblyOptions } from '@wazo-websocketd/ingest/assemble'
+import { BrokerHosts } from '@wazo-websocketd/ingest/hosts'
 import { RedisLink } from '@wazo-websocketd/ingest/link'
 import type { IngestMetrics, MessageResult } from '@wazo-websocketd/ingest/metrics'
 import type { IngestState } from '@wazo-websocketd/shared/domain/envelope'
@@ -51,8 +52,8 @@ export function startLocalIngest({ amqpUrl, redisUrl, timings, ...over }: LocalO
   const { ingest, status } = assemble(
     {
       broker: {
-        host: hostname,
-        port: Number(port),
+        hosts: new BrokerHosts([`${hostname}:${port}`]),
+        tls: null,
         username: 'guest',
         password: 'guest',
         vhost: decodeURIComponent(pathname.slice(1)),

@@ -22,8 +22,7 @@ import { Upgrades } from './cluster/upgrades.js'
 import { clusterFork } from './cluster/worker-process.js'
 import { primaryMetrics } from './prometheus.js'
 import { PROGRAM } from './program.js'
-import { generationOf } from './settings.js'
-import { readTlsFiles } from './tls.js'
+import { generationOf, readPems } from './settings.js'
 
 /** Beyond `drain.delay` and `drain.timeout`, by when the pool has killed every worker. */
 const STOP_MARGIN_MS = 10_000
@@ -77,7 +76,7 @@ async function main(): Promise<void> {
   const loaded = loadOrExit(PROGRAM, parseCommandLine(PROGRAM, process.argv.slice(2)))
   const { config, warnings, notes } = loaded
   // The certificate's key is often readable by root alone: it is read before the privileges go.
-  let generation: Generation = generationOf(loaded, readTlsFiles(config.websocket))
+  let generation: Generation = generationOf(loaded, readPems(config))
   dropPrivileges(config.user, config.log_file)
   const logger = createLogger({
     program: PROGRAM,

@@ -3,7 +3,9 @@ import type { CommandLine } from '@wazo-websocketd/shared/runtime/cli'
 import { effectiveLogLevel, workerCount } from '@wazo-websocketd/shared/runtime/config/derived'
 import { loadConfig, type LoadedConfig } from '@wazo-websocketd/shared/runtime/config/load'
 import { processEnvironment } from '@wazo-websocketd/shared/runtime/config/process-environment'
+import type { Config } from '@wazo-websocketd/shared/runtime/config/schema'
 import { pinoLevel } from '@wazo-websocketd/shared/runtime/logger'
+import { readClientTls, type ClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import type { Generation } from './cluster/generation.js'
 import { PROGRAM } from './program.js'
@@ -15,8 +17,22 @@ export interface OwnGeneration extends Generation {
   readonly setup: WorkerSetup
 }
 
+/** The files that only root may be able to read. */
+export interface Pems {
+  readonly tls: TlsPem | null
+  readonly redisTls: ClientTls | null
+}
+
+/**
+ * Reads certificates and private keys.
+ * @throws StartupError with status 78 when one cannot be read or used.
+ */
+export function readPems({ websocket, redis }: Config): Pems {
+  return { tls: readTlsFiles(websocket), redisTls: readClientTls('redis.tls', redis.tls) }
+}
+
 /** What the workers of this configuration are started with. */
-export function generationOf({ config, warnings, notes }: LoadedConfig, tls: TlsPem | null): OwnGeneration {
+export function generationOf({ config, warnings, notes }: LoadedConfig, pems: Pems): OwnGeneration {
   const { drain, metrics } = config
   const version = programVersion()
   const workers = workerCount(config)
@@ -32,7 +48,7 @@ export function generationOf({ config, warnings, notes }: LoadedConfig, tls: Tls
       'metrics.listen': metrics.listen,
       'metrics.edge_port': String(metrics.edge_port),
     },
-    setup: { version, config, workers, tls },
+    setup: { version, config, workers, ...pems },
   }
 }
 
@@ -42,5 +58,5 @@ export function generationOf({ config, warnings, notes }: LoadedConfig, tls: Tls
  */
 export function readGeneration({ configFile, debug }: Omit<CommandLine, 'checkConfig'>): OwnGeneration {
   const loaded = loadConfig({ program: PROGRAM, configFile, debug, environment: processEnvironment() })
-  return generationOf(loaded, readTlsFiles(loaded.config.websocket))
+  return generationOf(loaded, readPems(loaded.config))
 }

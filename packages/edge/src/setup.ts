@@ -1,4 +1,5 @@
 import type { Config } from '@wazo-websocketd/shared/runtime/config/schema'
+import type { ClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import { PROGRAM } from './program.js'
 import type { TlsPem } from './tls.js'
@@ -12,6 +13,8 @@ export interface WorkerSetup {
   readonly workers: number
   /** null: no TLS. */
   readonly tls: TlsPem | null
+  /** `redis.tls`; null: none, or as `redis.url` says. */
+  readonly redisTls: ClientTls | null
 }
 
 /**

@@ -1,7 +1,7 @@
 /** One worker of the edge: puts the path of an event and the life of a session together. */
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
-import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derived'
+import { effectiveLogLevel, redisDatabase } from '@wazo-websocketd/shared/runtime/config/derived'
 import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
@@ -111,13 +111,11 @@ class EdgeWorker implements DrainHandler {
     this.authority.start()
     this.timers.start()
     this.bus.start()
-    this.subscriber.subscribe(noticeChannel(this.setup.config.redis.prefix), {
-      message: (bytes) => this.noticed(bytes),
-    })
-    if (this.tickets !== null)
-      this.subscriber.subscribe(drainChannel(this.setup.config.redis.prefix), {
-        message: (bytes) => this.called(bytes),
-      })
+    const { prefix } = this.setup.config.redis
+    const notices = noticeChannel(prefix, this.database)
+    this.subscriber.subscribe(notices, { message: (bytes) => this.noticed(bytes) })
+    const drains = drainChannel(prefix, this.database)
+    if (this.tickets !== null) this.subscriber.subscribe(drains, { message: (bytes) => this.called(bytes) })
     this.subscriber.start()
     this.takeOver()
     this.link.handle(this)
@@ -157,6 +155,10 @@ class EdgeWorker implements DrainHandler {
     if (this.hurried) this.drainage.goAway()
     await drained
     await this.end()
+  }
+
+  private get database(): number {
+    return redisDatabase(this.setup.config.redis.url)
   }
 
   private get handsOver(): boolean {
@@ -211,10 +213,13 @@ class EdgeWorker implements DrainHandler {
   }
 
   private makeRedis(): RedisFactory {
-    const { url, cluster } = this.setup.config.redis
+    const { url, cluster, sentinels, sentinel_name: sentinelName } = this.setup.config.redis
     return new RedisFactory({
       url,
       cluster,
+      sentinels,
+      sentinelName,
+      tls: this.setup.redisTls,
       logger: this.log,
       clock,
       // The bus tells of its own connections: one that is up is not yet one that is subscribed.
@@ -226,6 +231,7 @@ class EdgeWorker implements DrainHandler {
     return new ExpiryWorker({
       client: this.redis.create(TIMERS_CONNECTION, { silentMsMax: TIMERS_SILENT_MS_MAX }),
       prefix: this.setup.config.redis.prefix,
+      database: this.database,
       clock,
       authTime: this.authority.clock.now,
       logger: this.log,
@@ -237,6 +243,7 @@ class EdgeWorker implements DrainHandler {
     const { bus, redis } = this.setup.config
     return new RedisBus({
       prefix: redis.prefix,
+      database: this.database,
       partitions: redis.partitions,
       lostGraceMs: bus.lost_grace * 1000,
       silenceGraceMs: bus.silence_grace * 1000,
@@ -297,6 +304,7 @@ class EdgeWorker implements DrainHandler {
     if (!drain.resume) return null
     return new RedisTickets({
       prefix: redis.prefix,
+      database: this.database,
       historyMs: redis.history * 1000,
       client: () => this.bus.client,
       clock,

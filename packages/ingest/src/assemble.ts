@@ -22,7 +22,7 @@ import { Publisher, RedisFault } from './publisher.js'
 import type { RedisConnection } from './publisher.js'
 import { Ring } from './ring.js'
 import { Status } from './status.js'
-import { declareTopology, missingExchanges, STREAM_AGE_MS_MAX } from './stream.js'
+import { missingExchanges, streamAgeMs, TopologyKeeper } from './stream.js'
 import type { Topology } from './stream.js'
 import { Upkeep } from './upkeep.js'
 
@@ -81,13 +81,15 @@ export const TIMINGS: Timings = {
 }
 
 /** Where several hosts are named, the stream can change its leader: that takes 250 ms at least. */
-export const CLUSTER_TIMINGS: Partial<Timings> = { canaryIntervalMs: 25, stallMs: 200 }
+const CLUSTER_TIMINGS: Partial<Timings> = { canaryIntervalMs: 25, stallMs: 200 }
 
 export interface AssemblyOptions {
   readonly broker: BrokerOptions
   readonly topology: Topology
   readonly prefetch: number
   readonly prefix: string
+  /** Of Redis; 0 unless given. */
+  readonly database?: number
   readonly partitions: number
   readonly sharded: boolean
   readonly historyMs: number
@@ -137,14 +139,16 @@ export interface Assembly {
 
 export function assemble(options: AssemblyOptions, around: Surroundings): Assembly {
   const { clock, log, metrics, redis } = around
-  const { broker, topology, prefetch, partitions, prefix, sharded, historyMs, historyBytes } = options
+  const { broker, topology, prefetch, partitions, prefix, database = 0, sharded } = options
+  const { historyMs, historyBytes } = options
   const { stream } = topology
-  const timings = { ...TIMINGS, ...options.timings }
+  const several = options.broker.hosts.count > 1
+  const timings = { ...TIMINGS, ...(several ? CLUSTER_TIMINGS : {}), ...options.timings }
   const id = randomUUID()
   const complaints = new Complaints(clock, log, timings.repeatLogMs)
   const status = new Status({ ...timings, redisGraceMs: options.redisGraceMs }, clock, complaints)
   const ring = new Ring({ historyMs, historyBytes })
-  const stored = { prefix, partitions, stream, sharded, historyMs, historyBytes }
+  const stored = { prefix, database, partitions, stream, sharded, historyMs, historyBytes }
   const publisher = new Publisher(redis, clock, stored)
   const said = (error: unknown, lasting: boolean): string =>
     error instanceof RedisFault ? error.message : explain(error, broker, lasting)
@@ -157,11 +161,12 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
     publisher.announce(message),
   )
   const ledger = new Ledger({ clock, log, metrics, status })
-  const declare = (connection: ChannelModel): Promise<void> => declareTopology(connection, topology)
+  const keeper = new TopologyKeeper(topology, (line) => log.warn(line))
+  const declare = (connection: ChannelModel): Promise<void> => keeper.declare(connection)
   const ingest = new Ingest(
-    { ...timings, streamReachMs: STREAM_AGE_MS_MAX * 0.8 },
+    { ...timings, streamReachMs: streamAgeMs(topology) * 0.8 },
     {
-      connect: (role) => connectBroker(broker, `wazo-websocketd-ingest ${role} ${id}`),
+      connect: connector(broker, id, log),
       declare,
       explain: said,
       attacher: new Attacher(
@@ -199,6 +204,14 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
     },
   )
   return { ingest, status }
+}
+
+function connector(broker: BrokerOptions, ingest: string, log: Logger) {
+  return async (role: 'consumer' | 'canary'): Promise<ChannelModel> => {
+    const connection = await connectBroker(broker, `wazo-websocketd-ingest ${role} ${ingest}`)
+    log.info({ connection: role, host: broker.hosts.current }, 'connected to RabbitMQ')
+    return connection
+  }
 }
 
 /** Makes a pipeline for each attachment. */

@@ -84,7 +84,10 @@ export class Attacher {
       this.setPassive(plan.kind === 'wait' && plan.why === 'foreign', metas)
       if (plan.kind === 'wait') {
         if (plan.why === 'not-all')
-          this.parts.status.waits('redis', 'Redis does not answer for partition 0, which tells the epoch in force')
+          this.parts.status.waits(
+            'redis',
+            'Redis does not answer for partition 0, which tells the epoch in force',
+          )
         await sleep(clock, this.options.lookMs, signal)
         continue
       }
@@ -207,7 +210,9 @@ export class Attacher {
       }
       if (highest === -1) return this.again('the broker gives no message of the stream: has it a leader?')
       if (highest < at.offset) return 'recreated'
-      return this.again(`the broker does not give the message at offset ${at.offset}, though it has later ones`)
+      return this.again(
+        `the broker does not give the message at offset ${at.offset}, though it has later ones`,
+      )
     } finally {
       await last.close()
     }
@@ -268,8 +273,7 @@ export class Attacher {
     for (const [p, meta] of metas.entries()) {
       if (p === 0) continue
       const isIn =
-        meta !== undefined &&
-        (await publisher.newEpoch(p, meta?.epoch ?? null, epoch, at).catch(() => false))
+        meta !== undefined && (await publisher.newEpoch(p, meta?.epoch ?? null, epoch, at).catch(() => false))
       heads.push(isIn ? at.offset : null)
     }
     return heads

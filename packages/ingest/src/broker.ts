@@ -1,9 +1,14 @@
 import { connect } from 'amqplib'
 import type { ChannelModel } from 'amqplib'
+import { describeTlsError } from '@wazo-websocketd/shared/runtime/tls'
+import type { ClientTls, TlsKeys } from '@wazo-websocketd/shared/runtime/tls'
+import { NoHost } from './hosts.js'
+import type { BrokerHosts } from './hosts.js'
 
 export interface BrokerOptions {
-  readonly host: string
-  readonly port: number
+  readonly hosts: BrokerHosts
+  /** null: AMQP without TLS. */
+  readonly tls: ClientTls | null
   readonly username: string
   readonly password: string
   readonly vhost: string
@@ -12,64 +17,87 @@ export interface BrokerOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
+/** While others are left to try. */
+const HOST_TIMEOUT_MS = 2000
+const ADDRESS = 'bus.host and bus.port (or bus.hosts)'
+const UNREACHABLE = /ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN/
+const KEYS: TlsKeys = { address: ADDRESS, tls: 'bus.tls', ca: 'bus.tls.ca' }
 
 /**
- * Opens a connection. Rejects when the broker does not take it; `explain` says why in one line.
+ * Opens a connection to the first host that takes it. Rejects when none does; `explain` says why in one line.
  * Errors of an open connection come as its `close` event.
  */
 export async function connectBroker(options: BrokerOptions, name: string): Promise<ChannelModel> {
-  const connection = await connect(
-    {
-      protocol: 'amqp',
-      hostname: options.host,
-      port: options.port,
-      username: options.username,
-      password: options.password,
-      vhost: encodeURIComponent(options.vhost),
-      heartbeat: options.heartbeat,
-    },
-    // Without noDelay, Nagle's algorithm makes the median latency 21 ms instead of 0.8.
-    { noDelay: true, timeout: CONNECT_TIMEOUT_MS, clientProperties: { connection_name: name } },
+  const { hosts, tls } = options
+  const timeout = hosts.count > 1 ? HOST_TIMEOUT_MS : CONNECT_TIMEOUT_MS
+  const connection = await hosts.connect(({ host, port }) =>
+    connect(
+      {
+        protocol: tls === null ? 'amqp' : 'amqps',
+        hostname: host,
+        port,
+        username: options.username,
+        password: options.password,
+        vhost: encodeURIComponent(options.vhost),
+        heartbeat: options.heartbeat,
+      },
+      // Without noDelay, Nagle's algorithm makes the median latency 21 ms instead of 0.8.
+      { ...tls, noDelay: true, timeout, clientProperties: { connection_name: name } },
+    ),
   )
   connection.on('error', () => undefined) // `close` follows, and carries the same error
   return connection
 }
 
 /**
- * What went wrong between this program and the broker, in one line that says what to do about it.
+ * What went wrong between this program and the broker, in one line that says what to do about it and names the hosts.
  * `lasting`: it has been said before, and waiting has not helped.
  */
 export function explain(error: unknown, options: BrokerOptions, lasting = false): string {
+  const failures = error instanceof NoHost ? error.failures : [{ host: options.hosts.current, error }]
+  const hosts = new Map<string, string[]>()
+  for (const failure of failures) {
+    const why = reason(failure.error, options, lasting)
+    hosts.set(why, [...(hosts.get(why) ?? []), failure.host])
+  }
+  return [...hosts].map(([why, names]) => `RabbitMQ at ${names.join(', ')}${why}`).join('; ')
+}
+
+/** The same, to be put after the host's name. */
+function reason(error: unknown, options: BrokerOptions, lasting: boolean): string {
   const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
-  const where = `RabbitMQ at ${options.host}:${options.port}`
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const { tls, username, vhost } = options
   if (/ACCESS.REFUSED/.test(message) && /Handshake|Login|closed by server/i.test(message))
-    return `${where} refuses user "${options.username}": check bus.username and bus.password`
+    return ` refuses user "${username}": check bus.username and bus.password`
   // All that amqplib tells of a vhost that is missing or forbidden.
   if (message.includes('Expected ConnectionOpenOk'))
-    return (
-      `${where} has no vhost "${options.vhost}" for user "${options.username}": ` +
-      'check bus.vhost, or create it and grant the permissions'
-    )
+    return ` has no vhost "${vhost}" for user "${username}": check bus.vhost, or create it and grant the permissions`
   if (/ACCESS.REFUSED/.test(message))
-    return `${where} lacks permissions for user "${options.username}" on vhost "${options.vhost}": ${message}`
-  const exchange = /inequivalent arg '([^']*)' for exchange '([^']*)'/.exec(message)
-  if (exchange !== null)
+    return ` lacks permissions for user "${username}" on vhost "${vhost}": ${message}`
+  const [, argument, kind, name] =
+    /inequivalent arg '([^']*)' for (exchange|queue) '([^']*)'/.exec(message) ?? []
+  if (kind === 'exchange')
     return (
-      `exchange "${exchange[2] ?? ''}" exists with another ${exchange[1] ?? ''}: set bus.exchange_name and ` +
+      `: exchange "${name ?? ''}" exists with another ${argument ?? ''}: set bus.exchange_name and ` +
       `bus.exchange_type (or bus.legacy_exchange) to what the broker has, or delete it there (${message})`
     )
+  if (kind === 'queue')
+    return `: queue "${name ?? ''}" exists with another ${argument ?? ''}: delete that queue on the broker and start again (${message})`
   const [, lost] = /home node .* of durable queue '([^']*)'/.exec(message) ?? []
   if (lost !== undefined && lasting)
     return (
-      `${where} does not bring queue "${lost}" back (${message}). If every node of it is running, remove what is left ` +
-      `of the queue: rabbitmqctl eval '${removal(options.vhost, lost)}'. It is then declared again; clients ` +
+      ` does not bring queue "${lost}" back (${message}). If every node of it is running, remove what is left ` +
+      `of the queue: rabbitmqctl eval '${removal(vhost, lost)}'. It is then declared again; clients ` +
       'are closed once, with code 1011'
     )
-  if (/PRECONDITION.FAILED/.test(message))
-    return `${where}: the stream exists with other arguments: delete that queue on the broker and start again (${message})`
-  if (/ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN/.test(message))
-    return `${where} cannot be reached: check bus.host and bus.port (${message})`
-  return `${where}: ${message}`
+  const untold = describeTlsError(code, message, KEYS)
+  if (untold !== null) return ` ${untold}`
+  if (tls === null && /^(Socket closed abruptly|read ECONNRESET|.*Invalid frame)/.test(message))
+    return ` closes the connection before it is open: if it speaks TLS on this port, set bus.tls, or correct ${ADDRESS} (${message})`
+  const [unreachable] = UNREACHABLE.exec(`${code} ${message}`) ?? []
+  if (unreachable !== undefined) return ` cannot be reached: check ${ADDRESS} (${unreachable})`
+  return `: ${message}`
 }
 
 /**

@@ -98,7 +98,7 @@ export class Ingest {
    * the first: so canaries come from where the marker is.
    */
   private async connection(signal: AbortSignal): Promise<void> {
-    const { connect, status, metrics, announcer, canary, clock, log } = this.parts
+    const { connect, status, metrics, announcer, canary, clock } = this.parts
     const end = new AbortController()
     const closed = (error?: Error): void => end.abort(error ?? new Error('connection closed'))
     const open: ChannelModel[] = []
@@ -116,7 +116,6 @@ export class Ingest {
       status.brokerConnected = true
       metrics.amqpConnected(true)
       announcer.changed()
-      log.info('connected to RabbitMQ')
       const either = AbortSignal.any([signal, end.signal])
       while (!either.aborted) await this.turn(reading, either)
     } finally {

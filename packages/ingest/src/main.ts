@@ -2,7 +2,7 @@
 import type { Logger } from 'pino'
 import { loadOrExit, parseCommandLine } from '@wazo-websocketd/shared/runtime/cli'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
-import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derived'
+import { busHosts, effectiveLogLevel, redisDatabase } from '@wazo-websocketd/shared/runtime/config/derived'
 import type { Config } from '@wazo-websocketd/shared/runtime/config/schema'
 import { startAdminServer } from '@wazo-websocketd/shared/runtime/http'
 import type { AdminServer } from '@wazo-websocketd/shared/runtime/http'
@@ -12,8 +12,11 @@ import { createLogger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
 import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
+import { readClientTls } from '@wazo-websocketd/shared/runtime/tls'
+import type { ClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { assemble } from './assemble.js'
 import type { AssemblyOptions } from './assemble.js'
+import { BrokerHosts } from './hosts.js'
 import { RedisLink } from './link.js'
 import { prometheusMetrics } from './prometheus.js'
 import { STREAM } from './stream.js'
@@ -28,8 +31,8 @@ const REDIS_RENEW_INTERVAL_MS = 1000
 function optionsOf({ bus, redis, uuid, limits }: Config): AssemblyOptions {
   return {
     broker: {
-      host: bus.host,
-      port: bus.port,
+      hosts: new BrokerHosts(busHosts(bus)),
+      tls: readClientTls('bus.tls', bus.tls),
       username: bus.username,
       password: bus.password,
       vhost: bus.vhost,
@@ -40,10 +43,14 @@ function optionsOf({ bus, redis, uuid, limits }: Config): AssemblyOptions {
       exchange: bus.exchange_name,
       exchangeType: bus.exchange_type,
       legacyExchange: bus.legacy_exchange,
+      replicas: bus.stream.replicas,
+      maxAgeMs: bus.stream.max_age * 1000,
+      maxBytes: bus.stream.max_bytes,
     },
     prefetch: bus.consumer_prefetch,
     prefix: redis.prefix,
     partitions: redis.partitions,
+    database: redisDatabase(redis.url),
     sharded: redis.cluster !== null,
     historyMs: redis.history * 1000,
     historyBytes: redis.history_bytes,
@@ -53,16 +60,24 @@ function optionsOf({ bus, redis, uuid, limits }: Config): AssemblyOptions {
   }
 }
 
+/** Made before privileges are dropped: the private keys of TLS may be readable by root alone. */
+interface Settings {
+  readonly options: AssemblyOptions
+  readonly redisTls: ClientTls | null
+}
+
 class IngestService implements Service {
   readonly failed = new Promise<never>(() => undefined)
   private readonly config: Config
+  private readonly settings: Settings
   private readonly log: Logger
   private readonly end = new AbortController()
   private readonly ends: (() => Promise<void> | void)[] = []
   private running: Promise<void> | null = null
 
-  constructor(config: Config, log: Logger) {
+  constructor(config: Config, settings: Settings, log: Logger) {
     this.config = config
+    this.settings = settings
     this.log = log
   }
 
@@ -75,6 +90,9 @@ class IngestService implements Service {
     const factory = new RedisFactory({
       url: config.redis.url,
       cluster: config.redis.cluster,
+      sentinels: config.redis.sentinels,
+      sentinelName: config.redis.sentinel_name,
+      tls: this.settings.redisTls,
       logger: log,
       clock: systemClock,
       connected: () => metrics.redisConnected(current?.connected ?? false),
@@ -93,7 +111,7 @@ class IngestService implements Service {
       () => link.stop(),
       () => factory.close(),
     )
-    const { ingest, status } = assemble(optionsOf(config), {
+    const { ingest, status } = assemble(this.settings.options, {
       redis: link,
       clock: systemClock,
       log,
@@ -136,11 +154,12 @@ class IngestService implements Service {
 async function main(): Promise<void> {
   const commandLine = parseCommandLine(PROGRAM, process.argv.slice(2))
   const { config, warnings, notes } = loadOrExit(PROGRAM, commandLine)
+  const settings = { options: optionsOf(config), redisTls: readClientTls('redis.tls', config.redis.tls) }
   dropPrivileges(config.user, config.log_file)
   const log = createLogger({ program: PROGRAM, level: effectiveLogLevel(config), logFile: config.log_file })
   for (const warning of warnings) log.warn(warning)
   for (const note of notes) log.info(note)
-  await runService(new IngestService(config, log), {
+  await runService(new IngestService(config, settings, log), {
     program: PROGRAM,
     logger: log,
     clock: systemClock,

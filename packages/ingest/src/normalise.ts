@@ -91,13 +91,56 @@ function parse(body: Buffer, bodyBytesMax: number): Table | DropReason {
   if (body.length > bodyBytesMax) return 'too_big'
   if (!isUtf8(body)) return 'invalid_utf8'
   if (body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf) return 'byte_order_mark'
-  let root: unknown
+  const text = body.toString('utf8')
+  const root = parsed(text) ?? parsed(withoutNonFinite(text))
+  if (root === undefined) return 'invalid_json'
+  return isTable(root.value) ? root.value : 'not_an_object'
+}
+
+function parsed(text: string | null): { readonly value: unknown } | undefined {
+  if (text === null) return undefined
   try {
-    root = JSON.parse(body.toString('utf8'))
+    return { value: JSON.parse(text) as unknown }
   } catch {
-    return 'invalid_json'
+    return undefined
   }
-  return isTable(root) ? root : 'not_an_object'
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const NON_FINITE: ReadonlyMap<number, string> = new Map(
+  ['NaN', 'Infinity', '-Infinity'].map((word) => [word.charCodeAt(0), word]),
+)
+/** Of no type that a key of the envelope may have, and next to anything but punctuation it is no JSON, as the word is not. */
+const STAND_IN = '[]'
+
+/**
+ * The text with what Python's `json.dumps` writes for floats that are no numbers replaced; null: it has none. One pass
+ * over texts that are no JSON otherwise.
+ */
+function withoutNonFinite(text: string): string | null {
+  const parts: string[] = []
+  let from = 0
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at)
+    if (char === QUOTE) at = endOfText(text, at)
+    const word = NON_FINITE.get(char)
+    if (word === undefined || !text.startsWith(word, at)) continue
+    parts.push(text.slice(from, at), STAND_IN)
+    at += word.length - 1
+    from = at + 1
+  }
+  return from === 0 ? null : parts.join('') + text.slice(from)
+}
+
+/** Where the JSON text that begins at `at` ends. */
+function endOfText(text: string, at: number): number {
+  for (let end = at + 1; end < text.length; end++) {
+    const char = text.charCodeAt(end)
+    if (char === QUOTE) return end
+    if (char === BACKSLASH) end++
+  }
+  return text.length
 }
 
 function isTable(value: unknown): value is Table {

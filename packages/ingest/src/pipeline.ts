@@ -225,7 +225,8 @@ export class Pipeline {
       sequencer.polled(meta, now)
       this.giveCredit(1)
       this.release()
-      if (meta !== null && meta.epoch === status.epoch && meta.offset === this.floor(now)) ring.advance(meta, now)
+      if (meta !== null && meta.epoch === status.epoch && meta.offset === this.floor(now))
+        ring.advance(meta, now)
     } catch (error) {
       sequencer.failed(clock.monotonic())
       status.waits('redis', error instanceof Error ? error.message : String(error))

@@ -45,6 +45,7 @@ export class RedisFault extends Error {
 
 export interface PublisherOptions {
   readonly prefix: string
+  readonly database?: number
   readonly partitions: number
   readonly stream: string
   /** Sharded pub/sub, as Redis Cluster needs it. */
@@ -87,7 +88,9 @@ export class Publisher {
     this.redis = redis
     this.clock = clock
     this.options = options
-    this.names = Array.from({ length: options.partitions }, (_, p) => keys(options.prefix, p))
+    this.names = Array.from({ length: options.partitions }, (_, p) =>
+      keys(options.prefix, p, options.database),
+    )
     this.command = options.sharded ? 'SPUBLISH' : 'PUBLISH'
   }
 
@@ -158,7 +161,7 @@ export class Publisher {
   }
 
   private name(partition: number): PartitionKeys {
-    return this.names[partition] ?? keys(this.options.prefix, partition)
+    return this.names[partition] ?? keys(this.options.prefix, partition, this.options.database)
   }
 
   private place(at: Mark): string[] {

@@ -33,16 +33,7 @@ export interface PublishCall {
  * messages; `unmarked`: the epoch's marker is gone.
  */
 export type AttachReason =
-  | 'gap'
-  | 'rolled'
-  | 'empty'
-  | 'epoch'
-  | 'failed'
-  | 'ended'
-  | 'silent'
-  | 'behind'
-  | 'hole'
-  | 'unmarked'
+  'gap' | 'rolled' | 'empty' | 'epoch' | 'failed' | 'ended' | 'silent' | 'behind' | 'hole' | 'unmarked'
 
 export type Step =
   | { readonly kind: 'publish'; readonly call: PublishCall }

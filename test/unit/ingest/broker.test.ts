@@ -1,9 +1,10 @@
 import { expect } from 'chai'
 import { explain } from '@wazo-websocketd/ingest/broker'
+import { BrokerHosts, NoHost } from '@wazo-websocketd/ingest/hosts'
 
 const OPTIONS = {
-  host: 'bus.example',
-  port: 5672,
+  hosts: new BrokerHosts(['bus.example:5672']),
+  tls: null,
   username: 'wazo',
   password: 'hush',
   vhost: '/v',
@@ -35,12 +36,22 @@ const CASES: readonly [string, string, RegExp][] = [
   [
     'another stream',
     `Operation failed: QueueDeclare; 406 (PRECONDITION-FAILED) with message "PRECONDITION_FAILED - inequivalent arg 'x-max-age' for queue 'wazo-websocketd.v1' in vhost '/': received '1s' but current is '2s'"`,
-    /the stream exists with other arguments: delete that queue/,
+    /queue "wazo-websocketd.v1" exists with another x-max-age: delete that queue/,
   ],
   [
     'an absent broker',
     'connect ECONNREFUSED 127.0.0.1:5672',
     /cannot be reached: check bus\.host and bus\.port/,
+  ],
+  [
+    'a broker that speaks TLS where it is not expected',
+    'Socket closed abruptly during opening handshake',
+    /if it speaks TLS on this port, set bus\.tls, or correct bus\.host/,
+  ],
+  [
+    'another 406',
+    `Operation failed: QueueDeclare; 406 (PRECONDITION-FAILED) with message "PRECONDITION_FAILED - invalid arg 'x-max-age' for queue 'q' in vhost '/': invalid_max_age"`,
+    /^RabbitMQ at bus\.example:5672: Operation failed: QueueDeclare; 406 .*invalid_max_age"$/,
   ],
   [
     'anything else',
@@ -70,6 +81,33 @@ describe('explain', () => {
     expect(lasting).to.not.match(/\n|hush/)
     expect(explain(new Error('odd'), OPTIONS, true)).to.equal(explain(new Error('odd'), OPTIONS))
   })
+
+  it('names every host that was tried, and those together that failed alike', () => {
+    const coded = (code: string) => Object.assign(new Error(''), { code })
+    const refused = new Error(CASES[0]?.[1])
+    const failures = [
+      { host: 'a:1', error: coded('ECONNREFUSED') },
+      { host: 'b:2', error: refused },
+      { host: 'c:3', error: coded('ECONNREFUSED') },
+    ]
+    expect(explain(new NoHost(failures), OPTIONS)).to.equal(
+      'RabbitMQ at a:1, c:3 cannot be reached: check bus.host and bus.port (or bus.hosts) (ECONNREFUSED); ' +
+        'RabbitMQ at b:2 refuses user "wazo": check bus.username and bus.password',
+    )
+  })
+
+  const tls: readonly [string, RegExp][] = [
+    ['SELF_SIGNED_CERT_IN_CHAIN', /not trusted: name the file of its authority in bus\.tls\.ca/],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', /for other names: correct bus\.host/],
+    ['CERT_HAS_EXPIRED', /has expired: renew it there/],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', /does not speak TLS on this port: correct bus\.host .*bus\.tls/],
+    ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', /correct bus\.tls\.cert and bus\.tls\.key/],
+  ]
+  for (const [code, expected] of tls)
+    it(`says which key mends ${code}`, () => {
+      const line = explain(Object.assign(new Error('words\nof OpenSSL'), { code }), OPTIONS)
+      expect(line).to.match(expected).and.not.include('\n')
+    })
 
   it('takes anything that was thrown', () => {
     expect(explain('odd', OPTIONS)).to.equal('RabbitMQ at bus.example:5672: odd')

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { normalise } from '@wazo-websocketd/ingest/normalise'
 import type { BusMessage, Normalised, NormaliseOptions } from '@wazo-websocketd/ingest/normalise'
 
@@ -21,6 +22,39 @@ function event(headers: Record<string, unknown> | undefined, body: string | Buff
   const outcome = judge(headers, body)
   if (outcome.kind !== 'event') throw new Error(`dropped: ${outcome.reason}`)
   return outcome.event
+}
+
+/** Reference: recursive descent after RFC 8259, and the three words. */
+function isPythonJson(text: string): boolean {
+  let rest = text
+  const take = (pattern: RegExp): boolean => {
+    const found = pattern.exec(rest)
+    if (found === null) return false
+    rest = rest.slice(found[0].length)
+    return true
+  }
+  const blank = (): boolean => take(/^[ \t\n\r]*/)
+  const string = (): boolean => take(/^"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/)
+  const series = (close: RegExp, item: () => boolean): boolean => {
+    blank()
+    if (take(close)) return true
+    do if (!item()) return false
+    while (take(/^,/))
+    return take(close)
+  }
+  const pair = (): boolean => blank() && string() && blank() && take(/^:/) && value()
+  const value = (): boolean => {
+    blank()
+    const good = take(/^\{/)
+      ? series(/^\}/, pair)
+      : take(/^\[/)
+        ? series(/^\]/, value)
+        : string() ||
+          take(/^(?:NaN|-?Infinity|null|true|false)/) ||
+          take(/^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/)
+    return good && blank()
+  }
+  return value() && rest === ''
 }
 
 function reason(...args: Parameters<typeof judge>): string {
@@ -50,6 +84,80 @@ describe('normalise', () => {
   it('passes the body on as the very same bytes', () => {
     const body = Buffer.from('{ "n":12345678901234567890,\t"f": 1.0, "b":1, "a":"\\u00e9é" }\n')
     expect(event({ name: 'x', required_acl: null }, body).body).to.deep.equal(body)
+  })
+
+  it('passes on what Python writes for floats that are no numbers, byte for byte', () => {
+    const body = Buffer.from(
+      ' {"data":{"a":NaN,"b":[Infinity,-Infinity,-1],"c":"NaN \\" Infinity"},"name":"NaN","required_acl":null,"user_uuid:*":NaN}',
+    )
+    expect(event(undefined, body)).to.deep.include({ body, name: 'NaN', requiredAcl: null, everyone: false })
+  })
+
+  it('judges texts with such floats as a parser does that knows them', () => {
+    const piece = fc.constantFrom(
+      ...[
+        'NaN',
+        'Infinity',
+        '-Infinity',
+        '-',
+        '0',
+        '1.5',
+        'e3',
+        '"',
+        '\\',
+        '\\"',
+        '"a"',
+        ':',
+        ',',
+        '{',
+        '}',
+        '[',
+        ']',
+        'null',
+      ],
+      ...['true', ' ', 'N', 'I', '{"a":', '"NaN"', '"b":', 'é'],
+    )
+    const dumped = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''))
+    const value = fc.letrec((tie) => ({
+      any: fc.oneof(
+        { maxDepth: 4 },
+        fc.constantFrom('NaN', 'Infinity', '-Infinity', '-1', 'null'),
+        fc.string().map((s) => JSON.stringify(s)),
+        tie('list'),
+        tie('table'),
+      ),
+      list: fc.array(tie('any'), { maxLength: 4 }).map((items) => `[${items.join(' , ')}]`),
+      table: fc
+        .array(fc.tuple(fc.string(), tie('any')), { maxLength: 4 })
+        .map((pairs) => `{${pairs.map(([k, v]) => `${JSON.stringify(k)}:${String(v)}`).join(',')}}`),
+    })).any
+    const spoilt = fc.tuple(value, fc.nat(), dumped).map(([text, at, noise]) => {
+      const cut = at % (String(text).length + 1)
+      return `${String(text).slice(0, cut)}${noise}${String(text).slice(cut)}`
+    })
+    let valid = 0
+    fc.assert(
+      fc.property(fc.oneof(value, spoilt, dumped), (text) => {
+        const body = `{"data":${String(text)}}`
+        const isValid = isPythonJson(body)
+        if (isValid) valid++
+        expect(reason(fine, body, { bodyBytesMax: 1024 * 1024 })).to.equal(
+          isValid ? 'not dropped' : 'invalid_json',
+        )
+      }),
+      { numRuns: 3000 },
+    )
+    expect(valid).to.be.within(500, 2900)
+  })
+
+  it('takes no longer for poison than for other texts of its size', () => {
+    const size = 1024 * 1024
+    for (const poison of ['NaN', '-', 'N', '"\\', 'Infinity ', '[NaN,', '-Infinit']) {
+      const body = Buffer.from(`{"a":${poison.repeat(Math.floor(size / poison.length) - 5)}`)
+      const since = performance.now()
+      expect(reason(fine, body, { bodyBytesMax: size })).to.equal('invalid_json')
+      expect(performance.now() - since, poison).to.be.below(500)
+    }
   })
 
   it('reads what the headers lack from the root of the body', () => {
@@ -108,7 +216,26 @@ describe('normalise', () => {
   const DROPPED: readonly [string, Record<string, unknown> | undefined, string | Buffer][] = [
     ['invalid_json', fine, 'nonsense'],
     ['invalid_json', fine, ''],
-    ['invalid_json', fine, '{"a":NaN}'],
+    ...[
+      'nan',
+      '+Infinity',
+      '-NaN',
+      'NaNx',
+      '[Infinity1]',
+      '1NaN',
+      '--Infinity',
+      'infinity',
+      'NaN NaN',
+      '"NaN',
+      'Infinit',
+    ].map((value): [string, Record<string, unknown>, string] => ['invalid_json', fine, `{"a":${value}}`]),
+    ['invalid_json', fine, '{NaN:1}'],
+    ['invalid_json', fine, '{"a":NaN,}'],
+    ['not_an_object', fine, 'NaN'],
+    ['bad_name', undefined, '{"name":NaN,"required_acl":null}'],
+    ['bad_acl', { name: 'x' }, '{"required_acl":NaN}'],
+    ['bad_acl', { name: 'x' }, '{"required_acl":-Infinity}'],
+    ['bad_tenant', fine, '{"tenant_uuid":Infinity}'],
     ['invalid_json', fine, '{"a":1}x'],
     ['not_an_object', fine, '[]'],
     ['not_an_object', fine, 'null'],

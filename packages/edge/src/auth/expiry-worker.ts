@@ -27,6 +27,8 @@ export interface ExpiryWorkerOptions {
   readonly client: RedisClient
   /** `redis.prefix`. */
   readonly prefix: string
+  /** Number of Redis's database; 0 unless given. */
+  readonly database?: number
   readonly clock: Clock
   /** wazo-auth's time, milliseconds of Unix time. */
   readonly authTime: () => number
@@ -77,7 +79,7 @@ export class ExpiryWorker {
   }
 
   private async process(job: Job<unknown>, lock: string | undefined): Promise<void> {
-    const { client, prefix, clock, authTime, logger, metrics } = this.options
+    const { client, prefix, database, clock, authTime, logger, metrics } = this.options
     const due = parseJobData(job.data)
     if (due === null) {
       metrics.jobs('invalid', 1)
@@ -96,7 +98,7 @@ export class ExpiryWorker {
     }
     const { hash } = due
     const kind = due.dueAt < due.expiresAt ? 're-check' : 'expired'
-    const channel = noticeChannel(prefix)
+    const channel = noticeChannel(prefix, database)
     const notice = encodeNotice({ kind, hash })
     await (client.isCluster ? client.spublish(channel, notice) : client.publish(channel, notice))
     metrics.jobs(kind, 1)

@@ -1,4 +1,5 @@
 /** What a due job tells the workers of the whole cluster, outside of the sequence of events. Pure. */
+import { channelIn } from '@wazo-websocketd/shared/runtime/scripts'
 import type { TokenHash } from '@wazo-websocketd/shared/runtime/token-hash'
 
 export interface Notice {
@@ -10,8 +11,8 @@ export interface Notice {
 const NOTICE = /^(re-check|expired) ([0-9a-f]{64})$/
 
 /** The channel of the notices; in the hash slot of the queue's keys. */
-export function noticeChannel(redisPrefix: string): string {
-  return `{${redisPrefix}}:notices`
+export function noticeChannel(redisPrefix: string, database = 0): string {
+  return channelIn(database, `{${redisPrefix}}:notices`)
 }
 
 export function encodeNotice({ kind, hash }: Notice): string {

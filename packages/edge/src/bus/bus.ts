@@ -27,6 +27,8 @@ const STATES_PARTITION = 0
 export interface RedisBusOptions extends IngestGraces {
   /** `redis.prefix`. */
   readonly prefix: string
+  /** Number of Redis's database; 0 unless given. */
+  readonly database?: number
   /** `redis.partitions`, which has to be that of the ingests. */
   readonly partitions: number
   /** `redis.lost_grace`. */
@@ -198,10 +200,10 @@ export class RedisBus implements Bus {
   private claim(partition: number): Claim {
     const known = this.claims.get(partition)
     if (known !== undefined) return known
-    const { prefix, clock, logger, metrics, listener } = this.options
+    const { prefix, database, clock, logger, metrics, listener } = this.options
     const claim: Claim = {
       number: partition,
-      channel: keys(prefix, partition).live,
+      channel: keys(prefix, partition, database).live,
       holds: 0,
       linger: null,
       partition: new Partition({

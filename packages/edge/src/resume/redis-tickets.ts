@@ -25,6 +25,8 @@ const DRAFT_MS = 2_000
 export interface RedisTicketsOptions {
   /** `redis.prefix`. */
   readonly prefix: string
+  /** Number of Redis's database; 0 unless given. */
+  readonly database?: number
   /** `redis.history` in milliseconds: how long a ticket is good for. */
   readonly historyMs: number
   /** A connection whose commands fail while there is none; null meanwhile. */
@@ -54,7 +56,7 @@ export class RedisTickets implements Tickets {
   call(token: TokenId): void {
     const client = this.options.client()
     if (client === null) return
-    const channel = drainChannel(this.options.prefix)
+    const channel = drainChannel(this.options.prefix, this.options.database)
     const tag = encodeCall(this.tag(token))
     const told = client.isCluster ? client.spublish(channel, tag) : client.publish(channel, tag)
     told.catch(() => undefined) // those who have not heard it wait for the ticket to be taken

@@ -1,17 +1,18 @@
-/** Connections to Redis, all made alike: a single server or a cluster, with TLS or not. */
-import { Cluster, Redis } from 'ioredis'
+/** Connections to Redis, all made alike: a single server, a cluster, or what sentinels call master; with TLS or not. */
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from 'pino'
 import type { Clock } from './clock.js'
+import { redisDatabase } from './config/derived.js'
 import { RateLimitedLog } from './rate-limited-log.js'
-import { describeRedisError } from './redis-error.js'
+import { describeRedisError, describeSentinelError, isNoMaster, type RedisPlace } from './redis-error.js'
+import { messageOf } from './startup-error.js'
+import type { ClientTls } from './tls.js'
 
 export type RedisClient = Redis | Cluster
 
-export interface RedisFactoryOptions {
-  /** `redis.url`; for a cluster it gives user, password and whether to use TLS. */
-  readonly url: string
-  /** `redis.cluster`: host:port of some nodes; null: a single server. */
-  readonly cluster: readonly string[] | null
+export interface RedisFactoryOptions extends RedisPlace {
+  /** `redis.tls`; null: TLS only where `url` says so, and without files. */
+  readonly tls?: ClientTls | null
   readonly logger: Logger
   readonly clock: Clock
   /** `redis_connected{role}`. */
@@ -41,6 +42,9 @@ interface CommonOptions {
   readonly autoResendUnfulfilledCommands: boolean
   readonly maxRetriesPerRequest: number | null
   readonly socketTimeout?: number
+  readonly username?: string
+  readonly password?: string
+  readonly tls?: ClientTls | object
 }
 
 const CONNECT_TIMEOUT_MS = 3000
@@ -48,6 +52,14 @@ const RECONNECT_FIRST_MS = 50
 const RECONNECT_MAX_MS = 1000
 const RECONNECT_JITTER_MS = 200
 const KEEP_ALIVE_MS = 5000
+/** Before the next connection after one to a server that is no master: its sentinels need a moment. */
+const NO_MASTER_DELAY_MS = 500
+/** For each sentinel that is asked, and then the master, to connect: the next one may answer sooner. */
+const SENTINEL_MS_MAX = 1000
+
+/** What ioredis says when it has asked all sentinels for nothing, and what it says of one that it cannot reach. */
+const NO_SENTINEL = 'All sentinels are unreachable'
+const UNREACHABLE = /ECONN|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|timed out|Connection is closed/
 
 /** The delay before the n-th reconnect: grows from 50 ms, never more than a second. */
 export function reconnectDelayMs(attempt: number, random: () => number = Math.random): number {
@@ -71,21 +83,21 @@ export class RedisFactory {
    * Errors of the connection are logged at a bounded rate and never thrown.
    */
   create(role: string, { failFast = false, silentMsMax }: ConnectionOptions = {}): RedisClient {
+    const { cluster, sentinels = null, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.options
     const common: CommonOptions = {
       connectionName: `wazo-websocketd-${role}`,
-      connectTimeout: this.options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      connectTimeout: sentinels === null ? connectTimeoutMs : Math.min(connectTimeoutMs, SENTINEL_MS_MAX),
       keepAlive: KEEP_ALIVE_MS,
       noDelay: true,
       autoResendUnfulfilledCommands: !failFast,
       // 0 rejects what was under way as soon as the connection closes; null never gives up.
       maxRetriesPerRequest: failFast ? 0 : null,
       ...(silentMsMax === undefined ? {} : { socketTimeout: silentMsMax }),
+      ...this.access(),
     }
-    const { cluster } = this.options
-    const client =
-      cluster === null ? this.single(common, failFast) : this.clustered(cluster, common, failFast)
-    this.watch(client, role)
-    return client
+    if (cluster !== null) return this.watch(this.clustered(cluster, common, failFast), role)
+    const demoted = { last: false }
+    return this.watch(this.single(common, sentinels, failFast, demoted), role, demoted)
   }
 
   /** Ends every connection at once. */
@@ -95,51 +107,101 @@ export class RedisFactory {
     this.log.close()
   }
 
-  private single(common: CommonOptions, failFast: boolean): Redis {
-    return new Redis(this.options.url, {
+  private access(): Pick<CommonOptions, 'username' | 'password' | 'tls'> {
+    const { url, tls = null } = this.options
+    const { username, password, protocol } = new URL(url)
+    return {
+      ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+      ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+      ...(protocol === 'rediss:' || tls !== null ? { tls: tls ?? {} } : {}),
+    }
+  }
+
+  /** `demoted.last` becomes true when the server turns out to be no master. */
+  private single(
+    common: CommonOptions,
+    sentinels: readonly string[] | null,
+    failFast: boolean,
+    demoted: { last: boolean },
+  ): Redis {
+    const options = {
       ...common,
       enableOfflineQueue: !failFast,
-      retryStrategy: (attempt) => reconnectDelayMs(attempt),
+      retryStrategy: (attempt: number) => (demoted.last ? NO_MASTER_DELAY_MS : reconnectDelayMs(attempt)),
+      // The connection that is made anew leads to the new master: by its sentinels, or by its address.
+      reconnectOnError: (error: Error): false | 1 | 2 => {
+        if (!isNoMaster(error)) return false
+        demoted.last = true
+        return failFast ? 1 : 2 // 2: and sends the command again
+      },
+    } satisfies RedisOptions
+    if (sentinels === null) return new Redis(this.options.url, options)
+    const { password, tls } = common
+    return new Redis({
+      ...options,
+      sentinels: sentinels.map(hostPort),
+      name: this.options.sentinelName ?? '',
+      db: redisDatabase(this.options.url),
+      enableTLSForSentinelMode: true,
+      // A sentinel without a password takes any from its default user.
+      ...(password === undefined ? {} : { sentinelPassword: password }),
+      ...(tls === undefined ? {} : { sentinelTLS: tls }),
+      sentinelCommandTimeout: SENTINEL_MS_MAX,
+      sentinelRetryStrategy: (attempt) => reconnectDelayMs(attempt),
     })
   }
 
   private clustered(nodes: readonly string[], common: CommonOptions, failFast: boolean): Cluster {
-    const { username, password, protocol } = new URL(this.options.url)
     return new Cluster([...nodes], {
       enableOfflineQueue: !failFast,
       shardedSubscribers: true,
       clusterRetryStrategy: (attempt) => reconnectDelayMs(attempt),
-      redisOptions: {
-        ...common,
-        ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-        ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-        ...(protocol === 'rediss:' ? { tls: {} } : {}),
-      },
+      redisOptions: common,
     })
   }
 
-  private watch(client: RedisClient, role: string): void {
+  private watch<T extends RedisClient>(client: T, role: string, demoted = { last: false }): T {
     const { logger } = this.options
     let isConnected = false
     const change = (now: boolean) => {
       if (now === isConnected) return
       isConnected = now
       this.options.connected?.(role, now)
-      if (now) logger.info({ role }, 'connected to Redis')
+      if (now) logger[demoted.last ? 'debug' : 'info']({ role }, 'connected to Redis')
+      else if (demoted.last)
+        this.log.warn('no-master', { role }, 'Redis is no master (any more): connecting anew')
       else if (this.clients.has(client))
         this.log.warn('lost', { role }, 'connection to Redis lost: trying again')
     }
     this.clients.add(client)
     this.options.connected?.(role, false)
-    client.on('ready', () => change(true))
+    client.on('ready', () => {
+      change(true)
+      demoted.last = false
+    })
     client.on('close', () => change(false))
     client.on('end', () => {
       change(false)
       this.clients.delete(client) // thrown away by its owner, or given up: nothing left to end
     })
+    let told: unknown = null
+    client.on('sentinelError', (error: unknown) => {
+      if (told === null || !UNREACHABLE.test(messageOf(error))) told = error
+    })
     client.on('error', (error: unknown) => {
-      const text = describeRedisError(error, this.options.url, this.options.cluster)
+      const ofSentinels = messageOf(error).startsWith(NO_SENTINEL)
+      const text = ofSentinels
+        ? describeSentinelError(told ?? error, this.options)
+        : describeRedisError(error, this.options)
+      told = null
       this.log.error(text, { role }, text)
     })
+    return client
   }
+}
+
+/** Parts of a host:port, whose IPv6 address stands in brackets. */
+function hostPort(text: string): { host: string; port: number } {
+  const at = text.lastIndexOf(':')
+  return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
 }

@@ -27,10 +27,15 @@ export interface PartitionKeys {
   readonly live: string
 }
 
-/** The names that partition `partition` has under `prefix` (`redis.prefix`). */
-export function keys(prefix: string, partition: number): PartitionKeys {
+/** The names that partition `partition` has under `prefix` (`redis.prefix`) in a database. */
+export function keys(prefix: string, partition: number, database = 0): PartitionKeys {
   const base = `${prefix}:{${partition}}`
-  return { meta: `${base}:meta`, log: `${base}:log`, live: `${base}:live` }
+  return { meta: `${base}:meta`, log: `${base}:log`, live: channelIn(database, `${base}:live`) }
+}
+
+/** Channels, unlike keys, are one space for all databases of a Redis: two installations may differ by that number alone. */
+export function channelIn(database: number, name: string): string {
+  return database === 0 ? name : `${name}@${database}`
 }
 
 /**
@@ -42,8 +47,8 @@ export function ticketsKey(prefix: string, tokenHash: string): string {
 }
 
 /** The channel on which draining workers tell each other whose sessions they let go; sharded on Redis Cluster. */
-export function drainChannel(prefix: string): string {
-  return `{${prefix}}:drains`
+export function drainChannel(prefix: string, database = 0): string {
+  return channelIn(database, `{${prefix}}:drains`)
 }
 
 /** Fields of the hash `meta`. */

@@ -1,8 +1,10 @@
 import { isIP } from 'node:net'
+import { redisDatabase } from './derived.js'
 import type { Config } from './schema.js'
 import type { Setting } from './resolve.js'
 
 const PORT_MAX = 65_535
+const DATABASE_MAX = 65_535
 
 export type Program = 'wazo-websocketd-edge' | 'wazo-websocketd-ingest'
 
@@ -15,7 +17,7 @@ export function crossChecks(
   const problems: string[] = []
   const problem = (key: string, what: string) =>
     problems.push(`${settings.get(key)?.source ?? 'configuration'}: ${key}: ${what}`)
-  const { auth, limits, metrics, redis, websocket } = config
+  const { auth, bus, limits, metrics, redis, websocket } = config
 
   if (websocket.certificate !== null && websocket.private_key === null)
     problem('websocket.certificate', 'needs websocket.private_key too')
@@ -24,8 +26,22 @@ export function crossChecks(
   if (!URL.canParse(redis.url)) problem('redis.url', 'must be an address such as redis://127.0.0.1:6379')
   else if (new URL(redis.url).hash !== '')
     problem('redis.url', 'has a # that is not percent-encoded; in a password it is written %23')
-  if (redis.cluster?.some((node) => Number(node.slice(node.lastIndexOf(':') + 1)) > PORT_MAX) === true)
-    problem('redis.cluster', `has a port above ${PORT_MAX}`)
+  else redisChecks(redis, problem)
+  for (const [key, nodes] of [
+    ['bus.hosts', bus.hosts],
+    ['redis.cluster', redis.cluster],
+    ['redis.sentinels', redis.sentinels],
+  ] as const)
+    if (nodes?.some((node) => !isPort(Number(node.slice(node.lastIndexOf(':') + 1)))) === true)
+      problem(key, `has a port that is not from 1 to ${PORT_MAX}`)
+  for (const [key, tls] of [
+    ['bus.tls', bus.tls],
+    ['redis.tls', redis.tls],
+  ] as const) {
+    if (typeof tls === 'boolean' || (tls.cert === null) === (tls.key === null)) continue
+    const [given, lacking] = tls.key === null ? ['cert', 'key'] : ['key', 'cert']
+    problem(`${key}.${given}`, `needs ${key}.${lacking} too`)
+  }
   for (const entry of websocket.trusted_proxies)
     if (!isNetwork(entry))
       problem('websocket.trusted_proxies', `${JSON.stringify(entry)} is not an address or network`)
@@ -40,6 +56,22 @@ export function crossChecks(
   if (program === 'wazo-websocketd-edge' && (auth.username === null || auth.password === null))
     problem('auth.key_file', `no credentials for wazo-auth: ${mendCredentials(auth)}`)
   return problems
+}
+
+function redisChecks(redis: Config['redis'], problem: (key: string, what: string) => void): void {
+  const database = redisDatabase(redis.url)
+  if (Number.isNaN(database) || database > DATABASE_MAX)
+    problem(
+      'redis.url',
+      'must have the number of a database as its path, such as redis://host:6379/1, or none',
+    )
+  if (redis.cluster === null) return
+  if (redis.sentinels !== null) problem('redis.sentinels', 'cannot be used together with redis.cluster')
+  if (database > 0) problem('redis.url', 'must not name a database other than 0: redis.cluster has no other')
+}
+
+function isPort(port: number): boolean {
+  return port >= 1 && port <= PORT_MAX
 }
 
 /** An address, or a network such as 10.0.0.0/8. */

@@ -25,6 +25,23 @@ export function authUrl(auth: Pick<Config['auth'], 'host' | 'port' | 'https' | '
   return `${auth.https ? 'https' : 'http'}://${bracketed(auth.host)}:${auth.port}${prefix === '' ? '' : `/${prefix}`}`
 }
 
+/** The nodes of RabbitMQ to try in turn, as host:port. */
+export function busHosts({
+  hosts,
+  host,
+  port,
+}: Pick<Config['bus'], 'hosts' | 'host' | 'port'>): readonly string[] {
+  return hosts ?? [`${bracketed(host)}:${port}`]
+}
+
+/** The number of the database that a `redis.url` names as its path, 0 without one; NaN when it is no number. */
+export function redisDatabase(url: string): number {
+  const { pathname, searchParams } = new URL(url)
+  if (searchParams.has('db')) return NaN // ioredis would believe it
+  const path = pathname.replace(/^\//, '')
+  return path === '' ? 0 : /^\d{1,9}$/.test(path) ? Number(path) : NaN
+}
+
 /** The same url with its password masked. */
 export function maskedUrl(url: string): string {
   if (!URL.canParse(url)) return MASK

@@ -39,10 +39,9 @@ export function resolve(tree: Tree): Resolution {
     for (const [key, child] of Object.entries<z.core.$ZodType>(schema.shape)) {
       const childPath = path === '' ? key : `${path}.${key}`
       const childNode = given.get(key)
+      const mapping = mappingOf(child, childNode)
       values[key] =
-        child instanceof z.ZodObject
-          ? section(child, childNode, childPath)
-          : leaf(child, childNode, childPath)
+        mapping !== null ? section(mapping, childNode, childPath) : leaf(child, childNode, childPath)
     }
     noteUnknown(given, Object.keys(schema.shape), path)
     return values
@@ -82,6 +81,15 @@ export function resolve(tree: Tree): Resolution {
   // Every key of the schema has been parsed by its own part of the schema, or there is a problem.
   const config = section(configSchema, tree, '') as Config
   return { config, settings, unknown, problems }
+}
+
+/** The schema by which a mapping is read: that of a section, or of a key such as `bus.tls` when it is given one. */
+function mappingOf(schema: z.core.$ZodType, node: Node | undefined): z.ZodObject | null {
+  if (schema instanceof z.ZodObject) return schema
+  if (node === undefined || !isTree(node)) return null
+  const inner = schema instanceof z.ZodDefault ? schema.unwrap() : schema
+  if (!(inner instanceof z.ZodUnion)) return null
+  return inner.options.find((option) => option instanceof z.ZodObject) ?? null
 }
 
 function read(schema: z.core.$ZodType, node: Node | undefined): z.ZodSafeParseResult<unknown> {

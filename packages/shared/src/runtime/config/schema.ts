@@ -1,7 +1,19 @@
 /** Every key of the configuration with its type and default (contract, section 7). */
 import { z } from 'zod'
 import { limitsSchema } from './limits.js'
-import { choice, count, flag, port, seconds, secondsOrZero, secret, text, textLike, texts } from './values.js'
+import {
+  choice,
+  count,
+  flag,
+  hostPorts,
+  port,
+  seconds,
+  secondsOrZero,
+  secret,
+  text,
+  textLike,
+  texts,
+} from './values.js'
 
 /** Where the packages of Wazo put a service's credentials. */
 export const DEFAULT_KEY_FILE = '/var/lib/wazo-auth-keys/wazo-websocketd-key.yml'
@@ -9,6 +21,8 @@ export const DEFAULT_CONFIG_FILE = '/etc/wazo-websocketd/config.yml'
 export const DEFAULT_EXTRA_CONFIG_FILES = '/etc/wazo-websocketd/conf.d'
 
 const MIB = 1024 * 1024
+/** A year. */
+const SECONDS_MAX = 31_536_000
 
 const LOG_LEVELS = ['debug', 'info', 'warning', 'error', 'critical'] as const
 const LOG_LEVEL_ALIASES: ReadonlyMap<string, string> = new Map([
@@ -31,6 +45,27 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 
 const WORKERS = 'auto or a whole number from 1 to 1024'
 
+const pem = () => text('the path of a file').nullable().default(null)
+
+/** How a server proves who it is, and this program to it, over TLS. */
+const tlsSchema = z.object({
+  /** Certificates of the authorities to trust; null: those that Node.js trusts by itself. */
+  ca: pem(),
+  /** Certificate and private key of this program, for a server that asks for them. */
+  cert: pem(),
+  key: pem(),
+  verify: flag().default(true),
+})
+
+/** Without TLS, with it, or with it and a mapping that says how. */
+const tls = () =>
+  z
+    .union([flag(), tlsSchema], { error: 'true, false, or a mapping of ca, cert, key and verify' })
+    .default(false)
+
+/** A key of the file such as `bus.tls`. */
+export type TlsConfig = boolean | z.output<typeof tlsSchema>
+
 const authSchema = z.object({
   host: text('a host name').default('localhost'),
   port: port().default(80),
@@ -52,6 +87,9 @@ const authSchema = z.object({
 const busSchema = z.object({
   host: text('a host name').default('localhost'),
   port: port().default(5672),
+  /** Nodes of a cluster, tried in turn; null: `bus.host` and `bus.port`. */
+  hosts: hostPorts().nullable().default(null),
+  tls: tls(),
   username: text('a text (a number needs quotes)').default('guest'),
   password: secret().default('guest'),
   vhost: text().default('/'),
@@ -69,6 +107,13 @@ const busSchema = z.object({
   legacy_exchange: text('the name of an exchange, or null').nullable().default('xivo'),
   /** `acl`: an old Wazo without tenants. */
   access_scope: choice('tenant', 'acl').default('tenant'),
+  stream: z.object({
+    /** Nodes that hold the stream when it is declared first; null: what the broker thinks best. */
+    replicas: count(1, 255).nullable().default(null),
+    /** Seconds that the broker keeps messages, at least. */
+    max_age: count(1, SECONDS_MAX).default(600),
+    max_bytes: count(1 * MIB).default(1024 * MIB),
+  }),
 })
 
 const websocketSchema = z.object({
@@ -89,12 +134,13 @@ const redisSchema = z.object({
     /^rediss?:\/\/\S+$/,
     'an address such as redis://127.0.0.1:6379 or rediss://host:6379',
   ).default('redis://127.0.0.1:6379'),
-  /** Nodes of a Redis Cluster; null: a single server, `redis.url`. User and password are those of the url. */
-  cluster: z
-    .array(textLike(/^\S+:\d{1,5}$/, 'a list of host:port'), { error: 'a list of host:port' })
-    .min(1, { error: 'a list of host:port' })
-    .nullable()
-    .default(null),
+  /** Nodes of a Redis Cluster; null: a single server, `redis.url`. User, password and TLS are those of the url. */
+  cluster: hostPorts().nullable().default(null),
+  /** Sentinels that know the master; null: none. User, password, database and TLS are those of the url. */
+  sentinels: hostPorts().nullable().default(null),
+  sentinel_name: textLike(/^\S+$/, 'the name of a master').default('mymaster'),
+  /** Also on with `rediss://`. */
+  tls: tls(),
   prefix: textLike(/^[^\s{}]{1,64}$/, 'a text without blanks and braces, at most 64 characters').default(
     'wazo-ws',
   ),

@@ -56,6 +56,14 @@ export function choice<const T extends readonly [string, ...string[]]>(...words:
   return z.enum(words, { error: `one of: ${words.join(', ')}` })
 }
 
+const HOST_PORT = /^(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]@/,]+):\d{1,5}$/
+
+/** A list of host:port, an IPv6 address in brackets. */
+export function hostPorts() {
+  const expected = 'a list of host:port'
+  return z.array(textLike(HOST_PORT, expected), { error: expected }).min(1, { error: expected })
+}
+
 /** A list of texts. */
 export function texts(expected = 'a list of texts') {
   return z.array(text(expected), { error: expected })

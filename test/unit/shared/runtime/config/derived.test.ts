@@ -3,6 +3,7 @@ import {
   authUrl,
   effectiveLogLevel,
   maskedUrl,
+  redisDatabase,
   workerCount,
 } from '@wazo-websocketd/shared/runtime/config/derived'
 import { resolve } from '@wazo-websocketd/shared/runtime/config/resolve'
@@ -37,6 +38,19 @@ describe('what follows from the configuration', () => {
   it('lets auth.timeout win over the limit', () => {
     expect(authTryMs(config)).to.equal(3000)
     expect(authTryMs({ ...config, auth: { ...config.auth, timeout: 1.5 } })).to.equal(1500)
+  })
+
+  it('reads the number of the database from the path of a redis.url', () => {
+    for (const [url, database] of [
+      ['redis://h', 0],
+      ['redis://h:1/', 0],
+      ['redis://:p@h/0', 0],
+      ['rediss://h/15', 15],
+      ['redis://h/x', NaN],
+      ['redis://h/1/', NaN],
+      ['redis://h/1?db=2', NaN],
+    ] as const)
+      expect(redisDatabase(url), url).to.deep.equal(database)
   })
 
   it('masks the password in a url, and all of what is no url', () => {

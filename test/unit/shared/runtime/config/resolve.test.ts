@@ -28,6 +28,8 @@ describe('the effective configuration', () => {
     expect(config.bus).to.deep.equal({
       host: 'localhost',
       port: 5672,
+      hosts: null,
+      tls: false,
       username: 'guest',
       password: 'guest',
       vhost: '/',
@@ -39,6 +41,7 @@ describe('the effective configuration', () => {
       silence_grace: 30,
       legacy_exchange: 'xivo',
       access_scope: 'tenant',
+      stream: { replicas: null, max_age: 600, max_bytes: 1073741824 },
     })
     expect(config.websocket).to.deep.include({
       listen: '127.0.0.1',
@@ -49,6 +52,9 @@ describe('the effective configuration', () => {
     expect(config.redis).to.deep.equal({
       url: 'redis://127.0.0.1:6379',
       cluster: null,
+      sentinels: null,
+      sentinel_name: 'mymaster',
+      tls: false,
       prefix: 'wazo-ws',
       partitions: 1,
       history: 120,
@@ -117,7 +123,7 @@ worker_connections: 1024
 
   it('names an unknown key with its file and guesses what was meant', () => {
     expect(fromYaml('bus: {hots: b}\nbanana: {x: 1}').unknown).to.have.members([
-      'f.yml: unknown key bus.hots (did you mean bus.host?)',
+      'f.yml: unknown key bus.hots (did you mean bus.hosts?)',
       'f.yml: unknown key banana',
     ])
   })
@@ -164,6 +170,35 @@ worker_connections: 1024
       'f.yml: redis.url: must be an address such as redis://127.0.0.1:6379 or rediss://host:6379, not this string (not shown)',
     ],
     ['redis: {cluster: []}', 'f.yml: redis.cluster: must be a list of host:port, not a list'],
+    ['redis: {sentinels: []}', 'f.yml: redis.sentinels: must be a list of host:port, not a list'],
+    ['redis: {sentinels: "h:1"}', 'f.yml: redis.sentinels: must be a list of host:port, not "h:1"'],
+    ['redis: {sentinel_name: ""}', 'f.yml: redis.sentinel_name: must be the name of a master, not ""'],
+    ['bus: {hosts: []}', 'f.yml: bus.hosts: must be a list of host:port, not a list'],
+    ['bus: {hosts: [rabbit1]}', 'f.yml: bus.hosts: must be a list of host:port, not a list'],
+    ['bus: {hosts: ["::1:5672"]}', 'f.yml: bus.hosts: must be a list of host:port, not a list'],
+    ['bus: {hosts: {a: 5672}}', 'f.yml: bus.hosts: must be a list of host:port, not a mapping'],
+    [
+      'bus: {tls: maybe}',
+      'f.yml: bus.tls: must be true, false, or a mapping of ca, cert, key and verify, not "maybe"',
+    ],
+    [
+      'bus: {tls: null}',
+      'f.yml: bus.tls: must be true, false, or a mapping of ca, cert, key and verify, not null',
+    ],
+    ['bus: {tls: {ca: 5}}', 'f.yml: bus.tls.ca: must be the path of a file, not 5'],
+    ['redis: {tls: {verify: "no"}}', 'f.yml: redis.tls.verify: must be true or false, not "no"'],
+    [
+      'bus: {stream: {replicas: 0}}',
+      'f.yml: bus.stream.replicas: must be a whole number from 1 to 255, not 0',
+    ],
+    [
+      'bus: {stream: {max_age: 0}}',
+      'f.yml: bus.stream.max_age: must be a whole number from 1 to 31536000, not 0',
+    ],
+    [
+      'bus: {stream: {max_bytes: 1}}',
+      'f.yml: bus.stream.max_bytes: must be a whole number from 1048576, not 1',
+    ],
     [
       'redis: {prefix: "{x}"}',
       'f.yml: redis.prefix: must be a text without blanks and braces, at most 64 characters, not "{x}"',
@@ -202,6 +237,14 @@ worker_connections: 1024
     ['PROCESS_WORKERS', 'auto', 'process_workers', 'auto'],
     ['REDIS__CLUSTER', 'a:1, b:2', 'redis.cluster', ['a:1', 'b:2']],
     ['REDIS__CLUSTER', '["a:1"]', 'redis.cluster', ['a:1']],
+    ['REDIS__SENTINELS', 'a:26379,[::1]:26380', 'redis.sentinels', ['a:26379', '[::1]:26380']],
+    ['BUS__HOSTS', '10.0.0.1:5672, 10.0.0.2:5672', 'bus.hosts', ['10.0.0.1:5672', '10.0.0.2:5672']],
+    ['BUS__HOSTS', 'a:1', 'bus.hosts', ['a:1']],
+    ['BUS__HOSTS', '', 'bus.hosts', null],
+    ['BUS__TLS', 'true', 'bus.tls', true],
+    ['BUS__TLS__CA', '/ca.pem', 'bus.tls.ca', '/ca.pem'],
+    ['BUS__TLS__VERIFY', 'false', 'bus.tls.verify', false],
+    ['BUS__STREAM__REPLICAS', '3', 'bus.stream.replicas', 3],
     ['WEBSOCKET__ALLOWED_ORIGINS', 'https://a.example', 'websocket.allowed_origins', ['https://a.example']],
     ['WEBSOCKET__PING_INTERVAL', '2.5', 'websocket.ping_interval', 2.5],
   ]
@@ -211,6 +254,18 @@ worker_connections: 1024
       expect(problems).to.deep.equal([])
       expect(settings.get(key)).to.deep.equal({ key, value, source: `environment WAZO_WEBSOCKETD_${name}` })
     })
+
+  it('takes TLS as true, false, or a mapping, of which the deeper source wins', () => {
+    const files = { ca: '/ca.pem', cert: null, key: null, verify: true }
+    expect(fromYaml('bus: {tls: true}').config.bus.tls).to.equal(true)
+    expect(fromYaml('bus: {tls: {}}').config.bus.tls).to.deep.equal({ ...files, ca: null })
+    const { config, settings, unknown } = fromYaml('bus: {tls: {ca: /ca.pem, authority: x}}')
+    expect(config.bus.tls).to.deep.equal(files)
+    expect(settings.get('bus.tls.verify')?.source).to.equal('defaults')
+    expect(settings.has('bus.tls')).to.equal(false)
+    expect(unknown).to.deep.equal(['f.yml: unknown key bus.tls.authority'])
+    expect(fromEnvironment('BUS__TLS__CA', '/ca.pem').config.bus.tls).to.deep.equal(files)
+  })
 
   it('names the variable whose text cannot be used', () => {
     expect(fromEnvironment('BUS__PORT', 'x').problems).to.deep.equal([
@@ -227,11 +282,8 @@ worker_connections: 1024
 
   it('gives every key of the schema a value or a problem', () => {
     const { settings } = fromYaml('')
-    const sections = Object.entries(configSchema.shape)
-    const count = sections.reduce(
-      (sum, [, part]) => sum + ('shape' in part ? Object.keys(part.shape).length : 1),
-      0,
-    )
-    expect(settings.size).to.equal(count)
+    const count = (part: object): number =>
+      'shape' in part ? Object.values(part.shape as object).reduce((sum, each: object) => sum + count(each), 0) : 1
+    expect(settings.size).to.equal(count(configSchema))
   })
 })

@@ -1,0 +1,64 @@
+/** Nodes of a broker: which to try first, and why none took a connection. */
+
+/** One `host:port`, an IPv6 address in brackets. */
+export interface BrokerHost {
+  readonly name: string
+  readonly host: string
+  readonly port: number
+}
+
+/** No host took the connection. */
+export class NoHost extends Error {
+  override name = 'NoHost'
+  readonly failures: readonly { readonly host: string; readonly error: unknown }[]
+
+  constructor(failures: NoHost['failures']) {
+    super('no host of RabbitMQ takes a connection')
+    this.failures = failures
+  }
+}
+
+/** Shared by all connections of an ingest, so that they meet at one node. */
+export class BrokerHosts {
+  private readonly all: readonly BrokerHost[]
+  private best = 0
+
+  constructor(names: readonly string[]) {
+    this.all = names.map(hostOf)
+  }
+
+  get count(): number {
+    return this.all.length
+  }
+
+  /** The host that took a connection last. */
+  get current(): string {
+    return this.all[this.best]?.name ?? ''
+  }
+
+  /**
+   * What `connect` gives at the first host that takes it: the one that did last, then the next ones in turn, at once.
+   * Rejects with NoHost.
+   */
+  async connect<T>(connect: (host: BrokerHost) => Promise<T>): Promise<T> {
+    const first = this.best
+    const failures: { host: string; error: unknown }[] = []
+    for (let tried = 0; tried < this.all.length; tried++) {
+      const index = (first + tried) % this.all.length
+      const host = this.all[index] as BrokerHost
+      try {
+        const connection = await connect(host)
+        this.best = index
+        return connection
+      } catch (error) {
+        failures.push({ host: host.name, error })
+      }
+    }
+    throw new NoHost(failures)
+  }
+}
+
+function hostOf(name: string): BrokerHost {
+  const at = name.lastIndexOf(':')
+  return { name, host: name.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(name.slice(at + 1)) }
+}
