@@ -167,6 +167,8 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
     { ...timings, streamReachMs: streamAgeMs(topology) * 0.8 },
     {
       connect: connector(broker, id, log),
+      host: () => broker.hosts.current,
+      skipHost: () => broker.hosts.skip(),
       declare,
       explain: said,
       attacher: new Attacher(

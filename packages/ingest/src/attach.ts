@@ -33,6 +33,11 @@ export interface Past {
   readonly memory: Memory | null
   /** An epoch in which the stream has lost messages: a new one has to begin. */
   readonly broken: Epoch | null
+  /**
+   * Where it stood when it lost the node that it has left: nobody but another ingest, which moved the head since, can
+   * have seen whether the stream lost its leader with it.
+   */
+  readonly left: { readonly epoch: Epoch; readonly head: Offset } | null
 }
 
 export interface AttachOptions extends PlanOptions {
@@ -79,7 +84,7 @@ export class Attacher {
     for (;;) {
       signal.throwIfAborted()
       const metas = await publisher.metas()
-      const { memory, broken } = past()
+      const { memory, broken, left } = past()
       const plan = this.planner.plan(metas, memory, clock.monotonic())
       this.setPassive(plan.kind === 'wait' && plan.why === 'foreign', metas)
       if (plan.kind === 'wait') {
@@ -91,7 +96,9 @@ export class Attacher {
         await sleep(clock, this.options.lookMs, signal)
         continue
       }
-      const isBroken = plan.kind !== 'new-epoch' && plan.epoch === broken
+      const isUnseen = left !== null && (metas[0]?.offset ?? Infinity) <= left.head
+      const isBroken =
+        plan.kind !== 'new-epoch' && (plan.epoch === broken || (isUnseen && plan.epoch === left.epoch))
       const work = this.carryOut(connection, metas, isBroken ? { kind: 'new-epoch', why: 'hole' } : plan)
       const attached = await within(clock, this.options.tryMs, 'attaching to the stream', work)
       if (attached === null) continue

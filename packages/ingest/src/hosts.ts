@@ -36,6 +36,11 @@ export class BrokerHosts {
     return this.all[this.best]?.name ?? ''
   }
 
+  /** The current host takes connections and answers nothing: the next one is to be tried first. */
+  skip(): void {
+    this.best = (this.best + 1) % this.all.length
+  }
+
   /**
    * What `connect` gives at the first host that takes it: the one that did last, then the next ones in turn, at once.
    * Rejects with NoHost.

@@ -3,7 +3,7 @@ import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Announcer } from './announcer.js'
 import type { Attacher, Attachment, Past } from './attach.js'
 import type { Canary } from './canary.js'
@@ -29,6 +29,10 @@ export interface IngestOptions {
 export interface IngestParts {
   /** `role`: what the connection is for; the broker shows it. */
   readonly connect: (role: 'consumer' | 'canary') => Promise<ChannelModel>
+  /** The host to which it connected last. */
+  readonly host: () => string
+  /** That host answers nothing: the next one is to be tried first. */
+  readonly skipHost: () => void
   readonly declare: (connection: ChannelModel) => Promise<void>
   /** An error of the broker or of Redis, in one line; `lasting`: it has been said before. */
   readonly explain: (error: unknown, lasting: boolean) => string
@@ -55,6 +59,8 @@ export class Ingest {
   private connections = 0
   /** The epoch in which the stream has lost messages. */
   private broken: Epoch | null = null
+  /** Where it was attached last. */
+  private place: { epoch: Epoch; head: Offset; host: string } | null = null
 
   constructor(options: IngestOptions, parts: IngestParts) {
     this.options = options
@@ -139,7 +145,10 @@ export class Ingest {
       why = await this.attached(connection, attachment, signal)
     } catch (error) {
       if (signal.aborted) return
-      if (error instanceof DeadlineError) throw error // what is under way ends with the connection
+      if (error instanceof DeadlineError) {
+        this.parts.skipHost()
+        throw error // what is under way ends with the connection
+      }
       this.complain(error)
       await sleep(clock, this.backoff.next(), signal)
       return
@@ -156,13 +165,14 @@ export class Ingest {
     attachment: Attachment,
     signal: AbortSignal,
   ): Promise<AttachReason | null> {
-    const { pipeline, upkeep } = this.parts
+    const { pipeline, upkeep, status, host } = this.parts
     const over = new AbortController()
     void upkeep.run(connection, AbortSignal.any([signal, over.signal]))
     try {
       return await pipeline(attachment).run(signal)
     } finally {
       over.abort()
+      this.place = { epoch: attachment.epoch, head: status.heads[0] ?? 0, host: host() }
     }
   }
 
@@ -177,7 +187,8 @@ export class Ingest {
   }
 
   private past(): Past {
-    return { memory: this.memory(), broken: this.broken }
+    const left = this.place === null || this.place.host === this.parts.host() ? null : this.place
+    return { memory: this.memory(), broken: this.broken, left }
   }
 
   private memory(): Memory | null {

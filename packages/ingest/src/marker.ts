@@ -67,7 +67,9 @@ export class Markers {
   async declare(connection: ChannelModel, epoch: Epoch): Promise<void> {
     this.declared.add(epoch)
     const channel = await openChannel(connection)
-    await channel.assertQueue(this.name(epoch), { durable: false, exclusive: false, autoDelete: false })
+    const options = { durable: false, exclusive: false, autoDelete: false }
+    // A virtual host may have another type by default.
+    await channel.assertQueue(this.name(epoch), { ...options, arguments: { 'x-queue-type': 'classic' } })
     await close(channel)
   }
 
