@@ -64,6 +64,8 @@ export class Pipeline {
   private reason: AttachReason | null = null
   private looking: Timer | null = null
   private heardAt: number
+  /** When a message was last held for a canary. */
+  private askedAt = 0
   /** The last delivery, and how many there are up to it for which no credit has been given back. */
   private lastTag = 0
   private unacked = 0
@@ -83,7 +85,10 @@ export class Pipeline {
     this.numbering = new Numbering(at.offset, {
       jumps: parts.jumps,
       deliver: (message, offset) => this.deliver(message, offset),
-      ask: () => parts.canary.send(),
+      ask: () => {
+        this.askedAt = clock.monotonic()
+        parts.canary.send()
+      },
     })
   }
 
@@ -154,7 +159,7 @@ export class Pipeline {
     if (canary.blocked && this.sequencers.every((sequencer) => sequencer.isIdle(now))) status.proven(now)
     if (!canary.sending || this.window.fill >= 1) this.heardAt = now
     else if (now - this.heardAt >= this.options.watchdogMs) this.finish('silent')
-    if (this.numbering.holds && now - this.heardAt >= this.options.lookMs) {
+    if (this.numbering.holds && now - this.askedAt >= this.options.lookMs) {
       this.numbering.settle()
       if (this.numbering.jump !== null) this.finish('gap')
     }
@@ -203,7 +208,8 @@ export class Pipeline {
       sequencer.polled(meta, now)
       this.giveCredit(1)
       this.release()
-      if (meta !== null && meta.epoch === status.epoch && meta.offset === this.floor(now)) ring.advance(meta, now)
+      if (meta !== null && meta.epoch === status.epoch && meta.offset === this.floor(now))
+        ring.advance(meta, now)
     } catch (error) {
       sequencer.failed(clock.monotonic())
       status.waits('redis', error instanceof Error ? error.message : String(error))
@@ -252,7 +258,8 @@ export class Pipeline {
       lowest = Math.min(lowest, sequencer.head)
       if (!sequencer.isAbsent(now)) floor = Math.min(floor, sequencer.head)
     }
-    return floor === Infinity ? Math.max(lowest === Infinity ? -1 : lowest, this.window.base) : floor
+    if (floor < Infinity) return floor
+    return lowest < Infinity ? lowest : -1
   }
 
   private heads(): Offset[] {
