@@ -1,13 +1,18 @@
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
-import type { PublishCall } from '@wazo-websocketd/ingest/chain'
+import { RedisLink } from '@wazo-websocketd/ingest/link'
 import { Publisher } from '@wazo-websocketd/ingest/publisher'
+import type { PublisherOptions, RedisConnection } from '@wazo-websocketd/ingest/publisher'
+import type { PublishCall } from '@wazo-websocketd/ingest/sequencer'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import { startRedis } from '../support/redis.mjs'
 import { waitFor } from '../support/wait.mjs'
-import { delivery } from '../unit/ingest/delivery-of.js'
+import { delivery, eventAt } from '../unit/ingest/delivery-of.js'
+import { FakeClock } from '../unit/shared/runtime/fake-clock.js'
 
 const E = 'E' as Epoch
 const F = 'F' as Epoch
@@ -19,6 +24,28 @@ function call(prev: number, last: number, over: Partial<PublishCall> = {}): Publ
   return { partition: 0, epoch: E, prev, last, fingerprint: `f${last}`, deliveries, retried: false, ...over }
 }
 
+const OPTIONS = {
+  prefix: 'p',
+  partitions: 2,
+  stream: 's.v1',
+  sharded: false,
+  historyMs: 60_000,
+  historyBytes: 1e9,
+}
+
+/** A publisher that has just been started. */
+function publisherOver(
+  client: Redis,
+  over: Partial<PublisherOptions> = {},
+  clock: Clock = systemClock,
+): Publisher {
+  const connection: RedisConnection = {
+    callBuffer: (command, args) => client.callBuffer(command, ...args),
+    renew: () => undefined,
+  }
+  return new Publisher(connection, clock, { ...OPTIONS, ...over })
+}
+
 describe('Publisher on a real Redis', () => {
   let server: Awaited<ReturnType<typeof startRedis>>
   let redis: Redis
@@ -27,7 +54,7 @@ describe('Publisher on a real Redis', () => {
   before(async () => {
     server = await startRedis()
     redis = new Redis(server.url, { enableOfflineQueue: true })
-    publisher = new Publisher({ callBuffer: (c, a) => redis.callBuffer(c, ...a), renew: () => undefined }, systemClock, { historyMs: 60_000, historyBytes: 1e9, prefix: 'p', partitions: 2, stream: 's.v1', sharded: false })
+    publisher = publisherOver(redis)
   })
 
   after(async () => {
@@ -37,6 +64,7 @@ describe('Publisher on a real Redis', () => {
 
   beforeEach(async () => {
     await redis.flushall()
+    publisher = publisherOver(redis)
     await publisher.seed(0, E, { offset: 10, fingerprint: 'f10' })
   })
 
@@ -56,7 +84,7 @@ describe('Publisher on a real Redis', () => {
     await subscriber.subscribe(LIVE)
     expect(await publisher.publish(call(10, 12), null)).to.deep.equal({ kind: 'OK', head: 12 })
     expect(await entries()).to.deep.equal([['12-1', 10, 12, [11, 12]]])
-    expect(await redis.hgetall(META)).to.deep.equal({
+    expect(await redis.hgetall(META)).to.deep.include({
       epoch: 'E',
       head: '12',
       fingerprint: 'f12',
@@ -112,14 +140,120 @@ describe('Publisher on a real Redis', () => {
     expect(await redis.hget(META, 'head')).to.equal('10')
   })
 
-  it('refuses with a reason, and head stays, when Redis is full', async () => {
-    await redis.config('SET', 'maxmemory', '1mb')
-    try {
-      expect(await publisher.publish(call(10, 12), null)).to.deep.include({ kind: 'failed' })
-      expect(await redis.hget(META, 'head')).to.equal('10')
-    } finally {
-      await redis.config('SET', 'maxmemory', '0')
+  it('leaves a batch to be sent again, and head where it is, while Redis does not serve', async () => {
+    for (const [option, value, normal, code] of [
+      ['maxmemory', '1mb', '0', 'OOM'],
+      ['min-replicas-to-write', '1', '0', 'NOREPLICAS'],
+    ] as const) {
+      await redis.config('SET', option, value)
+      try {
+        const answer = await publisher.publish(call(10, 12), null)
+        expect(answer.kind).to.equal('lost')
+        expect(answer.kind === 'lost' && answer.why).to.contain(code)
+        expect(await redis.hget(META, 'head')).to.equal('10')
+      } finally {
+        await redis.config('SET', option, normal)
+      }
     }
+    expect(await publisher.publish(call(10, 12), null)).to.deep.equal({ kind: 'OK', head: 12 })
+  })
+
+  it('makes a fresh connection, once a second, to a Redis that has become a replica', async () => {
+    const clock = new FakeClock()
+    const clients: Redis[] = []
+    const link = new RedisLink(
+      { callTimeoutMs: 60_000, readyTimeoutMs: 60_000, renewIntervalMs: 1000 },
+      clock,
+      () => {
+        clients.push(new Redis(server.url))
+        return clients.at(-1)!
+      },
+    )
+    const subject = new Publisher(link, clock, OPTIONS)
+    try {
+      await redis.replicaof('127.0.0.1', 1)
+      for (let n = 0; n < 5; n++) {
+        await waitFor(() => link.connected, { what: 'a connection' })
+        const answer = await subject.publish(call(10, 12), null)
+        expect(answer.kind === 'lost' && answer.why).to.match(/READONLY|MASTERDOWN/)
+        clock.advance(400)
+      }
+      expect(clients.map(({ status }) => status === 'ready')).to.deep.equal([false, false, true])
+      await redis.replicaof('NO', 'ONE')
+      expect(await subject.publish(call(10, 12), null)).to.deep.equal({ kind: 'OK', head: 12 })
+      await redis.set(LOG, 'not a stream')
+      clock.advance(9999)
+      expect((await subject.publish(call(12, 13), null)).kind).to.equal('failed')
+      expect(clients, 'no reason for another one').to.have.length(3)
+    } finally {
+      await redis.replicaof('NO', 'ONE')
+      link.stop()
+      for (const client of clients) client.disconnect()
+    }
+  })
+
+  it('names meta and log alone as keys: a channel is never in a slot that is being moved', async () => {
+    const sent: (string | Buffer | number)[][] = []
+    const callBuffer = (command: string, args: (string | Buffer | number)[]) => {
+      sent.push(args)
+      return redis.callBuffer(command, ...args)
+    }
+    const subject = new Publisher({ callBuffer, renew: () => undefined }, systemClock, OPTIONS)
+    await subject.publish(call(10, 12), null)
+    expect(sent.at(-1)!.slice(1, 4)).to.deep.equal([2, META, LOG])
+    expect(sent.at(-1)!.slice(4)).to.include(LIVE)
+  })
+
+  describe('without anybody who remembers how old the log is', () => {
+    /** Publishers come and go: each lives for a few batches, `ms` apart; how long the log reaches back at most. */
+    async function spanOf(lives: number, ms: number, over: Partial<PublisherOptions>, bytes = 10) {
+      const clock = new FakeClock()
+      const publishedAt: number[] = []
+      let spanMs = 0
+      let spanBytes = 0
+      let spanLeast = Infinity
+      for (let head = 10; head < 10 + lives * 5; head++) {
+        if (head % 5 === 0) publisher = publisherOver(redis, over, clock)
+        const deliveries = [delivery(head + 1, { event: eventAt(head + 1, { body: Buffer.alloc(bytes) }) })]
+        const answer = await publisher.publish(call(head, head + 1, { deliveries }), null)
+        expect(answer.kind).to.equal('OK')
+        publishedAt[head + 1] = clock.monotonic()
+        const log = (await redis.xrangeBuffer(LOG, '-', '+')) as [Buffer, Buffer[]][]
+        const oldest = Number(log[0]![0].toString().split('-')[0])
+        const span = clock.monotonic() - publishedAt[oldest]!
+        spanMs = Math.max(spanMs, span)
+        if (head > 10 + lives * 2.5) spanLeast = Math.min(spanLeast, span)
+        spanBytes = Math.max(
+          spanBytes,
+          log.reduce((sum, [, fields]) => sum + fields[1]!.length, 0),
+        )
+        clock.advance(ms)
+      }
+      return { spanMs, spanBytes, spanLeast }
+    }
+
+    it('keeps at least the history, and about twice that at most', async () => {
+      // Of five batches of a publisher it knows the time between four pairs.
+      const { spanMs, spanLeast } = await spanOf(40, 500, { historyMs: 10_000 })
+      expect(spanMs).to.be.within(15_000, (2 * 10_000 * 5) / 4 + 1500)
+      expect(spanLeast).to.be.at.least(10_000)
+    })
+
+    it('keeps about twice the bytes of the history at most', async () => {
+      const { spanBytes } = await spanOf(40, 0, { historyBytes: 10_000 }, 500)
+      expect(spanBytes).to.be.within(10_000, 21_500)
+    })
+
+    it('counts no time in which nothing went in: the log did not grow', async () => {
+      const clock = new FakeClock()
+      publisher = publisherOver(redis, { historyMs: 10_000 }, clock)
+      for (let n = 10; n < 13; n++) {
+        await publisher.publish(call(n, n + 1), null)
+        clock.advance(3_600_000)
+      }
+      expect(await entries()).to.have.length(3)
+      expect(await redis.hget(META, 'mark_ms')).to.equal('4000')
+    })
   })
 
   it('trims the log below the given offset', async () => {
@@ -158,12 +292,12 @@ describe('Publisher on a real Redis', () => {
       lazyConnect: true,
     })
     fragile.on('error', () => undefined)
-    const subject = new Publisher(fragile, { prefix: 'p', partitions: 1, stream: 's.v1', sharded: false })
-    expect(await subject.publish(call(10, 12), null)).to.deep.equal({ kind: 'lost' })
+    const subject = publisherOver(fragile)
+    expect((await subject.publish(call(10, 12), null)).kind).to.equal('lost')
     await waitFor(() => fragile.status === 'ready', { what: 'the connection' }) // the first call began it
     expect(await subject.publish(call(10, 12), null)).to.deep.equal({ kind: 'OK', head: 12 })
     fragile.disconnect()
-    expect(await subject.publish(call(12, 13), null)).to.deep.equal({ kind: 'lost' })
+    expect((await subject.publish(call(12, 13), null)).kind).to.equal('lost')
     expect(await subject.metas().catch((error: unknown) => error instanceof Error && error.name)).to.equal(
       'RedisFault',
     )

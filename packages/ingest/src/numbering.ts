@@ -71,7 +71,7 @@ export class Numbering {
       return
     }
     this.held.push(message)
-    if (isCanary || this.isEnough(claim)) this.settle()
+    if (isCanary || this.isEnough(claim)) this.settle(isCanary)
     else if (this.held.length === 1) this.parts.ask()
   }
 
@@ -82,13 +82,14 @@ export class Numbering {
     return length >= 2 * HELD_MAX || (length >= HELD_MAX && (skipped === 0 || skipped === 1))
   }
 
-  /** Judges what is held by its last message, as if that were a canary: none comes. */
-  settle(): void {
+  /** Judges what is held by its last message, as if that were a canary: none comes. Offsets rise, so less is a lie. */
+  settle(isCanary = false): void {
     const { held, at } = this
     const last = held.at(-1)
     if (last === undefined) return
     const end = claimOf(last)
-    const skipped = end === null ? 0 : end - at - held.length
+    const claimed = end === null ? 0 : end - at - held.length
+    const skipped = isCanary ? claimed : Math.max(0, claimed)
     const jump = { from: at, to: at + skipped + 1 }
     if (skipped < 0 || (skipped > 1 && !this.parts.jumps.has(jump))) {
       this.unproven = jump

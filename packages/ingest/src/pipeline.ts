@@ -73,6 +73,8 @@ export class Pipeline {
   private heardAt: number
   /** Ticks that had come when something was heard last. */
   private ticks = { at: -1, count: 0 }
+  /** When a message was last held for a canary. */
+  private askedAt = 0
   /** The last delivery, and how many there are up to it for which no credit has been given back. */
   private lastTag = 0
   private unacked = 0
@@ -92,7 +94,10 @@ export class Pipeline {
     this.numbering = new Numbering(at.offset, {
       jumps: parts.jumps,
       deliver: (message, offset) => this.deliver(message, offset),
-      ask: () => parts.canary.send(),
+      ask: () => {
+        this.askedAt = clock.monotonic()
+        parts.canary.send()
+      },
     })
   }
 
@@ -166,7 +171,7 @@ export class Pipeline {
     if (!canary.sending || this.window.fill >= 1) this.heardAt = now
     else if (now - this.heardAt >= this.options.watchdogMs) this.finish('silent')
     else if (this.isStalled(now)) this.finish('hole')
-    if (this.numbering.holds && now - this.heardAt >= this.options.doubtMs) {
+    if (this.numbering.holds && now - this.askedAt >= this.options.doubtMs) {
       this.numbering.settle()
       if (this.numbering.jump !== null) this.finish('gap')
     }
@@ -275,7 +280,8 @@ export class Pipeline {
       lowest = Math.min(lowest, sequencer.head)
       if (!sequencer.isAbsent(now)) floor = Math.min(floor, sequencer.head)
     }
-    return floor === Infinity ? Math.max(lowest === Infinity ? -1 : lowest, this.window.base) : floor
+    if (floor < Infinity) return floor
+    return lowest < Infinity ? lowest : -1
   }
 
   private heads(): Offset[] {

@@ -182,7 +182,7 @@ export class Sequencer {
 
   /** The head, if what follows it is in the window; else Redis has to tell first what others have published. */
   private get follows(): Offset | null {
-    return this.at === null || this.at < this.window.base ? null : this.at
+    return this.at === null || this.at < this.window.base(this.partition) ? null : this.at
   }
 
   private heard(now: number): void {
@@ -199,7 +199,7 @@ export class Sequencer {
   /** The others went on without this partition for as long as Redis did not answer for it. */
   private moved(head: Offset): void {
     this.at = head
-    if (head < this.window.base) this.reason = 'behind'
+    if (this.follows === null) this.reason = 'behind'
   }
 
   private call(prev: Offset): PublishCall | null {

@@ -26,21 +26,22 @@ export class Window {
   private items: Delivery[] = []
   private first = 0
   private held = 0
-  private released: Offset
+  /** By target: the last delivery that has left. */
+  private readonly gone = new Map<number, Offset>()
 
   /** The first delivery follows `base`. */
   constructor(limits: WindowLimits, base: Offset) {
     this.limits = limits
-    this.released = base
+    this.gone.set(EVERY_PARTITION, base)
   }
 
   get length(): number {
     return this.items.length - this.first
   }
 
-  /** Everything up to here has left the window. */
-  get base(): Offset {
-    return this.released
+  /** Up to here deliveries for `partition` have left the window. */
+  base(partition: number): Offset {
+    return Math.max(this.gone.get(partition) ?? -1, this.gone.get(EVERY_PARTITION) ?? -1)
   }
 
   /** How full it is; from 1 on it is full. */
@@ -91,7 +92,7 @@ export class Window {
     for (let item = this.items[from]; item !== undefined && done(item); item = this.items[this.first]) {
       this.first++
       this.held -= item.bytes
-      this.released = item.offset
+      this.gone.set(item.target, item.offset)
     }
     const released = this.items.slice(from, this.first)
     if (this.first > this.items.length / 2) {

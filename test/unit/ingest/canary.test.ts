@@ -1,87 +1,137 @@
 import { EventEmitter } from 'node:events'
-import type { ChannelModel } from 'amqplib'
+import type { ChannelModel, ConsumeMessage } from 'amqplib'
 import { expect } from 'chai'
-import { Canary } from '@wazo-websocketd/ingest/canary'
+import { Canary, readCanary } from '@wazo-websocketd/ingest/canary'
+import { Continuity } from '@wazo-websocketd/ingest/continuity'
 import { FakeClock } from '../shared/runtime/fake-clock.js'
+import { settle } from './pipeline.support.js'
 
-async function settle(): Promise<void> {
-  for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
+/** A connection of which every channel writes down what is sent. */
+function broker() {
+  const sent: NonNullable<ReturnType<typeof readCanary>>[] = []
+  const channels: EventEmitter[] = []
+  const connection = Object.assign(new EventEmitter(), {
+    createChannel: () => {
+      const publish = (
+        exchange: string,
+        routingKey: string,
+        content: Buffer,
+        { headers }: { headers: object },
+      ) => {
+        const read = readCanary({
+          fields: { exchange, routingKey },
+          properties: { headers },
+          content,
+        } as ConsumeMessage)
+        if (routingKey === 's.v1' && read !== null) sent.push(read)
+      }
+      channels.push(Object.assign(new EventEmitter(), { publish }))
+      return Promise.resolve(channels.at(-1))
+    },
+  })
+  return { sent, channels, connection, model: connection as unknown as ChannelModel }
 }
 
 async function started() {
   const clock = new FakeClock()
-  let sent = 0
-  let connections = 0
-  const channel = Object.assign(new EventEmitter(), { publish: () => ++sent > 0 })
-  const connection = Object.assign(new EventEmitter(), {
-    createChannel: () => Promise.resolve(channel),
-    close: () => Promise.resolve(),
-  })
-  const subject = new Canary({ stream: 's.v1', ingest: 'me', intervalMs: 1000 }, clock, () => {
-    connections++
-    return Promise.resolve(connection as unknown as ChannelModel)
-  })
-  subject.start()
-  await settle()
+  const refused: string[] = []
+  const options = { stream: 's.v1', ingest: 'me', intervalMs: 100, beatMs: 1000 }
+  const subject = new Canary(options, clock, (error) => refused.push(error.message))
+  clock.advance(5000)
+  const first = broker()
+  await subject.start(first.model)
   const pass = async (ms: number): Promise<void> => {
-    clock.advance(ms)
-    await settle()
+    for (let left = ms; left > 0; left -= 100) {
+      clock.advance(100)
+      await settle(2)
+    }
   }
-  return { clock, channel, connection, subject, pass, counts: () => ({ sent, connections }) }
+  const numbers = (): number[] => first.sent.map(({ n }) => n)
+  return { clock, refused, subject, ...first, pass, numbers }
 }
 
 describe('Canary', () => {
-  it('knows since when what it sends has not been heard of', async () => {
-    const { subject, pass } = await started()
-    for (let n = 0; n < 3; n++) await pass(1000)
-    expect(subject.unheardSince).to.equal(0)
-    await pass(500)
-    subject.heard()
-    expect(subject.unheardSince).to.equal(null)
-    await pass(500)
-    expect(subject.unheardSince).to.equal(4000)
-    await subject.stop()
+  it('is numbered, sent ten times a second, and a beat once a second', async () => {
+    const { sent, subject, pass, numbers } = await started()
+    await pass(2000)
+    expect(numbers()).to.deep.equal(Array.from({ length: 21 }, (_, n) => n + 1))
+    expect(sent.filter(({ beat }) => beat).map(({ n }) => n)).to.deep.equal([1, 11, 21])
+    expect(sent[10]).to.deep.equal({ ingest: 'me', sentAt: 6000, n: 11, first: 1, beat: true })
+    subject.stop()
+    await pass(1000)
+    expect([sent.length, subject.sending]).to.deep.equal([21, false])
   })
 
-  it('misses nothing while the broker takes nothing, and counts from anew when it does again', async () => {
-    const { connection, subject, pass } = await started()
+  it('is sent as a beat as soon as it is asked for, and the next beat a second later', async () => {
+    const { sent, subject, pass } = await started()
+    await pass(500)
+    subject.send()
+    await pass(1000)
+    expect(sent.filter(({ beat }) => beat).map(({ sentAt }) => sentAt)).to.deep.equal([5000, 5500, 6500])
+    subject.stop()
+  })
+
+  it('is neither sent nor numbered while the broker takes nothing', async () => {
+    const { connection, subject, pass, numbers } = await started()
     connection.emit('blocked')
     await pass(1000)
-    expect(subject.blocked).to.equal(true)
-    expect(subject.unheardSince).to.equal(null)
+    subject.send()
+    expect([subject.blocked, subject.sending, numbers()]).to.deep.equal([true, false, [1]])
     connection.emit('unblocked')
-    expect(subject.unheardSince).to.equal(null)
-    await pass(1000)
-    expect(subject.unheardSince).to.equal(2000)
-    await subject.stop()
+    await pass(100)
+    expect([subject.blocked, subject.sending, numbers()]).to.deep.equal([false, true, [1, 2]])
+    subject.stop()
   })
 
-  for (const what of ['channel', 'connection'] as const)
-    it(`misses nothing that may have got lost with its ${what}`, async () => {
-      const { [what]: lost, subject } = await started()
-      expect(subject.unheardSince).to.equal(0)
-      lost.emit('close')
-      expect(subject.unheardSince).to.equal(null)
-      await subject.stop()
+  it('goes on over a new channel when the broker closes its own, which proves no loss', async () => {
+    const { channels, sent, subject, refused, pass } = await started()
+    await pass(300)
+    channels[0]!.emit('error', new Error('no permission'))
+    channels[0]!.emit('close')
+    expect([subject.sending, refused]).to.deep.equal([false, ['no permission']])
+    await pass(1000)
+    expect([channels.length, subject.sending]).to.deep.equal([2, true])
+    expect(sent.slice(4).map(({ n, first }) => [n, first])[0]).to.deep.equal([5, 5])
+    await pass(300)
+    const continuity = new Continuity()
+    continuity.attached(0, true)
+    // What was sent last over the old channel got lost with it.
+    expect([...sent.slice(0, 3), ...sent.slice(4)].every((one) => continuity.heard(one))).to.equal(true)
+    subject.stop()
+  })
+
+  it('goes on counting over another connection, and forgets what the old one says', async () => {
+    const { connection, subject, pass } = await started()
+    await pass(300)
+    connection.emit('blocked')
+    const second = broker()
+    await subject.start(second.model)
+    connection.emit('blocked')
+    await pass(100)
+    expect(second.sent.map(({ n, first }) => [n, first])).to.deep.equal([
+      [5, 5],
+      [6, 5],
+    ])
+    expect([subject.blocked, subject.sending]).to.deep.equal([false, true])
+    subject.stop()
+  })
+
+  it('rejects when the broker gives no channel at the start', async () => {
+    const { subject } = await started()
+    const model = Object.assign(new EventEmitter(), {
+      createChannel: () => Promise.reject(new Error('none')),
     })
-
-  it('is sent as soon as it is asked for after its connection was lost, not with the next second', async () => {
-    const { connection, subject, pass, counts } = await started()
-    connection.emit('close')
-    subject.send()
-    subject.send()
-    await pass(0)
-    expect(counts()).to.deep.equal({ sent: 2, connections: 2 })
-    await pass(1000)
-    expect(counts()).to.deep.equal({ sent: 3, connections: 2 })
-    await subject.stop()
+    const outcome = await subject
+      .start(model as unknown as ChannelModel)
+      .catch((error: Error) => error.message)
+    expect(outcome).to.equal('none')
+    subject.stop()
   })
 
-  it('opens no second connection when the broker has closed the channel alone', async () => {
-    const { channel, subject, pass, counts } = await started()
-    channel.emit('close')
-    await pass(1000)
-    expect(counts()).to.deep.equal({ sent: 2, connections: 1 })
-    await subject.stop()
+  it('is read from the default exchange only: nobody who may publish to others can forge one', () => {
+    const properties = { headers: { 'x-wazo-websocketd-canary': 'me' } }
+    const read = (exchange: string) =>
+      readCanary({ fields: { exchange }, properties } as unknown as ConsumeMessage)
+    expect([read('')?.ingest, read('wazo-headers')]).to.deep.equal(['me', null])
   })
 })

@@ -1,14 +1,14 @@
 import { expect } from 'chai'
 import { pino } from 'pino'
+import { Complaints } from '@wazo-websocketd/ingest/complaints'
 import { Ingest } from '@wazo-websocketd/ingest/ingest'
 import type { IngestParts } from '@wazo-websocketd/ingest/ingest'
+import { Status } from '@wazo-websocketd/ingest/status'
 import { FakeClock } from '../shared/runtime/fake-clock.js'
+import { settle } from './pipeline.support.js'
 
-const OPTIONS = { reconnectFirstMs: 100, reconnectMaxMs: 2000, repeatLogMs: 30_000, streamReachMs: 1000 }
-
-async function settle(): Promise<void> {
-  for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
-}
+const OPTIONS = { reconnectFirstMs: 100, reconnectMaxMs: 2000, streamReachMs: 1000, tryMs: 15_000 }
+const STATUS = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }
 
 /** An ingest whose broker answers as `connect` says; everything behind that is never reached. */
 function ingest(connect: IngestParts['connect']) {
@@ -18,8 +18,10 @@ function ingest(connect: IngestParts['connect']) {
   const subject = new Ingest(OPTIONS, {
     connect,
     explain: (error: Error, lasting: boolean) => `${error.message}${lasting ? ', still' : ''}`,
-    canary: { start: () => undefined, stop: () => Promise.resolve() },
-    announcer: { start: () => undefined, stop: () => undefined },
+    canary: { stop: () => undefined },
+    announcer: { start: () => undefined, stop: () => undefined, changed: () => undefined },
+    metrics: { amqpConnected: () => undefined },
+    status: new Status(STATUS, clock, new Complaints(clock, log, 30_000)),
     clock,
     log,
   } as unknown as IngestParts)

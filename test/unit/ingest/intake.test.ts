@@ -1,7 +1,9 @@
 import type { ConsumeMessage } from 'amqplib'
 import { expect } from 'chai'
 import { EVERY_PARTITION, eventIn, fingerprint, targetOf } from '@wazo-websocketd/ingest/delivery'
+import { readCanary } from '@wazo-websocketd/ingest/canary'
 import { receive } from '@wazo-websocketd/ingest/intake'
+import { eventBytes } from '@wazo-websocketd/shared/domain/envelope'
 import { partitionOf } from '@wazo-websocketd/shared/domain/event'
 import { FakeClock } from '../shared/runtime/fake-clock.js'
 import { eventAt } from './delivery-of.js'
@@ -20,19 +22,19 @@ function message(
 function take(...args: Parameters<typeof message>) {
   const clock = new FakeClock()
   clock.advance(5000)
-  return receive(message(...args), OPTIONS, clock)
+  const one = message(...args)
+  return receive(one, 42, readCanary(one), OPTIONS, clock)
 }
 
 describe('receive', () => {
   it('makes a delivery of an event, with its place, time and target', () => {
-    const got = take({ 'x-stream-offset': 42, name: 'x', required_acl: null, tenant_uuid: 't1' }, '{"a":1}')
+    const got = take({ 'x-stream-offset': 99, name: 'x', required_acl: null, tenant_uuid: 't1' }, '{"a":1}')
     expect(got).to.include({
       offset: 42,
-      deliveryTag: 7,
       receivedAt: 5000,
-      bytes: 7,
       reason: null,
       canarySentAt: null,
+      urgent: true,
     })
     expect(got.target).to.equal(partitionOf('t1', 4))
     expect(got.event).to.include({ offset: 42, name: 'x', tenant: 't1', receivedAt: 5000 })
@@ -40,21 +42,20 @@ describe('receive', () => {
   })
 
   it('keeps the place and the reason of what it drops', () => {
-    const got = take({ 'x-stream-offset': 43, name: 'x' }, 'nonsense')
-    expect(got).to.include({ offset: 43, event: null, reason: 'invalid_json', target: 0, bytes: 0 })
+    const got = take({ name: 'x' }, 'nonsense')
+    expect(got).to.include({ offset: 42, event: null, reason: 'invalid_json', target: 0, bytes: 0 })
     expect(got.fingerprint()).to.equal(fingerprint(Buffer.from('nonsense')))
   })
 
   it('knows the fingerprint of what is too big to be kept', () => {
     const body = 'x'.repeat(101)
-    const got = take({ 'x-stream-offset': 44 }, body)
+    const got = take({}, body)
     expect(got.reason).to.equal('too_big')
     expect(got.fingerprint()).to.equal(fingerprint(Buffer.from(body)))
   })
 
   it('tells its own canaries from those of others; all concern every partition', () => {
     const canary = (ingest: string) => ({
-      'x-stream-offset': 45,
       'x-wazo-websocketd-canary': ingest,
       'x-wazo-websocketd-sent': '1234.5',
     })
@@ -68,12 +69,24 @@ describe('receive', () => {
   })
 
   it('takes no message of an exchange for a canary', () => {
-    expect(take({ 'x-stream-offset': 46, 'x-wazo-websocketd-canary': 'me' }, '{}').reason).to.equal('no_name')
+    expect(take({ 'x-wazo-websocketd-canary': 'me' }, '{}').reason).to.equal('no_name')
   })
 
-  it('refuses a message without an offset', () => {
-    expect(() => take({ name: 'x', required_acl: null }, '{}')).to.throw('not a stream')
-    expect(() => take(undefined, '{}')).to.throw('not a stream')
+  it('does not let a canary that is no beat make anybody publish, or count as one that came through', () => {
+    const headers = {
+      'x-wazo-websocketd-canary': 'me',
+      'x-wazo-websocketd-sent': '1234.5',
+      'x-wazo-websocketd-beat': false,
+    }
+    expect(take(headers, '{}', '')).to.include({ canarySentAt: null, urgent: false, target: EVERY_PARTITION })
+  })
+
+  it('counts what an event takes in a batch, headers and all', () => {
+    const headers = { name: 'x', required_acl: null }
+    const users = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`user_uuid:u${n}`, true]))
+    const got = take({ ...headers, ...users }, '{"a":1}')
+    expect(got.bytes).to.equal(eventBytes(got.event!))
+    expect(got.bytes - take(headers, '{"a":1}').bytes).to.be.above(50 * 4)
   })
 })
 

@@ -1,16 +1,16 @@
 import { expect } from 'chai'
 import { pino } from 'pino'
-import type { Answer, PublishCall } from '@wazo-websocketd/ingest/chain'
+import { Complaints } from '@wazo-websocketd/ingest/complaints'
 import { Ledger } from '@wazo-websocketd/ingest/ledger'
 import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
-import { initialSituation } from '@wazo-websocketd/ingest/state'
+import type { Answer, PublishCall } from '@wazo-websocketd/ingest/sequencer'
+import { Status } from '@wazo-websocketd/ingest/status'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { FakeClock } from '../shared/runtime/fake-clock.js'
 import { delivery } from './delivery-of.js'
 
 function ledger() {
   const clock = new FakeClock()
-  const situation = initialSituation()
   const log: string[] = []
   const counted: unknown[] = []
   const answers: string[] = []
@@ -26,8 +26,11 @@ function ledger() {
     lag: (seconds) => counted.push(['lag', seconds]),
   }
   const logger = pino({}, { write: (line) => void log.push(line) })
-  const subject = new Ledger({ clock, log: logger, metrics, situation })
-  return { clock, situation, log, counted, answers, subject }
+  const options = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }
+  const status = new Status(options, clock, new Complaints(clock, logger, 30_000))
+  status.brokerConnected = true
+  const subject = new Ledger({ clock, log: logger, metrics, status })
+  return { clock, status, log, counted, answers, subject }
 }
 
 const dropped = { event: null, reason: 'no_acl' } as const
@@ -44,34 +47,25 @@ const CALL: PublishCall = {
 describe('Ledger', () => {
   it('counts the events of a batch that went out, and nothing of one that did not', () => {
     const { counted, answers, subject } = ledger()
-    const others: Answer[] = [{ kind: 'DUP', head: 3 }, { kind: 'lost' }, { kind: 'EMPTY' }]
-    for (const answer of others) subject.answered([CALL], [answer], 0.5)
+    const others: Answer[] = [{ kind: 'DUP', head: 3 }, { kind: 'lost', why: 'away' }, { kind: 'EMPTY' }]
+    for (const answer of others) subject.answered(CALL, answer, 0.5)
     expect(counted).to.deep.equal([])
-    subject.answered([CALL], [{ kind: 'OK', head: 3 }], 0.5)
+    subject.answered(CALL, { kind: 'OK', head: 3 }, 0.5)
     expect(counted).to.deep.equal([['batch', 2, 0.5]])
     expect(answers).to.deep.equal(['DUP', 'lost', 'EMPTY', 'OK'])
   })
 
-  it('knows that Redis refuses batches until it answers another one; a lost answer says nothing', () => {
-    const { counted, situation, log, subject } = ledger()
-    subject.answered([CALL], [{ kind: 'failed', why: 'Redis: OOM' }], 0)
-    expect(situation.refused).to.equal(true)
-    expect(counted).to.deep.equal(['failed'])
-    expect(log.join('')).to.contain('a batch was refused by Redis: OOM')
-    subject.answered([CALL], [{ kind: 'lost' }], 0)
-    expect(situation.refused).to.equal(true)
-    subject.answered([CALL], [{ kind: 'DUP', head: 3 }], 0)
-    expect(situation.refused).to.equal(false)
-  })
-
-  it('knows that Redis refuses one partition while it takes the batches of others', () => {
-    const { situation, subject } = ledger()
-    const answers: Answer[] = [
-      { kind: 'failed', why: 'Redis: OOM' },
-      { kind: 'OK', head: 3 },
-    ]
-    subject.answered([CALL, { ...CALL, partition: 1 }], answers, 0)
-    expect(situation.refused).to.equal(true)
+  it('is down at once while Redis refuses a batch, and after the grace while it does not answer; says why', () => {
+    const { clock, counted, status, log, subject } = ledger()
+    subject.answered(CALL, { kind: 'failed', why: 'Redis: WRONGTYPE' }, 0)
+    expect([status.state, counted]).to.deep.equal(['down', ['failed']])
+    expect(log.join('')).to.contain('a batch of partition 0 was refused by Redis: WRONGTYPE')
+    subject.released([delivery(1)])
+    subject.answered(CALL, { kind: 'lost', why: 'Redis: READONLY' }, 0)
+    expect(log.join('')).to.contain('Redis: READONLY')
+    expect(status.state).to.equal('catching-up')
+    clock.advance(5001)
+    expect(status.state).to.equal('down')
   })
 
   it('tells what was published from here, by others, and dropped; a drop counts where it was published', () => {
@@ -92,11 +86,13 @@ describe('Ledger', () => {
   })
 
   it('measures the way of its own canaries', () => {
-    const { clock, counted, situation, subject } = ledger()
+    const { clock, counted, status, subject } = ledger()
     clock.advance(1500)
     subject.released([delivery(1, { event: null, canarySentAt: 1000 })])
     expect(counted).to.deep.equal([['lag', 0.5]])
-    expect(situation.canarySentAt).to.equal(1000)
+    expect(status.state).to.equal('up')
+    clock.advance(2501)
+    expect(status.state).to.equal('catching-up')
   })
 
   it('logs at most ten drops a minute', () => {

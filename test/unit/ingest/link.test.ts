@@ -29,7 +29,11 @@ function link() {
   return {
     clock,
     clients,
-    subject: new RedisLink({ callTimeoutMs: 3000, readyTimeoutMs: 5000 }, clock, create),
+    subject: new RedisLink(
+      { callTimeoutMs: 3000, readyTimeoutMs: 5000, renewIntervalMs: 1000 },
+      clock,
+      create,
+    ),
   }
 }
 
@@ -88,10 +92,20 @@ describe('RedisLink', () => {
     expect(clients).to.have.length(1)
   })
 
+  it('makes a fresh connection when Redis does not serve, once in a while', () => {
+    const { clock, clients, subject } = link()
+    for (let ms = 0; ms < 2500; ms += 100) {
+      subject.renew()
+      clock.advance(100)
+    }
+    expect(clients.map(({ status }) => status)).to.deep.equal(['end', 'end', 'end', 'ready'])
+  })
+
   it('makes no new client once stopped', async () => {
     const { clock, clients, subject } = link()
     const call = failureOf(subject.callBuffer('A', []))
     subject.stop()
+    subject.renew()
     clock.advance(3000)
     expect(await call).to.equal('Redis does not answer')
     expect(clients).to.have.length(1)

@@ -41,7 +41,11 @@ class Redis {
     if (head >= last) return { kind: 'DUP', head }
     if (head > prev) return { kind: 'PART', head }
     if (head < prev) return { kind: 'ROLLED', head }
-    const entry = { prev, last, places: deliveries.flatMap(({ event }) => (event ? [Number(event.name)] : [])) }
+    const entry = {
+      prev,
+      last,
+      places: deliveries.flatMap(({ event }) => (event ? [Number(event.name)] : [])),
+    }
     this.logs[partition]?.push(entry)
     this.heads[partition] = last
     this.live(partition, entry)
@@ -90,7 +94,11 @@ class Ingest {
     this.world = world
     const { redis, clock, partitions } = world
     const limits = { partitions, windowMax: WINDOW }
-    const fly = <T>(partition: number, work: () => T, none: (resolve: (value: T) => void, reject: () => void) => void) =>
+    const fly = <T>(
+      partition: number,
+      work: () => T,
+      none: (resolve: (value: T) => void, reject: () => void) => void,
+    ) =>
       new Promise<T>((resolve, reject) => {
         let outcome: { readonly value: T } | null = null
         this.flights.push({
@@ -102,11 +110,24 @@ class Ingest {
           },
         })
       })
-    this.bench = new PipelineBench(clock, {
-      publish: (call) =>
-        fly<Answer>(call.partition, () => redis.publish(call), (resolve) => resolve({ kind: 'lost', why: 'away' })),
-      meta: (partition) => fly(partition, () => redis.meta(partition), (_, reject) => reject()),
-    }, limits)
+    this.bench = new PipelineBench(
+      clock,
+      {
+        publish: (call) =>
+          fly<Answer>(
+            call.partition,
+            () => redis.publish(call),
+            (resolve) => resolve({ kind: 'lost', why: 'away' }),
+          ),
+        meta: (partition) =>
+          fly(
+            partition,
+            () => redis.meta(partition),
+            (_, reject) => reject(),
+          ),
+      },
+      limits,
+    )
     this.bench.sender.sending = false
     this.attachment = this.attach()
   }
@@ -142,7 +163,8 @@ class Ingest {
   }
 
   deliver(count: number): void {
-    for (let n = 0; n < count && !this.wantsToAttach; n++) {
+    let isOpen = false
+    for (let n = 0; (n < count || isOpen) && !this.wantsToAttach; n++) {
       const { acks } = this.bench
       if (acks.length > this.acked) {
         const upTo = acks.at(-1) ?? 0
@@ -150,9 +172,10 @@ class Ingest {
         this.acked = acks.length
       }
       const item = this.world.stream[this.next]
-      if (item === undefined || this.unacked >= CREDIT) return
+      if (item === undefined || (this.unacked >= CREDIT && !isOpen)) return
       this.next++
       this.unacked++
+      isOpen = item.open
       this.attachment.inbox.put(item.message)
     }
   }
@@ -163,6 +186,8 @@ interface Item {
   /** null: a canary. */
   readonly target: number | null
   readonly message: ConsumeMessage
+  /** A header before the next canary lies: the time is too short for that one to be waited for in vain. */
+  readonly open: boolean
 }
 
 const TENANTS = Array.from({ length: 12 }, (_, n) => `t${n}`)
@@ -177,7 +202,7 @@ class World {
   behind = 0
   readonly partitions: number
   private snapshot: Kept | null = null
-  /** Until the next canary a step of two would be taken for what a header lies. */
+  /** Until the next canary it could not be told a skip or a jump from what a header lies. */
   private unsure = false
   private isSkip = false
 
@@ -199,9 +224,14 @@ class World {
     return this.stream.filter(({ target }) => target === p).map(({ offset }) => offset)
   }
 
-  append(kind: number): void {
+  appendSome(kind: number): void {
+    for (let k = 0; k < 1 + (kind % 6); k++) this.append(kind + k)
+    if (this.unsure) this.canary(this.stream.at(-1)!.offset + 1)
+  }
+
+  private append(kind: number): void {
     const last = this.stream.at(-1)!.offset
-    const isJump = kind % 31 === 0
+    const isJump = !this.unsure && kind % 31 === 0
     this.isSkip = !this.unsure && !isJump && kind % 5 === 0
     const offset = last + (isJump ? 7 : this.isSkip ? 2 : 1)
     if (isJump || kind % 4 === 0) this.canary(offset)
@@ -211,7 +241,12 @@ class World {
   private canary(offset: number): void {
     this.unsure = false
     const headers = { 'x-wazo-websocketd-canary': 'another', 'x-wazo-websocketd-sent': '0' }
-    this.stream.push({ offset, target: null, message: message(offset, headers, '', `c${offset}`) })
+    this.stream.push({
+      offset,
+      target: null,
+      open: false,
+      message: message(offset, headers, '', `c${offset}`),
+    })
   }
 
   private event(offset: number, kind: number): void {
@@ -223,7 +258,12 @@ class World {
     const headers = { name: String(offset), required_acl: null, tenant_uuid: tenant }
     const forged = lie === undefined ? headers : { ...headers, 'x-stream-offset': lie }
     const target = partitionOf(tenant, this.partitions)
-    this.stream.push({ offset, target, message: message(offset, forged, 'wazo-headers', '{}') })
+    this.stream.push({
+      offset,
+      target,
+      open: this.unsure,
+      message: message(offset, forged, 'wazo-headers', '{}'),
+    })
   }
 
   /** Redis handles what ingest `i` sent for one partition; `fate` says which answers, and which calls, get lost. */
@@ -295,7 +335,7 @@ const action = fc.tuple(which, fc.integer({ min: 0, max: 2 }), fc.nat(1000))
 async function perform(world: World, [what, i, n]: [string, number, number]): Promise<void> {
   const rarely = n % 4 === 0
   const ingest = world.ingests[i] ?? null
-  if (what === 'append') for (let k = 0; k < 1 + (n % 6); k++) world.append(n + k)
+  if (what === 'append') world.appendSome(n)
   else if (what === 'attach') {
     if (ingest === null) world.ingests[i] = new Ingest(world)
   } else if (what === 'ghost') world.ghost()
@@ -330,6 +370,41 @@ function check(world: World): void {
   }
 }
 
+/** Found by a long search: a batch that followed its head across what the others had not waited for. */
+const FOUND: [string, number, number][] = [
+  ['attach', 2, 0],
+  ['away', 0, 0],
+  ['time', 0, 377],
+  ['time', 0, 264],
+  ['time', 0, 359],
+  ['drive', 2, 0],
+  ['time', 0, 215],
+  ['time', 0, 709],
+  ['append', 0, 125],
+  ['time', 0, 127],
+  ['time', 0, 45],
+  ['append', 0, 151],
+  ['append', 0, 0],
+  ['attach', 0, 0],
+  ['deliver', 0, 0],
+  ['time', 0, 904],
+  ['drive', 2, 205],
+  ['drive', 0, 566],
+  ['drive', 2, 551],
+  ['append', 0, 0],
+  ['attach', 0, 0],
+  ['drive', 0, 0],
+  ['append', 0, 0],
+  ['append', 0, 0],
+  ['drive', 0, 0],
+  ['drive', 0, 0],
+  ['attach', 0, 0],
+  ['time', 0, 100],
+  ['append', 0, 0],
+  ['attach', 0, 0],
+  ['drive', 0, 0],
+]
+
 /** More for a longer search. */
 const RUNS = Number(process.env.MODEL_RUNS ?? 150)
 
@@ -356,8 +431,9 @@ describe('Pipelines of several ingests over one Redis', function () {
         behind += world.behind
         published += world.stream.length
       })
-      await fc.assert(property, { numRuns: RUNS })
+      await fc.assert(property, { numRuns: RUNS, examples: [[FOUND]] })
       expect(published).to.be.greaterThan(RUNS)
-      if (partitions > 1) expect(behind, 'others did go on without a partition').to.be.greaterThan(0)
+      if (partitions > 1 && RUNS >= 100)
+        expect(behind, 'others did go on without a partition').to.be.greaterThan(0)
     })
 })

@@ -74,12 +74,19 @@ export class PipelineBench {
   private readonly continuity = new Continuity()
   private readonly jumps = new Jumps()
 
+  private readonly clock: FakeClock
+  private readonly publisher: Pick<Publisher, 'publish' | 'meta'>
+  private readonly limits: { readonly partitions: number; readonly windowMax: number }
+
   constructor(
-    readonly clock: FakeClock,
-    private readonly publisher: Pick<Publisher, 'publish' | 'meta'>,
-    private readonly limits: { readonly partitions: number; readonly windowMax: number },
+    clock: FakeClock,
+    publisher: Pick<Publisher, 'publish' | 'meta'>,
+    limits: { readonly partitions: number; readonly windowMax: number },
     historyBytes = 1e9,
   ) {
+    this.clock = clock
+    this.publisher = publisher
+    this.limits = limits
     this.status = new Status(STATUS, clock, new Complaints(clock, pino({ level: 'silent' }), 30_000))
     this.status.brokerConnected = true
     this.ring = new Ring({ historyMs: 1e9, historyBytes })

@@ -1,79 +1,32 @@
-import type { ConsumeMessage } from 'amqplib'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { setImmediate as nextTick } from 'node:timers/promises'
-import { pino } from 'pino'
-import type { Consumer } from '@wazo-websocketd/ingest/consumer'
-import type { Answer, AttachReason, PublishCall } from '@wazo-websocketd/ingest/chain'
-import { Inbox } from '@wazo-websocketd/ingest/inbox'
-import { Ledger } from '@wazo-websocketd/ingest/ledger'
-import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
-import { Pipeline } from '@wazo-websocketd/ingest/pipeline'
 import type { Meta } from '@wazo-websocketd/ingest/plan'
-import type { Publisher } from '@wazo-websocketd/ingest/publisher'
-import { Ring } from '@wazo-websocketd/ingest/ring'
-import { initialSituation, judge } from '@wazo-websocketd/ingest/state'
+import type { Answer, PublishCall } from '@wazo-websocketd/ingest/sequencer'
 import { partitionOf } from '@wazo-websocketd/shared/domain/event'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { FakeClock } from '../shared/runtime/fake-clock.js'
+import { ACK_EVERY, canary, EPOCH, event, message, PipelineBench, settle } from './pipeline.support.js'
 
-const EPOCH = 'E' as Epoch
 const HISTORY_BYTES = 1000
 const WINDOW = 8
-const ACK_EVERY = 3
-
-/** A message of the stream as the consumer gets it. */
-function message(offset: number, headers: Record<string, unknown>, exchange: string, body: string) {
-  const fields = { deliveryTag: offset, redelivered: false, exchange, routingKey: '', consumerTag: '' }
-  const properties = { headers: { 'x-stream-offset': offset, ...headers } }
-  return { fields, properties, content: Buffer.from(body) } as unknown as ConsumeMessage
-}
-
-function event(offset: number, tenant: string | null = null, bytes = 100): ConsumeMessage {
-  const body = JSON.stringify({ n: '' }).replace('""', `"${'x'.repeat(bytes - 8)}"`)
-  return message(offset, { name: 'e', required_acl: null, tenant_uuid: tenant }, 'wazo-headers', body)
-}
-
-function canary(offset: number, sentAt: number): ConsumeMessage {
-  const headers = { 'x-wazo-websocketd-canary': 'me', 'x-wazo-websocketd-sent': String(sentAt) }
-  return message(offset, headers, '', '{}')
-}
-
-/** Everything that was started has come as far as it can without the clock. */
-async function settle(): Promise<void> {
-  for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
-}
 
 function pipeline(partitions = 1) {
   const clock = new FakeClock()
-  const situation = initialSituation()
-  situation.brokerConnected = true
-  const ring = new Ring({ historyMs: 1e9, historyBytes: HISTORY_BYTES })
-  const nothing = (): void => undefined
-  const metrics: IngestMetrics = {
-    amqpConnected: nothing,
-    amqpReconnected: nothing,
-    redisConnected: nothing,
-    publishing: nothing,
-    messages: nothing,
-    published: nothing,
-    answered: nothing,
-    publishFailed: nothing,
-    lag: nothing,
-  }
   const seen = { calls: [] as PublishCall[], trimTo: null as number | null }
   const redis = {
-    head: 0,
+    heads: [] as number[],
     asked: 0,
     away: false,
     /** Before an answer. */
     delay: () => Promise.resolve(),
     answer: (call: PublishCall): Answer => ({ kind: 'OK', head: call.last }),
-    meta: (): Meta | null => ({ epoch: EPOCH, offset: redis.head, fingerprint: '', stream: 's', partitions }),
-  }
-  const sender = {
-    unheardSince: null as number | null,
-    heard: () => void (sender.unheardSince = null),
+    meta: (p: number): Meta | null => ({
+      epoch: EPOCH,
+      offset: redis.heads[p]!,
+      fingerprint: '',
+      stream: 's',
+      partitions,
+    }),
   }
   const publisher = {
     publish: async (call: PublishCall, trimTo: number | null) => {
@@ -81,74 +34,47 @@ function pipeline(partitions = 1) {
       seen.trimTo = trimTo
       await redis.delay()
       const answer = redis.answer(call)
-      if ('head' in answer) redis.head = answer.head
+      if ('head' in answer) redis.heads[call.partition] = answer.head
       return answer
     },
-    metas: () => {
+    meta: (p: number) => {
       redis.asked++
-      if (redis.away) return Promise.reject(new Error('away'))
-      return Promise.resolve(Array.from({ length: partitions }, () => redis.meta()))
+      return redis.away ? Promise.reject(new Error('away')) : Promise.resolve(redis.meta(p))
     },
-  } as unknown as Publisher
-  const limits = { batchCountMax: 5, batchBytesMax: 1e6, windowMax: WINDOW, windowBytesMax: 1e6 }
-  const subject = new Pipeline(
-    {
-      chain: { headPollMs: 200, crowdedPollMs: 10, idlePollMs: 1000, takeoverMs: 500, ...limits },
-      intake: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
-      retryMs: 100,
-      watchdogMs: 10_000,
-      ackEvery: ACK_EVERY,
-    },
-    {
-      publisher,
-      ring,
-      canary: sender,
-      clock,
-      ledger: new Ledger({ clock, log: pino({ level: 'silent' }), metrics, situation }),
-      metrics,
-      situation,
-      changed: nothing,
-    },
-  )
-  const acks: number[] = []
-  const end = new AbortController()
-  /** Attaches at `offset`; `why` is set when the pipeline wants to attach again. */
-  function attach(offset: number) {
-    const inbox = new Inbox(clock)
-    const consumer = {
-      inbox,
-      ack: (tag: number) => void acks.push(tag),
-      close: () => Promise.resolve(),
-    } as unknown as Consumer
-    const at = { offset, fingerprint: `f${offset}` }
-    ring.advance(at, clock.monotonic())
-    redis.head = offset
-    const heads = Array.from({ length: partitions }, () => offset)
-    const outcome: { why: AttachReason | null | undefined } = { why: undefined }
-    void subject.run({ epoch: EPOCH, heads, at, consumer }, end.signal).then((why) => (outcome.why = why))
-    return { inbox, outcome }
   }
+  const bench = new PipelineBench(clock, publisher, { partitions, windowMax: WINDOW }, HISTORY_BYTES)
   return {
     clock,
     seen,
     redis,
-    acks,
-    sender,
-    attach,
-    state: () => judge(situation, false, clock.monotonic(), 3000),
-    stop: async () => {
-      end.abort()
-      await settle()
+    acks: bench.acks,
+    sender: bench.sender,
+    attach(offset: number, heads?: readonly (number | null)[]) {
+      redis.heads = Array.from({ length: partitions }, (_, p) => heads?.[p] ?? offset)
+      return bench.attach(offset, heads)
+    },
+    state: () => bench.status.state,
+    heads: () => bench.status.heads,
+    stop: () => bench.stop(),
+    pass: async (ms: number): Promise<void> => {
+      for (let left = ms; left > 0; left -= 100) {
+        clock.advance(Math.min(left, 100))
+        await settle()
+      }
     },
   }
 }
+
+/** One tenant per partition. */
+const tenantOf = (p: number): string =>
+  Array.from({ length: 50 }, (_, n) => `t${n}`).find((tenant) => partitionOf(tenant, 2) === p)!
 
 describe('Pipeline', () => {
   it('is up only once a canary came through since it attached, however fresh an earlier one is', async () => {
     const { clock, redis, attach, state, stop } = pipeline()
     const first = attach(10)
     clock.advance(100)
-    first.inbox.put(canary(11, 50))
+    first.inbox.put(canary(11, 50, 1))
     await settle()
     expect(state()).to.equal('up')
     redis.answer = () => ({ kind: 'EMPTY' })
@@ -162,7 +88,7 @@ describe('Pipeline', () => {
     second.inbox.put(event(6))
     await settle()
     expect(state()).to.equal('catching-up')
-    second.inbox.put(canary(7, 100))
+    second.inbox.put(canary(7, 100, 2))
     await settle()
     expect(state()).to.equal('up')
     await stop()
@@ -175,7 +101,7 @@ describe('Pipeline', () => {
     expect(new Set(tenants.map((tenant) => partitionOf(tenant, 2))).size).to.equal(2)
     for (let n = 0; n < 60; n++) {
       clock.advance(100)
-      inbox.put(n % 10 === 9 ? canary(11 + n, 0) : event(11 + n, tenants[n % 6]))
+      inbox.put(n % 10 === 9 ? canary(11 + n, 0, 1 + (n - 9) / 10) : event(11 + n, tenants[n % 6]))
       await settle()
     }
     // The history holds ten events; head passes both partitions with the canary of every tenth message.
@@ -187,15 +113,15 @@ describe('Pipeline', () => {
     const { clock, redis, acks, attach, stop } = pipeline()
     const { inbox } = attach(10)
     // Another one publishes: what comes stays in the window.
-    redis.head = 10
-    redis.answer = () => ({ kind: 'PART', head: redis.head })
+    redis.heads = [10]
+    redis.answer = () => ({ kind: 'PART', head: redis.heads[0]! })
     for (let n = 11; n <= 17; n++) inbox.put(event(n))
     await settle()
     expect(acks).to.deep.equal([13, 16])
     for (let n = 18; n <= 20; n++) inbox.put(event(n))
     await settle()
     expect(acks).to.deep.equal([13, 16])
-    redis.head = 13
+    redis.heads = [13]
     clock.advance(200)
     await settle()
     expect(acks).to.deep.equal([13, 16, 20])
@@ -215,13 +141,13 @@ describe('Pipeline', () => {
       let sent = 10
       let heldMax = 0
       // The clock stands still: nothing but answers of Redis lets it go on.
-      for (let turn = 0; redis.head < last && turn < 50 * last; turn++) {
+      for (let turn = 0; redis.heads[0]! < last && turn < 50 * last; turn++) {
         while (sent < last && sent - (acks.at(-1) ?? 10) < prefetch) inbox.put(event(++sent))
-        heldMax = Math.max(heldMax, sent - redis.head)
+        heldMax = Math.max(heldMax, sent - redis.heads[0]!)
         await nextTick()
       }
       await stop()
-      expect(redis.head).to.equal(last)
+      expect(redis.heads).to.deep.equal([last])
       expect(heldMax).to.be.at.most(WINDOW + prefetch)
     })
     await fc.assert(property, { numRuns: 30 })
@@ -257,26 +183,19 @@ describe('Pipeline', () => {
   })
 
   it('attaches again when canaries go out for ten seconds and nothing comes in', async () => {
-    const { clock, sender, attach } = pipeline()
+    const { clock, sender, attach, pass } = pipeline()
     const { inbox, outcome } = attach(10)
-    await settle()
-    const pass = async (ms: number): Promise<void> => {
-      clock.advance(ms)
-      await settle()
-    }
     await pass(60_000)
     expect(outcome.why, 'nothing was sent').to.equal(undefined)
-    for (let n = 11; n < 40; n++) {
-      sender.unheardSince ??= clock.monotonic()
-      await pass(1000)
-      inbox.put(n % 2 === 0 ? event(n) : canary(n, clock.monotonic()))
-      await settle()
+    sender.sending = true
+    for (let n = 11; n < 20; n++) {
+      await pass(5000)
+      inbox.put(n % 2 === 0 ? event(n) : canary(n, clock.monotonic(), (n - 9) / 2))
     }
     expect(outcome.why, 'all is well').to.equal(undefined)
-    sender.unheardSince ??= clock.monotonic()
-    await pass(9999)
+    await pass(9500)
     expect(outcome.why).to.equal(undefined)
-    await pass(1)
+    await pass(1500)
     expect(outcome.why).to.equal('silent')
   })
 
@@ -299,38 +218,127 @@ describe('Pipeline', () => {
   })
 
   it('goes on asking a Redis that does not answer, and is not silent meanwhile', async () => {
-    const { clock, redis, sender, attach, stop } = pipeline()
+    const { redis, attach, stop, pass, state } = pipeline()
     const { outcome } = attach(10)
     redis.away = true
-    sender.unheardSince = null
-    for (let n = 0; n < 100; n++) {
-      clock.advance(100)
-      await settle()
-    }
-    expect(redis.asked).to.be.within(40, 100)
+    await pass(10_000)
+    expect(redis.asked).to.be.within(8, 100)
+    expect(state()).to.equal('down')
     redis.away = false
     redis.asked = 0
-    clock.advance(100)
-    await settle()
+    await pass(1000)
     expect([redis.asked, outcome.why]).to.deep.equal([1, undefined])
     await stop()
   })
 
   it('does not take a Redis without an answer for a consumer that is silent', async () => {
-    const { clock, redis, sender, attach, stop } = pipeline()
+    const { redis, sender, attach, stop, pass } = pipeline()
     const { inbox, outcome } = attach(10)
-    redis.answer = () => ({ kind: 'lost' })
-    inbox.put(event(11))
-    sender.unheardSince = clock.monotonic()
-    for (let n = 0; n < 300; n++) {
-      clock.advance(100)
-      await settle()
-    }
+    redis.answer = () => ({ kind: 'lost', why: 'away' })
+    sender.sending = true
+    for (let n = 11; n < 11 + WINDOW; n++) inbox.put(event(n))
+    await pass(30_000)
     redis.answer = ({ last }) => ({ kind: 'OK', head: last })
-    sender.unheardSince = 0
-    clock.advance(100)
-    await settle()
+    await pass(100)
     expect(outcome.why).to.equal(undefined)
     await stop()
+  })
+
+  for (const [what, why, act] of [
+    ['the marker is gone', 'unmarked', ({ marker }) => marker.remove()],
+    ['the consumer has ended', 'ended', ({ inbox }) => inbox.end('cancelled')],
+    [
+      'a canary is missing',
+      'hole',
+      ({ inbox }) => [canary(11, 0, 4), canary(12, 0, 6)].map((one) => inbox.put(one)),
+    ],
+    ['the numbering jumps', 'gap', ({ inbox }) => inbox.put(canary(19, 0, 4))],
+  ] as [string, string, (attached: ReturnType<PipelineBench['attach']>) => unknown][])
+    it(`attaches again when ${what}`, async () => {
+      const { attach } = pipeline()
+      const attached = attach(10)
+      act(attached)
+      await settle()
+      expect(attached.outcome.why).to.equal(why)
+    })
+
+  it('takes a jump of the numbering that it meets again after attaching', async () => {
+    const { attach, heads, stop } = pipeline()
+    const first = attach(10)
+    first.inbox.put(canary(19, 0, 4))
+    await settle()
+    const second = attach(10)
+    second.inbox.put(canary(19, 0, 4))
+    await settle()
+    expect([first.outcome.why, second.outcome.why, heads()]).to.deep.equal(['gap', undefined, [19]])
+    await stop()
+  })
+
+  it('asks for a canary when a header is in doubt, and does not wait for one that does not come', async () => {
+    const { sender, attach, heads, pass, stop } = pipeline()
+    const { inbox } = attach(10)
+    inbox.put(message(11, { 'x-stream-offset': 'x', name: 'e', required_acl: null }, 'wazo-headers', '{}'))
+    await settle()
+    expect([sender.sent, heads()]).to.deep.equal([1, [10]])
+    await pass(2000)
+    expect(heads()).to.deep.equal([11])
+    await stop()
+  })
+
+  it('is up without canaries while the broker takes none, as long as Redis answers', async () => {
+    const { redis, sender, attach, state, pass, stop } = pipeline()
+    attach(10)
+    sender.blocked = true
+    await pass(20_000)
+    expect(state()).to.equal('up')
+    redis.away = true
+    await pass(8000)
+    expect(state()).to.equal('down')
+    await stop()
+  })
+
+  describe('with a partition for which Redis does not answer', () => {
+    /** Partition 1 is away. */
+    async function halfAway(heads?: readonly (number | null)[]) {
+      const made = pipeline(2)
+      const { redis } = made
+      const outage = { is: true }
+      redis.answer = ({ partition, last }) =>
+        partition === 1 && outage.is ? { kind: 'lost', why: 'away' } : { kind: 'OK', head: last }
+      const { meta } = redis
+      redis.meta = (p) => {
+        if (p === 1 && outage.is) throw new Error('away')
+        return meta(p)
+      }
+      const attached = made.attach(10, heads)
+      await settle()
+      return { ...made, ...attached, end: () => (outage.is = false) }
+    }
+
+    it('does not keep the other one waiting, nor its window full, and attaches again once Redis answers', async () => {
+      const { inbox, outcome, heads, acks, pass, end } = await halfAway()
+      inbox.put(event(11, tenantOf(1)))
+      for (let n = 12; n < 60; n++) {
+        inbox.put(event(n, tenantOf(n % 2)))
+        await pass(100)
+        expect(heads()[0], 'at once').to.be.at.least(n - 1)
+      }
+      expect(acks.at(-1)).to.be.above(50)
+      expect([heads()[1], outcome.why]).to.deep.equal([10, undefined])
+      end()
+      await pass(1000)
+      expect(outcome.why).to.equal('behind')
+    })
+
+    it('goes on where it is unknown how far it stands, and is up by the other one', async () => {
+      const { clock, inbox, outcome, heads, state, pass, end } = await halfAway([10, null])
+      inbox.put(event(11, tenantOf(0)))
+      inbox.put(canary(12, clock.monotonic(), 1))
+      await settle()
+      expect([heads()[0], state()]).to.deep.equal([12, 'up'])
+      end()
+      await pass(2000)
+      expect(outcome.why).to.equal('behind')
+    })
   })
 })

@@ -13,8 +13,7 @@ const MEMORY: Memory = { epoch: 'E' as Epoch, start: { offset: 10, fingerprint: 
 describe('Planner', () => {
   it('attaches at the lowest head', () => {
     const plan = new Planner(OPTIONS).plan([meta(30), meta(20)], null, 0)
-    expect(plan).to.deep.include({ kind: 'attach', epoch: 'E', heads: [30, 20] })
-    expect(plan.kind === 'attach' && plan.at.offset).to.equal(20)
+    expect(plan).to.deep.equal({ kind: 'attach', epoch: 'E', at: meta(20) })
   })
 
   it('seeds an empty Redis from its memory at once, with the same epoch', () => {
@@ -68,6 +67,24 @@ describe('Planner', () => {
   it('brings partitions of an older epoch into that of partition 0', () => {
     const plan = new Planner(OPTIONS).plan([meta(30), meta(20, { epoch: 'D' as Epoch })], null, 0)
     expect(plan).to.deep.equal({ kind: 'adopt', epoch: 'E', at: meta(30), partitions: [1] })
+  })
+
+  it('leaves out a partition for which Redis does not answer, whichever it is', () => {
+    const planner = new Planner(OPTIONS)
+    expect(planner.plan([undefined, meta(20)], null, 0)).to.deep.equal({
+      kind: 'attach',
+      epoch: 'E',
+      at: meta(20),
+    })
+    expect(planner.plan([meta(30), undefined], MEMORY, 0)).to.deep.include({ kind: 'attach', at: meta(30) })
+    expect(planner.plan([undefined, null], MEMORY, 0)).to.deep.include({ kind: 'seed', partitions: [1] })
+  })
+
+  it('takes no epoch for the newer one as long as Redis does not answer for partition 0', () => {
+    const three = { ...OPTIONS, partitions: 3 }
+    const one = (epoch: string) => meta(20, { epoch: epoch as Epoch, partitions: 3 })
+    const plan = new Planner(three).plan([undefined, one('D'), one('E')], null, 0)
+    expect(plan).to.deep.equal({ kind: 'wait', why: 'not-all' })
   })
 
   for (const [what, over] of [

@@ -8,7 +8,13 @@ import { delivery } from './delivery-of.js'
 
 const EPOCH = 'E' as Epoch
 const OPTIONS = { headPollMs: 200, crowdedPollMs: 10, idlePollMs: 1000, takeoverMs: 500, absentMs: 2000 }
-const LIMITS = { batchCountMax: 100, batchBytesMax: 1000, windowMax: 20, windowBytesMax: 1000, lingerMs: 1500 }
+const LIMITS = {
+  batchCountMax: 100,
+  batchBytesMax: 1000,
+  windowMax: 20,
+  windowBytesMax: 1000,
+  lingerMs: 1500,
+}
 
 /** A partition that stands at `head`, in a window that begins at `base`. */
 function sequencer(head: number | null = 10, { base = head ?? 10, partition = 0 } = {}) {
@@ -78,7 +84,14 @@ describe('Sequencer', () => {
     const { push, call } = sequencer()
     push(11, 13)
     const got = call()
-    expect(got).to.include({ partition: 0, epoch: 'E', prev: 10, last: 13, fingerprint: 'f13', retried: false })
+    expect(got).to.include({
+      partition: 0,
+      epoch: 'E',
+      prev: 10,
+      last: 13,
+      fingerprint: 'f13',
+      retried: false,
+    })
     expect(offsets(got)).to.deep.equal([11, 13])
   })
 
@@ -175,6 +188,16 @@ describe('Sequencer', () => {
     const { push, call } = sequencer(12, { base: 10 })
     push(11, 12, 13)
     expect([call().prev, offsets(call())]).to.deep.equal([12, [13]])
+  })
+
+  it('is not behind where nothing but deliveries of others have left the window', () => {
+    const { window, subject, call } = sequencer(10, { partition: 1 })
+    window.push(delivery(11))
+    window.release(() => true)
+    subject.polled({ epoch: EPOCH, offset: 10 }, 1000)
+    expect(subject.step(1000).kind).to.equal('wait')
+    window.push(delivery(12, { target: 1, receivedAt: 1000 }))
+    expect(call(1000)).to.include({ prev: 10, last: 12 })
   })
 
   it('moves its head with a canary, and has one that is not urgent wait for others', () => {

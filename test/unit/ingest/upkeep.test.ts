@@ -1,14 +1,12 @@
 import type { ChannelModel } from 'amqplib'
 import { expect } from 'chai'
 import { pino } from 'pino'
+import { Complaints } from '@wazo-websocketd/ingest/complaints'
 import { Upkeep } from '@wazo-websocketd/ingest/upkeep'
 import { FakeClock } from '../shared/runtime/fake-clock.js'
+import { settle } from './pipeline.support.js'
 
 const CONNECTION = null as unknown as ChannelModel
-
-async function settle(): Promise<void> {
-  for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
-}
 
 function refusal(code: number, message = `refused with ${code}`): Error {
   return Object.assign(new Error(message), { code })
@@ -27,21 +25,20 @@ class Scene {
 
   constructor() {
     const write = (line: string) => void this.lines.push((JSON.parse(line) as { msg: string }).msg)
-    const upkeep = new Upkeep(
-      { intervalMs: 5000, repeatLogMs: 30_000 },
-      {
-        missing: () => Promise.resolve(this.missing.splice(0)),
-        declare: async () => {
-          await this.held
-          this.declared++
-          if (this.fault !== null) throw this.fault
-        },
-        explain: (error, lasting) => `${(error as Error).message}${lasting ? ', still' : ''}`,
-        refused: (is) => this.refused.push(is),
-        clock: this.clock,
-        log: pino({}, { write }),
+    const log = pino({}, { write })
+    const upkeep = new Upkeep(5000, {
+      missing: () => Promise.resolve(this.missing.splice(0)),
+      declare: async () => {
+        await this.held
+        this.declared++
+        if (this.fault !== null) throw this.fault
       },
-    )
+      explain: (error, lasting) => `${(error as Error).message}${lasting ? ', still' : ''}`,
+      refused: (is) => this.refused.push(is),
+      complaints: new Complaints(this.clock, log, 30_000),
+      clock: this.clock,
+      log,
+    })
     this.running = upkeep.run(CONNECTION, this.end.signal)
   }
 
@@ -88,7 +85,7 @@ describe('Upkeep', () => {
     expect(scene.lines[1]).to.match(/^refused with 406, still/)
     expect(scene.refused).to.deep.equal(Array<boolean>(7).fill(true))
     scene.fault = null
-    await scene.pass(5000)
+    await scene.pass(60_000)
     expect([scene.refused.at(-1), scene.lines.length]).to.deep.equal([false, 2])
     scene.fault = refusal(406)
     await scene.pass(5000)
