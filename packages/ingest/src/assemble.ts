@@ -114,6 +114,17 @@ export interface Assembly {
   readonly announcer: Announcer
 }
 
+async function connected(
+  broker: BrokerOptions,
+  what: string,
+  ingest: string,
+  log: Logger,
+): Promise<ChannelModel> {
+  const connection = await connectBroker(broker, `wazo-websocketd-ingest ${what} ${ingest}`)
+  log.info({ connection: what, host: broker.hosts.current }, 'connected to RabbitMQ')
+  return connection
+}
+
 export function assemble(options: AssemblyOptions, around: Surroundings): Assembly {
   const { clock, log, metrics } = around
   const { broker, topology, prefetch, partitions, prefix, database = 0, sharded } = options
@@ -123,11 +134,7 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
   const situation = initialSituation()
   const ring = new Ring({ historyMs: options.historyMs, historyBytes: options.historyBytes })
   const publisher = new Publisher(around.redis, { prefix, database, partitions, stream, sharded })
-  const connect = (what: string) => async (): Promise<ChannelModel> => {
-    const connection = await connectBroker(broker, `wazo-websocketd-ingest ${what} ${id}`)
-    log.info({ connection: what, host: broker.hosts.current }, 'connected to RabbitMQ')
-    return connection
-  }
+  const connect = (what: string) => () => connected(broker, what, id, log)
   const canary = new Canary({ stream, ingest: id, intervalMs: timings.beatMs }, clock, connect('canary'))
   const announcer = new Announcer(
     { ingest: id, intervalMs: timings.beatMs, canaryMs: timings.canaryMs },
