@@ -34,6 +34,7 @@ function isPythonJson(text: string): boolean {
     return true
   }
   const blank = (): boolean => take(/^[ \t\n\r]*/)
+  // eslint-disable-next-line no-control-regex -- JSON forbids them
   const string = (): boolean => take(/^"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/)
   const series = (close: RegExp, item: () => boolean): boolean => {
     blank()

@@ -5,6 +5,7 @@ import type { Clock } from './clock.js'
 import { redisDatabase } from './config/derived.js'
 import { RateLimitedLog } from './rate-limited-log.js'
 import { describeRedisError, describeSentinelError, isNoMaster, type RedisPlace } from './redis-error.js'
+import { SentinelWatch } from './redis-sentinels.js'
 import { messageOf } from './startup-error.js'
 import type { ClientTls } from './tls.js'
 
@@ -72,6 +73,7 @@ export class RedisFactory {
   private readonly options: RedisFactoryOptions
   private readonly log: RateLimitedLog
   private readonly clients = new Set<RedisClient>()
+  private failovers: SentinelWatch | null = null
 
   constructor(options: RedisFactoryOptions) {
     this.options = options
@@ -104,6 +106,7 @@ export class RedisFactory {
   close(): void {
     for (const client of this.clients) client.disconnect()
     this.clients.clear()
+    this.failovers?.close()
     this.log.close()
   }
 
@@ -136,19 +139,42 @@ export class RedisFactory {
       },
     } satisfies RedisOptions
     if (sentinels === null) return new Redis(this.options.url, options)
-    const { password, tls } = common
-    return new Redis({
+    const { password, tls, connectTimeout, connectionName } = common
+    const { sentinelName: name = '', url } = this.options
+    const asked = sentinels.map(hostPort)
+    // A sentinel without a password takes any from its default user.
+    const auth = password === undefined ? {} : { password }
+    const access = { ...auth, ...(tls === undefined ? {} : { tls }), connectTimeout, connectionName }
+    this.failovers ??= new SentinelWatch({ sentinels: asked, name, access, switched: () => this.reconnect() })
+    const client = new Redis({
       ...options,
-      sentinels: sentinels.map(hostPort),
-      name: this.options.sentinelName ?? '',
-      db: redisDatabase(this.options.url),
+      sentinels: asked,
+      name,
+      db: redisDatabase(url),
       enableTLSForSentinelMode: true,
-      // A sentinel without a password takes any from its default user.
       ...(password === undefined ? {} : { sentinelPassword: password }),
       ...(tls === undefined ? {} : { sentinelTLS: tls }),
       sentinelCommandTimeout: SENTINEL_MS_MAX,
       sentinelRetryStrategy: (attempt) => reconnectDelayMs(attempt),
     })
+    return this.withTwins(client)
+  }
+
+  /** Those that are connected; others ask the sentinels, and would not survive it. */
+  private reconnect(): void {
+    for (const client of this.clients)
+      if (client.status === 'ready' || client.status === 'connect') client.disconnect(true)
+  }
+
+  /** BullMQ makes a second connection like the one that it is given: it hears of failovers, too. */
+  private withTwins(client: Redis): Redis {
+    const duplicate = client.duplicate.bind(client)
+    client.duplicate = (...args) => {
+      const twin = duplicate(...args)
+      this.clients.add(twin)
+      return twin.on('end', () => this.clients.delete(twin))
+    }
+    return client
   }
 
   private clustered(nodes: readonly string[], common: CommonOptions, failFast: boolean): Cluster {
@@ -163,6 +189,7 @@ export class RedisFactory {
   private watch<T extends RedisClient>(client: T, role: string, demoted = { last: false }): T {
     const { logger } = this.options
     let isConnected = false
+    let told: unknown = null
     const change = (now: boolean) => {
       if (now === isConnected) return
       isConnected = now
@@ -178,20 +205,21 @@ export class RedisFactory {
     client.on('ready', () => {
       change(true)
       demoted.last = false
+      told = null
     })
     client.on('close', () => change(false))
     client.on('end', () => {
       change(false)
       this.clients.delete(client) // thrown away by its owner, or given up: nothing left to end
     })
-    let told: unknown = null
     client.on('sentinelError', (error: unknown) => {
       if (told === null || !UNREACHABLE.test(messageOf(error))) told = error
     })
     client.on('error', (error: unknown) => {
       const ofSentinels = messageOf(error).startsWith(NO_SENTINEL)
+      if (ofSentinels && told === null) return // it has asked none: it was at the end of its list, and begins again
       const text = ofSentinels
-        ? describeSentinelError(told ?? error, this.options)
+        ? describeSentinelError(told, this.options)
         : describeRedisError(error, this.options)
       told = null
       this.log.error(text, { role }, text)
