@@ -5,14 +5,15 @@ import { effectiveLogLevel } from '@wazo-websocketd/shared/runtime/config/derive
 import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
-import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
+import { RedisFactory, type RedisClient, type RedisNode } from '@wazo-websocketd/shared/runtime/redis'
+import { RedisNodes } from '@wazo-websocketd/shared/runtime/redis-nodes'
 import { drainChannel } from '@wazo-websocketd/shared/runtime/scripts'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { Authority } from './authority.js'
 import { ExpiryWorker } from './auth/expiry-worker.js'
 import { decodeNotice, noticeChannel } from './auth/notice.js'
 import { RedisBus } from './bus/bus.js'
-import { Subscriber } from './bus/subscriber.js'
+import { Connections } from './bus/connections.js'
 import type { DrainOrder, Place } from './cluster/messages.js'
 import { Arrivals } from './cluster/transfer/arrivals.js'
 import { primaryChannel } from './cluster/transfer/channel.js'
@@ -59,7 +60,8 @@ class EdgeWorker implements DrainHandler {
   private readonly metrics = new Metrics()
   private readonly counts = workerMetrics(this.metrics)
   private readonly redis: RedisFactory
-  private readonly subscriber: Subscriber
+  private readonly connections: Connections
+  private readonly expiry: RedisClient
   private readonly authority: Authority
   /** This worker's share in the cluster's timers. */
   private readonly timers: ExpiryWorker
@@ -88,11 +90,12 @@ class EdgeWorker implements DrainHandler {
       metrics: this.counts.route,
     })
     this.redis = this.makeRedis()
-    this.subscriber = new Subscriber({ create: () => this.redis.create('subscriber'), clock, logger: log })
+    this.connections = this.makeConnections()
+    this.expiry = this.redis.create(EXPIRY_CONNECTION, { failFast: true, silentMsMax: EXPIRY_SILENT_MS_MAX })
     this.authority = new Authority({
       config: setup.config,
       workers: setup.workers,
-      redis: this.redis.create(EXPIRY_CONNECTION, { failFast: true, silentMsMax: EXPIRY_SILENT_MS_MAX }),
+      redis: this.expiry,
       clock,
       logger: log,
       metrics: this.counts.auth,
@@ -111,14 +114,13 @@ class EdgeWorker implements DrainHandler {
     this.authority.start()
     this.timers.start()
     this.bus.start()
-    this.subscriber.subscribe(noticeChannel(this.setup.config.redis.prefix), {
+    this.connections.subscribe(noticeChannel(this.setup.config.redis.prefix), {
       message: (bytes) => this.noticed(bytes),
     })
     if (this.tickets !== null)
-      this.subscriber.subscribe(drainChannel(this.setup.config.redis.prefix), {
+      this.connections.subscribe(drainChannel(this.setup.config.redis.prefix), {
         message: (bytes) => this.called(bytes),
       })
-    this.subscriber.start()
     this.takeOver()
     this.link.handle(this)
     this.link.pushMetrics(() => this.metrics.snapshot())
@@ -184,7 +186,7 @@ class EdgeWorker implements DrainHandler {
     this.tickets?.close()
     this.warnings.close()
     this.bus.stop()
-    this.subscriber.stop()
+    this.connections.stop()
     await Promise.all([this.authority.stop(), this.timers.stop()])
     await this.link.finish()
   }
@@ -222,6 +224,22 @@ class EdgeWorker implements DrainHandler {
     })
   }
 
+  private makeConnections(): Connections {
+    const { redis, log } = this
+    const { cluster } = this.setup.config.redis
+    const connect = (node: RedisNode) => redis.link('nodes', { node })
+    const nodes = cluster === null ? null : new RedisNodes({ seeds: cluster, connect, clock })
+    return new Connections({
+      servers: {
+        locate: nodes && ((key) => nodes.ownerOf(key)),
+        create: (role, node) => redis.link(role, { node, failFast: role === 'commands' }),
+      },
+      clock,
+      logger: log,
+      metrics: this.counts.bus,
+    })
+  }
+
   private makeTimers(): ExpiryWorker {
     return new ExpiryWorker({
       client: this.redis.create(TIMERS_CONNECTION, { silentMsMax: TIMERS_SILENT_MS_MAX }),
@@ -241,8 +259,7 @@ class EdgeWorker implements DrainHandler {
       lostGraceMs: bus.lost_grace * 1000,
       silenceGraceMs: bus.silence_grace * 1000,
       redisLostGraceMs: redis.lost_grace * 1000,
-      subscriber: this.subscriber,
-      commands: () => this.redis.create('commands', { failFast: true }),
+      connections: this.connections,
       clock,
       logger: this.log,
       metrics: this.counts.bus,
@@ -298,7 +315,7 @@ class EdgeWorker implements DrainHandler {
     return new RedisTickets({
       prefix: redis.prefix,
       historyMs: redis.history * 1000,
-      client: () => this.bus.client,
+      client: () => this.expiry,
       clock,
       logger: this.log,
     })

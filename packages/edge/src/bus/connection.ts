@@ -1,51 +1,54 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Cluster, Redis } from 'ioredis'
 import type { Logger } from 'pino'
-
-export type RedisClient = Redis | Cluster
+import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
+import { Pair, type RedisServers } from './pair.js'
 
 const PING_INTERVAL_MS = 500
-/**
- * So many pings in a row without an answer: the connection is dead (3 s after the first, 3.5 s after the
- * last sign of life). Counted rather than timed: a process that was stopped itself has missed nothing.
- */
-const PINGS_MISSED_MAX = 6
 const RECONNECT_DELAY_MIN_MS = 50
 /** Sessions wait for the connection, so the delay stays short however long Redis is away. */
 const RECONNECT_DELAY_MAX_MS = 500
+/** A connection that has served for so long begins anew in delay and log. */
+const STEADY_MS = 10_000
+/** Different reasons told until then. */
+const REASONS_MAX = 8
 
-export interface ConnectionOptions {
-  readonly role: 'subscriber' | 'commands'
-  /** A new client, connecting or about to. It is used for one connection and then thrown away. */
-  readonly create: () => RedisClient
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly up: (client: RedisClient) => void
-  readonly down: () => void
+/** What is told about one channel; synchronous. */
+export interface ChannelListener {
+  /** Redis confirmed the subscription: what is published from now on arrives. Again after every reconnect. */
+  confirmed?(): void
+  /** The connection is gone: nothing is confirmed any more. */
+  interrupted?(): void
+  message(bytes: Uint8Array): void
 }
 
-/**
- * Keeps one connection to Redis: pings it, and replaces it when it is closed or does not answer.
- *
- * The client library on its own notices a vanished host after 40 s at best, and its closing of a half-open
- * connection waits for the other end; a fresh client does neither.
- */
+export interface ConnectionOptions {
+  readonly servers: RedisServers
+  /** Any key of the slot. */
+  readonly key: string
+  readonly clock: Clock
+  readonly logger: Logger
+  /** It serves, or does not any more. */
+  readonly changed: () => void
+}
+
+/** Keeps one pair of connections to Redis, with the channels wanted, and replaces it when it is of no use any more. */
 export class Connection {
   private readonly options: ConnectionOptions
-  private current: RedisClient | null = null
-  private ready = false
-  private stopped = false
-  private missed = 0
+  private readonly channels = new Map<string, ChannelListener>()
+  private pair: Pair | null = null
+  private opened = false
+  private servesSince: number | null = null
   private failures = 0
+  /** Reasons that were logged since it was steady: each once. */
+  private readonly told = new Set<string>()
+  private toldServing = false
   private pinging: Timer | null = null
   private reconnecting: Timer | null = null
+  private stopped = false
 
   constructor(options: ConnectionOptions) {
     this.options = options
-  }
-
-  start(): void {
-    this.connect()
+    void this.connect()
     this.schedulePing()
   }
 
@@ -53,94 +56,111 @@ export class Connection {
     this.stopped = true
     this.pinging?.cancel()
     this.reconnecting?.cancel()
-    this.discard()
+    this.pair?.end()
+    this.pair = null
   }
 
-  /** The connected client, or null while there is none. */
-  get client(): RedisClient | null {
-    return this.ready ? this.current : null
+  /** Redis takes commands, as far as is known. */
+  get serves(): boolean {
+    return this.servesSince !== null
   }
 
-  /** Something came from Redis: as good as an answer to a ping. */
-  alive(): void {
-    this.missed = 0
-    this.failures = 0
+  /** For commands; null while there is no connection. */
+  get commands(): Pair | null {
+    return this.opened ? this.pair : null
   }
 
-  /** Throws the connection away, which looks alive but is not, and makes a new one; `why` goes to the log. */
-  replace(why: string): void {
-    if (this.stopped) return
-    const { role, logger } = this.options
-    if (this.failures === 0) logger.warn({ role, why }, 'connection to Redis given up: making a new one')
-    this.reconnect()
+  /** How many channels are wanted. */
+  get size(): number {
+    return this.channels.size
   }
 
-  private reconnect(): void {
-    this.discard()
+  /** Wants a channel until `unsubscribe`, over every reconnect. */
+  subscribe(channel: string, listener: ChannelListener): void {
+    this.channels.set(channel, listener)
+    if (this.opened) this.request(this.pair, channel, listener)
+  }
+
+  unsubscribe(channel: string): void {
+    this.channels.delete(channel)
+    // One that fails is replaced, and the next one does not subscribe.
+    if (this.opened) this.pair?.unsubscribe(channel).catch(() => undefined)
+  }
+
+  /** Messages that were published did not arrive. */
+  deaf(): void {
+    if (this.pair?.away === false) this.pair.giveUp('published messages do not arrive')
+  }
+
+  private async connect(): Promise<void> {
+    const { servers, key } = this.options
+    try {
+      const node = (await servers.locate?.(key)) ?? null
+      if (this.stopped) return
+      const pair = new Pair({
+        servers,
+        node,
+        key,
+        opened: () => this.open(pair),
+        serves: () => this.serve(),
+        failed: (why) => this.replace(why),
+        message: (channel, bytes) => this.channels.get(channel.toString())?.message(bytes),
+      })
+      this.pair = pair
+    } catch (error) {
+      if (!this.stopped) this.replace(messageOf(error))
+    }
+  }
+
+  private open(pair: Pair): void {
+    this.opened = true
+    for (const [channel, listener] of this.channels) this.request(pair, channel, listener)
+  }
+
+  private request(pair: Pair | null, channel: string, listener: ChannelListener): void {
+    pair?.subscribe(channel).then(
+      () => {
+        if (this.pair === pair && this.channels.get(channel) === listener) listener.confirmed?.()
+      },
+      (error: unknown) => pair.giveUp(`subscription refused: ${messageOf(error)}`),
+    )
+  }
+
+  private serve(): void {
+    const now = this.options.clock.monotonic()
+    if (this.servesSince === null) {
+      this.servesSince = now
+      if (!this.toldServing) this.options.logger.info({ key: this.options.key }, 'Redis serves')
+      this.toldServing = true
+      this.options.changed()
+    } else if (now - this.servesSince >= STEADY_MS) {
+      this.failures = 0
+      this.told.clear()
+    }
+  }
+
+  private replace(why: string): void {
+    const { clock, logger, key } = this.options
+    if (!this.told.has(why) && this.told.size < REASONS_MAX) {
+      this.told.add(why)
+      this.toldServing = false
+      logger.warn({ key, why }, 'connection to Redis given up: making a new one')
+    }
+    const { opened, serves } = this
+    this.pair = null
+    this.opened = false
+    this.servesSince = null
     const delay = Math.min(RECONNECT_DELAY_MAX_MS, RECONNECT_DELAY_MIN_MS * 2 ** this.failures)
     if (delay < RECONNECT_DELAY_MAX_MS) this.failures++
-    this.reconnecting?.cancel()
-    this.reconnecting = this.options.clock.after(delay, () => this.connect())
-  }
-
-  private connect(): void {
-    const client = this.options.create()
-    // One client, one connection: left to itself it would connect again beside its successor.
-    if (!client.isCluster) (client as Redis).options.retryStrategy = null
-    this.current = client
-    this.missed = 0
-    client.on('ready', () => {
-      if (this.current !== client || this.ready) return
-      this.ready = true
-      this.missed = 0
-      this.options.up(client)
-    })
-    client.on('close', () => {
-      if (this.current === client) this.reconnect()
-    })
-    client.on('end', () => {
-      if (this.current === client) this.reconnect()
-    })
-    // Whoever made the client logs its errors; a lost connection is told by 'close'.
-    client.on('error', () => undefined)
-  }
-
-  private discard(): void {
-    const client = this.current
-    const wasReady = this.ready
-    this.current = null
-    this.ready = false
-    if (client !== null) {
-      client.removeAllListeners('messageBuffer')
-      client.removeAllListeners('smessageBuffer')
-      client.disconnect()
-    }
-    if (wasReady) this.options.down()
+    this.reconnecting = clock.after(delay, () => void this.connect())
+    if (opened) for (const listener of this.channels.values()) listener.interrupted?.()
+    if (serves) this.options.changed()
   }
 
   private schedulePing(): void {
     this.pinging = this.options.clock.after(PING_INTERVAL_MS, () => {
-      if (this.stopped) return
-      this.ping()
-      this.schedulePing()
+      this.pair?.ping()
+      if (!this.stopped) this.schedulePing()
     })
-  }
-
-  private ping(): void {
-    const client = this.current
-    // A cluster client asks any node and looks after its connections by itself.
-    if (client === null || client.isCluster) return
-    if (this.missed >= PINGS_MISSED_MAX) {
-      this.replace('no answer')
-      return
-    }
-    this.missed++
-    if (!this.ready) return
-    client.ping().then(
-      () => {
-        if (this.current === client) this.alive()
-      },
-      () => undefined, // told by 'close', or by the next pings
-    )
   }
 }

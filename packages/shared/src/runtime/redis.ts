@@ -7,6 +7,12 @@ import { describeRedisError } from './redis-error.js'
 
 export type RedisClient = Redis | Cluster
 
+/** Where a server listens. */
+export interface RedisNode {
+  readonly host: string
+  readonly port: number
+}
+
 export interface RedisFactoryOptions {
   /** `redis.url`; for a cluster it gives user, password and whether to use TLS. */
   readonly url: string
@@ -31,6 +37,12 @@ export interface ConnectionOptions {
    * other end may have vanished. No limit unless given.
    */
   readonly silentMsMax?: number
+}
+
+export interface LinkOptions {
+  readonly failFast?: boolean
+  /** A node of the cluster; null: the single server. */
+  readonly node: RedisNode | null
 }
 
 interface CommonOptions {
@@ -71,7 +83,39 @@ export class RedisFactory {
    * Errors of the connection are logged at a bounded rate and never thrown.
    */
   create(role: string, { failFast = false, silentMsMax }: ConnectionOptions = {}): RedisClient {
-    const common: CommonOptions = {
+    const common = this.common(role, failFast, silentMsMax)
+    const { cluster } = this.options
+    const client =
+      cluster === null ? this.single(common, failFast) : this.clustered(cluster, common, failFast)
+    this.watch(client, role)
+    return client
+  }
+
+  /** One connection to one server, which its owner watches and throws away when it ends; only its errors are logged. */
+  link(role: string, { failFast = false, node }: LinkOptions): Redis {
+    const options = {
+      ...this.common(role, failFast),
+      enableOfflineQueue: !failFast,
+      ...(node === null ? {} : { ...this.credentials(), ...node }),
+    }
+    const client = node === null ? new Redis(this.options.url, options) : new Redis(options)
+    // Left to itself it would connect again beside its successor.
+    client.options.retryStrategy = null
+    this.clients.add(client)
+    client.on('end', () => this.clients.delete(client))
+    this.logErrors(client, role)
+    return client
+  }
+
+  /** Ends every connection at once. */
+  close(): void {
+    for (const client of this.clients) client.disconnect()
+    this.clients.clear()
+    this.log.close()
+  }
+
+  private common(role: string, failFast: boolean, silentMsMax?: number): CommonOptions {
+    return {
       connectionName: `wazo-websocketd-${role}`,
       connectTimeout: this.options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       keepAlive: KEEP_ALIVE_MS,
@@ -81,18 +125,6 @@ export class RedisFactory {
       maxRetriesPerRequest: failFast ? 0 : null,
       ...(silentMsMax === undefined ? {} : { socketTimeout: silentMsMax }),
     }
-    const { cluster } = this.options
-    const client =
-      cluster === null ? this.single(common, failFast) : this.clustered(cluster, common, failFast)
-    this.watch(client, role)
-    return client
-  }
-
-  /** Ends every connection at once. */
-  close(): void {
-    for (const client of this.clients) client.disconnect()
-    this.clients.clear()
-    this.log.close()
   }
 
   private single(common: CommonOptions, failFast: boolean): Redis {
@@ -104,18 +136,21 @@ export class RedisFactory {
   }
 
   private clustered(nodes: readonly string[], common: CommonOptions, failFast: boolean): Cluster {
-    const { username, password, protocol } = new URL(this.options.url)
     return new Cluster([...nodes], {
       enableOfflineQueue: !failFast,
-      shardedSubscribers: true,
       clusterRetryStrategy: (attempt) => reconnectDelayMs(attempt),
-      redisOptions: {
-        ...common,
-        ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-        ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-        ...(protocol === 'rediss:' ? { tls: {} } : {}),
-      },
+      redisOptions: { ...common, ...this.credentials() },
     })
+  }
+
+  /** Of every node of a cluster. */
+  private credentials(): { username?: string; password?: string; tls?: object } {
+    const { username, password, protocol } = new URL(this.options.url)
+    return {
+      ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+      ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+      ...(protocol === 'rediss:' ? { tls: {} } : {}),
+    }
   }
 
   private watch(client: RedisClient, role: string): void {
@@ -137,6 +172,10 @@ export class RedisFactory {
       change(false)
       this.clients.delete(client) // thrown away by its owner, or given up: nothing left to end
     })
+    this.logErrors(client, role)
+  }
+
+  private logErrors(client: RedisClient, role: string): void {
     client.on('error', (error: unknown) => {
       const text = describeRedisError(error, this.options.url, this.options.cluster)
       this.log.error(text, { role }, text)

@@ -1,0 +1,80 @@
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Logger } from 'pino'
+import { Connection, type ChannelListener } from './connection.js'
+import type { BusMetrics } from './metrics.js'
+import type { Pair, RedisServers } from './pair.js'
+
+export interface ConnectionsOptions {
+  readonly servers: RedisServers
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Pick<BusMetrics, 'connected'>
+}
+
+/** What this worker is connected with: one server, or in a cluster the node of each slot it needs, whatever becomes of others. */
+export class Connections {
+  private readonly options: ConnectionsOptions
+  /** By hash tag; a single server has one connection for all. */
+  private readonly byTag = new Map<string, Connection>()
+
+  constructor(options: ConnectionsOptions) {
+    this.options = options
+    this.review()
+  }
+
+  /** Wants a channel until `unsubscribe`, over every reconnect. */
+  subscribe(channel: string, listener: ChannelListener): void {
+    const tag = this.tagOf(channel)
+    let connection = this.byTag.get(tag)
+    if (connection === undefined) {
+      connection = new Connection({ ...this.options, key: channel, changed: () => this.review() })
+      this.byTag.set(tag, connection)
+      this.review()
+    }
+    connection.subscribe(channel, listener)
+  }
+
+  unsubscribe(channel: string): void {
+    const tag = this.tagOf(channel)
+    const connection = this.byTag.get(tag)
+    connection?.unsubscribe(channel)
+    if (connection?.size !== 0) return
+    connection.stop()
+    this.byTag.delete(tag)
+    this.review()
+  }
+
+  /** For commands on keys of a channel's slot; null while there is no connection. */
+  commands(channel: string): Pair | null {
+    return this.byTag.get(this.tagOf(channel))?.commands ?? null
+  }
+
+  /** Whether Redis serves the slot of a channel. */
+  serves(channel: string): boolean {
+    return this.byTag.get(this.tagOf(channel))?.serves === true
+  }
+
+  /** The log is at another node than the subscription to the channel, which cannot hear what is published with it. */
+  away(channel: string): boolean {
+    return this.commands(channel)?.away === true
+  }
+
+  /** The subscription to a channel is deaf: messages that were published did not arrive. */
+  deaf(channel: string): void {
+    this.byTag.get(this.tagOf(channel))?.deaf()
+  }
+
+  stop(): void {
+    for (const connection of this.byTag.values()) connection.stop()
+    this.byTag.clear()
+  }
+
+  private tagOf(channel: string): string {
+    return this.options.servers.locate === null ? '' : (/\{(.+?)\}/.exec(channel)?.[1] ?? channel)
+  }
+
+  private review(): void {
+    const up = this.byTag.size > 0 && [...this.byTag.values()].every(({ serves }) => serves)
+    for (const role of ['commands', 'subscriber'] as const) this.options.metrics.connected(role, up)
+  }
+}
