@@ -154,6 +154,7 @@ describe('the bus at the edge, over a real Redis', function () {
     opened.push(() => other.stop())
     other.epoch = 'epoch-other' as Epoch
     await whenLive(edge.bus.hold([0]))
+    await until(() => edge.bus.missing().length === 0, 'ready')
     for (let i = 1; i <= 20; i++) {
       other.beat()
       await ingest.redis.publish(ingest.names.live, Buffer.from(batch(i, i + 1, [i + 1], other.epoch)))

@@ -113,7 +113,7 @@ export class RedisBus implements Bus {
     this.tickedAt = clock.monotonic()
     this.unheardSince = this.tickedAt
     this.ingests = new IngestStates(options, this.tickedAt)
-    const commands = (partition: number) => connections.commands(keys(prefix, partition).live)
+    const commands = (partition: number) => connections.at(keys(prefix, partition).live)?.commands ?? null
     this.log = new RedisLog({ prefix, clock, commands })
   }
 
@@ -130,7 +130,7 @@ export class RedisBus implements Bus {
   missing(): readonly string[] {
     const missing: string[] = []
     const claims = [...this.claims.values()]
-    if (!claims.some(({ channel }) => this.options.connections.serves(channel)))
+    if (!claims.some(({ channel }) => this.options.connections.at(channel)?.serves))
       missing.push('redis: not connected')
     const state = this.ingests.state(this.options.clock.monotonic())
     if (state !== 'up') missing.push(`bus: no ingest is up (${state})`)
@@ -201,7 +201,7 @@ export class RedisBus implements Bus {
             this.admit()
             this.reviewReadiness()
           },
-          deaf: () => this.options.connections.deaf(claim.channel),
+          deaf: () => this.options.connections.at(claim.channel)?.deaf(),
         },
       }),
     }
@@ -327,7 +327,7 @@ export class RedisBus implements Bus {
     else
       for (const claim of this.claims.values()) {
         claim.partition.tick(this.isAwaited(claim))
-        if (connections.away(claim.channel)) claim.partition.look()
+        if (connections.at(claim.channel)?.commands?.away === true) claim.partition.look()
       }
     this.tickedAt = now
     this.listenElsewhere(now)

@@ -70,21 +70,18 @@ export class Connection {
     return this.opened ? this.pair : null
   }
 
-  /** How many channels are wanted. */
-  get size(): number {
-    return this.channels.size
-  }
-
   /** Wants a channel until `unsubscribe`, over every reconnect. */
   subscribe(channel: string, listener: ChannelListener): void {
     this.channels.set(channel, listener)
     if (this.opened) this.request(this.pair, channel, listener)
   }
 
-  unsubscribe(channel: string): void {
+  /** How many channels are still wanted. */
+  unsubscribe(channel: string): number {
     this.channels.delete(channel)
     // One that fails is replaced, and the next one does not subscribe.
     if (this.opened) this.pair?.unsubscribe(channel).catch(() => undefined)
+    return this.channels.size
   }
 
   /** Messages that were published did not arrive. */

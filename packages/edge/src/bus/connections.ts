@@ -2,7 +2,7 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
 import { Connection, type ChannelListener } from './connection.js'
 import type { BusMetrics } from './metrics.js'
-import type { Pair, RedisServers } from './pair.js'
+import type { RedisServers } from './pair.js'
 
 export interface ConnectionsOptions {
   readonly servers: RedisServers
@@ -35,33 +35,16 @@ export class Connections {
   }
 
   unsubscribe(channel: string): void {
-    const tag = this.tagOf(channel)
-    const connection = this.byTag.get(tag)
-    connection?.unsubscribe(channel)
-    if (connection?.size !== 0) return
+    const connection = this.at(channel)
+    if (connection?.unsubscribe(channel) !== 0) return
     connection.stop()
-    this.byTag.delete(tag)
+    this.byTag.delete(this.tagOf(channel))
     this.review()
   }
 
-  /** For commands on keys of a channel's slot; null while there is no connection. */
-  commands(channel: string): Pair | null {
-    return this.byTag.get(this.tagOf(channel))?.commands ?? null
-  }
-
-  /** Whether Redis serves the slot of a channel. */
-  serves(channel: string): boolean {
-    return this.byTag.get(this.tagOf(channel))?.serves === true
-  }
-
-  /** The log is at another node than the subscription to the channel, which cannot hear what is published with it. */
-  away(channel: string): boolean {
-    return this.commands(channel)?.away === true
-  }
-
-  /** The subscription to a channel is deaf: messages that were published did not arrive. */
-  deaf(channel: string): void {
-    this.byTag.get(this.tagOf(channel))?.deaf()
+  /** The connection to the slot of a channel. */
+  at(channel: string): Connection | undefined {
+    return this.byTag.get(this.tagOf(channel))
   }
 
   stop(): void {

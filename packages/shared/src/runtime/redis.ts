@@ -93,12 +93,11 @@ export class RedisFactory {
 
   /** One connection to one server, which its owner watches and throws away when it ends; only its errors are logged. */
   link(role: string, { failFast = false, node }: LinkOptions): Redis {
-    const options = {
-      ...this.common(role, failFast),
-      enableOfflineQueue: !failFast,
-      ...(node === null ? {} : { ...this.credentials(), ...node }),
-    }
-    const client = node === null ? new Redis(this.options.url, options) : new Redis(options)
+    const common = this.common(role, failFast)
+    const client =
+      node === null
+        ? this.single(common, failFast)
+        : new Redis({ ...common, ...this.credentials(), ...node, enableOfflineQueue: !failFast })
     // Left to itself it would connect again beside its successor.
     client.options.retryStrategy = null
     this.clients.add(client)
