@@ -4,9 +4,9 @@ import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { keys, NEW_EPOCH_SCRIPT, PUBLISH_SCRIPT, SEED_SCRIPT } from '@wazo-websocketd/shared/runtime/scripts'
 import { RedisBus, type RedisBusOptions } from '@wazo-websocketd/edge/bus/bus'
-import { Connections } from '@wazo-websocketd/edge/bus/connections'
+import { Connections } from '@wazo-websocketd/shared/runtime/redis-connections'
 import type { RedisLogOptions } from '@wazo-websocketd/edge/bus/log'
-import type { RedisServers } from '@wazo-websocketd/edge/bus/pair'
+import type { RedisServers } from '@wazo-websocketd/shared/runtime/redis-pair'
 import type { BusListener, Hold } from '@wazo-websocketd/edge/bus/ports'
 import { Redis } from 'ioredis'
 import { once } from 'node:events'
@@ -125,7 +125,6 @@ export class Listening implements BusListener {
     const metrics = {
       recovery: (result: string) => this.recoveries.push(result),
       unreadable: () => this.unreadable++,
-      connected: (_role: string, up: boolean) => (this.connected = up),
     }
     this.connections = new Connections({
       servers: {
@@ -136,7 +135,7 @@ export class Listening implements BusListener {
       },
       clock: systemClock,
       logger,
-      metrics,
+      connected: (up) => (this.connected = up),
     })
     this.bus = new RedisBus({
       prefix: PREFIX,

@@ -6,6 +6,7 @@ import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logge
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
 import { RedisFactory, type RedisClient, type RedisNode } from '@wazo-websocketd/shared/runtime/redis'
+import { Connections } from '@wazo-websocketd/shared/runtime/redis-connections'
 import { RedisNodes } from '@wazo-websocketd/shared/runtime/redis-nodes'
 import { drainChannel } from '@wazo-websocketd/shared/runtime/scripts'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
@@ -13,7 +14,6 @@ import { Authority } from './authority.js'
 import { ExpiryWorker } from './auth/expiry-worker.js'
 import { decodeNotice, noticeChannel } from './auth/notice.js'
 import { RedisBus } from './bus/bus.js'
-import { Connections } from './bus/connections.js'
 import type { DrainOrder, Place } from './cluster/messages.js'
 import { Arrivals } from './cluster/transfer/arrivals.js'
 import { primaryChannel } from './cluster/transfer/channel.js'
@@ -236,7 +236,9 @@ class EdgeWorker implements DrainHandler {
       },
       clock,
       logger: log,
-      metrics: this.counts.bus,
+      connected: (up) => {
+        for (const role of ['commands', 'subscriber']) this.counts.connected(role, up)
+      },
     })
   }
 

@@ -1,6 +1,6 @@
 /** The ways of hearing what is published. */
 import { RedisBus } from '@wazo-websocketd/edge/bus/bus'
-import { Connections } from '@wazo-websocketd/edge/bus/connections'
+import { Connections } from '@wazo-websocketd/shared/runtime/redis-connections'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
@@ -32,7 +32,6 @@ async function ours(url: string, hear: (event: BusEvent) => void): Promise<Liste
   const metrics = {
     recovery: (result: string) => void faults.push(`a recovery: ${result}`),
     unreadable: () => void faults.push('an unreadable message'),
-    connected: () => undefined,
   }
   const connections = new Connections({
     servers: {
@@ -41,7 +40,7 @@ async function ours(url: string, hear: (event: BusEvent) => void): Promise<Liste
     },
     clock,
     logger,
-    metrics,
+    connected: () => undefined,
   })
   const bus = new RedisBus({
     prefix: PREFIX,

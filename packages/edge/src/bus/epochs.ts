@@ -17,7 +17,8 @@ export class OtherEpochs {
     const entry = this.known.get(epoch)
     if (entry !== undefined && now < entry.foreignUntil) return false
     if (entry !== undefined && entry.foreignUntil === 0) return true
-    this.known.delete(epoch)
+    for (const [other, { foreignUntil }] of this.known)
+      if (foreignUntil !== 0 && now >= foreignUntil) this.known.delete(other)
     if (this.known.size >= EPOCHS_MAX) return false
     this.known.set(epoch, { since: now, foreignUntil: 0 })
     return true

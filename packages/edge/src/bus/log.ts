@@ -1,8 +1,8 @@
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Pair } from '@wazo-websocketd/shared/runtime/redis-pair'
 import { Script } from '@wazo-websocketd/shared/runtime/script'
 import { isKnownForm, keys, unknownForm } from '@wazo-websocketd/shared/runtime/scripts'
-import type { Pair } from './pair.js'
 import type { Page } from './recovery.js'
 
 /** Entries of one page at most. */

@@ -42,5 +42,7 @@ describe('other epochs', () => {
     const others = new OtherEpochs()
     const heard = Array.from({ length: 20 }, (_, i) => others.heard(`e${i}` as Epoch, 0))
     expect(heard.filter(Boolean)).to.have.length(8)
+    others.answered(0, 0)
+    expect(others.heard('later' as Epoch, 60_000)).to.equal(true)
   })
 })

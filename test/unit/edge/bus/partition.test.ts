@@ -85,7 +85,6 @@ class Scene {
       metrics: {
         recovery: (result) => this.recoveries.push(result),
         unreadable: () => this.unreadable++,
-        connected: () => undefined,
       },
       listener: {
         events: (_partition, events) => {

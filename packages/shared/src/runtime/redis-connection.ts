@@ -1,14 +1,14 @@
-import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Clock, Timer } from './clock.js'
 import type { Logger } from 'pino'
-import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
-import { Pair, type RedisServers } from './pair.js'
+import { Pair, type RedisServers } from './redis-pair.js'
+import { messageOf } from './startup-error.js'
 
 const PING_INTERVAL_MS = 500
 const RECONNECT_DELAY_MIN_MS = 50
 /** Sessions wait for the connection, so the delay stays short however long Redis is away. */
 const RECONNECT_DELAY_MAX_MS = 500
 /** A connection that has served for so long begins anew in delay and log. */
-const STEADY_MS = 10_000
+const STEADY_MS = 1_000
 /** Different reasons told until then. */
 const REASONS_MAX = 8
 

@@ -1,13 +1,15 @@
 import type { Redis } from 'ioredis'
-import { parseNode } from '@wazo-websocketd/shared/runtime/redis-nodes'
-import type { RedisNode } from '@wazo-websocketd/shared/runtime/redis'
-import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
+import { parseNode } from './redis-nodes.js'
+import type { RedisNode } from './redis.js'
+import { messageOf } from './startup-error.js'
 
 /**
  * So many pings in a row without an answer: the node is dead (3 s after the first, 3.5 s after the
  * last sign of life). Counted rather than timed: a process that was stopped itself has missed nothing.
  */
 const PINGS_MISSED_MAX = 6
+/** Before both connections are ready: a node that does not answer may be on its way to be replaced. */
+const PINGS_UNTIL_READY_MAX = 3
 /** Answers that say: this node does not serve, or no longer this slot. Another connection may lead to one that does. */
 const REFUSAL = /^(READONLY|CLUSTERDOWN|MASTERDOWN|LOADING|MOVED|BUSY|MISCONF|NOREPLICAS|NOAUTH|WRONGPASS) ?/
 /** The keys of a slot that is being moved have arrived at the node it goes to. */
@@ -113,7 +115,8 @@ export class Pair {
 
   /** To be called twice a second. */
   ping(): void {
-    if (Math.max(this.missed.commands, this.missed.subscriber) >= PINGS_MISSED_MAX) {
+    const missedMax = this.isOpen ? PINGS_MISSED_MAX : PINGS_UNTIL_READY_MAX
+    if (Math.max(this.missed.commands, this.missed.subscriber) >= missedMax) {
       this.giveUp('no answer')
       return
     }

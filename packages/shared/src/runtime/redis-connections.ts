@@ -1,14 +1,14 @@
-import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Clock } from './clock.js'
 import type { Logger } from 'pino'
-import { Connection, type ChannelListener } from './connection.js'
-import type { BusMetrics } from './metrics.js'
-import type { RedisServers } from './pair.js'
+import { Connection, type ChannelListener } from './redis-connection.js'
+import type { RedisServers } from './redis-pair.js'
 
 export interface ConnectionsOptions {
   readonly servers: RedisServers
   readonly clock: Clock
   readonly logger: Logger
-  readonly metrics: Pick<BusMetrics, 'connected'>
+  /** All of them serve, or not. */
+  readonly connected: (up: boolean) => void
 }
 
 /** What this worker is connected with: one server, or in a cluster the node of each slot it needs, whatever becomes of others. */
@@ -58,6 +58,6 @@ export class Connections {
 
   private review(): void {
     const up = this.byTag.size > 0 && [...this.byTag.values()].every(({ serves }) => serves)
-    for (const role of ['commands', 'subscriber'] as const) this.options.metrics.connected(role, up)
+    this.options.connected(up)
   }
 }
