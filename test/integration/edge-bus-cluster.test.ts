@@ -8,7 +8,9 @@ import { PREFIX, sleep, until, whenLive, type Listening } from './edge-bus.suppo
 const PARTITIONS = 2
 const AGAIN_MS_MAX = 10_000
 const REPEATS = Number(process.env['EDGE_CLUSTER_REPEATS'] ?? 1)
-const LOST_GRACE_MS = 5_000
+const LOST_GRACE_MS = 1_500
+/** As documented: a node that does not answer is given up within 4 s. */
+const NOTICED_MS_MAX = 4_000
 const KEY = keys(PREFIX, 0).meta
 
 describe('the bus at the edge, over a Redis Cluster', function () {
@@ -26,10 +28,7 @@ describe('the bus at the edge, over a Redis Cluster', function () {
 
   beforeEach(async () => {
     ingest = await ClusterIngest.start(redis.addresses, PARTITIONS)
-    edge = listeningTo(redis.addresses, { partitions: PARTITIONS, redisLostGraceMs: LOST_GRACE_MS })
-    watches = [new Watch(), new Watch()]
-    edge.take = (partition, offset) => watches[partition]!.take(offset)
-    await until(() => edge.bus.missing().length === 0, 'ready')
+    await listen()
   })
   afterEach(async () => {
     edge.stop()
@@ -38,6 +37,13 @@ describe('the bus at the edge, over a Redis Cluster', function () {
     await coverage('yes')
     await redis.healed()
   })
+
+  async function listen(redisLostGraceMs = 30_000): Promise<void> {
+    edge = listeningTo(redis.addresses, { partitions: PARTITIONS, redisLostGraceMs })
+    watches = [new Watch(), new Watch()]
+    edge.take = (partition, offset) => watches[partition]!.take(offset)
+    await until(() => edge.bus.missing().length === 0, 'ready')
+  }
 
   /** Whether nodes serve their slots while others are not served. */
   async function coverage(needed: 'yes' | 'no'): Promise<void> {
@@ -82,7 +88,8 @@ describe('the bus at the edge, over a Redis Cluster', function () {
     expect(seen.slice(0, 3)).to.deep.equal([3, 4, 5])
   })
 
-  for (const how of ['frozen', 'killed'] as const)
+  // Who survives a frozen master survives a dead one, which says so: only where there is time.
+  for (const how of REPEATS > 1 ? (['frozen', 'killed'] as const) : (['frozen'] as const))
     it(`has events again within 10 s after a master was ${how} and its replica promoted, without a loss`, async () => {
       await whenLive(edge.bus.hold([0]))
       for (let n = 0; n < REPEATS; n++) {
@@ -130,13 +137,16 @@ describe('the bus at the edge, over a Redis Cluster', function () {
 
   describe('without a slot', () => {
     it('serves the partitions of the other nodes, old sessions and new ones; those of the dead one are told', async () => {
+      edge.stop()
+      await listen(LOST_GRACE_MS)
       await coverage('no')
       await whenLive(edge.bus.hold([0]))
       await whenLive(edge.bus.hold([1]))
       for (const node of await nodesOf(0)) redis.nodes[node]!.pause()
-      await sleep(3_500)
+      await sleep(LOST_GRACE_MS)
       expect(edge.losses).to.deep.equal([])
-      await until(() => edge.losses.length > 0, 'the loss of partition 0', LOST_GRACE_MS + 2_000)
+      const told = LOST_GRACE_MS + NOTICED_MS_MAX
+      await until(() => edge.losses.length > 0, 'the loss of partition 0', told)
       await expectAll(1, 1_000)
       expect(watches[1]!.longestMs).to.be.below(1_000)
       expect([edge.lostPartitions, edge.bus.missing()]).to.deep.equal([[0], []])

@@ -7,9 +7,11 @@ const PING_INTERVAL_MS = 500
 const RECONNECT_DELAY_MIN_MS = 50
 /** Sessions wait for the connection, so the delay stays short however long Redis is away. */
 const RECONNECT_DELAY_MAX_MS = 500
-/** A connection that has served for so long begins anew in delay and log. */
+/** A connection that has served for so long is made anew without delay when it is lost. */
 const STEADY_MS = 1_000
-/** Different reasons told until then. */
+/** A reason is logged once until Redis serves again, and not more often than this. */
+const REASON_LOG_INTERVAL_MS = 3_000
+/** Different reasons logged until then. */
 const REASONS_MAX = 8
 
 /** What is told about one channel; synchronous. */
@@ -39,8 +41,8 @@ export class Connection {
   private opened = false
   private servesSince: number | null = null
   private failures = 0
-  /** Reasons that were logged since it was steady: each once. */
-  private readonly told = new Set<string>()
+  /** When reasons were logged. */
+  private readonly told = new Map<string, number>()
   private toldServing = false
   private pinging: Timer | null = null
   private reconnecting: Timer | null = null
@@ -130,16 +132,15 @@ export class Connection {
       if (!this.toldServing) this.options.logger.info({ key: this.options.key }, 'Redis serves')
       this.toldServing = true
       this.options.changed()
-    } else if (now - this.servesSince >= STEADY_MS) {
-      this.failures = 0
-      this.told.clear()
     }
+    if (now - this.servesSince >= STEADY_MS) this.failures = 0
+    for (const [why, at] of this.told) if (now - at >= REASON_LOG_INTERVAL_MS) this.told.delete(why)
   }
 
   private replace(why: string): void {
     const { clock, logger, key } = this.options
     if (!this.told.has(why) && this.told.size < REASONS_MAX) {
-      this.told.add(why)
+      this.told.set(why, clock.monotonic())
       this.toldServing = false
       logger.warn({ key, why }, 'connection to Redis given up: making a new one')
     }
