@@ -6,7 +6,7 @@ import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
-import { HandIngest, Listening, PREFIX, sleep, until, whenLive } from './edge-bus.support.js'
+import { callerOf, HandIngest, Listening, PREFIX, sleep, until, whenLive } from './edge-bus.support.js'
 
 /** Everything that a session which reads the log is told. */
 class Session implements CatchUpReader {
@@ -46,7 +46,7 @@ describe('sessions behind the cursor, over a real Redis', function () {
     server = await startRedis()
     ingest = new HandIngest(server.url)
     await ingest.seed()
-    edge = new Listening(server.url, {}, () => {
+    const create = (): Redis => {
       const client = new Redis(server.url, { retryStrategy: () => null, maxRetriesPerRequest: null })
       const call = client.callBuffer.bind(client) as (...parts: string[]) => Promise<unknown>
       client.callBuffer = ((...parts: string[]) => {
@@ -54,7 +54,8 @@ describe('sessions behind the cursor, over a real Redis', function () {
         return call(...parts).finally(() => running--)
       }) as typeof client.callBuffer
       return client
-    })
+    }
+    edge = new Listening(server.url, {}, { create })
     ingest.beat()
     await whenLive(edge.bus.hold([0]))
     for (let i = 0; i < 1_000; i++) await ingest.publish(2)
@@ -110,7 +111,7 @@ describe('sessions behind the cursor, over a real Redis', function () {
 
   it('are given pages that end at their size', async () => {
     const client = ingest.redis
-    const log = new RedisLog({ prefix: PREFIX, clock: systemClock, client: () => client })
+    const log = new RedisLog({ prefix: PREFIX, clock: systemClock, commands: () => callerOf(client) })
     const { entries } = await log.page(0, 0, 1_000)
     const sizes = entries.map(({ length }) => length)
     const bytes = sizes.reduce((sum, size) => sum + size, 0)

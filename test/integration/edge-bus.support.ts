@@ -4,9 +4,10 @@ import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { keys, NEW_EPOCH_SCRIPT, PUBLISH_SCRIPT, SEED_SCRIPT } from '@wazo-websocketd/shared/runtime/scripts'
 import { RedisBus, type RedisBusOptions } from '@wazo-websocketd/edge/bus/bus'
-import type { RedisClient } from '@wazo-websocketd/edge/bus/connection'
+import { Connections } from '@wazo-websocketd/shared/runtime/redis-connections'
+import type { RedisLogOptions } from '@wazo-websocketd/edge/bus/log'
+import type { RedisServers } from '@wazo-websocketd/shared/runtime/redis-pair'
 import type { BusListener, Hold } from '@wazo-websocketd/edge/bus/ports'
-import { Subscriber } from '@wazo-websocketd/edge/bus/subscriber'
 import { Redis } from 'ioredis'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
@@ -106,39 +107,50 @@ export class HandIngest {
 /** A bus and everything that it told. */
 export class Listening implements BusListener {
   readonly bus: RedisBus
-  readonly subscriber: Subscriber
+  readonly connections: Connections
+  /** The last words about the connections: whether all of them serve. */
+  connected = false
+  readonly log: string[] = []
   readonly offsets: Offset[] = []
   readonly losses: string[] = []
+  readonly lostPartitions: number[] = []
   readonly recoveries: string[] = []
+  take: (partition: number, offset: Offset) => void = () => undefined
   unreadable = 0
   readiness = 0
   onEvents: (events: readonly BusEvent[]) => void = () => undefined
 
-  constructor(url: string, options: Partial<RedisBusOptions> = {}, create?: () => RedisClient) {
-    const connect = (connectionName: string) => () =>
-      new Redis(url, { connectionName, retryStrategy: () => null, maxRetriesPerRequest: null })
-    const logger = pino({ level: 'silent' })
-    this.subscriber = new Subscriber({ create: create ?? connect('subscriber'), clock: systemClock, logger })
+  constructor(url: string, options: Partial<RedisBusOptions> = {}, servers?: Partial<RedisServers>) {
+    const logger = pino({ level: 'info' }, { write: (line: string) => void this.log.push(line) })
+    const metrics = {
+      recovery: (result: string) => this.recoveries.push(result),
+      unreadable: () => this.unreadable++,
+    }
+    this.connections = new Connections({
+      servers: {
+        locate: null,
+        create: (connectionName) =>
+          new Redis(url, { connectionName, retryStrategy: () => null, maxRetriesPerRequest: null }),
+        ...servers,
+      },
+      clock: systemClock,
+      logger,
+      connected: (up) => (this.connected = up),
+    })
     this.bus = new RedisBus({
       prefix: PREFIX,
       partitions: 1,
       lostGraceMs: 2_000,
       silenceGraceMs: 30_000,
       redisLostGraceMs: 30_000,
-      subscriber: this.subscriber,
-      commands: create ?? connect('commands'),
+      connections: this.connections,
       clock: systemClock,
       logger,
       listener: this,
-      metrics: {
-        recovery: (result) => this.recoveries.push(result),
-        unreadable: () => this.unreadable++,
-        connected: () => undefined,
-      },
+      metrics,
       ...options,
     })
     this.bus.start()
-    this.subscriber.start()
   }
 
   offset(partition: number): Offset | null {
@@ -147,16 +159,20 @@ export class Listening implements BusListener {
 
   stop(): void {
     this.bus.stop()
-    this.subscriber.stop()
+    this.connections.stop()
   }
 
-  events(_partition: number, events: readonly BusEvent[]): void {
-    for (const { offset } of events) this.offsets.push(offset)
+  events(partition: number, events: readonly BusEvent[]): void {
+    for (const { offset } of events) {
+      this.offsets.push(offset)
+      this.take(partition, offset)
+    }
     this.onEvents(events)
   }
 
-  lost(_partition: number, why: string): void {
+  lost(partition: number, why: string): void {
     this.losses.push(why)
+    this.lostPartitions.push(partition)
   }
 
   readinessChanged(): void {
@@ -209,4 +225,12 @@ export class Link {
 /** Resolves once what is held is live. */
 export function whenLive(hold: Hold): Promise<void> {
   return new Promise((resolve) => hold.whenLive(resolve))
+}
+
+/** Runs the scripts of a log over a client as it is. */
+export function callerOf(client: Redis): ReturnType<RedisLogOptions['commands']> {
+  return {
+    callBuffer: (command, ...args) => client.callBuffer(command, ...args),
+    giveUp: () => undefined,
+  }
 }

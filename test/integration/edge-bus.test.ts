@@ -1,10 +1,11 @@
+import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { type Clock, systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { RedisLog } from '@wazo-websocketd/edge/bus/log'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
 import { batch } from '../unit/edge/bus/samples.js'
-import { HandIngest, Link, Listening, PREFIX, sleep, until, whenLive } from './edge-bus.support.js'
+import { callerOf, HandIngest, Link, Listening, PREFIX, sleep, until, whenLive } from './edge-bus.support.js'
 
 type RedisServer = Awaited<ReturnType<typeof startRedis>>
 
@@ -79,7 +80,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('does not hold up Redis when it reads a log of large batches', async () => {
-    const log = new RedisLog({ prefix: PREFIX, clock: systemClock, client: () => ingest.redis })
+    const log = new RedisLog({ prefix: PREFIX, clock: systemClock, commands: () => callerOf(ingest.redis) })
     for (let i = 0; i < 64; i++) await ingest.write(i, i + 1, Buffer.alloc(1024 * 1024))
     await log.page(0, 0)
     const since = performance.now()
@@ -146,6 +147,25 @@ describe('the bus at the edge, over a real Redis', function () {
     await ingest.newEpoch('epoch-2')
     await until(() => edge.losses.length > 0, 'a loss')
     expect(edge.losses).to.deep.equal(['a new epoch began'])
+  })
+
+  it('is neither kept alive nor disturbed by the ingest of another deployment on the same channels', async () => {
+    const other = new HandIngest(server.url)
+    opened.push(() => other.stop())
+    other.epoch = 'epoch-other' as Epoch
+    await whenLive(edge.bus.hold([0]))
+    await until(() => edge.bus.missing().length === 0, 'ready')
+    for (let i = 1; i <= 20; i++) {
+      other.beat()
+      await ingest.redis.publish(ingest.names.live, Buffer.from(batch(i, i + 1, [i + 1], other.epoch)))
+      await ingest.publish(1)
+    }
+    await until(() => edge.offset(0) === 20, 'cursor at head')
+    expect(edge.offsets).to.deep.equal(ingest.sent)
+    expect(edge.recoveries.length, 'one look, which may find what is on its way').to.be.at.most(1)
+    ingest.silence()
+    await until(() => edge.bus.missing().includes('bus: no ingest is up (silent)'), 'the silence', 5_000)
+    expect(edge.losses).to.deep.equal([])
   })
 
   it('is lost when the log was trimmed beyond the cursor while it was cut off', async () => {
@@ -348,11 +368,12 @@ describe('the bus at the edge, over a real Redis', function () {
     await second.seed()
     ingest.heads = [0, 0]
     const clients: Redis[] = []
-    const far = new Listening(server.url, { partitions: 2 }, () => {
+    const create = (): Redis => {
       const client = new Redis(server.url, { retryStrategy: () => null, maxRetriesPerRequest: null })
       clients.push(client)
       return client
-    })
+    }
+    const far = new Listening(server.url, { partitions: 2 }, { create })
     opened.push(() => far.stop())
     await whenLive(far.bus.hold([1]))
     const { live } = second.names

@@ -39,16 +39,20 @@ export function startLocalIngest({ amqpUrl, redisUrl, timings, ...over }: LocalO
     publishFailed: () => undefined,
     lag: () => undefined,
   }
-  const link = new RedisLink({ callTimeoutMs: 1000, readyTimeoutMs: 2000, renewIntervalMs: 500 }, systemClock, () => {
-    const client = new Redis(redisUrl, {
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      retryStrategy: () => 50,
-    })
-    client.on('error', () => undefined)
-    return client
-  })
+  const link = new RedisLink(
+    { callTimeoutMs: 1000, readyTimeoutMs: 2000, renewIntervalMs: 500 },
+    systemClock,
+    () => {
+      const client = new Redis(redisUrl, {
+        enableOfflineQueue: false,
+        autoResendUnfulfilledCommands: false,
+        maxRetriesPerRequest: 0,
+        retryStrategy: () => 50,
+      })
+      client.on('error', () => undefined)
+      return client
+    },
+  )
   const { ingest, status } = assemble(
     {
       broker: {

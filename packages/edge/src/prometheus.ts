@@ -122,7 +122,7 @@ export function workerMetrics(metrics: Metrics): WorkerMetrics {
   handovers.inc({ result: 'moved' }, 0)
   const connected = connectedMetric(metrics)
   return {
-    bus: { ...busMetrics(metrics), connected },
+    bus: busMetrics(metrics),
     connected,
     handedOver: (result) => handovers.inc({ result }),
     route: routeMetrics(metrics),
@@ -133,7 +133,7 @@ export function workerMetrics(metrics: Metrics): WorkerMetrics {
   }
 }
 
-function busMetrics(metrics: Metrics): Omit<BusMetrics, 'connected'> {
+function busMetrics(metrics: Metrics): BusMetrics {
   const recoveries = metrics.counter({
     name: 'recovery_total',
     help: 'Times that continuity was in doubt, by how it ended.',

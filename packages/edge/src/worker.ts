@@ -5,14 +5,16 @@ import { effectiveLogLevel, redisDatabase } from '@wazo-websocketd/shared/runtim
 import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
-import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
+import type { HostPort } from '@wazo-websocketd/shared/runtime/host-port'
+import { RedisFactory, type RedisClient } from '@wazo-websocketd/shared/runtime/redis'
+import { Connections } from '@wazo-websocketd/shared/runtime/redis-connections'
+import { RedisNodes } from '@wazo-websocketd/shared/runtime/redis-nodes'
 import { drainChannel } from '@wazo-websocketd/shared/runtime/scripts'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { Authority } from './authority.js'
 import { ExpiryWorker } from './auth/expiry-worker.js'
 import { decodeNotice, noticeChannel } from './auth/notice.js'
 import { RedisBus } from './bus/bus.js'
-import { Subscriber } from './bus/subscriber.js'
 import type { DrainOrder, Place } from './cluster/messages.js'
 import { Arrivals } from './cluster/transfer/arrivals.js'
 import { primaryChannel } from './cluster/transfer/channel.js'
@@ -59,7 +61,8 @@ class EdgeWorker implements DrainHandler {
   private readonly metrics = new Metrics()
   private readonly counts = workerMetrics(this.metrics)
   private readonly redis: RedisFactory
-  private readonly subscriber: Subscriber
+  private readonly connections: Connections
+  private readonly expiry: RedisClient
   private readonly authority: Authority
   /** This worker's share in the cluster's timers. */
   private readonly timers: ExpiryWorker
@@ -88,11 +91,12 @@ class EdgeWorker implements DrainHandler {
       metrics: this.counts.route,
     })
     this.redis = this.makeRedis()
-    this.subscriber = new Subscriber({ create: () => this.redis.create('subscriber'), clock, logger: log })
+    this.connections = this.makeConnections()
+    this.expiry = this.redis.create(EXPIRY_CONNECTION, { failFast: true, silentMsMax: EXPIRY_SILENT_MS_MAX })
     this.authority = new Authority({
       config: setup.config,
       workers: setup.workers,
-      redis: this.redis.create(EXPIRY_CONNECTION, { failFast: true, silentMsMax: EXPIRY_SILENT_MS_MAX }),
+      redis: this.expiry,
       clock,
       logger: log,
       metrics: this.counts.auth,
@@ -113,10 +117,9 @@ class EdgeWorker implements DrainHandler {
     this.bus.start()
     const { prefix } = this.setup.config.redis
     const notices = noticeChannel(prefix, this.database)
-    this.subscriber.subscribe(notices, { message: (bytes) => this.noticed(bytes) })
+    this.connections.subscribe(notices, { message: (bytes) => this.noticed(bytes) })
     const drains = drainChannel(prefix, this.database)
-    if (this.tickets !== null) this.subscriber.subscribe(drains, { message: (bytes) => this.called(bytes) })
-    this.subscriber.start()
+    if (this.tickets !== null) this.connections.subscribe(drains, { message: (bytes) => this.called(bytes) })
     this.takeOver()
     this.link.handle(this)
     this.link.pushMetrics(() => this.metrics.snapshot())
@@ -186,7 +189,7 @@ class EdgeWorker implements DrainHandler {
     this.tickets?.close()
     this.warnings.close()
     this.bus.stop()
-    this.subscriber.stop()
+    this.connections.stop()
     await Promise.all([this.authority.stop(), this.timers.stop()])
     await this.link.finish()
   }
@@ -227,6 +230,24 @@ class EdgeWorker implements DrainHandler {
     })
   }
 
+  private makeConnections(): Connections {
+    const { redis, log } = this
+    const { cluster } = this.setup.config.redis
+    const connect = (node: HostPort) => redis.link('nodes', { node })
+    const nodes = cluster === null ? null : new RedisNodes({ seeds: cluster, connect, clock })
+    return new Connections({
+      servers: {
+        locate: nodes && ((key) => nodes.ownerOf(key)),
+        create: (role, node) => redis.link(role, { node, failFast: role === 'commands' }),
+      },
+      clock,
+      logger: log,
+      connected: (up) => {
+        for (const role of ['commands', 'subscriber']) this.counts.connected(role, up)
+      },
+    })
+  }
+
   private makeTimers(): ExpiryWorker {
     return new ExpiryWorker({
       client: this.redis.create(TIMERS_CONNECTION, { silentMsMax: TIMERS_SILENT_MS_MAX }),
@@ -248,8 +269,7 @@ class EdgeWorker implements DrainHandler {
       lostGraceMs: bus.lost_grace * 1000,
       silenceGraceMs: bus.silence_grace * 1000,
       redisLostGraceMs: redis.lost_grace * 1000,
-      subscriber: this.subscriber,
-      commands: () => this.redis.create('commands', { failFast: true }),
+      connections: this.connections,
       clock,
       logger: this.log,
       metrics: this.counts.bus,
@@ -306,7 +326,7 @@ class EdgeWorker implements DrainHandler {
       prefix: redis.prefix,
       database: this.database,
       historyMs: redis.history * 1000,
-      client: () => this.bus.client,
+      client: () => this.expiry,
       clock,
       logger: this.log,
     })

@@ -1,10 +1,8 @@
 /** Nodes of a broker: which to try first, and why none took a connection. */
+import { parseHostPort, type HostPort } from '@wazo-websocketd/shared/runtime/host-port'
 
-/** One `host:port`, an IPv6 address in brackets. */
-export interface BrokerHost {
+export interface BrokerHost extends HostPort {
   readonly name: string
-  readonly host: string
-  readonly port: number
 }
 
 /** No host took the connection. */
@@ -24,7 +22,7 @@ export class BrokerHosts {
   private best = 0
 
   constructor(names: readonly string[]) {
-    this.all = names.map(hostOf)
+    this.all = names.map((name) => ({ name, ...parseHostPort(name) }))
   }
 
   get count(): number {
@@ -61,9 +59,4 @@ export class BrokerHosts {
     }
     throw new NoHost(failures)
   }
-}
-
-function hostOf(name: string): BrokerHost {
-  const at = name.lastIndexOf(':')
-  return { name, host: name.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(name.slice(at + 1)) }
 }

@@ -1,6 +1,6 @@
 /** The ways of hearing what is published. */
 import { RedisBus } from '@wazo-websocketd/edge/bus/bus'
-import { Subscriber } from '@wazo-websocketd/edge/bus/subscriber'
+import { Connections } from '@wazo-websocketd/shared/runtime/redis-connections'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
@@ -29,22 +29,29 @@ export function openListener(way: Way, url: string, hear: (event: BusEvent) => v
 async function ours(url: string, hear: (event: BusEvent) => void): Promise<Listener> {
   const factory = new RedisFactory({ url, cluster: null, logger, clock })
   const faults: string[] = []
-  const subscriber = new Subscriber({ create: () => factory.create('subscriber'), clock, logger })
+  const metrics = {
+    recovery: (result: string) => void faults.push(`a recovery: ${result}`),
+    unreadable: () => void faults.push('an unreadable message'),
+  }
+  const connections = new Connections({
+    servers: {
+      locate: null,
+      create: (role, node) => factory.link(role, { node, failFast: role === 'commands' }),
+    },
+    clock,
+    logger,
+    connected: () => undefined,
+  })
   const bus = new RedisBus({
     prefix: PREFIX,
     partitions: 1,
     lostGraceMs: 2_000,
     silenceGraceMs: 30_000,
     redisLostGraceMs: 30_000,
-    subscriber,
-    commands: () => factory.create('commands', { failFast: true }),
+    connections,
     clock,
     logger,
-    metrics: {
-      recovery: (result) => void faults.push(`a recovery: ${result}`),
-      unreadable: () => void faults.push('an unreadable message'),
-      connected: () => undefined,
-    },
+    metrics,
     listener: {
       events(_partition, events) {
         for (const event of events) hear(event)
@@ -54,7 +61,6 @@ async function ours(url: string, hear: (event: BusEvent) => void): Promise<Liste
     },
   })
   bus.start()
-  subscriber.start()
   const hold = bus.hold([0])
   await new Promise<void>((resolve) => hold.whenLive(resolve))
   return {
@@ -62,7 +68,7 @@ async function ours(url: string, hear: (event: BusEvent) => void): Promise<Liste
     close() {
       hold.release()
       bus.stop()
-      subscriber.stop()
+      connections.stop()
       factory.close()
     },
   }

@@ -1,10 +1,10 @@
 import { decode, EnvelopeError, type SealedBatch, type State } from '@wazo-websocketd/shared/domain/envelope'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Connections } from '@wazo-websocketd/shared/runtime/redis-connections'
 import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import type { Logger } from 'pino'
 import { CATCH_UP_READS_MAX } from './catch-up.js'
-import { Connection, type RedisClient } from './connection.js'
 import type { Position } from './cursor.js'
 import { IngestStates, type IngestGraces } from './ingest-states.js'
 import { RedisLog } from './log.js'
@@ -12,7 +12,6 @@ import type { BusMetrics } from './metrics.js'
 import { Partition } from './partition.js'
 import type { Bus, BusListener, CatchUpReader, Hold } from './ports.js'
 import { Slots } from './slots.js'
-import type { Subscriber } from './subscriber.js'
 
 const TICK_MS = 200
 /** So late, the process itself was stopped: what it did not hear meanwhile lies in its sockets. */
@@ -21,8 +20,10 @@ const TICK_LATE_MS = 2_000
 const LINGER_MS = 30_000
 /** Unreadable messages are counted all, but logged at most so often. */
 const UNREADABLE_LOG_INTERVAL_MS = 10_000
-/** Carries the states of the ingests: always subscribed. */
+/** Every partition carries the states of the ingests; this one is always subscribed, others while it cannot be heard. */
 const STATES_PARTITION = 0
+/** So long without any subscription, states are looked for on one more partition. */
+const UNHEARD_MS = 1_000
 
 export interface RedisBusOptions extends IngestGraces {
   /** `redis.prefix`. */
@@ -33,9 +34,7 @@ export interface RedisBusOptions extends IngestGraces {
   readonly partitions: number
   /** `redis.lost_grace`. */
   readonly redisLostGraceMs: number
-  readonly subscriber: Subscriber
-  /** A new client for commands; it is used for one connection and thrown away when that ends. */
-  readonly commands: () => RedisClient
+  readonly connections: Connections
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: BusMetrics
@@ -49,6 +48,8 @@ interface Claim {
   readonly partition: Partition
   holds: number
   linger: Timer | null
+  /** Its subscription is confirmed. */
+  heard: boolean
 }
 
 /** What one session holds; every session has one for as long as it lives. */
@@ -90,16 +91,16 @@ class HeldPartitions implements Hold {
 /** The reading side of the bus over Redis. */
 export class RedisBus implements Bus {
   private readonly options: RedisBusOptions
-  private readonly subscriber: Subscriber
-  private readonly commands: Connection
   private readonly log: RedisLog
   private readonly ingests: IngestStates
   private readonly slots = new Slots(CATCH_UP_READS_MAX)
   private readonly claims = new Map<number, Claim>()
   /** What is not live yet. */
   private readonly waiters = new Set<HeldPartitions>()
-  /** The subscription that brings the states of the ingests is confirmed. */
-  private hearing = false
+  /** Since when no subscription is confirmed, so that states of ingests cannot be heard; null: one is. */
+  private unheardSince: number | null
+  /** Claimed for the states alone. */
+  private spares: number[] = []
   private ticking: Timer | null = null
   private tickedAt: number
   private toldMissing = ''
@@ -109,54 +110,39 @@ export class RedisBus implements Bus {
   private unreadableLoggedAt = -Infinity
 
   constructor(options: RedisBusOptions) {
-    const { prefix, clock, logger, metrics } = options
+    const { prefix, clock, connections } = options
     this.options = options
     this.tickedAt = clock.monotonic()
-    this.ingests = new IngestStates(options, clock.monotonic())
-    this.subscriber = options.subscriber
-    this.commands = new Connection({
-      role: 'commands',
-      clock,
-      logger,
-      create: options.commands,
-      up: () => metrics.connected('commands', true),
-      down: () => metrics.connected('commands', false),
-    })
-    this.log = new RedisLog({ prefix, clock, client: () => this.commands.client })
+    this.unheardSince = this.tickedAt
+    this.ingests = new IngestStates(options, this.tickedAt)
+    const commands = (partition: number) => connections.at(keys(prefix, partition).live)?.commands ?? null
+    this.log = new RedisLog({ prefix, clock, commands })
   }
 
   start(): void {
     this.claim(STATES_PARTITION)
-    this.commands.start()
     this.tick()
   }
 
   stop(): void {
     this.ticking?.cancel()
-    this.commands.stop()
-    for (const { partition, channel, linger } of this.claims.values()) {
-      linger?.cancel()
-      this.subscriber.unsubscribe(channel)
-      partition.close()
-    }
-    this.claims.clear()
+    for (const claim of this.claims.values()) this.leave(claim)
   }
 
   missing(): readonly string[] {
     const missing: string[] = []
-    if (!this.subscriber.connected) missing.push('redis: not connected')
+    const claims = [...this.claims.values()]
+    if (!claims.some(({ channel }) => this.options.connections.at(channel)?.serves))
+      missing.push('redis: not connected')
     const state = this.ingests.state(this.options.clock.monotonic())
     if (state !== 'up') missing.push(`bus: no ingest is up (${state})`)
     if (this.isForeign())
       missing.push(
         `bus: the ingests use ${this.announced} partitions, not ${this.options.partitions} (redis.partitions)`,
       )
-    for (const { number, partition } of this.claims.values()) {
-      // Of the others only one that sessions have been told of: the next ones would fare no better.
-      const why = number === STATES_PARTITION || partition.givenUp ? partition.missing() : null
-      if (why !== null) missing.push(why)
-    }
-    return missing
+    // One that cannot be followed is told to its own sessions; those of the others are served.
+    const reasons = claims.flatMap(({ partition }) => partition.missing() ?? [])
+    return reasons.length < claims.length ? missing : [...missing, ...reasons]
   }
 
   hold(partitions: readonly number[]): Hold {
@@ -185,11 +171,6 @@ export class RedisBus implements Bus {
     return this.claims.get(partition)?.partition.position ?? null
   }
 
-  /** For commands other than those of the bus; null while there is no connection. */
-  get client(): RedisClient | null {
-    return this.commands.client
-  }
-
   catchUp(partition: number, position: Position, reader: CatchUpReader, until?: Offset): () => void {
     const claim = this.claims.get(partition)
     if (claim === undefined || claim.holds === 0)
@@ -206,6 +187,7 @@ export class RedisBus implements Bus {
       channel: keys(prefix, partition, database).live,
       holds: 0,
       linger: null,
+      heard: false,
       partition: new Partition({
         partition,
         clock,
@@ -221,12 +203,12 @@ export class RedisBus implements Bus {
             this.admit()
             this.reviewReadiness()
           },
-          deaf: () => this.subscriber.replace('deaf'),
+          deaf: () => this.options.connections.at(claim.channel)?.deaf(),
         },
       }),
     }
     this.claims.set(partition, claim)
-    this.subscriber.subscribe(claim.channel, {
+    this.options.connections.subscribe(claim.channel, {
       confirmed: () => this.confirmed(claim),
       interrupted: () => this.interrupted(claim),
       message: (bytes) => this.message(claim, bytes),
@@ -236,7 +218,7 @@ export class RedisBus implements Bus {
 
   /** Tells those that have waited long enough. */
   private admit(): void {
-    if (this.waiters.size === 0 || !this.hearing || this.reasonOfLoss() !== null) return
+    if (this.waiters.size === 0 || this.unheardSince !== null || this.reasonOfLoss() !== null) return
     for (const waiter of this.waiters) {
       if (!waiter.numbers.every((number) => this.claims.get(number)?.partition.live)) continue
       this.waiters.delete(waiter)
@@ -252,30 +234,50 @@ export class RedisBus implements Bus {
   private release(number: number): void {
     const claim = this.claims.get(number)
     if (claim === undefined || --claim.holds > 0 || number === STATES_PARTITION) return
-    claim.linger = this.options.clock.after(LINGER_MS, () => {
-      this.claims.delete(claim.number)
-      this.subscriber.unsubscribe(claim.channel)
-      claim.partition.close()
-    })
+    claim.linger = this.options.clock.after(LINGER_MS, () => this.leave(claim))
   }
 
-  private confirmed({ number, partition }: Claim): void {
-    if (number === STATES_PARTITION) {
-      this.hearing = true
-      this.options.metrics.connected('subscriber', true)
-      this.ingests.reconnected(this.options.clock.monotonic())
-    }
-    partition.subscribed()
+  private leave(claim: Claim): void {
+    claim.linger?.cancel()
+    this.claims.delete(claim.number)
+    this.options.connections.unsubscribe(claim.channel)
+    claim.partition.close()
+    this.subscribed(claim, false)
+  }
+
+  private confirmed(claim: Claim): void {
+    this.subscribed(claim, true)
+    if (claim.number === STATES_PARTITION) for (const spare of this.spares.splice(0)) this.release(spare)
+    claim.partition.subscribed()
     this.reviewReadiness()
   }
 
-  private interrupted({ number, partition }: Claim): void {
-    if (number === STATES_PARTITION) {
-      this.hearing = false
-      this.options.metrics.connected('subscriber', false)
-    }
-    partition.interrupted()
+  private interrupted(claim: Claim): void {
+    this.subscribed(claim, false)
+    claim.partition.interrupted()
     this.reviewReadiness()
+  }
+
+  private subscribed(claim: Claim, heard: boolean): void {
+    claim.heard = heard
+    const now = this.options.clock.monotonic()
+    const hearing = [...this.claims.values()].some(({ heard }) => heard)
+    if (!hearing) this.unheardSince ??= now
+    else if (this.unheardSince !== null) {
+      this.ingests.excuse(this.unheardSince, now)
+      this.unheardSince = null
+    }
+  }
+
+  /** Looks for the states of the ingests on one more partition. */
+  private listenElsewhere(now: number): void {
+    if (this.unheardSince === null || now - this.unheardSince < UNHEARD_MS * (this.spares.length + 1)) return
+    for (let number = 1; number < this.options.partitions; number++) {
+      if (this.claims.has(number)) continue
+      this.claim(number).holds++
+      this.spares.push(number)
+      return
+    }
   }
 
   private message({ number, partition }: Claim, bytes: Uint8Array): void {
@@ -289,10 +291,7 @@ export class RedisBus implements Bus {
       return
     }
     if (message.kind === 'batch') partition.batch(message)
-    else {
-      partition.alive()
-      this.state(message)
-    }
+    else if (partition.own(message)) this.state(message)
   }
 
   private state(state: State): void {
@@ -309,7 +308,7 @@ export class RedisBus implements Bus {
 
   private reasonOfLoss(): string | null {
     if (this.isForeign()) return 'another number of partitions is in force'
-    return this.hearing ? this.ingests.lost(this.options.clock.monotonic()) : null
+    return this.unheardSince === null ? this.ingests.lost(this.options.clock.monotonic()) : null
   }
 
   private unreadable(partition: number, error: EnvelopeError): void {
@@ -324,12 +323,18 @@ export class RedisBus implements Bus {
   }
 
   private tick(): void {
-    const now = this.options.clock.monotonic()
-    if (now - this.tickedAt > TICK_LATE_MS) this.ingests.reconnected(now)
-    else for (const claim of this.claims.values()) claim.partition.tick(this.isAwaited(claim))
+    const { clock, connections } = this.options
+    const now = clock.monotonic()
+    if (now - this.tickedAt > TICK_LATE_MS) this.ingests.excuse(this.tickedAt, now)
+    else
+      for (const claim of this.claims.values()) {
+        claim.partition.tick(this.isAwaited(claim))
+        if (connections.at(claim.channel)?.commands?.away === true) claim.partition.look()
+      }
     this.tickedAt = now
+    this.listenElsewhere(now)
     this.review()
-    this.ticking = this.options.clock.after(TICK_MS, () => this.tick())
+    this.ticking = clock.after(TICK_MS, () => this.tick())
   }
 
   private review(): void {

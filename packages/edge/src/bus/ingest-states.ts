@@ -37,9 +37,9 @@ export class IngestStates {
     this.judgeDown(now)
   }
 
-  /** The subscription was interrupted until now: that nothing was heard says nothing about the ingests. */
-  reconnected(now: number): void {
-    this.lastHeardAt = now
+  /** From `since` until now nothing could be heard: that says nothing about the ingests. */
+  excuse(since: number, now: number): void {
+    this.lastHeardAt += now - Math.max(since, this.lastHeardAt)
   }
 
   state(now: number): BusState {

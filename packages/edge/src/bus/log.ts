@@ -1,8 +1,8 @@
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Pair } from '@wazo-websocketd/shared/runtime/redis-pair'
 import { Script } from '@wazo-websocketd/shared/runtime/script'
 import { isKnownForm, keys, unknownForm } from '@wazo-websocketd/shared/runtime/scripts'
-import type { RedisClient } from './connection.js'
 import type { Page } from './recovery.js'
 
 /** Entries of one page at most. */
@@ -49,10 +49,13 @@ export interface LogSource {
   page(partition: number, after: Offset | null, bytesMax?: number): Promise<Page>
 }
 
+type LogCaller = Pick<Pair, 'callBuffer' | 'giveUp'>
+
 export interface RedisLogOptions {
   readonly prefix: string
   readonly clock: Clock
-  readonly client: () => RedisClient | null
+  /** What reads a partition's keys; null while there is no connection. */
+  readonly commands: (partition: number) => LogCaller | null
 }
 
 /** The log in Redis. */
@@ -64,17 +67,20 @@ export class RedisLog implements LogSource {
   }
 
   async page(partition: number, after: Offset | null, bytesMax = PAGE_BYTES_MAX): Promise<Page> {
-    const client = this.options.client()
-    if (client === null) throw new LogUnavailableError('not connected to Redis')
+    const commands = this.options.commands(partition)
+    if (commands === null) throw new LogUnavailableError('not connected to Redis')
     const names = keys(this.options.prefix, partition)
     const args = [after === null ? '' : String(after), PAGE_ENTRIES_MAX, bytesMax]
-    return parse(await this.withinDeadline(READ_SCRIPT.run(client, [names.meta, names.log], args)))
+    return parse(
+      await this.withinDeadline(commands, READ_SCRIPT.run(commands, [names.meta, names.log], args)),
+    )
   }
 
-  private withinDeadline<T>(answer: Promise<T>): Promise<T> {
+  private withinDeadline<T>(commands: LogCaller, answer: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const deadline = this.options.clock.after(READ_DEADLINE_MS, () => {
         reject(new LogUnavailableError('Redis did not answer in time'))
+        commands.giveUp('a read was not answered in time')
       })
       answer.then(
         (value) => {

@@ -4,6 +4,4 @@ export interface BusMetrics {
   recovery(result: 'recovered' | 'lost'): void
   /** A message that this program cannot read. */
   unreadable(): void
-  /** A connection to Redis came up or went down. */
-  connected(role: 'subscriber' | 'commands', up: boolean): void
 }

@@ -6,18 +6,14 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
 import { CatchUp } from './catch-up.js'
 import { between, judge, type Position } from './cursor.js'
+import { Deafness } from './deafness.js'
+import { OtherEpochs } from './epochs.js'
 import { LogUnavailableError, type LogSource } from './log.js'
 import type { BusMetrics } from './metrics.js'
 import type { CatchUpReader } from './ports.js'
 import { read, type Page } from './recovery.js'
 import type { Slots } from './slots.js'
 
-/** With neither batch nor state for so long, the subscription may be deaf. */
-const SILENCE_MS = 3_000
-/** A head above the cursor may be a batch under way; for so long it is not. */
-const HEAD_ABOVE_MS = 1_000
-/** So many recoveries in a row that find what should have come live, and no word in between: the subscription is deaf. */
-const UNHEARD_MAX = 2
 const RETRY_DELAY_MS = 200
 /** A look into the log takes milliseconds; only a longer one is worth telling. */
 const DOUBT_TOLD_MS = 1_000
@@ -55,26 +51,22 @@ export class Partition {
   /** Rises whenever the running read must not go on. */
   private run = 0
   private doubtSince: number | null
-  private lastMessageAt: number
-  private headAboveSince: number | null = null
-  /** Why the subscription may be deaf, until it is heard again. The silence may be that of the ingests: the log tells. */
-  private suspicion: 'silence' | 'head' | null = null
-  /** Recoveries in a row that found what nobody had heard. */
-  private unheard = 0
-  /** Where the running recovery began, and whether it has found events. */
-  private recoversFrom: Offset | null = null
+  private readonly deafness: Deafness
+  private readonly others = new OtherEpochs()
+  /** When the running recovery began, whether it is but a look, and whether it has found events. */
+  private readSince = 0
+  private looks = false
   private foundEvents = false
   /** The running read establishes a first position: nothing is recovered by it. */
   private first = false
   /** Something in the sequence could not be read, and no batch has been since: a new start would only lose again. */
   private unreadable: string | null = null
-  private outOfGrace = false
   private readonly catchUps = new Set<CatchUp>()
 
   constructor(options: PartitionOptions) {
     this.options = options
-    this.lastMessageAt = options.clock.monotonic()
     this.doubtSince = options.clock.monotonic()
+    this.deafness = new Deafness(this.doubtSince)
   }
 
   /** The position up to which events have been delivered, or null when none is known. */
@@ -84,11 +76,6 @@ export class Partition {
 
   get live(): boolean {
     return this.phase === 'live'
-  }
-
-  /** Continuity could not be proven within the grace, nor since. */
-  get givenUp(): boolean {
-    return this.outOfGrace
   }
 
   /** What keeps the partition from being live, in words; null when it is, or was a moment ago. */
@@ -103,7 +90,7 @@ export class Partition {
 
   /** Redis confirmed the subscription. */
   subscribed(): void {
-    this.lastMessageAt = this.options.clock.monotonic()
+    this.deafness.begin(this.options.clock.monotonic())
     this.recover()
   }
 
@@ -118,32 +105,37 @@ export class Partition {
     for (const catchUp of [...this.catchUps]) catchUp.stop()
   }
 
-  /** A message that can be read came over the partition's own channel. */
-  alive(): void {
-    this.lastMessageAt = this.options.clock.monotonic()
-    this.suspicion = null
-    this.unheard = 0
-  }
-
   batch(batch: SealedBatch): void {
-    this.alive()
+    const now = this.options.clock.monotonic()
+    const other = this.at !== null && batch.epoch !== this.at.epoch
+    if (!other) this.deafness.heard(now)
+    else if (!this.others.heard(batch.epoch, now)) return
     // A state shows nothing: it may be that of an older ingest, which follows a newer one.
     this.readable()
-    if (this.heard?.epoch !== batch.epoch || this.heard.last < batch.last)
+    if (!other && (this.heard?.epoch !== batch.epoch || this.heard.last < batch.last))
       this.heard = { epoch: batch.epoch, last: batch.last }
     if (this.phase !== 'live' || this.at === null) return
     const step = judge(this.at, batch)
     if (step === 'deliver') this.deliver(this.at, batch)
-    else if (step === 'recover') this.recover()
+    else if (step === 'recover') this.recover(other)
+  }
+
+  /** A state came over the partition's own channel. False: it is of another epoch than the one in force, and says nothing here. */
+  own({ epoch }: State): boolean {
+    if (epoch === null || this.at === null) return true
+    const now = this.options.clock.monotonic()
+    if (epoch === this.at.epoch) this.deafness.heard(now)
+    else this.others.heard(epoch, now)
+    return epoch === this.at.epoch
   }
 
   /** A state of an ingest, from whichever channel: its head shows whether batches are missing here. */
-  state(state: State): void {
-    const head = state.heads[this.options.partition]
-    if (head === undefined || this.phase !== 'live' || this.at === null) return
-    const above = state.epoch !== this.at.epoch || head > this.at.offset
-    if (above) this.headAboveSince ??= this.options.clock.monotonic()
-    else this.headAboveSince = null
+  state({ epoch, heads }: State): void {
+    const head = heads[this.options.partition]
+    if (head === undefined || epoch === null || this.phase !== 'live' || this.at === null) return
+    const now = this.options.clock.monotonic()
+    if (epoch === this.at.epoch) this.deafness.head(head > this.at.offset, now)
+    else this.others.heard(epoch, now)
   }
 
   private readable(): void {
@@ -159,23 +151,19 @@ export class Partition {
     if (this.phase === 'live') this.recover()
   }
 
+  /** Reads what the subscription cannot hear for now. */
+  look(): void {
+    if (this.phase === 'live') this.recover(true)
+  }
+
   /** To be called a few times a second. `awaited`: somebody waits for the partition to be live. */
   tick(awaited: boolean): void {
     const now = this.options.clock.monotonic()
     const overdue = this.doubtSince !== null && now - this.doubtSince >= this.options.lostGraceMs
-    if (overdue && (this.at !== null || awaited)) {
-      this.outOfGrace = true
-      this.lose('continuity could not be proven in time')
-    }
+    if (overdue && (this.at !== null || awaited)) this.lose('continuity could not be proven in time')
     if (this.phase !== 'live') return
-    if (now - this.lastMessageAt >= SILENCE_MS) {
-      this.lastMessageAt = now
-      this.suspicion = 'silence'
-      this.recover()
-    } else if (this.headAboveSince !== null && now - this.headAboveSince >= HEAD_ABOVE_MS) {
-      this.suspicion ??= 'head'
-      this.recover()
-    }
+    const suspicion = this.deafness.due(now)
+    if (suspicion !== null || this.others.due(now)) this.recover(suspicion !== 'head')
   }
 
   /** Ends all sessions of the partition; the cursor stays where it is when Redis is not to blame. */
@@ -219,7 +207,7 @@ export class Partition {
   private hand(events: readonly BusEvent[], reached: Offset): void {
     if (this.at === null) return
     this.at = { epoch: this.at.epoch, offset: reached }
-    this.headAboveSince = null
+    this.deafness.moved()
     if (events.length === 0) return
     this.options.listener.events(this.options.partition, events)
   }
@@ -228,14 +216,16 @@ export class Partition {
     const wasLive = this.live
     this.phase = phase
     this.run++
-    this.headAboveSince = null
     this.doubtSince ??= this.options.clock.monotonic()
     if (wasLive) this.options.listener.changed()
   }
 
-  private recover(): void {
+  /** `looks`: where nothing was missing, that was no recovery. */
+  private recover(looks = false): void {
     this.doubt('reading')
-    this.recoversFrom = this.at?.offset ?? null
+    this.deafness.reads(this.at?.offset ?? null)
+    this.readSince = this.options.clock.monotonic()
+    this.looks = looks
     this.foundEvents = false
     this.readOn(this.run)
   }
@@ -289,28 +279,17 @@ export class Partition {
   }
 
   private goLive(): void {
-    const deaf = this.isDeaf()
-    if (deaf) this.unheard = 0
-    // A look after a silence that finds nothing is no recovery.
-    if (!this.first && (this.foundEvents || this.suspicion !== 'silence'))
-      this.options.metrics.recovery('recovered')
+    const now = this.options.clock.monotonic()
+    const deaf = this.deafness.read(this.at?.offset ?? 0, this.foundEvents)
+    this.others.answered(this.readSince, now)
+    if (!this.first && (this.foundEvents || !this.looks)) this.options.metrics.recovery('recovered')
     this.first = false
-    this.suspicion = null
     this.unreadable = null // the log holds it in a form that is known, or not at all
     this.phase = 'live'
     this.doubtSince = null
-    this.outOfGrace = false
-    this.lastMessageAt = this.options.clock.monotonic()
+    this.deafness.begin(now)
     this.options.listener.changed()
     if (deaf) this.options.listener.deaf()
-  }
-
-  /** Judges the subscription by what this recovery has found that should have come live. */
-  private isDeaf(): boolean {
-    const { suspicion, recoversFrom, at } = this
-    if (suspicion === null || recoversFrom === null || at === null || at.offset === recoversFrom) return false
-    this.unheard++
-    return (suspicion === 'silence' && this.foundEvents) || this.unheard >= UNHEARD_MAX
   }
 
   /** Forgets the numbering: the next position is the head as it will be read. */
@@ -319,6 +298,7 @@ export class Partition {
     this.options.metrics.recovery('lost')
     this.at = null
     this.heard = null
+    this.others.clear()
     this.doubtSince = this.options.clock.monotonic()
     this.tellLost(why)
   }

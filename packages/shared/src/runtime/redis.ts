@@ -3,6 +3,7 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from 'pino'
 import type { Clock } from './clock.js'
 import { redisDatabase } from './config/derived.js'
+import { parseHostPort, type HostPort } from './host-port.js'
 import { RateLimitedLog } from './rate-limited-log.js'
 import { describeRedisError, describeSentinelError, isNoMaster, type RedisPlace } from './redis-error.js'
 import { SentinelWatch } from './redis-sentinels.js'
@@ -33,6 +34,12 @@ export interface ConnectionOptions {
    * other end may have vanished. No limit unless given.
    */
   readonly silentMsMax?: number
+}
+
+export interface LinkOptions {
+  readonly failFast?: boolean
+  /** A node of the cluster; null: the single server, or the one that sentinels call master. */
+  readonly node: HostPort | null
 }
 
 interface CommonOptions {
@@ -85,8 +92,39 @@ export class RedisFactory {
    * Errors of the connection are logged at a bounded rate and never thrown.
    */
   create(role: string, { failFast = false, silentMsMax }: ConnectionOptions = {}): RedisClient {
-    const { cluster, sentinels = null, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.options
-    const common: CommonOptions = {
+    const common = this.common(role, failFast, silentMsMax)
+    const { cluster } = this.options
+    if (cluster !== null) return this.watch(this.clustered(cluster, common, failFast), role)
+    const demoted = { last: false }
+    return this.watch(this.single(common, failFast, demoted), role, demoted)
+  }
+
+  /** One connection to one server, which its owner watches and throws away when it ends; only its errors are logged. */
+  link(role: string, { failFast = false, node }: LinkOptions): Redis {
+    const common = this.common(role, failFast)
+    const client =
+      node === null
+        ? this.single(common, failFast, { last: false })
+        : new Redis({ ...common, ...node, enableOfflineQueue: !failFast })
+    // Left to itself it would connect again beside its successor.
+    client.options.retryStrategy = null
+    this.clients.add(client)
+    client.on('end', () => this.clients.delete(client))
+    this.logErrors(client, role)
+    return client
+  }
+
+  /** Ends every connection at once. */
+  close(): void {
+    for (const client of this.clients) client.disconnect()
+    this.clients.clear()
+    this.failovers?.close()
+    this.log.close()
+  }
+
+  private common(role: string, failFast: boolean, silentMsMax?: number): CommonOptions {
+    const { sentinels = null, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.options
+    return {
       connectionName: `wazo-websocketd-${role}`,
       connectTimeout: sentinels === null ? connectTimeoutMs : Math.min(connectTimeoutMs, SENTINEL_MS_MAX),
       keepAlive: KEEP_ALIVE_MS,
@@ -97,17 +135,6 @@ export class RedisFactory {
       ...(silentMsMax === undefined ? {} : { socketTimeout: silentMsMax }),
       ...this.access(),
     }
-    if (cluster !== null) return this.watch(this.clustered(cluster, common, failFast), role)
-    const demoted = { last: false }
-    return this.watch(this.single(common, sentinels, failFast, demoted), role, demoted)
-  }
-
-  /** Ends every connection at once. */
-  close(): void {
-    for (const client of this.clients) client.disconnect()
-    this.clients.clear()
-    this.failovers?.close()
-    this.log.close()
   }
 
   private access(): Pick<CommonOptions, 'username' | 'password' | 'tls'> {
@@ -121,12 +148,8 @@ export class RedisFactory {
   }
 
   /** `demoted.last` becomes true when the server turns out to be no master. */
-  private single(
-    common: CommonOptions,
-    sentinels: readonly string[] | null,
-    failFast: boolean,
-    demoted: { last: boolean },
-  ): Redis {
+  private single(common: CommonOptions, failFast: boolean, demoted: { last: boolean }): Redis {
+    const { sentinels = null } = this.options
     const options = {
       ...common,
       enableOfflineQueue: !failFast,
@@ -141,7 +164,7 @@ export class RedisFactory {
     if (sentinels === null) return new Redis(this.options.url, options)
     const { password, tls, connectTimeout, connectionName } = common
     const { sentinelName: name = '', url } = this.options
-    const asked = sentinels.map(hostPort)
+    const asked = sentinels.map(parseHostPort)
     // A sentinel without a password takes any from its default user.
     const auth = password === undefined ? {} : { password }
     const access = { ...auth, ...(tls === undefined ? {} : { tls }), connectTimeout, connectionName }
@@ -180,7 +203,6 @@ export class RedisFactory {
   private clustered(nodes: readonly string[], common: CommonOptions, failFast: boolean): Cluster {
     return new Cluster([...nodes], {
       enableOfflineQueue: !failFast,
-      shardedSubscribers: true,
       clusterRetryStrategy: (attempt) => reconnectDelayMs(attempt),
       redisOptions: common,
     })
@@ -189,7 +211,6 @@ export class RedisFactory {
   private watch<T extends RedisClient>(client: T, role: string, demoted = { last: false }): T {
     const { logger } = this.options
     let isConnected = false
-    let told: unknown = null
     const change = (now: boolean) => {
       if (now === isConnected) return
       isConnected = now
@@ -205,13 +226,20 @@ export class RedisFactory {
     client.on('ready', () => {
       change(true)
       demoted.last = false
-      told = null
     })
     client.on('close', () => change(false))
     client.on('end', () => {
       change(false)
       this.clients.delete(client) // thrown away by its owner, or given up: nothing left to end
     })
+    this.logErrors(client, role)
+    return client
+  }
+
+  private logErrors(client: RedisClient, role: string): void {
+    /** What a sentinel said, which tells more than that none is left. */
+    let told: unknown = null
+    client.on('ready', () => (told = null))
     client.on('sentinelError', (error: unknown) => {
       if (told === null || !UNREACHABLE.test(messageOf(error))) told = error
     })
@@ -224,12 +252,5 @@ export class RedisFactory {
       told = null
       this.log.error(text, { role }, text)
     })
-    return client
   }
-}
-
-/** Parts of a host:port, whose IPv6 address stands in brackets. */
-function hostPort(text: string): { host: string; port: number } {
-  const at = text.lastIndexOf(':')
-  return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
 }

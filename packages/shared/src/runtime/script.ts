@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto'
-import type { RedisClient } from './redis.js'
+
+/** What a script runs on. */
+export interface Caller {
+  callBuffer(command: string, ...args: (string | number)[]): Promise<unknown>
+}
 
 /** A Lua script that Redis remembers by its digest once it has run there. */
 export class Script {
@@ -12,11 +16,7 @@ export class Script {
   }
 
   /** Runs it; texts of the answer are Buffers. Rejects with what Redis or the connection says. */
-  async run(
-    client: RedisClient,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
+  async run(client: Caller, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const rest = [keys.length, ...keys, ...args]
     try {
       return await client.callBuffer('EVALSHA', this.sha, ...rest)

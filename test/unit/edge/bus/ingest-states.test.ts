@@ -73,7 +73,7 @@ describe('states of the ingests', () => {
   it('does not count as silence what passed without a connection', () => {
     const states = new IngestStates(graces, 0)
     heard(states, 'a', 'up', 1_000)
-    states.reconnected(40_000)
+    states.excuse(1_000, 40_000)
     expect(states.lost(40_000)).to.equal(null)
     expect(states.lost(70_000)).to.match(/heard/)
   })

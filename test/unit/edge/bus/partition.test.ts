@@ -85,7 +85,6 @@ class Scene {
       metrics: {
         recovery: (result) => this.recoveries.push(result),
         unreadable: () => this.unreadable++,
-        connected: () => undefined,
       },
       listener: {
         events: (_partition, events) => {
@@ -110,8 +109,8 @@ class Scene {
 
   /** `own`: over the channel of this partition. */
   state(head: Offset, { epoch = EPOCH, own = true }: { epoch?: Epoch; own?: boolean } = {}): void {
-    if (own) this.partition.alive()
-    this.partition.state({ kind: 'state', ingest: 'i', epoch, state: 'up', heads: [head] })
+    const state = { kind: 'state', ingest: 'i', epoch, state: 'up', heads: [head] } as const
+    if (!own || this.partition.own(state)) this.partition.state(state)
   }
 
   async live(): Promise<void> {
@@ -281,6 +280,44 @@ describe('partition', () => {
     expect(scene.recoveries).to.deep.equal(['lost'])
   })
 
+  it('looks at the log once for an epoch that is not in force, and notices the silence all the same', async () => {
+    const scene = new Scene()
+    await scene.live()
+    let looks = 0
+    for (let second = 0; second < 9; second++) {
+      scene.state(5, { epoch: OTHER_EPOCH })
+      scene.hear(batch(4, 5, [5], OTHER_EPOCH))
+      looks += scene.log.waiting
+      await scene.log.answer()
+      await scene.pass(1_000)
+    }
+    // The first message of the other epoch, then after 3, 6 and 9 s of silence of the own one.
+    expect([looks, scene.losses, scene.recoveries]).to.deep.equal([3, [], []])
+  })
+
+  it('does not count a state of another epoch, and finds within 1 s that it is a new one', async () => {
+    const scene = new Scene()
+    await scene.live()
+    const state = { kind: 'state', ingest: 'i', epoch: OTHER_EPOCH, state: 'up', heads: [5] } as const
+    expect(scene.partition.own(state)).to.equal(false)
+    expect(scene.partition.own({ ...state, epoch: null })).to.equal(true)
+    scene.log.epoch = OTHER_EPOCH
+    await scene.pass(1_000)
+    await scene.log.answer()
+    await scene.log.answer()
+    expect([scene.losses, scene.partition.own(state)]).to.deep.equal([['a new epoch began'], true])
+  })
+
+  it('is not kept from noticing silence by an ingest that is not attached', async () => {
+    const scene = new Scene()
+    await scene.live()
+    for (let second = 0; second < 4; second++) {
+      scene.partition.own({ kind: 'state', ingest: 'i', epoch: null, state: 'down', heads: [] })
+      await scene.pass(1_000)
+    }
+    expect(scene.log.waiting).to.equal(1)
+  })
+
   it('is lost once when continuity stays in doubt for the grace, and not before', async () => {
     const scene = new Scene()
     await scene.live()
@@ -295,16 +332,16 @@ describe('partition', () => {
   it('is lost, again and again, while somebody waits for it and it cannot be read', async () => {
     const scene = new Scene()
     await scene.pass(60_000)
-    expect([scene.losses, scene.partition.givenUp]).to.deep.equal([[], false])
+    expect(scene.losses).to.deep.equal([])
     scene.awaited = true
     await scene.pass(200)
     expect(scene.losses).to.deep.equal(['continuity could not be proven in time'])
     await scene.pass(29_600)
     expect(scene.losses).to.have.length(1)
     await scene.pass(600)
-    expect([scene.losses.length, scene.partition.givenUp]).to.deep.equal([2, true])
+    expect(scene.losses).to.have.length(2)
     await scene.live()
-    expect([scene.partition.live, scene.partition.givenUp]).to.deep.equal([true, false])
+    expect(scene.partition.live).to.equal(true)
   })
 
   it('does not go live again on messages that it cannot read', async () => {
