@@ -3,7 +3,6 @@ import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import type { Logger } from 'pino'
-import { CATCH_UP_READS_MAX } from './catch-up.js'
 import { Connection, type RedisClient } from './connection.js'
 import type { Position } from './cursor.js'
 import { IngestStates, type IngestGraces } from './ingest-states.js'
@@ -11,7 +10,7 @@ import { RedisLog } from './log.js'
 import type { BusMetrics } from './metrics.js'
 import { Partition } from './partition.js'
 import type { Bus, BusListener, CatchUpReader, Hold } from './ports.js'
-import { Slots } from './slots.js'
+import { SharedLog } from './shared-log.js'
 import type { Subscriber } from './subscriber.js'
 
 const TICK_MS = 200
@@ -91,8 +90,8 @@ export class RedisBus implements Bus {
   private readonly subscriber: Subscriber
   private readonly commands: Connection
   private readonly log: RedisLog
+  private readonly sharedLog: SharedLog
   private readonly ingests: IngestStates
-  private readonly slots = new Slots(CATCH_UP_READS_MAX)
   private readonly claims = new Map<number, Claim>()
   /** What is not live yet. */
   private readonly waiters = new Set<HeldPartitions>()
@@ -121,6 +120,7 @@ export class RedisBus implements Bus {
       down: () => metrics.connected('commands', false),
     })
     this.log = new RedisLog({ prefix, clock, client: () => this.commands.client })
+    this.sharedLog = new SharedLog(this.log, clock)
   }
 
   start(): void {
@@ -210,7 +210,7 @@ export class RedisBus implements Bus {
         logger,
         metrics,
         log: this.log,
-        slots: this.slots,
+        sharedLog: this.sharedLog,
         lostGraceMs: this.options.redisLostGraceMs,
         listener: {
           events: (from, events) => listener.events(from, events),
