@@ -27,6 +27,7 @@ import { decodeCall } from './resume/call.js'
 import { RedisTickets } from './resume/redis-tickets.js'
 import { Registry } from './route/registry.js'
 import { Router } from './route/router.js'
+import { FrameBytes } from './session/frame-bytes.js'
 import { SessionHost } from './session/host.js'
 import { usableSetup, type WorkerSetup } from './setup.js'
 import { Drain } from './socket/drain.js'
@@ -58,6 +59,7 @@ class EdgeWorker implements DrainHandler {
   private readonly registry = new Registry()
   private readonly metrics = new Metrics()
   private readonly counts = workerMetrics(this.metrics)
+  private readonly frameBytes = new FrameBytes()
   private readonly redis: RedisFactory
   private readonly subscriber: Subscriber
   private readonly authority: Authority
@@ -322,6 +324,7 @@ class EdgeWorker implements DrainHandler {
       masterTenant: () => this.authority.masterTenant,
       missing: () => this.missing(),
       soon: (task) => process.nextTick(task),
+      frameBytes: this.frameBytes,
       clock,
       log: this.log,
       metrics: this.counts.session,
@@ -342,6 +345,7 @@ class EdgeWorker implements DrainHandler {
       clock,
       log: this.log,
       metrics: this.counts.socket,
+      frameBytes: this.frameBytes,
       onConnection: this.sessions.connect,
       ...(config.console.enabled ? { onRequest: consoleHandler } : {}),
     })
