@@ -1,7 +1,7 @@
 /** A real WebSocket port over sessions whose bus, wazo-auth and registry are in memory. */
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { FrameBytes } from '@wazo-websocketd/edge/session/frame-bytes'
+import { FrameBytes } from '@wazo-websocketd/edge/session/frame'
 import { SessionHost } from '@wazo-websocketd/edge/session/host'
 import type { HandshakeRefusal, SocketLimits } from '@wazo-websocketd/edge/socket/ports'
 import {

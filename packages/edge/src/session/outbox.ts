@@ -1,8 +1,7 @@
 import { EVENT_PREFIX, EVENT_SUFFIX } from '@wazo-websocketd/shared/domain/codec'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
-import { frameText } from './frame.js'
-import type { FrameBytes } from './frame-bytes.js'
+import { frameText, type FrameBytes } from './frame.js'
 import type { ClientSocket, SessionMetrics } from './ports.js'
 import { Run } from './run.js'
 

@@ -1,4 +1,4 @@
-import type { FrameBytes } from './frame-bytes.js'
+import type { FrameBytes } from './frame.js'
 
 /** Frames up to this size are copied together; larger ones are written as they are. */
 const JOIN_BYTES_MAX = 64 * 1024

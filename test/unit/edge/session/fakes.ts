@@ -12,7 +12,7 @@ import {
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Bus, CatchUpReader, Hold, Position } from '@wazo-websocketd/edge/bus/ports'
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
-import { FrameBytes } from '@wazo-websocketd/edge/session/frame-bytes'
+import { FrameBytes } from '@wazo-websocketd/edge/session/frame'
 import { SessionHost } from '@wazo-websocketd/edge/session/host'
 import type {
   ClientSocket,

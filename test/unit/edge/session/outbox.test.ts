@@ -1,6 +1,5 @@
 import { expect } from 'chai'
-import { frameString } from '@wazo-websocketd/edge/session/frame'
-import { FrameBytes } from '@wazo-websocketd/edge/session/frame-bytes'
+import { FrameBytes, frameString } from '@wazo-websocketd/edge/session/frame'
 import { Outbox, type Sink } from '@wazo-websocketd/edge/session/outbox'
 import { event, FakeMetrics, FakeSocket } from './fakes.js'
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { FrameBytes } from '@wazo-websocketd/edge/session/frame-bytes'
+import { FrameBytes } from '@wazo-websocketd/edge/session/frame'
 import { Run } from '@wazo-websocketd/edge/session/run'
 
 const frame = (size: number, fill = 'x') => new Uint8Array(Buffer.alloc(size, fill))

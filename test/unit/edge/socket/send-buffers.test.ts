@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { FrameBytes } from '@wazo-websocketd/edge/session/frame-bytes'
+import { FrameBytes } from '@wazo-websocketd/edge/session/frame'
 import { SendBuffers, type Buffering } from '@wazo-websocketd/edge/socket/send-buffers'
 import { FakeClock } from '../session/fakes.js'
 
