@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { Drain } from '@wazo-websocketd/edge/socket/drain'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { connect, type Client } from '../support/client.js'
+import { waitFor } from '../support/wait.mjs'
 import { event } from '../unit/edge/session/fakes.js'
 import { Edge, type EdgeOptions, type RawClient } from './edge-socket.support.js'
 
@@ -81,13 +82,40 @@ describe('clients that misbehave', function () {
     const [largest] = [...one.registry.recipients]
     for (let i = 0; i < 10; i++) largest!.deliver(event(i, { name: 'large', text: LARGE }))
     await delay(20)
-    for (let i = 10; i < 24; i++) {
-      one.registry.route(event(i, { name: 'large', text: LARGE }))
+    // Bytes of their own: what many are given counts once.
+    let given = 0
+    for (; given < 14 && one.slowConsumers === 0; given++) {
+      for (const recipient of one.registry.recipients)
+        recipient.deliver(event(10 + given, { name: 'large', text: LARGE }))
       await delay(5)
     }
     expect(one.slowConsumers).to.equal(1)
     slow[1]!.socket.resume()
-    for (let i = 0; i < 14; i++) expect(await slow[1]!.nextText()).to.have.length(LARGE.length)
+    for (let i = 0; i < given; i++) expect(await slow[1]!.nextText()).to.have.length(LARGE.length)
+  })
+
+  it('are not closed for being many that are owed the same, as after an outage, while they read', async () => {
+    const one = await edge({
+      limits: { sendBufferWorkerBytes: 16 * MIB, sendBufferSoftTime: 4_000 },
+      sessionLimits: { connectionsPerToken: 1_000 },
+    })
+    const clients = await Promise.all(Array.from({ length: 30 }, () => stalled(one)))
+    for (let i = 0; i < 8; i++) one.registry.route(event(i, { name: 'large', text: LARGE }))
+    await delay(400)
+    expect(one.slowConsumers).to.equal(0)
+    expect(one.bufferedBytes).to.be.within(MIB, 16 * MIB)
+    const [deaf, ...reading] = clients
+    for (const { socket } of reading) socket.resume()
+    for (let i = 0; i < 8; i++)
+      for (const text of await Promise.all(reading.map((client) => client.nextText())))
+        expect(text).to.have.length(LARGE.length)
+    expect(one.slowConsumers).to.equal(0)
+    await waitFor(() => one.slowConsumers === 1, {
+      timeoutMs: 6_000,
+      what: 'the end of the one that does not',
+    })
+    deaf!.socket.resume()
+    expect(await deaf!.closed).to.deep.equal({ code: 1013, reason: 'slow consumer' })
   })
 
   it('are destroyed when they do not answer a close frame', async () => {

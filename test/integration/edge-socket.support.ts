@@ -1,6 +1,7 @@
 /** A real WebSocket port over sessions whose bus, wazo-auth and registry are in memory. */
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { FrameBytes } from '@wazo-websocketd/edge/session/frame'
 import { SessionHost } from '@wazo-websocketd/edge/session/host'
 import type { HandshakeRefusal, SocketLimits } from '@wazo-websocketd/edge/socket/ports'
 import {
@@ -59,6 +60,7 @@ export class Edge {
 
   constructor({ limits, sessionLimits, ...options }: EdgeOptions = {}) {
     this.secure = options.tls != null
+    const frameBytes = new FrameBytes()
     this.host = new SessionHost({
       authenticator: this.auth,
       watch: this.watch,
@@ -78,6 +80,7 @@ export class Edge {
       missing: () => this.bus.missing(),
       share: (details) => details,
       soon: (task) => process.nextTick(task),
+      frameBytes,
     })
     this.server = createSocketServer({
       listen: '127.0.0.1',
@@ -95,6 +98,7 @@ export class Edge {
         sendBuffer: (bytes) => void (this.bufferedBytes = bytes),
         slowConsumer: () => void (this.slowConsumers += 1),
       },
+      frameBytes,
       onConnection: this.host.connect,
       ...options,
     })

@@ -29,6 +29,7 @@ import { decodeCall } from './resume/call.js'
 import { RedisTickets } from './resume/redis-tickets.js'
 import { Registry } from './route/registry.js'
 import { Router } from './route/router.js'
+import { FrameBytes } from './session/frame.js'
 import { SessionHost } from './session/host.js'
 import { usableSetup, type WorkerSetup } from './setup.js'
 import { Drain } from './socket/drain.js'
@@ -60,6 +61,7 @@ class EdgeWorker implements DrainHandler {
   private readonly registry = new Registry()
   private readonly metrics = new Metrics()
   private readonly counts = workerMetrics(this.metrics)
+  private readonly frameBytes = new FrameBytes()
   private readonly redis: RedisFactory
   private readonly connections: Connections
   private readonly expiry: RedisClient
@@ -350,6 +352,7 @@ class EdgeWorker implements DrainHandler {
       masterTenant: () => this.authority.masterTenant,
       missing: () => this.missing(),
       soon: (task) => process.nextTick(task),
+      frameBytes: this.frameBytes,
       clock,
       log: this.log,
       metrics: this.counts.session,
@@ -370,6 +373,7 @@ class EdgeWorker implements DrainHandler {
       clock,
       log: this.log,
       metrics: this.counts.socket,
+      frameBytes: this.frameBytes,
       onConnection: this.sessions.connect,
       ...(config.console.enabled ? { onRequest: consoleHandler } : {}),
     })

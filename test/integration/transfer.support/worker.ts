@@ -7,7 +7,7 @@ import { readdirSync } from 'node:fs'
 import { Arrivals } from '@wazo-websocketd/edge/cluster/transfer/arrivals'
 import { primaryChannel } from '@wazo-websocketd/edge/cluster/transfer/channel'
 import { Departures, type Cargo, type Refused } from '@wazo-websocketd/edge/cluster/transfer/departures'
-import { frameString } from '@wazo-websocketd/edge/session/frame'
+import { FrameBytes, frameString } from '@wazo-websocketd/edge/session/frame'
 import type { SocketListener } from '@wazo-websocketd/edge/session/ports'
 import { WsAdapter } from '@wazo-websocketd/edge/socket/adapter'
 import { createSocketServer } from '@wazo-websocketd/edge/socket/server'
@@ -75,6 +75,7 @@ class Session implements SocketListener {
 }
 
 const server = createSocketServer({
+  frameBytes: new FrameBytes(),
   listen: host!,
   // Workers of a cluster that ask for any port share one.
   port: Number(process.env['TEST_PORT']),

@@ -4,14 +4,13 @@ import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Connections } from '@wazo-websocketd/shared/runtime/redis-connections'
 import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import type { Logger } from 'pino'
-import { CATCH_UP_READS_MAX } from './catch-up.js'
 import type { Position } from './cursor.js'
 import { IngestStates, type IngestGraces } from './ingest-states.js'
 import { RedisLog } from './log.js'
 import type { BusMetrics } from './metrics.js'
 import { Partition } from './partition.js'
 import type { Bus, BusListener, CatchUpReader, Hold } from './ports.js'
-import { Slots } from './slots.js'
+import { SharedLog } from './shared-log.js'
 
 const TICK_MS = 200
 /** So late, the process itself was stopped: what it did not hear meanwhile lies in its sockets. */
@@ -92,8 +91,8 @@ class HeldPartitions implements Hold {
 export class RedisBus implements Bus {
   private readonly options: RedisBusOptions
   private readonly log: RedisLog
+  private readonly sharedLog: SharedLog
   private readonly ingests: IngestStates
-  private readonly slots = new Slots(CATCH_UP_READS_MAX)
   private readonly claims = new Map<number, Claim>()
   /** What is not live yet. */
   private readonly waiters = new Set<HeldPartitions>()
@@ -117,6 +116,7 @@ export class RedisBus implements Bus {
     this.ingests = new IngestStates(options, this.tickedAt)
     const commands = (partition: number) => connections.at(keys(prefix, partition).live)?.commands ?? null
     this.log = new RedisLog({ prefix, clock, commands })
+    this.sharedLog = new SharedLog(this.log, clock)
   }
 
   start(): void {
@@ -194,7 +194,7 @@ export class RedisBus implements Bus {
         logger,
         metrics,
         log: this.log,
-        slots: this.slots,
+        sharedLog: this.sharedLog,
         lostGraceMs: this.options.redisLostGraceMs,
         listener: {
           events: (from, events) => listener.events(from, events),

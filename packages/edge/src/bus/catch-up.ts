@@ -1,25 +1,20 @@
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Position } from './cursor.js'
-import { LogUnavailableError, type LogSource } from './log.js'
+import { LogUnavailableError } from './log.js'
 import type { CatchUpReader } from './ports.js'
 import { read, type Loss, type Page } from './recovery.js'
-import type { Slots, Turn } from './slots.js'
+import type { SharedLog } from './shared-log.js'
 
 const RETRY_DELAY_MS = 200
 /** How often a socket that is full is looked at again. */
 const PACE_DELAY_MS = 50
 /** What another worker has delivered already is about to come here. */
 const UNTIL_DELAY_MS = 10
-/** Of the log, read at once for one session: what its socket is given without being asked again. */
-export const CATCH_UP_PAGE_BYTES_MAX = 256 * 1024
-/** Pages read for sessions at the same time by one worker; the worker's own recovery does not wait for them. */
-export const CATCH_UP_READS_MAX = 4
 
 export interface CatchUpOptions {
-  readonly log: LogSource
+  readonly log: SharedLog
   readonly clock: Clock
-  readonly slots: Slots
   readonly partition: number
   /** Up to where the session has been served. */
   readonly position: Position
@@ -38,8 +33,6 @@ export class CatchUp {
   private position: Position
   private over = false
   private retry: Timer | null = null
-  private turn: Turn | null = null
-  private reading = false
 
   constructor(options: CatchUpOptions) {
     this.options = options
@@ -55,8 +48,6 @@ export class CatchUp {
     if (this.over) return
     this.over = true
     this.retry?.cancel()
-    // A page that is on its way still costs Redis.
-    if (!this.reading) this.turn?.end()
     this.options.done()
   }
 
@@ -76,7 +67,7 @@ export class CatchUp {
     // Served by a worker that was further than this one: its time comes.
     else if (this.position.offset > at.offset) this.wait(RETRY_DELAY_MS)
     else if (this.options.reader.congested()) this.wait(PACE_DELAY_MS)
-    else this.turn = this.options.slots.ask(() => this.readPage())
+    else this.readPage()
   }
 
   private isThere(cursor: Position): boolean {
@@ -86,23 +77,13 @@ export class CatchUp {
 
   private readPage(): void {
     const { log, partition } = this.options
-    this.reading = true
-    log.page(partition, this.position.offset, CATCH_UP_PAGE_BYTES_MAX).then(
-      (page) => {
-        this.endTurn()
-        this.take(page)
-      },
+    log.page(partition, this.position).then(
+      (page) => this.take(page),
       (error: unknown) => {
         if (!(error instanceof LogUnavailableError)) throw error
-        this.endTurn()
         this.wait(RETRY_DELAY_MS)
       },
     )
-  }
-
-  private endTurn(): void {
-    this.reading = false
-    this.turn?.end()
   }
 
   /** Judged against the cursor of this moment: live events arrived while the page was read. */

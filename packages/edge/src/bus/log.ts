@@ -6,7 +6,9 @@ import { isKnownForm, keys, unknownForm } from '@wazo-websocketd/shared/runtime/
 import type { Page } from './recovery.js'
 
 /** Entries of one page at most. */
-export const PAGE_ENTRIES_MAX = 128
+export const PAGE_ENTRIES_MAX = 1_024
+/** Of them, asked for at once within the script. */
+const ENTRIES_AT_ONCE_MAX = 16
 /** A page ends after the entry that takes it to this size. */
 export const PAGE_BYTES_MAX = 1024 * 1024
 const READ_DEADLINE_MS = 3_000
@@ -15,22 +17,24 @@ const READ_DEADLINE_MS = 3_000
  * One consistent look at a partition: `meta`, and the log's entries that end above an offset.
  *
  * KEYS meta, log. ARGV offset (empty: no entries wanted), entries at most, bytes at most.
- * Answers nothing without meta, else `{epoch, head, {batch, ...}, form or empty}`. Entries are fetched one by one: a whole page
- * of large ones would be copied before its size is known, and hold up Redis for seconds.
+ * Answers nothing without meta, else `{epoch, head, {batch, ...}, form or empty}`. Entries are fetched few at first, and more by
+ * the sizes seen: half of what they cost one by one (1,000 small ones: 1.3 ms). So many at once are copied before their
+ * size is known: where entries of 1 MB follow upon small ones, 16 hold up Redis for 12 ms.
  */
 const READ_SCRIPT = new Script(`
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'form')
 if not meta[1] or not meta[2] then return {} end
-local batches, bytes = {}, 0
-if ARGV[1] ~= '' then
-  local after = ARGV[1] .. '-1'
-  for i = 1, tonumber(ARGV[2]) do
-    local entry = redis.call('XRANGE', KEYS[2], '(' .. after, '+', 'COUNT', 1)[1]
-    if not entry then break end
-    local batch = entry[2][2]
-    after, batches[i], bytes = entry[1], batch, bytes + #batch
-    if bytes >= tonumber(ARGV[3]) then break end
+local batches, bytes, n, count = {}, 0, 0, 1
+local after, entriesMax, bytesMax = ARGV[1] .. '-1', tonumber(ARGV[2]), tonumber(ARGV[3])
+while ARGV[1] ~= '' and n < entriesMax and bytes < bytesMax do
+  local entries = redis.call('XRANGE', KEYS[2], '(' .. after, '+', 'COUNT', count)
+  for _, entry in ipairs(entries) do
+    if bytes >= bytesMax then break end
+    n = n + 1
+    after, batches[n], bytes = entry[1], entry[2][2], bytes + #entry[2][2]
   end
+  if #entries < count then break end
+  count = math.min(${ENTRIES_AT_ONCE_MAX}, count * 4, entriesMax - n, math.ceil((bytesMax - bytes) * n / bytes))
 end
 return {meta[1], meta[2], batches, meta[3] or ''}
 `)

@@ -12,7 +12,7 @@ import { LogUnavailableError, type LogSource } from './log.js'
 import type { BusMetrics } from './metrics.js'
 import type { CatchUpReader } from './ports.js'
 import { read, type Page } from './recovery.js'
-import type { Slots } from './slots.js'
+import type { SharedLog } from './shared-log.js'
 
 const RETRY_DELAY_MS = 200
 /** A look into the log takes milliseconds; only a longer one is worth telling. */
@@ -32,8 +32,8 @@ export interface PartitionOptions {
   readonly partition: number
   readonly log: LogSource
   readonly clock: Clock
-  /** For the reading of single sessions; all partitions share them. */
-  readonly slots: Slots
+  /** For sessions that are behind; the worker itself always asks Redis. */
+  readonly sharedLog: SharedLog
   readonly logger: Logger
   readonly metrics: BusMetrics
   readonly listener: PartitionListener
@@ -173,11 +173,10 @@ export class Partition {
   }
 
   catchUp(position: Position, reader: CatchUpReader, until: Offset | null = null): () => void {
-    const { log, clock, slots, partition } = this.options
+    const { sharedLog, clock, partition } = this.options
     const catchUp: CatchUp = new CatchUp({
-      log,
+      log: sharedLog,
       clock,
-      slots,
       partition,
       position,
       until,

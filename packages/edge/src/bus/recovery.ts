@@ -8,8 +8,8 @@ import { between, type Position } from './cursor.js'
 export interface Page {
   /** null: Redis knows no numbering (it came back empty and has not been seeded again). */
   readonly meta: { readonly epoch: Epoch; readonly head: Offset } | null
-  /** Envelopes in order; a page is bounded, so there may be more. */
-  readonly entries: readonly Uint8Array[]
+  /** Envelopes in order, as bytes or read already; a page is bounded, so there may be more. */
+  readonly entries: readonly (Uint8Array | SealedBatch)[]
   /** Why this program cannot read what Redis holds; then there is neither meta nor an entry. */
   readonly unreadable?: string
 }
@@ -52,7 +52,7 @@ export function read(at: Position, page: Page, goal: Goal): Reading {
   try {
     for (const entry of page.entries) {
       if (reached >= target) break
-      const batch = open(entry)
+      const batch = openEntry(entry)
       if (batch.epoch !== at.epoch) return lost('continuity', 'the log holds another epoch')
       if (batch.last <= reached) continue
       if (batch.prev > reached) return lost('log', 'the log does not reach back far enough')
@@ -81,7 +81,9 @@ function unreadable(why: string): Reading {
   return { kind: 'lost', loss: 'continuity', why: `unreadable log: ${why}`, unreadable: true }
 }
 
-function open(entry: Uint8Array): SealedBatch {
+/** @throws EnvelopeError */
+export function openEntry(entry: Uint8Array | SealedBatch): SealedBatch {
+  if (!(entry instanceof Uint8Array)) return entry
   const message = decode(entry)
   if (message.kind !== 'batch') throw new EnvelopeError('a state in the log')
   return message

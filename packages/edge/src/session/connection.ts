@@ -178,7 +178,7 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   }
 
   congested(): boolean {
-    return this.socket.bufferedBytes > this.around.replayBufferBytes
+    return this.socket.bufferedBytes > this.around.replayBufferBytes || this.socket.crowded
   }
 
   /** Stands still to leave, or says that it cannot yet (`Membership.depart`). */

@@ -34,3 +34,10 @@ export function frameText(...parts: readonly Uint8Array[]): Uint8Array {
 export function frameString(text: string): Uint8Array {
   return frameText(encoder.encode(text))
 }
+
+/** How many bytes of frames a worker has made: the same bytes, for however many sockets, count once. Both only rise. */
+export class FrameBytes {
+  made = 0
+  /** Those of them that were made before the frames which wait to be written now. */
+  flushed = 0
+}

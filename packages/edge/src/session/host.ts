@@ -18,6 +18,7 @@ import type { SessionLimits } from './commands.js'
 import { Connection } from './connection.js'
 import { DepartingSession } from './departing-session.js'
 import { Departures, type Manner } from './departures.js'
+import type { FrameBytes } from './frame.js'
 import { LossSpread } from './loss-spread.js'
 import { Outbox } from './outbox.js'
 import { partitionsFor } from './partitions.js'
@@ -34,6 +35,8 @@ export interface SessionHostOptions extends Omit<Surroundings, 'roster' | 'outbo
   readonly share: (details: TokenDetails) => TokenDetails
   /** Runs a task after the present one: `process.nextTick`. */
   readonly soon: (task: () => void) => void
+  /** Shared with the sockets, which bound what waits in them by it. */
+  readonly frameBytes: FrameBytes
   readonly log: Pick<Logger, 'debug' | 'warn'>
 }
 
@@ -54,10 +57,10 @@ export class SessionHost {
   private called: Map<string, string> | null = null
 
   constructor(options: SessionHostOptions) {
-    const { clock, metrics, soon, tickets } = options
+    const { clock, metrics, soon, tickets, frameBytes } = options
     this.options = options
     this.roster = new Roster(options.limits, clock)
-    const outbox = new Outbox({ soon, now: () => clock.now(), metrics })
+    const outbox = new Outbox({ soon, now: () => clock.now(), metrics, frameBytes })
     this.around = { ...options, roster: this.roster, outbox }
     this.losses = new LossSpread(clock)
     this.departures = tickets === null ? null : new Departures({ tickets, clock, metrics })

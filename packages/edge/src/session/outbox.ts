@@ -1,7 +1,7 @@
 import { EVENT_PREFIX, EVENT_SUFFIX } from '@wazo-websocketd/shared/domain/codec'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
-import { frameText } from './frame.js'
+import { frameText, type FrameBytes } from './frame.js'
 import type { ClientSocket, SessionMetrics } from './ports.js'
 import { Run } from './run.js'
 
@@ -22,20 +22,24 @@ export interface OutboxOptions {
   /** Unix time in milliseconds. */
   readonly now: () => number
   readonly metrics: Pick<SessionMetrics, 'delivered'>
+  readonly frameBytes: FrameBytes
 }
 
 const encoder = new TextEncoder()
 const PREFIX = encoder.encode(EVENT_PREFIX)
 const SUFFIX = encoder.encode(EVENT_SUFFIX)
 
-interface Tally {
-  readonly receivedAt: number
+/** An event of this tick: its frames by version, and how many have got it. */
+interface Framed {
+  readonly event: BusEvent
+  first: Uint8Array | null
+  second: Uint8Array | null
   receivers: number
 }
 
 /**
  * Collects the frames of one tick per socket and writes them together, in order. An event is framed once
- * per protocol version, and every receiver is given the same bytes.
+ * per protocol version, and every receiver is given the same bytes, also where sessions read the log one after the other.
  */
 export class Outbox {
   private readonly options: OutboxOptions
@@ -44,12 +48,10 @@ export class Outbox {
   private sockets: ClientSocket[] = []
   /** What waits for each socket; null: it has been written. */
   private runs: (Run | null)[] = []
-  private tallies: Tally[] = []
+  private framed = new Map<BusEvent, Framed>()
   private scheduled = false
   private emptyRuns = freshRuns()
-  private event: BusEvent | null = null
-  private tally: Tally = { receivedAt: 0, receivers: 0 }
-  private frames: [Uint8Array | null, Uint8Array | null] = [null, null]
+  private current: Framed | null = null
   private readonly flushed = () => this.flush()
 
   constructor(options: OutboxOptions) {
@@ -58,9 +60,10 @@ export class Outbox {
 
   /** Queues an event. Called once per receiver, event by event. */
   deliver(sink: Sink, event: BusEvent): void {
-    if (event !== this.event) this.take(event)
-    this.tally.receivers += 1
-    this.share(sink, this.frameFor(sink.version, event))
+    const { current } = this
+    const framed = current !== null && current.event === event ? current : this.take(event)
+    framed.receivers += 1
+    this.share(sink, (sink.version === 1 ? framed.first : framed.second) ?? this.frame(sink.version, framed))
   }
 
   /** Queues a frame that many sinks get; a frame of its own for every sink would go to `send`. */
@@ -71,6 +74,7 @@ export class Outbox {
 
   /** Queues a frame for this sink alone. */
   send(sink: Sink, frame: Uint8Array): void {
+    this.options.frameBytes.made += frame.length
     const place = this.placeOf(sink)
     this.runs[place] = (this.runs[place] ?? this.emptyRun(sink)).own(frame)
   }
@@ -80,20 +84,26 @@ export class Outbox {
     if (sink.turn !== this.turn) return
     const run = this.runs[sink.place] ?? null
     this.runs[sink.place] = null
-    if (run !== null) sink.socket.sendFrames(run.pieces())
+    if (run !== null) sink.socket.sendFrames(run.pieces(this.options.frameBytes))
   }
 
-  private take(event: BusEvent): void {
-    this.event = event
-    this.frames = [null, null]
-    this.tally = { receivedAt: event.receivedAt, receivers: 0 }
-    this.tallies.push(this.tally)
-    this.schedule()
+  private take(event: BusEvent): Framed {
+    let framed = this.framed.get(event)
+    if (framed === undefined) {
+      framed = { event, first: null, second: null, receivers: 0 }
+      this.framed.set(event, framed)
+      this.schedule()
+    }
+    return (this.current = framed)
   }
 
-  private frameFor(version: ProtocolVersion, event: BusEvent): Uint8Array {
-    if (version === 1) return (this.frames[0] ??= frameText(event.body))
-    return (this.frames[1] ??= frameText(PREFIX, event.body, SUFFIX))
+  private frame(version: ProtocolVersion, framed: Framed): Uint8Array {
+    const { body } = framed.event
+    const frame = version === 1 ? frameText(body) : frameText(PREFIX, body, SUFFIX)
+    if (version === 1) framed.first = frame
+    else framed.second = frame
+    this.options.frameBytes.made += frame.length
+    return frame
   }
 
   private placeOf(sink: Sink): number {
@@ -117,23 +127,24 @@ export class Outbox {
   }
 
   private flush(): void {
-    const { sockets, runs, tallies } = this
+    const { sockets, runs, framed } = this
+    const { frameBytes, metrics } = this.options
     this.scheduled = false
     this.turn++
     this.sockets = []
     this.runs = []
-    this.tallies = []
-    this.event = null
-    this.frames = [null, null]
+    if (framed.size > 0) this.framed = new Map()
+    this.current = null
     this.emptyRuns = freshRuns()
     for (let place = 0; place < sockets.length; place++) {
       const run = runs[place] ?? null
-      if (run !== null) sockets[place]?.sendFrames(run.pieces())
+      if (run !== null) sockets[place]?.sendFrames(run.pieces(frameBytes))
     }
+    frameBytes.flushed = frameBytes.made
     const now = this.options.now()
     // Clocks of two hosts: an event can seem to arrive before it was sent.
-    for (const { receivers, receivedAt } of tallies)
-      this.options.metrics.delivered(receivers, Math.max(0, now - receivedAt))
+    for (const { receivers, event } of framed.values())
+      metrics.delivered(receivers, Math.max(0, now - event.receivedAt))
   }
 }
 

@@ -12,6 +12,8 @@ export interface ClientSocket {
   sendFrames(frames: readonly Uint8Array[]): void
   /** What was written and the client's side has not taken yet. */
   readonly bufferedBytes: number
+  /** What waits for all clients of this worker takes so much memory that none should be given what can wait. */
+  readonly crowded: boolean
   /** Starts the closing handshake; idempotent. */
   close(close: Close): void
   /** Stops and resumes reading from the client; idempotent. */

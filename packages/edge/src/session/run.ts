@@ -1,3 +1,5 @@
+import type { FrameBytes } from './frame.js'
+
 /** Frames up to this size are copied together; larger ones are written as they are. */
 const JOIN_BYTES_MAX = 64 * 1024
 
@@ -32,9 +34,9 @@ export class Run {
     return new Run(this, frame)
   }
 
-  /** The bytes to write, in as few pieces as pays off. */
-  pieces(): readonly Uint8Array[] {
-    return (this.joined ??= join(framesOf(this)))
+  /** The bytes to write, in as few pieces as pays off. What is copied for it counts in `bytes`. */
+  pieces(bytes: FrameBytes): readonly Uint8Array[] {
+    return (this.joined ??= join(framesOf(this), bytes))
   }
 }
 
@@ -44,14 +46,17 @@ function framesOf(run: Run): Uint8Array[] {
   return frames.reverse()
 }
 
-function join(frames: readonly Uint8Array[]): readonly Uint8Array[] {
+function join(frames: readonly Uint8Array[], copied: FrameBytes): readonly Uint8Array[] {
   if (frames.length < 2) return frames
   const pieces: Uint8Array[] = []
   let group: Uint8Array[] = []
   let bytes = 0
   const finishGroup = () => {
     const [only] = group
-    if (only !== undefined) pieces.push(group.length === 1 ? only : Buffer.concat(group, bytes))
+    if (group.length > 1) {
+      pieces.push(Buffer.concat(group, bytes))
+      copied.made += bytes
+    } else if (only !== undefined) pieces.push(only)
     group = []
     bytes = 0
   }

@@ -77,6 +77,10 @@ export class WsAdapter implements ClientSocket, Beating, Buffering {
     return this.stream.writableLength
   }
 
+  get crowded(): boolean {
+    return this.around.buffers.crowded
+  }
+
   sendFrames(frames: readonly Uint8Array[]): void {
     if (this.ws.readyState !== WebSocket.OPEN) return
     const [first] = frames
@@ -89,7 +93,7 @@ export class WsAdapter implements ClientSocket, Beating, Buffering {
       this.stream.uncork()
       taken = !this.stream.writableNeedDrain
     }
-    if (!taken) this.around.buffers.pressed(this)
+    if (!taken) this.around.buffers.pressed(this, bytesOf(frames))
   }
 
   close({ code, reason }: Close): void {
@@ -164,6 +168,12 @@ export class WsAdapter implements ClientSocket, Beating, Buffering {
     this.listener = null
     listener?.closed(code)
   }
+}
+
+function bytesOf(frames: readonly Uint8Array[]): number {
+  let bytes = 0
+  for (const { length } of frames) bytes += length
+  return bytes
 }
 
 function adapterOf(socket: object): WsAdapter | null {

@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { WebSocketServer } from 'ws'
+import type { FrameBytes } from '../session/frame.js'
 import type { ConnectionHandler } from '../session/ports.js'
 import { PeerWebSocket, WsAdapter, type AdapterSurroundings } from './adapter.js'
 import { ClientAddress } from './client-address.js'
@@ -32,6 +33,7 @@ export interface SocketServerOptions extends HttpServerOptions {
   readonly limits: SocketLimits
   readonly clock: Clock
   readonly metrics: SocketMetrics
+  readonly frameBytes: FrameBytes
   readonly onConnection: ConnectionHandler
   /** Answers other requests than upgrades; false: not its business. */
   readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => boolean
@@ -58,7 +60,7 @@ export interface SocketServer {
 
 /** @throws Error in one line for a certificate or proxy that cannot be used. */
 export function createSocketServer(options: SocketServerOptions): SocketServer {
-  const { limits, clock, metrics, log } = options
+  const { limits, clock, metrics, log, frameBytes } = options
   const server = createHttpServer(options)
   const incomplete = new IncompleteUpgrades({
     limit: limits.incompleteUpgrades,
@@ -69,7 +71,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   const around: AdapterSurroundings = {
     clock,
     heartbeat: new Heartbeat({ clock, pingInterval: options.pingInterval, pongTime: limits.pongTime }),
-    buffers: new SendBuffers({ clock, limits, metrics }),
+    buffers: new SendBuffers({ clock, limits, metrics, frameBytes }),
   }
   const webSockets = createWebSockets(options)
   const upgrade = upgradeHandler(options, webSockets, around)

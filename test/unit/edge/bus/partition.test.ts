@@ -1,7 +1,7 @@
 import { LogUnavailableError, type LogSource } from '@wazo-websocketd/edge/bus/log'
 import { Partition } from '@wazo-websocketd/edge/bus/partition'
 import type { Loss, Page } from '@wazo-websocketd/edge/bus/recovery'
-import { Slots } from '@wazo-websocketd/edge/bus/slots'
+import { SharedLog } from '@wazo-websocketd/edge/bus/shared-log'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
@@ -78,7 +78,7 @@ class Scene {
     this.partition = new Partition({
       partition: 0,
       log: this.log,
-      slots: new Slots(2),
+      sharedLog: new SharedLog(this.log, this.clock),
       clock: this.clock,
       logger: pino({ level: 'silent' }),
       lostGraceMs: 30_000,

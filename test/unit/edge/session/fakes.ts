@@ -12,6 +12,7 @@ import {
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Bus, CatchUpReader, Hold, Position } from '@wazo-websocketd/edge/bus/ports'
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
+import { FrameBytes } from '@wazo-websocketd/edge/session/frame'
 import { SessionHost } from '@wazo-websocketd/edge/session/host'
 import type {
   ClientSocket,
@@ -65,6 +66,7 @@ export class FakeSocket implements ClientSocket {
   readonly closes: Close[] = []
   reading = true
   bufferedBytes = 0
+  crowded = false
   pauses = 0
 
   sendFrames(frames: readonly Uint8Array[]): void {
@@ -382,6 +384,7 @@ export class Worker {
       missing: () => this.bus.missing(),
       share: (details) => details,
       soon: (task) => void this.soon.push(task),
+      frameBytes: new FrameBytes(),
     })
   }
 

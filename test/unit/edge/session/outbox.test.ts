@@ -1,12 +1,14 @@
 import { expect } from 'chai'
-import { frameString } from '@wazo-websocketd/edge/session/frame'
+import { FrameBytes, frameString } from '@wazo-websocketd/edge/session/frame'
 import { Outbox, type Sink } from '@wazo-websocketd/edge/session/outbox'
 import { event, FakeMetrics, FakeSocket } from './fakes.js'
 
 function setUp() {
   const metrics = new FakeMetrics()
   const tasks: (() => void)[] = []
-  const outbox = new Outbox({ soon: (task) => void tasks.push(task), now: () => 1_000_000, metrics })
+  const frameBytes = new FrameBytes()
+  const soon = (task: () => void) => void tasks.push(task)
+  const outbox = new Outbox({ soon, now: () => 1_000_000, metrics, frameBytes })
   const sink = (version: 1 | 2): Sink & { socket: FakeSocket } => ({
     version,
     socket: new FakeSocket(),
@@ -14,7 +16,7 @@ function setUp() {
     place: 0,
   })
   const flush = () => tasks.splice(0).forEach((task) => task())
-  return { metrics, outbox, sink, flush, tasks }
+  return { metrics, frameBytes, outbox, sink, flush, tasks }
 }
 
 describe('Outbox', () => {
@@ -83,6 +85,18 @@ describe('Outbox', () => {
     outbox.send(one, frameString('second'))
     flush()
     expect(one.socket.texts).to.deep.equal(['first', 'second'])
+  })
+
+  it('frames an event once for those that read the log one after the other', () => {
+    const { outbox, sink, flush, metrics, frameBytes } = setUp()
+    const sinks = [sink(1), sink(1), sink(1)]
+    const events = [event(1), event(2)]
+    for (const one of sinks) for (const each of events) outbox.deliver(one, each)
+    flush()
+    expect(sinks.map(({ socket }) => socket.texts)).to.deep.equal(sinks.map(() => ['{"n":1}', '{"n":2}']))
+    expect(metrics.deliveries.map(([receivers]) => receivers)).to.deep.equal([3, 3])
+    // Two frames of 9 bytes, and the 18 in which they are joined.
+    expect(frameBytes).to.deep.equal({ made: 36, flushed: 36 })
   })
 
   it('reports receivers and latency once per event', () => {

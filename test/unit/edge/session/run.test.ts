@@ -1,17 +1,18 @@
 import { expect } from 'chai'
+import { FrameBytes } from '@wazo-websocketd/edge/session/frame'
 import { Run } from '@wazo-websocketd/edge/session/run'
 
 const frame = (size: number, fill = 'x') => new Uint8Array(Buffer.alloc(size, fill))
-const bytesOf = (run: Run) => Buffer.concat(run.pieces())
+const bytesOf = (run: Run) => Buffer.concat(run.pieces(new FrameBytes()))
 
 describe('Run', () => {
   it('has nothing to write when it is empty', () => {
-    expect(Run.empty().pieces()).to.deep.equal([])
+    expect(Run.empty().pieces(new FrameBytes())).to.deep.equal([])
   })
 
   it('writes a single frame without copying it', () => {
     const only = frame(10)
-    expect(Run.empty().shared(only).pieces()[0]).to.equal(only)
+    expect(Run.empty().shared(only).pieces(new FrameBytes())[0]).to.equal(only)
   })
 
   it('is the same run for everybody who gets the same frames, and is joined once', () => {
@@ -20,8 +21,8 @@ describe('Run', () => {
     const one = empty.shared(a).shared(b)
     const other = empty.shared(a).shared(b)
     expect(one).to.equal(other)
-    expect(one.pieces()).to.equal(other.pieces())
-    expect(one.pieces()).to.have.length(1)
+    expect(one.pieces(new FrameBytes())).to.equal(other.pieces(new FrameBytes()))
+    expect(one.pieces(new FrameBytes())).to.have.length(1)
     expect(bytesOf(one).toString()).to.equal('ab')
   })
 
@@ -45,14 +46,14 @@ describe('Run', () => {
   it('copies small frames together and leaves large ones as they are, in order', () => {
     const large = frame(100_000, 'L')
     const run = Run.empty().shared(frame(10, 'a')).shared(frame(10, 'b')).shared(large).shared(frame(10, 'c'))
-    expect(run.pieces().map(({ length }) => length)).to.deep.equal([20, 100_000, 10])
-    expect(run.pieces()[1]).to.equal(large)
+    expect(run.pieces(new FrameBytes()).map(({ length }) => length)).to.deep.equal([20, 100_000, 10])
+    expect(run.pieces(new FrameBytes())[1]).to.equal(large)
   })
 
   it('bounds what is copied into one piece', () => {
     let run = Run.empty()
     for (let i = 0; i < 100; i++) run = run.shared(frame(10_000))
-    expect(Math.max(...run.pieces().map(({ length }) => length))).to.be.at.most(64 * 1024)
+    expect(Math.max(...run.pieces(new FrameBytes()).map(({ length }) => length))).to.be.at.most(64 * 1024)
     expect(bytesOf(run)).to.have.length(1_000_000)
   })
 })

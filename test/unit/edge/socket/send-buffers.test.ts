@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { FrameBytes } from '@wazo-websocketd/edge/session/frame'
 import { SendBuffers, type Buffering } from '@wazo-websocketd/edge/socket/send-buffers'
 import { FakeClock } from '../session/fakes.js'
 
@@ -27,17 +28,30 @@ function setUp() {
   const clock = new FakeClock()
   const samples: number[] = []
   let slow = 0
+  const frameBytes = new FrameBytes()
   const buffers = new SendBuffers({
     clock,
+    frameBytes,
     limits: LIMITS,
     metrics: { sendBuffer: (bytes) => void samples.push(bytes), slowConsumer: () => (slow += 1) },
   })
+  /** One is given bytes of its own. */
   const connection = (bufferedBytes: number) => {
     const one = new FakeConnection(bufferedBytes)
-    buffers.pressed(one)
+    frameBytes.made += bufferedBytes
+    buffers.pressed(one, bufferedBytes)
+    frameBytes.flushed = frameBytes.made
     return one
   }
-  return { clock, buffers, connection, samples, slow: () => slow }
+  /** So many are given the same. */
+  const crowd = (count: number, bufferedBytes: number) => {
+    frameBytes.made += bufferedBytes
+    const all = Array.from({ length: count }, () => new FakeConnection(bufferedBytes))
+    for (const one of all) buffers.pressed(one, bufferedBytes)
+    frameBytes.flushed = frameBytes.made
+    return all
+  }
+  return { clock, buffers, frameBytes, crowd, connection, samples, slow: () => slow }
 }
 
 describe('SendBuffers', () => {
@@ -76,6 +90,42 @@ describe('SendBuffers', () => {
     const [small, largest, large] = [connection(10 * MIB), connection(15 * MIB), connection(14 * MIB)]
     const last = connection(8 * MIB)
     expect([small, largest, large, last].map(({ sheds }) => sheds)).to.deep.equal([0, 1, 0, 0])
+  })
+
+  it('counts bytes once that many are given', () => {
+    const { clock, buffers, crowd, connection, samples, slow } = setUp()
+    crowd(1_000, 8 * MIB)
+    clock.advance(250)
+    crowd(1_000, 8 * MIB)
+    expect(slow()).to.equal(0)
+    clock.advance(250)
+    expect(samples).to.deep.equal([8 * MIB, 16 * MIB])
+    expect(buffers.crowded).to.equal(false)
+    for (let i = 0; i < 4; i++) connection(4 * MIB)
+    expect(buffers.crowded).to.equal(true)
+  })
+
+  it('counts those for themselves that have waited longest, and so have all that was made since for others', () => {
+    const { clock, frameBytes, crowd, connection, samples, slow } = setUp()
+    const slowest = connection(MIB)
+    frameBytes.flushed = frameBytes.made += 100 * MIB
+    crowd(100, MIB)
+    clock.advance(250)
+    expect(samples).to.deep.equal([2 * MIB])
+    expect([slow(), slowest.sheds]).to.deep.equal([0, 0])
+  })
+
+  it('knows what a buffer that is never empty can still hold', () => {
+    const { clock, buffers, frameBytes, samples, slow } = setUp()
+    const all = Array.from({ length: 100 }, () => new FakeConnection(MIB / 2))
+    for (let i = 0; i < 200; i++) {
+      frameBytes.made += MIB / 2
+      for (const one of all) buffers.pressed(one, MIB / 2)
+      frameBytes.flushed = frameBytes.made
+      clock.advance(250)
+    }
+    expect(slow()).to.equal(0)
+    expect(Math.max(...samples)).to.be.at.most(2 * MIB)
   })
 
   it('looks again before it sheds for the sum', () => {

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { PeerWebSocket, WsAdapter, type AdapterSurroundings } from '@wazo-websocketd/edge/socket/adapter'
+import { FrameBytes } from '@wazo-websocketd/edge/session/frame'
 import { Heartbeat } from '@wazo-websocketd/edge/socket/heartbeat'
 import { SendBuffers } from '@wazo-websocketd/edge/socket/send-buffers'
 import { WebSocketServer } from 'ws'
@@ -24,6 +25,7 @@ export class Pair {
         sendBufferWorkerBytes: LIMIT,
       },
       metrics: { sendBuffer: () => undefined, slowConsumer: () => undefined },
+      frameBytes: new FrameBytes(),
     }),
   }
   /** What the session hears. */

@@ -1,0 +1,152 @@
+import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Position } from './cursor.js'
+import { firstAbove, follows, KeptPages, type Kept } from './kept-pages.js'
+import type { LogSource } from './log.js'
+import type { Page } from './recovery.js'
+
+/** Of the log, read at once for sessions: what a socket is given without being asked again. */
+export const SHARED_PAGE_BYTES_MAX = 256 * 1024
+/** Bytes of pages handed out in one turn of the event loop: others are served in between. */
+const TURN_BYTES_MAX = 4 * 1024 * 1024
+/** A page of few bytes costs its reader some time all the same. */
+const HANDING_BYTES_MIN = 512
+/** Between two reads where the log ends: the sessions that stand there wait for each other. */
+const END_INTERVAL_MS = 50
+
+interface Reader {
+  readonly at: Position
+  readonly take: (page: Page) => void
+  readonly fail: (error: unknown) => void
+}
+
+/** What one partition's readers wait for. */
+interface Desk {
+  readonly waiting: Set<Reader>
+  reading: boolean
+  /** Where the last read has ended, and when it found the end of the log there. */
+  swept: Offset
+  endAt: number
+}
+
+/**
+ * The log as those sessions of a worker read it that are behind. It is the same for all, so they share its pages.
+ *
+ * Of a partition one page is read at a time, at the lowest place asked for above the one read last: a crowd is
+ * served in one sweep over the log, and Redis has no more to do for it than for one session. A page that is kept may be
+ * old: it is for those whom its entries follow without a gap. All else (nothing there, trimmed, another numbering) is
+ * told only by a read that began after they had asked.
+ */
+export class SharedLog {
+  private readonly log: LogSource
+  private readonly clock: Clock
+  private readonly pages: KeptPages
+  private readonly desks = new Map<number, Desk>()
+  private readonly ready = new Set<{
+    readonly reader: Reader
+    readonly page: Page
+    readonly kept: Kept | null
+  }>()
+  /** Bytes that may yet be handed out in this turn. */
+  private room = TURN_BYTES_MAX
+  private pausing = false
+
+  constructor(log: LogSource, clock: Clock) {
+    this.log = log
+    this.clock = clock
+    this.pages = new KeptPages(clock)
+  }
+
+  /** What follows `at`, as `LogSource.page`. */
+  page(partition: number, at: Position): Promise<Page> {
+    return new Promise((take, fail) => {
+      const reader = { at, take, fail }
+      const kept = this.pages.find(partition, at)
+      if (kept !== null) {
+        this.hand(reader, kept.page, kept)
+        return
+      }
+      let desk = this.desks.get(partition)
+      desk ??= { waiting: new Set(), reading: false, swept: 0, endAt: -Infinity }
+      this.desks.set(partition, desk)
+      desk.waiting.add(reader)
+      this.readOn(partition, desk)
+    })
+  }
+
+  private readOn(partition: number, desk: Desk): void {
+    // What has been read is handed out first: the pages that wait for it are not bounded otherwise.
+    if (desk.reading || desk.waiting.size === 0 || this.ready.size > 0) return
+    desk.reading = true
+    const wait = desk.endAt + END_INTERVAL_MS - this.clock.monotonic()
+    if (wait > 0 && nextPlace(desk) === desk.swept) this.clock.after(wait, () => this.read(partition, desk))
+    else this.read(partition, desk)
+  }
+
+  private read(partition: number, desk: Desk): void {
+    const asked = new Set(desk.waiting)
+    const after = nextPlace(desk)
+    this.log.page(partition, after, SHARED_PAGE_BYTES_MAX).then(
+      (page) => {
+        const kept = this.pages.keep(partition, after, page)
+        desk.swept = kept?.last ?? after
+        if (desk.swept >= (page.meta?.head ?? 0)) desk.endAt = this.clock.monotonic()
+        for (const reader of desk.waiting) {
+          if (kept !== null && follows(kept, reader.at)) this.hand(reader, page, kept)
+          else if (asked.has(reader) && tells(page, kept, after, reader.at.offset)) this.hand(reader, page)
+          else continue
+          desk.waiting.delete(reader)
+        }
+        desk.reading = false
+        this.readOn(partition, desk)
+      },
+      (error: unknown) => {
+        const failed = [...desk.waiting]
+        desk.waiting.clear()
+        desk.reading = false
+        for (const { fail } of failed) fail(error)
+      },
+    )
+  }
+
+  private hand(reader: Reader, page: Page, kept: Kept | null = null): void {
+    this.ready.add({ reader, page, kept })
+    if (this.room > 0) this.handOut()
+  }
+
+  private handOut(): void {
+    for (const next of this.ready) {
+      if (this.room <= 0) break
+      this.ready.delete(next)
+      const { reader, page, kept } = next
+      const entries = kept?.entries.slice(firstAbove(kept, reader.at.offset)) ?? page.entries
+      this.room -=
+        HANDING_BYTES_MIN + (kept === null ? 0 : (kept.bytes * entries.length) / kept.entries.length)
+      reader.take({ ...page, entries })
+    }
+    if (this.pausing || this.room === TURN_BYTES_MAX) return
+    this.pausing = true
+    this.clock.after(0, () => {
+      this.pausing = false
+      this.room = TURN_BYTES_MAX
+      this.handOut()
+      for (const [partition, desk] of this.desks) this.readOn(partition, desk)
+    })
+  }
+}
+
+/** Where to read next: the lowest place above the last read; if there is none, the lowest. */
+function nextPlace({ waiting, swept }: Desk): Offset {
+  let [lowest, next] = [Infinity, Infinity]
+  for (const { at } of waiting) {
+    lowest = Math.min(lowest, at.offset)
+    if (at.offset >= swept) next = Math.min(next, at.offset)
+  }
+  return next === Infinity ? lowest : next
+}
+
+/** Whether a page read from `after` on tells all that a reader at `offset` would have been told. */
+function tells(page: Page, kept: Kept | null, after: Offset, offset: Offset): boolean {
+  if (offset <= after || page.entries.length === 0) return offset >= after
+  return kept !== null && offset < kept.last
+}
