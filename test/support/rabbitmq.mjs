@@ -47,14 +47,14 @@ const ERLANG_ARGUMENTS = '+S 2:2 +SDcpu 1:1 +SDio 4 +sbwt none +sbwtdcpu none +s
 /** @typedef {{ node: string, port: number, epmdPort: number, home: string }} Place */
 
 /**
- * @param {{ port?: number, dir?: string }} [options]
+ * @param {{ port?: number, dir?: string, configuration?: string }} [options] `configuration`: lines besides its own
  * @returns {Promise<Rabbit>}
  */
 export async function startRabbit(options = {}) {
   const home = options.dir ?? (await temporaryDirectory('rabbitmq'))
   const port = options.port ?? (await freePort())
   const place = { node: `wazo-test-${port}@localhost`, port, epmdPort: await freePort(), home }
-  await writeFile(join(home, 'rabbitmq.conf'), CONFIGURATION)
+  await writeFile(join(home, 'rabbitmq.conf'), `${CONFIGURATION}${options.configuration ?? ''}`)
   await writeFile(join(home, 'enabled_plugins'), '[].\n')
   const epmd = startGuarded('epmd', ['-port', `${place.epmdPort}`, '-address', '127.0.0.1'])
   await waitFor(() => probe(place.epmdPort, Buffer.from([0, 1, 110])), { what: 'epmd' })

@@ -26,7 +26,11 @@ export function authUrl(auth: Pick<Config['auth'], 'host' | 'port' | 'https' | '
 }
 
 /** The nodes of RabbitMQ to try in turn, as host:port. */
-export function busHosts({ hosts, host, port }: Pick<Config['bus'], 'hosts' | 'host' | 'port'>): readonly string[] {
+export function busHosts({
+  hosts,
+  host,
+  port,
+}: Pick<Config['bus'], 'hosts' | 'host' | 'port'>): readonly string[] {
   return hosts ?? [`${bracketed(host)}:${port}`]
 }
 
