@@ -88,15 +88,16 @@ describe('a Redis that speaks TLS, with a certificate of an authority of its own
     server = { ...redis, url: redis.url.replace('redis:', 'rediss:').replace(`:${redis.port}`, `:${port}`) }
   })
 
-  it('serves the whole path when NODE_EXTRA_CA_CERTS names the authority', async () => {
-    await expectWholePath(server, { NODE_EXTRA_CA_CERTS: files.authority })
+  it('serves the whole path when redis.tls.ca names the authority', async () => {
+    await expectWholePath(server, { redis: { tls: { ca: files.authority } } })
   })
 
   it('is not trusted without: a line that says what to do, not ready, no crash', async () => {
     const cluster = await Cluster.start({ name: 'untrusted', server, ingests: 0, edges: 0, workers: 1 })
     try {
       const { program } = await cluster.launchIngest()
-      const line = /"level":"error".*certificate of Redis at rediss:.* is not trusted.*NODE_EXTRA_CA_CERTS/
+      const line =
+        /"level":"error".*Redis at rediss:.* shows a certificate that is not trusted: name the file of its authority in redis\.tls\.ca/
       await waitFor(() => line.test(cluster.logs()), { timeoutMs: 15_000, what: 'the line' })
       expect(await pages(cluster, '/readyz')).to.match(/missing: connection to Redis/)
       expect(await Promise.race([program.exit, Promise.resolve('runs')])).to.equal('runs')
@@ -107,10 +108,13 @@ describe('a Redis that speaks TLS, with a certificate of an authority of its own
 })
 
 /** Events, and the queue of token expiry, over such a Redis. */
-async function expectWholePath(server: Server, env: Readonly<Record<string, string>> = {}): Promise<void> {
+async function expectWholePath(
+  server: Server,
+  config: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
   const cluster = await Cluster.start({ name: 'redis-access', server, ingests: 0, edges: 0, workers: 1 })
   try {
-    await Promise.all([cluster.startIngest({}, env), cluster.startEdge({}, env)])
+    await Promise.all([cluster.startIngest(config), cluster.startEdge(config)])
     const traffic = await Traffic.start(cluster, { perSecond: 200 })
     const expiring = await cluster.connect(cluster.auth.mint({ expiresInMs: 2_000 }).token).start('*')
     expect((await expiring.closed).code).to.equal(4003)

@@ -194,8 +194,31 @@ describe('wazo-auth, asked over real HTTP', function () {
     expect(await lookup('t', client({ url, verifyCertificate: true }))).to.deep.equal({ kind: 'unavailable' })
     expect(await lookup('t', client({ url, verifyCertificate: false }))).to.deep.equal({ kind: 'invalid' })
     expect(await lookup('t', client({ url, verifyCertificate: certFile }))).to.deep.equal({ kind: 'invalid' })
+    const why = async (address: string, verifyCertificate: boolean | string = certFile) => {
+      const answer = await client({ url: address, verifyCertificate }).createToken({
+        username: 'x',
+        password: 'y',
+      })
+      return 'why' in answer ? answer.why : answer.kind
+    }
+    expect(await why(url, true)).to.match(
+      /not trusted: name the file of its authority in auth\.verify_certificate/,
+    )
+    expect(await why(url.replace('localhost', '127.0.0.1'))).to.match(
+      /for other names: correct auth\.host and/,
+    )
+    expect(await why(url.replace('https:', 'http:'))).to.match(
+      /if it speaks TLS on this port, set auth\.https/,
+    )
+    const plain = await serve((_request, response) => response.writeHead(404).end())
+    expect(await why(plain.replace('http:', 'https:'))).to.match(
+      /does not speak TLS on this port: correct auth\.host and auth\.port, or auth\.https/,
+    )
+    expect(() => client({ verifyCertificate: keyFile })).to.throw(
+      /key\.pem holds no certificate in PEM form$/,
+    )
     expect(() => client({ verifyCertificate: join(dir, 'none.pem') })).to.throw(
-      /^auth\.verify_certificate: cannot read .*none\.pem: ENOENT$/,
+      /^auth\.verify_certificate: cannot read .*none\.pem: no such file$/,
     )
   })
 

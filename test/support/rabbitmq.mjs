@@ -52,14 +52,14 @@ const ERLANG_ARGUMENTS = '+S 2:2 +SDcpu 1:1 +SDio 4 +sbwt none +sbwtdcpu none +s
  */
 
 /**
- * @param {{ port?: number, dir?: string }} [options]
+ * @param {{ port?: number, dir?: string, configuration?: readonly string[] }} [options] `configuration`: lines besides its own
  * @returns {Promise<Rabbit>}
  */
 export async function startRabbit(options = {}) {
   const ground = await prepareGround(options.dir)
   const place = await newPlace(ground, options.port)
   try {
-    const rabbit = await startNode(place)
+    const rabbit = await startNode(place, options.configuration)
     const { unref, stop } = rabbit
     rabbit.unref = () => {
       unref()

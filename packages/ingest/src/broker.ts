@@ -21,7 +21,12 @@ const CONNECT_TIMEOUT_MS = 10_000
 const HOST_TIMEOUT_MS = 2000
 const ADDRESS = 'bus.host and bus.port (or bus.hosts)'
 const UNREACHABLE = /ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN/
-const KEYS: TlsKeys = { address: ADDRESS, tls: 'bus.tls', ca: 'bus.tls.ca' }
+const KEYS: TlsKeys = {
+  address: ADDRESS,
+  tls: 'bus.tls',
+  ca: 'bus.tls.ca',
+  own: 'bus.tls.cert and bus.tls.key',
+}
 
 /**
  * Opens a connection to the first host that takes it. Rejects when none does; `explain` says why in one line.

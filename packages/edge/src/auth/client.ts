@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import { STATUS_CONFIG, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
+import { describeTlsError, readAuthorities } from '@wazo-websocketd/shared/runtime/tls'
 import { Pool } from 'undici'
 import { aclExcess, type AclLimits } from './acl-limits.js'
 import type { ClockOffset } from './clock-offset.js'
@@ -114,7 +113,7 @@ export class AuthClient {
     const { answer, since } = done
     if (answer.kind === 'failed') {
       this.count(answer.timedOut ? 'timeout' : 'network', since)
-      return { kind: 'unavailable', why: answer.why }
+      return { kind: 'unavailable', why: inWords(answer.why, this.options.url) }
     }
     if (answer.kind === 'too-big' || answer.status !== 200) return this.notCreated(answer, since)
     const token = parseServiceToken(answer.body, this.options.tenantless)
@@ -193,10 +192,16 @@ function judge(
 
 function trust(verify: boolean | string): { rejectUnauthorized: boolean; ca?: string } {
   if (typeof verify === 'boolean') return { rejectUnauthorized: verify }
-  try {
-    return { rejectUnauthorized: true, ca: readFileSync(verify, 'utf8') }
-  } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-    throw new StartupError(`auth.verify_certificate: cannot read ${verify}: ${why}`, STATUS_CONFIG)
-  }
+  return { rejectUnauthorized: true, ca: readAuthorities('auth.verify_certificate', verify) }
+}
+
+const KEYS = { address: 'auth.host and auth.port', tls: 'auth.https', ca: 'auth.verify_certificate' }
+
+/** In words, of an error code; what it means for TLS names the key to correct. */
+function inWords(code: string, url: string): string {
+  const untold = describeTlsError(code, code, KEYS)
+  if (untold !== null) return `it ${untold}`
+  return url.startsWith('http:') && /^(UND_ERR_SOCKET|ECONNRESET|HPE_)/.test(code)
+    ? `it closes the connection (${code}): if it speaks TLS on this port, set auth.https, or correct auth.port`
+    : code
 }

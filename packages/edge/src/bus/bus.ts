@@ -109,12 +109,12 @@ export class RedisBus implements Bus {
   private unreadableLoggedAt = -Infinity
 
   constructor(options: RedisBusOptions) {
-    const { prefix, clock, connections } = options
+    const { prefix, database, clock, connections } = options
     this.options = options
     this.tickedAt = clock.monotonic()
     this.unheardSince = this.tickedAt
     this.ingests = new IngestStates(options, this.tickedAt)
-    const commands = (partition: number) => connections.at(keys(prefix, partition).live)?.commands ?? null
+    const commands = (partition: number) => connections.at(keys(prefix, partition, database).live)?.commands ?? null
     this.log = new RedisLog({ prefix, clock, commands })
     this.sharedLog = new SharedLog(this.log, clock)
   }

@@ -72,7 +72,12 @@ function whereIs({ url, cluster, sentinels = null, sentinelName = '' }: RedisPla
 }
 
 function tlsKeys(address: string): TlsKeys {
-  return { address, tls: 'redis.tls', ca: 'redis.tls.ca' }
+  return {
+    address,
+    tls: 'redis.url or redis.tls',
+    ca: 'redis.tls.ca',
+    own: 'redis.tls.cert and redis.tls.key',
+  }
 }
 
 /** In a cluster the reason is with the last node that failed. */

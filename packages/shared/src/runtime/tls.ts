@@ -70,6 +70,8 @@ export interface TlsKeys {
   readonly tls: string
   /** Of the authorities' certificates. */
   readonly ca: string
+  /** Of this program's own certificate, where it may have one. */
+  readonly own?: string
 }
 
 const OTHER_NAME = /ERR_TLS_CERT_ALTNAME_INVALID|does not match certificate's altnames/
@@ -84,7 +86,7 @@ const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|wrong version number
 export function describeTlsError(
   code: string,
   message: string,
-  { address, tls, ca }: TlsKeys,
+  { address, tls, ca, own }: TlsKeys,
 ): string | null {
   const known = `${code} ${message}`
   if (OTHER_NAME.test(known))
@@ -95,7 +97,7 @@ export function describeTlsError(
   if (NOT_TRUSTED.test(code))
     return `shows a certificate that is not trusted: name the file of its authority in ${ca} (${message})`
   if (NO_TLS.test(known)) return `does not speak TLS on this port: correct ${address}, or ${tls}`
-  if (REFUSES_OURS.test(known.toUpperCase().replace(/ /g, '_')))
-    return `refuses this program's certificate, or its lack of one: correct ${tls}.cert and ${tls}.key (${message})`
+  if (own !== undefined && REFUSES_OURS.test(known.toUpperCase().replace(/ /g, '_')))
+    return `refuses this program's certificate, or its lack of one: correct ${own} (${message})`
   return null
 }
