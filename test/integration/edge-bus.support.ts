@@ -75,8 +75,10 @@ export class HandIngest {
 
   async write(prev: Offset, last: Offset, bytes: Buffer, trimBelow = ''): Promise<void> {
     const { meta, log, live } = this.names
-    const arguments_ = [meta, log, live, this.epoch, prev, last, '00', trimBelow, bytes, this.command]
-    const answer = (await this.redis.eval(PUBLISH_SCRIPT, 3, ...arguments_)) as string[]
+    const range = [this.epoch, prev, last, '00', trimBelow]
+    const bounds = [0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]
+    const arguments_ = [meta, log, ...range, bytes, this.command, live, ...bounds]
+    const answer = (await this.redis.eval(PUBLISH_SCRIPT, 2, ...arguments_)) as string[]
     if (answer[0] !== 'OK') throw new Error(`publish: ${answer.join(' ')}`)
   }
 

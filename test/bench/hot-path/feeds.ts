@@ -1,14 +1,20 @@
 /** The ways of publishing what comes from the bus. */
 import type { ChannelModel, ConsumeMessage } from 'amqplib'
+import { Announcer } from '@wazo-websocketd/ingest/announcer'
+import { readCanary } from '@wazo-websocketd/ingest/canary'
+import { Complaints } from '@wazo-websocketd/ingest/complaints'
 import { Consumer } from '@wazo-websocketd/ingest/consumer'
+import { Continuity } from '@wazo-websocketd/ingest/continuity'
+import type { Delivery } from '@wazo-websocketd/ingest/delivery'
 import { receive } from '@wazo-websocketd/ingest/intake'
 import { Ledger } from '@wazo-websocketd/ingest/ledger'
 import { RedisLink } from '@wazo-websocketd/ingest/link'
+import { claimOf, Jumps } from '@wazo-websocketd/ingest/numbering'
 import { Pipeline } from '@wazo-websocketd/ingest/pipeline'
 import { prometheusMetrics } from '@wazo-websocketd/ingest/prometheus'
 import { Publisher } from '@wazo-websocketd/ingest/publisher'
 import { Ring } from '@wazo-websocketd/ingest/ring'
-import { Announcer, initialSituation } from '@wazo-websocketd/ingest/state'
+import { Status } from '@wazo-websocketd/ingest/status'
 import { limitsOf, TIMINGS } from '@wazo-websocketd/ingest/assemble'
 import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
@@ -39,6 +45,7 @@ const PREFETCH = 250
 /** So short that the log is cut all the time, as it is in a program that has run for a while. */
 const HISTORY_MS = 1_000
 const HISTORY_BYTES = 64 * 1024 ** 2
+const LINK = { callTimeoutMs: 1_000, readyTimeoutMs: 2_000, renewIntervalMs: 1_000 }
 
 export function openFeed(way: Way, url: string): Promise<Feed> {
   return way === 'ours' ? ours(url) : way === 'minimal' ? minimal(url) : Promise.resolve(intakeOnly())
@@ -49,8 +56,10 @@ async function ours(url: string): Promise<Feed> {
   const factory = new RedisFactory({ url, cluster: null, logger, clock })
   const client = factory.create('publisher', { failFast: true })
   await once(client, 'ready')
-  const link = new RedisLink({ callTimeoutMs: 1_000, readyTimeoutMs: 2_000 }, clock, () => client)
-  const publisher = new Publisher(link, { prefix: PREFIX, partitions: 1, stream: STREAM, sharded: false })
+  const link = new RedisLink(LINK, clock, () => client)
+  const history = { historyMs: HISTORY_MS, historyBytes: HISTORY_BYTES }
+  const stored = { prefix: PREFIX, partitions: 1, stream: STREAM, sharded: false, ...history }
+  const publisher = new Publisher(link, clock, stored)
   const epoch = EPOCH as Epoch
   if (!(await publisher.seed(0, epoch, { offset: 0, fingerprint: '00' })))
     throw new Error('Redis is not empty')
@@ -64,45 +73,51 @@ async function ours(url: string): Promise<Feed> {
       metrics.answered(kind)
     },
   }
-  const situation = { ...initialSituation(), brokerConnected: true }
-  // A broker that blocks publishers is what lets an ingest without canaries be `up`.
-  const announcer = new Announcer(
-    { ingest: 'bench', intervalMs: TIMINGS.beatMs, canaryMs: TIMINGS.canaryMs },
-    situation,
-    { clock, blocked: () => true, send: (message) => publisher.announce(message) },
+  const complaints = new Complaints(clock, logger, TIMINGS.repeatLogMs)
+  const status = new Status({ ...TIMINGS, redisGraceMs: TIMINGS.stalledMs }, clock, complaints)
+  status.brokerConnected = true
+  const announcer = new Announcer({ ingest: 'bench', intervalMs: TIMINGS.beatMs }, clock, status, (message) =>
+    publisher.announce(message),
   )
   const broker = new Broker()
-  const pipeline = new Pipeline(
-    {
-      chain: { ...TIMINGS, ...limitsOf(PREFETCH) },
-      intake,
-      retryMs: TIMINGS.retryMs,
-      watchdogMs: TIMINGS.watchdogMs,
-      ackEvery: 1,
-    },
-    {
-      publisher,
-      ring: new Ring({ historyMs: HISTORY_MS, historyBytes: HISTORY_BYTES }),
-      canary: { unheardSince: null, heard: () => undefined },
-      clock,
-      ledger: new Ledger({ clock, log: logger, metrics: counting, situation }),
-      metrics: counting,
-      situation,
-      changed: () => {
-        announcer.changed()
-        broker.published(situation.heads[0] ?? 0)
-      },
-    },
-  )
   const consumer = await Consumer.start(
     broker.connection,
     { stream: STREAM, from: 0, prefetch: PREFETCH },
     clock,
   )
-  const attachment = { epoch, heads: [0], at: { offset: 0, fingerprint: '00' }, consumer }
+  const marker = { whenGone: () => undefined, close: () => Promise.resolve() }
+  const attachment = { epoch, heads: [0], at: { offset: 0, fingerprint: '00' }, consumer, marker }
+  const pipeline = new Pipeline(
+    {
+      sequencer: TIMINGS,
+      window: limitsOf(PREFETCH),
+      intake,
+      retryMs: TIMINGS.retryMs,
+      watchdogMs: TIMINGS.watchdogMs,
+      lookMs: TIMINGS.beatMs,
+      ackEvery: 1,
+    },
+    {
+      publisher,
+      ring: new Ring(history),
+      // A broker that blocks publishers is what lets an ingest without canaries be `up`.
+      canary: { blocked: true, sending: false, send: () => undefined },
+      continuity: new Continuity(),
+      jumps: new Jumps(),
+      clock,
+      ledger: new Ledger({ clock, log: logger, metrics: counting, status }),
+      metrics: counting,
+      status,
+      changed: () => {
+        announcer.changed()
+        broker.published(status.heads[0] ?? 0)
+      },
+    },
+    attachment,
+  )
   const end = new AbortController()
   let ended: string | null = null
-  const running = pipeline.run(attachment, end.signal).then((why) => (ended = why))
+  const running = pipeline.run(end.signal).then((why) => (ended = why))
   announcer.start()
   return {
     put: broker.put,
@@ -151,6 +166,11 @@ class Broker {
   }
 }
 
+/** What is made of a message on its way in. */
+function take(message: ConsumeMessage): Delivery {
+  return receive(message, claimOf(message) ?? 0, readCanary(message), intake, clock)
+}
+
 /** The same events in the same batches, and nothing but PUBLISH. */
 async function minimal(url: string): Promise<Feed> {
   const factory = new RedisFactory({ url, cluster: null, logger, clock })
@@ -161,7 +181,7 @@ async function minimal(url: string): Promise<Feed> {
   let prev = 0
   return {
     put(message) {
-      const { event } = receive(message, intake, clock)
+      const { event } = take(message)
       if (event !== null) events.push(event)
     },
     async batch(last) {
@@ -184,7 +204,7 @@ function intakeOnly(): Feed {
   let events = 0
   return {
     put(message) {
-      if (receive(message, intake, clock).event !== null) events++
+      if (take(message).event !== null) events++
     },
     async batch(last) {
       await nextTick()

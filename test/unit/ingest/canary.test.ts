@@ -123,8 +123,8 @@ describe('Canary', () => {
     })
     const outcome = await subject
       .start(model as unknown as ChannelModel)
-      .catch((error: Error) => error.message)
-    expect(outcome).to.equal('none')
+      .catch((error: unknown) => String(error))
+    expect(outcome).to.equal('Error: none')
     subject.stop()
   })
 

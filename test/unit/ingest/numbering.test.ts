@@ -143,8 +143,8 @@ describe('Numbering', () => {
       for (const { isSkip, isCanary, lie: how } of items) {
         const skips: boolean = isSkip && isSure
         offset += skips ? 2 : 1
-        const lies = how !== null && how !== 0 && !skips && !isCanary
-        stream.push(isCanary ? canary(offset) : lies ? lie(offset, claimAt(offset, how)) : honest(offset))
+        const lies: boolean = how !== null && how !== 0 && !skips && !isCanary
+        stream.push(isCanary ? canary(offset) : lie(offset, lies ? claimAt(offset, how ?? 0) : offset))
         isSure = isCanary || (isSure && !skips && !(lies && how === 1))
       }
       stream.push(canary(offset + 1))

@@ -67,7 +67,14 @@ const STATUS = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }
 /** What an ingest keeps from one attachment to the next, and how it attaches. */
 export class PipelineBench {
   readonly status: Status
-  readonly sender = { blocked: false, sending: false, sent: 0, send: () => void this.sender.sent++ }
+  readonly sender = {
+    blocked: false,
+    sending: false,
+    sent: 0,
+    send: (): void => {
+      this.sender.sent++
+    },
+  }
   readonly acks: number[] = []
   readonly ring: Ring
   private readonly end = new AbortController()

@@ -49,7 +49,7 @@ function pipeline(partitions = 1) {
     redis,
     acks: bench.acks,
     sender: bench.sender,
-    attach(offset: number, heads?: readonly (number | null)[]) {
+    attach: (offset: number, heads?: readonly (number | null)[]) => {
       redis.heads = Array.from({ length: partitions }, (_, p) => heads?.[p] ?? offset)
       return bench.attach(offset, heads)
     },
