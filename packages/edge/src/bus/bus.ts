@@ -271,7 +271,8 @@ export class RedisBus implements Bus {
 
   /** Looks for the states of the ingests on one more partition. */
   private listenElsewhere(now: number): void {
-    if (this.unheardSince === null || now - this.unheardSince < UNHEARD_MS * (this.spares.length + 1)) return
+    if (this.unheardSince === null || !this.options.connections.independent) return
+    if (now - this.unheardSince < UNHEARD_MS * (this.spares.length + 1)) return
     for (let number = 1; number < this.options.partitions; number++) {
       if (this.claims.has(number)) continue
       this.claim(number).holds++

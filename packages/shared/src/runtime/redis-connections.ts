@@ -22,6 +22,11 @@ export class Connections {
     this.review()
   }
 
+  /** Whether one channel may be served while another is not. */
+  get independent(): boolean {
+    return this.options.servers.locate !== null
+  }
+
   /** Wants a channel until `unsubscribe`, over every reconnect. */
   subscribe(channel: string, listener: ChannelListener): void {
     const tag = this.tagOf(channel)
@@ -53,7 +58,7 @@ export class Connections {
   }
 
   private tagOf(channel: string): string {
-    return this.options.servers.locate === null ? '' : (/\{(.+?)\}/.exec(channel)?.[1] ?? channel)
+    return !this.independent ? '' : (/\{(.+?)\}/.exec(channel)?.[1] ?? channel)
   }
 
   private review(): void {
