@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { openPublisher, type Publisher } from '../../support/publish.js'
 import { sleep } from '../../support/wait.mjs'
 import { numbered } from './numbered.js'
@@ -6,6 +7,8 @@ const TICK_MS = 10
 
 /** Numbered events at a steady rate, without confirms, as Wazo's daemons publish; from one node of a cluster, then from another. */
 export class Load {
+  /** In the data of its events, next to their number. */
+  readonly id = randomUUID()
   /** `performance.now()` of each event, by number. */
   readonly sentAt: number[] = []
   private readonly perSecond: number
@@ -53,7 +56,7 @@ export class Load {
       if (!this.paused) due += ((now - last) / 1000) * this.perSecond
       last = now
       while (!this.paused && this.next < Math.floor(due)) {
-        this.publisher.send(numbered(this.next))
+        this.publisher.send(numbered(this.next, { data: { n: this.next, load: this.id } }))
         this.sentAt.push(now)
       }
       await sleep(TICK_MS)
