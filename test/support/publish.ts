@@ -1,6 +1,6 @@
 /** Publishes events as the daemons of a Wazo do: transient, without a message id, everything in the headers. */
 import { readFileSync } from 'node:fs'
-import { connect, type ConfirmChannel } from 'amqplib'
+import { connect, type Channel, type ConfirmChannel } from 'amqplib'
 
 /** What goes to the bus. */
 export interface Publication {
@@ -105,7 +105,7 @@ function timestamp(): string {
   return new Date().toISOString().replace('Z', '000')
 }
 
-/** A connection that publishes; `send` does not wait, `flush` waits until the broker has everything. */
+/** A connection that publishes; `send` does not wait, `flush` waits until the broker has everything, as far as it says. */
 export interface Publisher {
   send(...publications: readonly Publication[]): void
   flush(): Promise<void>
@@ -116,8 +116,11 @@ export interface Publisher {
   close(): Promise<void>
 }
 
-/** Connects to `url`, declares both of Wazo's exchanges and opens a channel with publisher confirms. */
-export async function openPublisher(url: string): Promise<Publisher> {
+/**
+ * Connects to `url` and declares both of Wazo's exchanges. Without confirms, as Wazo's daemons publish, the broker may
+ * lose what it has been sent, and `flush` waits only until it has read it.
+ */
+export async function openPublisher(url: string, { confirms = true } = {}): Promise<Publisher> {
   const { hostname, port, username, password, pathname } = new URL(url)
   const connection = await connect(
     {
@@ -131,14 +134,18 @@ export async function openPublisher(url: string): Promise<Publisher> {
     { noDelay: true },
   )
   connection.on('error', () => {}) // a test that ends its broker sees it by what it waits for
-  const channel = await connection.createConfirmChannel()
+  const channel = confirms ? await connection.createConfirmChannel() : await connection.createChannel()
   channel.on('error', () => {})
   await channel.assertExchange(HEADERS_EXCHANGE, 'headers', { durable: true })
   await channel.assertExchange(LEGACY_EXCHANGE, 'topic', { durable: true })
   return publisherOf(channel, () => connection.close())
 }
 
-function publisherOf(channel: ConfirmChannel, disconnect: () => Promise<void>): Publisher {
+function publisherOf(channel: Channel | ConfirmChannel, disconnect: () => Promise<void>): Publisher {
+  const flush = async (): Promise<void> => {
+    if ('waitForConfirms' in channel) await channel.waitForConfirms()
+    else await channel.checkExchange(HEADERS_EXCHANGE)
+  }
   const send = (...publications: readonly Publication[]): void => {
     for (const { exchange, routingKey, headers, body } of publications)
       channel.publish(exchange, routingKey, body, {
@@ -151,11 +158,11 @@ function publisherOf(channel: ConfirmChannel, disconnect: () => Promise<void>): 
   }
   const publish = async (...publications: readonly Publication[]): Promise<void> => {
     send(...publications)
-    await channel.waitForConfirms()
+    await flush()
   }
   return {
     send,
-    flush: () => channel.waitForConfirms(),
+    flush,
     publish,
     publishSessionDeleted: (details) => publish(sessionDeleted(details)),
     close: disconnect,

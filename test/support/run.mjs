@@ -28,7 +28,7 @@ const LONGEST = ['integration/resume', 'contract/about-broken-servers', 'integra
 /** Faults whose tests measure no delay, or seconds of it, and no memory: two at a time, the longest first. */
 const PATIENT = [
   ...['upgrade-workers', 'chaos', 'rabbitmq-bindings', 'partitions', 'rabbitmq-connections', 'redis-cluster'],
-  ...['token-recheck', 'auth-clock', 'redis-access', 'canary', 'partitions-start'],
+  ...['token-recheck', 'auth-clock', 'redis-access', 'canary', 'partitions-start', 'rabbitmq-oddities'],
 ].map((name) => fileOf(`faults/${name}`))
 const REPORT = [
   ...['node_modules/c8/bin/c8.js', 'report', '--all', '--merge-async', '--src', 'packages'],
