@@ -19,12 +19,12 @@ const AMQP_HEADER = Buffer.from([0x41, 0x4d, 0x51, 0x50, 0, 0, 9, 1])
 
 // Streams are part of the server; no plugin is needed. Wazo's own RabbitMQ runs with heartbeat 0, and a
 // client must not rely on the broker for it.
-const CONFIGURATION = `
-heartbeat = 0
-vm_memory_high_watermark.absolute = 512MB
-disk_free_limit.absolute = 50MB
-log.file.level = info
-`
+const CONFIGURATION = [
+  'heartbeat = 0',
+  'vm_memory_high_watermark.absolute = 512MB',
+  'disk_free_limit.absolute = 50MB',
+  'log.file.level = info',
+]
 // Two schedulers without busy waiting leave the machine's cores to what is tested.
 const ERLANG_ARGUMENTS = '+S 2:2 +SDcpu 1:1 +SDio 4 +sbwt none +sbwtdcpu none +sbwtdio none'
 
@@ -38,44 +38,101 @@ const ERLANG_ARGUMENTS = '+S 2:2 +SDcpu 1:1 +SDio 4 +sbwt none +sbwtdcpu none +s
  * @property {(expression: string) => Promise<string>} evaluate runs an Erlang expression, which ends with a full stop, in the node
  * @property {() => string} log
  * @property {(signal?: NodeJS.Signals) => Promise<void>} kill signals the Erlang virtual machine
- * @property {() => Promise<Rabbit>} start starts it again, after `kill`, on the same port with the same data
+ * @property {() => Promise<Rabbit>} start starts it again, after `kill`, on the same port with the same data; gives itself
+ * @property {() => boolean} running whether it has been started and not been killed since
  * @property {() => void} unref lets this process end (and take it along) while it still runs
  * @property {() => Promise<void>} stop
  * @property {Record<string, string>} environment what `sharedRabbit` of another process needs to find it
  */
 
-/** @typedef {{ node: string, port: number, epmdPort: number, home: string }} Place */
+/**
+ * Where a node is. The nodes of one cluster share port mapper (epmd) and `home`, which holds the cookie.
+ * @typedef {{ node: string, port: number, epmdPort: number, home: string }} Place
+ * @typedef {{ epmd: import('./guard.mjs').Guarded, epmdPort: number, home: string }} Ground
+ */
 
 /**
  * @param {{ port?: number, dir?: string }} [options]
  * @returns {Promise<Rabbit>}
  */
 export async function startRabbit(options = {}) {
-  const home = options.dir ?? (await temporaryDirectory('rabbitmq'))
-  const port = options.port ?? (await freePort())
-  const place = { node: `wazo-test-${port}@localhost`, port, epmdPort: await freePort(), home }
-  await writeFile(join(home, 'rabbitmq.conf'), CONFIGURATION)
-  await writeFile(join(home, 'enabled_plugins'), '[].\n')
-  const epmd = startGuarded('epmd', ['-port', `${place.epmdPort}`, '-address', '127.0.0.1'])
-  await waitFor(() => probe(place.epmdPort, Buffer.from([0, 1, 110])), { what: 'epmd' })
+  const ground = await prepareGround(options.dir)
+  const place = await newPlace(ground, options.port)
   try {
-    return await startNode(place, epmd)
+    const rabbit = await startNode(place)
+    const { unref, stop } = rabbit
+    rabbit.unref = () => {
+      unref()
+      ground.epmd.unref()
+    }
+    rabbit.stop = async () => {
+      await stop()
+      await ground.epmd.terminate('SIGKILL')
+    }
+    return rabbit
   } catch (error) {
-    await epmd.terminate('SIGKILL')
+    await ground.epmd.terminate('SIGKILL')
     throw error
   }
 }
 
 /**
+ * What nodes need before the first of them starts.
+ * @param {string} [dir]
+ * @returns {Promise<Ground>}
+ */
+export async function prepareGround(dir) {
+  const home = dir ?? (await temporaryDirectory('rabbitmq'))
+  const epmdPort = await freePort()
+  const epmd = startGuarded('epmd', ['-port', `${epmdPort}`, '-address', '127.0.0.1'])
+  await writeFile(join(home, 'enabled_plugins'), '[].\n')
+  await waitFor(() => probe(epmdPort, Buffer.from([0, 1, 110])), { what: 'epmd' })
+  return { epmd, epmdPort, home }
+}
+
+/** @param {Ground} ground @param {number} [port] @returns {Promise<Place>} */
+export async function newPlace({ epmdPort, home }, port) {
+  const chosen = port ?? (await freePort())
+  return { node: `wazo-test-${chosen}@localhost`, port: chosen, epmdPort, home }
+}
+
+/**
  * @param {Place} place
- * @param {import('./guard.mjs').Guarded} epmd
+ * @param {readonly string[]} [configuration] more lines of rabbitmq.conf
  * @returns {Promise<Rabbit>}
  */
-async function startNode(place, epmd) {
-  const distributionPort = await freePort()
+export async function startNode(place, configuration = []) {
+  await writeFile(configurationFile(place), [...CONFIGURATION, ...configuration, ''].join('\n'))
+  let server = await launch(place)
+  /** @type {Rabbit} */
+  const rabbit = {
+    ...controls(place),
+    pid: server.pid,
+    running: () => !server.ended(),
+    log: () => server.output(),
+    async kill(signal = 'SIGKILL') {
+      server.killGroup(signal)
+      if (signal === 'SIGKILL' || signal === 'SIGTERM') await server.exit
+    },
+    async start() {
+      server = await launch(place)
+      rabbit.pid = server.pid
+      return rabbit
+    },
+    unref: () => server.unref(),
+    async stop() {
+      server.killGroup('SIGKILL') // its data are temporary: nothing to save
+      await server.terminate('SIGKILL')
+    },
+  }
+  return rabbit
+}
+
+/** Resolves when it takes connections. @param {Place} place */
+async function launch(place) {
   const server = startGuarded(join(scripts(), 'rabbitmq-server'), [], {
     cwd: place.home,
-    env: { ...environment(place), RABBITMQ_DIST_PORT: `${distributionPort}` },
+    env: { ...environment(place), RABBITMQ_DIST_PORT: `${await freePort()}` },
   })
   const answers = async () => {
     if (server.ended()) throw new Error(`rabbitmq-server did not start:\n${server.output().trim()}`)
@@ -83,25 +140,7 @@ async function startNode(place, epmd) {
     return answer !== null && answer[0] === 1 // a method frame: connection.start
   }
   await waitFor(answers, { timeoutMs: START_MS_MAX, everyMs: 50, what: 'rabbitmq-server' })
-  return {
-    ...controls(place),
-    pid: server.pid,
-    log: server.output,
-    async kill(signal = 'SIGKILL') {
-      server.killGroup(signal)
-      if (signal === 'SIGKILL' || signal === 'SIGTERM') await server.exit
-    },
-    start: () => startNode(place, epmd),
-    unref() {
-      server.unref()
-      epmd.unref()
-    },
-    async stop() {
-      server.killGroup('SIGKILL') // its data are temporary: nothing to save
-      await server.terminate('SIGKILL')
-      await epmd.terminate('SIGKILL')
-    },
-  }
+  return server
 }
 
 /** @param {Place} place */
@@ -151,7 +190,8 @@ function controls(place) {
 }
 
 /** @param {Place} place @returns {NodeJS.ProcessEnv} */
-function environment({ node, port, epmdPort, home }) {
+function environment(place) {
+  const { node, port, epmdPort, home } = place
   return {
     ...runId,
     PATH: process.env.PATH,
@@ -165,13 +205,18 @@ function environment({ node, port, epmdPort, home }) {
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
     RABBITMQ_MNESIA_BASE: join(home, 'data'),
     RABBITMQ_LOG_BASE: join(home, 'log'),
-    RABBITMQ_PID_FILE: join(home, 'pid'),
-    RABBITMQ_CONFIG_FILE: join(home, 'rabbitmq.conf'),
+    RABBITMQ_PID_FILE: join(home, `${node}.pid`),
+    RABBITMQ_CONFIG_FILE: configurationFile(place),
     RABBITMQ_ADVANCED_CONFIG_FILE: join(home, 'advanced.config'),
     RABBITMQ_ENABLED_PLUGINS_FILE: join(home, 'enabled_plugins'),
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `${ERLANG_ARGUMENTS} -kernel inet_dist_use_interface {127,0,0,1}`,
     RABBITMQ_CTL_ERL_ARGS: '+S 1:1 +sbwt none',
   }
+}
+
+/** @param {Place} place */
+function configurationFile({ home, node }) {
+  return join(home, `${node}.conf`)
 }
 
 /** @returns {string} the directory of the server's own scripts, which (unlike Debian's) run as any user */
@@ -221,6 +266,7 @@ function attached() {
       epmdPort: Number(process.env.WAZO_TEST_RABBIT_EPMD_PORT),
     }),
     pid: -1,
+    running: () => true,
     log: () => '',
     kill: refuse,
     start: refuse,
