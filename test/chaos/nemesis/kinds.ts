@@ -19,7 +19,7 @@ export interface Grade {
   readonly lastsMs: readonly [number, number]
   /** How long after its end the cluster may need to be well again. */
   readonly healsMs: number
-  /** For so long beyond its own duration an event may be held up; null: not measured. */
+  /** For so long beyond its own duration (see GOES_ON) an event may be held up; null: not measured. */
   readonly stallMs: number | null
 }
 
@@ -58,9 +58,9 @@ export const KINDS = {
   'rabbit-node-kill': grade(CONTINUITY_LOST, [0, 3000], null, 45_000),
   'rabbit-writer-kill': grade(CONTINUITY_LOST, [0, 0], null, WORK_MS),
   'redis-master-kill': grade(NOBODY_NOTICES, [0, 3000], 10_000),
-  'redis-master-freeze': grade(NOBODY_NOTICES, [3000, 10_000], 10_000),
+  'redis-master-freeze': grade(NOBODY_NOTICES, [3000, 15_000], 10_000),
   'redis-failover': grade(NOBODY_NOTICES, [0, 0], 8000),
-  'redis-reshard': grade(NOBODY_NOTICES, [0, 6000], 8000),
+  'redis-reshard': grade(NOBODY_NOTICES, [6000, 12_000], 5000),
 } as const satisfies Record<string, Grade>
 
 export type Kind = keyof typeof KINDS
@@ -93,6 +93,9 @@ export const OF_ONE_HOST: ReadonlySet<Kind> = new Set<Kind>([
   ...(['worker-kill', 'edge-kill', 'edge-upgrade', 'edge-upgrade-kill', 'edge-restart'] as const),
   'redis-half-open',
 ])
+
+/** Faults in which events go on long before the fault is taken away: their own duration does not count. */
+export const GOES_ON: ReadonlySet<Kind> = new Set<Kind>(['redis-master-freeze', 'redis-reshard'])
 
 /** Faults in which the places that drained sessions have left are lost or cannot be left, or are void afterwards. */
 export const FORGETTING: ReadonlySet<Kind> = new Set<Kind>([

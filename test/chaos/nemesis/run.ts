@@ -8,7 +8,7 @@ import { RedisTap } from '../load/redis-tap.js'
 import { hostOf, inject } from './faults.js'
 import { awaitWell } from './health.js'
 import { holdingsOf } from './holdings.js'
-import { FORGETTING, KINDS, type Kind, type Layout } from './kinds.js'
+import { FORGETTING, GOES_ON, KINDS, type Kind, type Layout } from './kinds.js'
 import { Load } from './load.js'
 import { Rig } from './rig.js'
 import { schedule, scheduleOfUpgrades, type Fault } from './schedule.js'
@@ -120,7 +120,8 @@ class Run {
       this.broken = `the cluster did not recover from ${fault.kind}`
     const to = now()
     const host = hostOf(fault, rig.hosts.length)
-    const stallMsMax = stallMs === null ? null : fault.lastsMs + stallMs
+    const lastsMs = GOES_ON.has(fault.kind) ? 0 : fault.lastsMs
+    const stallMsMax = stallMs === null ? null : lastsMs + stallMs
     const forgets = FORGETTING.has(fault.kind)
     this.windows.push({
       ...{ kind: fault.kind, from, to, codes, host, healedInTime, stallMsMax, forgets },
