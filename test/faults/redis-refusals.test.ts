@@ -179,6 +179,7 @@ describe('an address of Redis that is moved to its replica, which takes over', f
       wire.leadTo(replica.port)
       await ask(replica, 'REPLICAOF', 'NO', 'ONE')
       await ask(redis, 'REPLICAOF', '127.0.0.1', replica.port)
+      await sleep(SHORT_MS)
       const took = await traffic.caughtUp(SERVED_MS_MAX)
       console.log(`      caught up within ${Math.round(took)} ms`)
       expect(await traffic.stop()).to.deep.equal(FLAWLESS)
