@@ -28,13 +28,13 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function chaos({ seed, minutes, rounds, kinds, upgrades }: Options): Promise<number> {
+async function chaos({ seed, minutes, rounds, layout, kinds, upgrades }: Options): Promise<number> {
   const abort = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => abort.abort())
   const chosen = seed ?? Date.now() % 2 ** 32
   try {
     const outcome = await run({
-      ...{ seed: chosen, minutes, rounds, kinds, upgrades },
+      ...{ seed: chosen, minutes, rounds, layout, kinds, upgrades },
       ...{ print: console.log, signal: abort.signal },
     })
     const { history, counts, broken } = outcome

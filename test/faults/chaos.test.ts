@@ -46,6 +46,7 @@ describe('npm run chaos', function () {
       ['--seed', 'x'],
       ['--minutes', '0'],
       ['--kinds', 'earthquake'],
+      ['--layout', 'ring'],
       ['--upgrades', '0'],
       ['--frobnicate'],
     ]) {

@@ -42,7 +42,7 @@ describe('The checker at a real edge', function () {
     const [vhost] = (await (await sharedRabbit()).ctl('list_vhosts'))
       .split('\n')
       .filter((name) => name.startsWith('planted'))
-    bus = await Bus.open(`${(await sharedRabbit()).url}/${vhost!}`, record)
+    bus = await Bus.open([`${(await sharedRabbit()).url}/${vhost!}`], record)
     tap = new RedisTap(cluster.redis.url)
     for (const { make } of [{ make: () => ({}) }, ...PLANTED]) {
       const crook = await Crook.before(cluster.edges[0]!.url, make())

@@ -59,15 +59,21 @@ describe(`${SESSIONS} sessions that resume at once`, function () {
     const ingest = new HandIngest(server.url)
     await ingest.seed()
     let reads = 0
-    const edge = new Listening(server.url, {}, () => {
-      const client = new Redis(server.url, { retryStrategy: () => null, maxRetriesPerRequest: null })
-      const call = client.callBuffer.bind(client) as (...parts: string[]) => Promise<unknown>
-      client.callBuffer = ((...parts: string[]) => {
-        reads++
-        return call(...parts)
-      }) as typeof client.callBuffer
-      return client
-    })
+    const edge = new Listening(
+      server.url,
+      {},
+      {
+        create: () => {
+          const client = new Redis(server.url, { retryStrategy: () => null, maxRetriesPerRequest: null })
+          const call = client.callBuffer.bind(client) as (...parts: string[]) => Promise<unknown>
+          client.callBuffer = ((...parts: string[]) => {
+            reads++
+            return call(...parts)
+          }) as typeof client.callBuffer
+          return client
+        },
+      },
+    )
     ingest.beat()
     await whenLive(edge.bus.hold([0]))
     for (let i = 0; i < BATCHES; i++) await ingest.publish(EVENTS_PER_BATCH)

@@ -8,7 +8,7 @@ const ANSWER_MS_MAX = 500
  * @param {{ port: number }} server
  * @param {string} command
  * @param {...(string | number | Buffer)} args
- * @returns {Promise<any>} its answer; rejects when that is an error, or does not come in time
+ * @returns {Promise<unknown>} its answer; rejects when that is an error, or does not come in time
  */
 export async function ask({ port }, command, ...args) {
   const redis = new Redis({

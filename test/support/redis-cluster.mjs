@@ -19,11 +19,12 @@ const PROMOTED_MS_MAX = 20_000
  * @property {readonly string[]} addresses as in `redis.cluster`
  * @property {readonly Node[]} nodes
  * @property {(key: string) => Promise<number>} ownerOf the index of the node that holds a key now, be it dead, by what those say that answer
+ * @property {() => Promise<number[]>} masters the indices of those that hold slots
  * @property {(index: number) => Promise<number[]>} replicasOf the indices of the replicas of a master
  * @property {(key: string, from: number) => Promise<number>} promoted the index of the key's master once that is no longer `from`, and serves
  * @property {(index: number) => Promise<number>} failover hands a master's part to its replica, in order, and gives the index of that
  * @property {(index: number) => Promise<void>} kill ends a node at once
- * @property {(index: number) => Promise<void>} restart starts it again where it was; resolves when the cluster serves
+ * @property {(...indices: number[]) => Promise<void>} restart starts nodes again where they were; resolves when the cluster serves
  * @property {() => Promise<void>} healed resolves when all nodes live, all slots are served, and all replicas follow
  * @property {(key: string, to: number) => Promise<Move>} open begins to move the slot of a key to the master `to`
  * @property {(key: string, to: number) => Promise<void>} reshard moves the slot of a key with all of its keys
@@ -86,6 +87,10 @@ export async function startRedisCluster(masters = 3, args = [], { replicas = 0 }
     addresses: nodes.map(({ port }) => `127.0.0.1:${port}`),
     nodes,
     ownerOf,
+    async masters() {
+      const holders = (await claims(nodes)).filter(({ isMaster, slots }) => isMaster && slots.length > 0)
+      return [...new Set(holders.map(({ port }) => indexOf(port)))]
+    },
     replicasOf,
     open,
     async reshard(key, to) {
@@ -111,10 +116,12 @@ export async function startRedisCluster(masters = 3, args = [], { replicas = 0 }
       return replica
     },
     kill: (index) => at(nodes, index).kill('SIGKILL'),
-    async restart(index) {
-      const { port } = at(nodes, index)
-      // Its own file in `dir` tells it who it was.
-      nodes[index] = await startRedis({ port, dir: dirs[index] ?? '', args: all })
+    async restart(...indices) {
+      for (const index of indices) {
+        const { port } = at(nodes, index)
+        // Its own file in `dir` tells it who it was.
+        nodes[index] = await startRedis({ port, dir: dirs[index] ?? '', args: all })
+      }
       await serving(nodes)
     },
     healed: () => serving(nodes),

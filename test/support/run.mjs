@@ -29,6 +29,7 @@ const LONGEST = ['integration/resume', 'contract/about-broken-servers', 'integra
 const PATIENT = [
   ...['upgrade-workers', 'chaos', 'rabbitmq-bindings', 'partitions', 'rabbitmq-connections', 'redis-cluster'],
   ...['token-recheck', 'auth-clock', 'redis-access', 'canary', 'partitions-start', 'rabbitmq-oddities'],
+  ...['redis-refusals', 'redis-cluster-outage', 'redis-log-bounds', 'redis-shared'],
 ].map((name) => fileOf(`faults/${name}`))
 const REPORT = [
   ...['node_modules/c8/bin/c8.js', 'report', '--all', '--merge-async', '--src', 'packages'],

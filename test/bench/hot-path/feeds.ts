@@ -94,14 +94,16 @@ async function ours(url: string): Promise<Feed> {
       intake,
       retryMs: TIMINGS.retryMs,
       watchdogMs: TIMINGS.watchdogMs,
+      stallMs: TIMINGS.stallMs,
       lookMs: TIMINGS.beatMs,
+      doubtMs: TIMINGS.beatMs,
       ackEvery: 1,
     },
     {
       publisher,
       ring: new Ring(history),
       // A broker that blocks publishers is what lets an ingest without canaries be `up`.
-      canary: { blocked: true, sending: false, send: () => undefined },
+      canary: { blocked: true, sending: false, marker: null, send: () => undefined },
       continuity: new Continuity(),
       jumps: new Jumps(),
       clock,

@@ -34,7 +34,7 @@ async function obey(message: ToBus): Promise<void> {
   switch (message.do) {
     case 'load':
       auth = await connectAuth(message.authUrl)
-      bus = await Bus.open(message.url, record)
+      bus = await Bus.open(message.urls, record)
       await load(bus, new Random(message.seed), message.perSecond)
       break
     case 'revoke':

@@ -14,9 +14,10 @@ export interface BusRecord {
   streamed(message: Streamed): void
 }
 
-/** One connection at a time, made again whenever it breaks; what is sent meanwhile is not sent at all. */
+/** One connection at a time, made again whenever it breaks, to the broker's nodes in turn; what is sent meanwhile is not sent at all. */
 export class Bus {
-  private readonly url: string
+  private readonly urls: readonly string[]
+  private tries = 0
   private readonly record: BusRecord
   private readonly seen = new Set<number>()
   private connection: ChannelModel | null = null
@@ -26,17 +27,17 @@ export class Bus {
   private confirmedId = 0
   private readonly reader: StreamReader
 
-  private constructor(url: string, record: BusRecord) {
-    this.url = url
+  private constructor(urls: readonly string[], record: BusRecord) {
+    this.urls = urls
     this.record = record
-    this.reader = new StreamReader(url, {
+    this.reader = new StreamReader(urls, {
       read: (body, offset) => this.read(body, offset),
       isBehind: () => this.confirmedId > 0 && !this.seen.has(this.confirmedId),
     })
   }
 
-  static async open(url: string, record: BusRecord): Promise<Bus> {
-    const bus = new Bus(url, record)
+  static async open(urls: readonly string[], record: BusRecord): Promise<Bus> {
+    const bus = new Bus(urls, record)
     await bus.connect()
     return bus
   }
@@ -91,7 +92,9 @@ export class Bus {
 
   private async connect(): Promise<void> {
     if (!this.open) return
-    const { hostname, port, username, password, pathname } = new URL(this.url)
+    const { hostname, port, username, password, pathname } = new URL(
+      this.urls[this.tries++ % this.urls.length]!,
+    )
     const vhost = decodeURIComponent(pathname.slice(1))
     const connection = await connect(
       { hostname, port: Number(port), username, password, vhost, heartbeat: 5 },

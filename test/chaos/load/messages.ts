@@ -5,7 +5,8 @@ import type { Minted } from './occupant.js'
 export type ToBus =
   | {
       readonly do: 'load'
-      readonly url: string
+      /** Of the nodes of the broker. */
+      readonly urls: readonly string[]
       readonly authUrl: string
       readonly seed: number
       readonly perSecond: number

@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import { keys } from '@wazo-websocketd/shared/runtime/scripts'
 import type { Head, LoggedBatch } from '../checker/history.js'
@@ -8,6 +8,8 @@ import { now } from './clock.js'
 const { meta: META, log: LOG } = keys('wazo-ws', 0)
 const POLL_MS = 50
 const PAGE = 500
+/** A server that does not answer for so long hangs, and another one may have taken over. */
+const ANSWER_MS_MAX = 1000
 
 type Entry = [id: Buffer, fields: [Buffer, Buffer]]
 
@@ -15,26 +17,23 @@ type Entry = [id: Buffer, fields: [Buffer, Buffer]]
 export class RedisTap {
   readonly batches: LoggedBatch[] = []
   readonly heads: Head[] = []
-  private readonly redis: Redis
+  private readonly place: string | readonly string[]
+  private client: Redis | Cluster | null = null
   private readonly loop: Promise<void>
   private running = true
   private life = ''
   private epoch = ''
   private readTo = '-'
 
-  constructor(url: string) {
-    this.redis = new Redis(url, {
-      maxRetriesPerRequest: 0,
-      enableOfflineQueue: false,
-      retryStrategy: () => POLL_MS,
-    })
-    this.redis.on('error', () => undefined)
+  /** `place`: a URL, or the addresses of the nodes of a Redis Cluster. */
+  constructor(place: string | readonly string[]) {
+    this.place = place
     this.loop = this.run()
   }
 
   async stop(): Promise<void> {
     this.running = false
-    this.redis.disconnect()
+    this.client?.disconnect()
     await this.loop
   }
 
@@ -44,15 +43,28 @@ export class RedisTap {
       try {
         more = await this.read()
       } catch {
-        // Redis is away; what it then holds is read
+        // Redis is away, or another one is in its place: what that then holds is read
+        this.client?.disconnect()
+        this.client = null
       }
       if (!more) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }
   }
 
+  private connect(): Redis | Cluster {
+    const options = { commandTimeout: ANSWER_MS_MAX, connectTimeout: ANSWER_MS_MAX, maxRetriesPerRequest: 0 }
+    const client =
+      typeof this.place === 'string'
+        ? new Redis(this.place, { ...options, retryStrategy: () => null })
+        : new Cluster([...this.place], { redisOptions: options, clusterRetryStrategy: () => null })
+    client.on('error', () => undefined)
+    return client
+  }
+
   /** True: there is more to read at once. */
   private async read(): Promise<boolean> {
-    const { life, epoch, head } = await this.state()
+    const redis = (this.client ??= this.connect())
+    const { life, epoch, head } = await this.state(redis)
     if (epoch === '') return false
     if (life !== this.life || epoch !== this.epoch) {
       Object.assign(this, { life, epoch, readTo: '-' })
@@ -63,7 +75,7 @@ export class RedisTap {
       this.heads.at(-1)?.epoch !== epoch
     )
       this.heads.push({ at: now(), life, epoch, head })
-    const entries = (await this.redis.xrangeBuffer(LOG, this.readTo, '+', 'COUNT', PAGE)) as Entry[]
+    const entries = (await redis.xrangeBuffer(LOG, this.readTo, '+', 'COUNT', PAGE)) as Entry[]
     for (const [id, [, bytes]] of entries) {
       this.take(bytes)
       this.readTo = `(${id.toString()}`
@@ -71,8 +83,8 @@ export class RedisTap {
     return entries.length === PAGE
   }
 
-  private async state(): Promise<{ life: string; epoch: string; head: number }> {
-    const replies = await this.redis.multi().info('server').hmget(META, 'epoch', 'head').exec()
+  private async state(redis: Redis | Cluster): Promise<{ life: string; epoch: string; head: number }> {
+    const replies = await redis.multi().info('server').hmget(META, 'epoch', 'head').exec()
     const [[, info], [, meta]] = replies as [[null, string], [null, (string | null)[]]]
     const [, life = ''] = /run_id:(\w+)/.exec(info) ?? []
     return { life, epoch: meta[0] ?? '', head: Number(meta[1]) }

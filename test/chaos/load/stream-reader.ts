@@ -20,7 +20,8 @@ export interface StreamListener {
  * messages more than once.
  */
 export class StreamReader {
-  private readonly url: string
+  private readonly urls: readonly string[]
+  private tries = 0
   private readonly listener: StreamListener
   private readonly watch: NodeJS.Timeout
   private detach: () => void = () => undefined
@@ -28,8 +29,8 @@ export class StreamReader {
   private heardAt = 0
   private open = true
 
-  constructor(url: string, listener: StreamListener) {
-    this.url = url
+  constructor(urls: readonly string[], listener: StreamListener) {
+    this.urls = urls
     this.listener = listener
     this.watch = setInterval(() => this.replaceWhenDeaf(), DEAF_MS / 10)
     void this.stayAttached()
@@ -44,7 +45,9 @@ export class StreamReader {
   private async stayAttached(): Promise<void> {
     while (this.open) {
       try {
-        const connection = await connect(`${this.url}?heartbeat=5`, { noDelay: true })
+        const connection = await connect(`${this.urls[this.tries++ % this.urls.length]}?heartbeat=5`, {
+          noDelay: true,
+        })
         await this.readUntilClosed(connection)
       } catch {
         // the broker is away, or not yet itself again

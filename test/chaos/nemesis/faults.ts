@@ -19,20 +19,6 @@ export interface Scene {
 
 /** Three of four times the one that publishes: the others' ends are less interesting. */
 const PUBLISHING_SHARE = 0.75
-const QUEUE_KEYS = '{wazo-ws}:token-expiry:*'
-
-/** The client's side of the broker's connections of the ingests gets an exception on its consuming channel. */
-const CLOSE_CONSUMING_CHANNELS = `
-  Error = rabbit_misc:amqp_error(precondition_failed, "chaos", [], none),
-  [begin
-    I = rabbit_channel:info(P, [connection, number, consumer_count]),
-    C = proplists:get_value(connection, I),
-    Own = lists:keyfind(<<"connection_name">>, 1, element(2, hd(rabbit_reader:info(C, [client_properties])))),
-    case (proplists:get_value(consumer_count, I) > 0) and (Own =:= false) of
-      true -> C ! {channel_exit, proplists:get_value(number, I), Error};
-      false -> ok
-    end
-  end || P <- rabbit_channel:list()].`
 
 /** The host that a fault hits alone, or null. Known before it is injected. */
 export function hostOf({ kind, aim }: Fault, hosts: number): number | null {
@@ -43,7 +29,8 @@ export function hostOf({ kind, aim }: Fault, hosts: number): number | null {
 export async function inject(fault: Fault, scene: Scene): Promise<void> {
   const { rig } = scene
   const { cluster } = rig
-  const host = rig.hosts[hostOf(fault, rig.hosts.length) ?? 0]!
+  const number = hostOf(fault, rig.hosts.length) ?? 0
+  const host = rig.hosts[number]!
   switch (fault.kind) {
     case 'ingest-kill':
       return rig.replaceIngest(victim(fault, scene))
@@ -66,32 +53,6 @@ export async function inject(fault: Fault, scene: Scene): Promise<void> {
       await rig.replaceEdge(host)
       scene.moved()
       return
-    case 'redis-restart':
-      await cluster.redis.stop()
-      await sleep(fault.lastsMs)
-      return rig.restartRedis()
-    case 'redis-crash':
-    case 'redis-empty':
-      await cluster.redis.kill()
-      await sleep(fault.lastsMs)
-      return rig.restartRedis({ emptied: fault.kind === 'redis-empty' })
-    case 'redis-freeze':
-      cluster.redis.pause()
-      await sleep(fault.lastsMs)
-      cluster.redis.resume()
-      return
-    case 'redis-clients':
-      return killRedisClients(rig)
-    case 'redis-half-open':
-      host.wire.cut()
-      await sleep(fault.lastsMs)
-      return host.wire.heal()
-    case 'amqp-reset':
-      await rig.amqp.refuse()
-      return rig.amqp.heal()
-    case 'amqp-channel':
-      await rig.rabbit.evaluate(CLOSE_CONSUMING_CHANNELS)
-      return
     case 'auth-down':
     case 'auth-500':
     case 'auth-slow':
@@ -101,12 +62,11 @@ export async function inject(fault: Fault, scene: Scene): Promise<void> {
       await sleep(fault.lastsMs)
       cluster.auth.set({ mode: 'ok' })
       return
-    case 'expiry-wiped':
-      return wipeQueue(rig)
-    case 'rabbit-restart':
-      await rig.rabbit.kill('SIGTERM')
-      await sleep(fault.lastsMs)
-      rig.rabbit = await rig.rabbit.start()
+    default: {
+      const injected = rig.brokers.inject(fault, number)
+      if (injected === null) throw new Error(`this lay-out does not know the fault ${fault.kind}`)
+      return injected
+    }
   }
 }
 
@@ -138,18 +98,4 @@ async function restartEdge(host: Host, ms: number, { rig, moved }: Scene): Promi
   await sleep(ms)
   await rig.startEdgeAgain(host)
   moved()
-}
-
-async function killRedisClients(rig: Rig): Promise<void> {
-  await rig.withRedis(async (redis) => {
-    await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-    await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-  })
-}
-
-async function wipeQueue(rig: Rig): Promise<void> {
-  await rig.withRedis(async (redis) => {
-    const names = await redis.keys(QUEUE_KEYS)
-    if (names.length > 0) await redis.del(...names)
-  })
 }

@@ -43,9 +43,11 @@ function memory({ cluster: { edges, ingests } }: Rig): Holding[] {
 }
 
 async function redisMemory(rig: Rig): Promise<Holding[]> {
-  const info = await rig.withRedis((redis) => redis.info('memory'))
-  const [, bytes] = /used_memory:(\d+)/.exec(info) ?? []
-  return [{ what: 'memory of Redis in MiB', value: Math.round(Number(bytes) / MIB), max: REDIS_MIB_MAX }]
+  const infos = await rig.brokers.withRedis((redis) => redis.info('memory'))
+  return infos.map((info) => {
+    const [, bytes] = /used_memory:(\d+)/.exec(info) ?? []
+    return { what: 'memory of Redis in MiB', value: Math.round(Number(bytes) / MIB), max: REDIS_MIB_MAX }
+  })
 }
 
 function peakMib(pid: number): number {

@@ -19,7 +19,7 @@ export interface Grade {
   readonly lastsMs: readonly [number, number]
   /** How long after its end the cluster may need to be well again. */
   readonly healsMs: number
-  /** For so long beyond its own duration an event may be held up; null: not measured. */
+  /** For so long beyond its own duration (see GOES_ON) an event may be held up; null: not measured. */
   readonly stallMs: number | null
 }
 
@@ -54,11 +54,36 @@ export const KINDS = {
   'auth-slow': grade(NO_VERDICT, [2000, 12_000], 3000),
   'expiry-wiped': grade(NOBODY_NOTICES, [0, 0], 3000),
   'rabbit-restart': grade(CONTINUITY_LOST, [0, 2000], null, 45_000),
+  'rabbit-leader-kill': grade(CONTINUITY_LOST, [0, 3000], null, 45_000),
+  'rabbit-node-kill': grade(CONTINUITY_LOST, [0, 3000], null, 45_000),
+  'rabbit-writer-kill': grade(CONTINUITY_LOST, [0, 0], null, WORK_MS),
+  'redis-master-kill': grade(NOBODY_NOTICES, [0, 3000], 10_000),
+  'redis-master-freeze': grade(NOBODY_NOTICES, [3000, 15_000], 10_000),
+  'redis-failover': grade(NOBODY_NOTICES, [0, 0], 8000),
+  'redis-reshard': grade(NOBODY_NOTICES, [6000, 12_000], 5000),
 } as const satisfies Record<string, Grade>
 
 export type Kind = keyof typeof KINDS
 
-export const ALL_KINDS = Object.keys(KINDS) as Kind[]
+const ONLY_SINGLE: readonly Kind[] = [
+  ...(['redis-restart', 'redis-crash', 'redis-freeze', 'redis-half-open', 'rabbit-restart'] as const),
+]
+const ONLY_CLUSTER: readonly Kind[] = [
+  ...(['rabbit-leader-kill', 'rabbit-node-kill', 'rabbit-writer-kill'] as const),
+  ...(['redis-master-kill', 'redis-master-freeze', 'redis-failover', 'redis-reshard'] as const),
+]
+
+/** What each lay-out of brokers has to survive. */
+export const KINDS_OF: Readonly<Record<'single' | 'cluster', readonly Kind[]>> = {
+  single: except(ONLY_CLUSTER),
+  cluster: except(ONLY_SINGLE),
+}
+
+export type Layout = keyof typeof KINDS_OF
+
+function except(others: readonly Kind[]): Kind[] {
+  return (Object.keys(KINDS) as Kind[]).filter((kind) => !others.includes(kind))
+}
 
 /** What `--upgrades` is made of. */
 export const KINDS_OF_UPGRADES: readonly Kind[] = ['edge-upgrade', 'edge-upgrade-kill', 'worker-kill']
@@ -69,10 +94,14 @@ export const OF_ONE_HOST: ReadonlySet<Kind> = new Set<Kind>([
   'redis-half-open',
 ])
 
+/** Faults in which events go on long before the fault is taken away: their own duration does not count. */
+export const GOES_ON: ReadonlySet<Kind> = new Set<Kind>(['redis-master-freeze', 'redis-reshard'])
+
 /** Faults in which the places that drained sessions have left are lost or cannot be left, or are void afterwards. */
 export const FORGETTING: ReadonlySet<Kind> = new Set<Kind>([
   ...(['redis-restart', 'redis-crash', 'redis-empty', 'redis-freeze', 'redis-clients'] as const),
   ...(['redis-half-open', 'rabbit-restart'] as const),
+  ...ONLY_CLUSTER,
 ])
 
 /** Faults that are known to lead to each of what a valid run has to have seen. */
@@ -84,6 +113,9 @@ export const LEADS_TO: Readonly<Record<'recovery' | 'takeover' | 'ROLLED or EMPT
     'redis-crash',
     'redis-empty',
     'redis-freeze',
+    'redis-master-kill',
+    'redis-master-freeze',
+    'redis-failover',
   ],
   takeover: ['ingest-kill', 'ingest-freeze'],
   'ROLLED or EMPTY': ['redis-crash', 'redis-empty'],

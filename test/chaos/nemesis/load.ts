@@ -45,8 +45,8 @@ export class Load {
     return this.clients.every(({ alive }) => alive) ? null : 'a process of clients has ended'
   }
 
-  begin(urls: readonly string[], amqpUrl: string, authUrl: string, seed: number): void {
-    this.bus.send({ do: 'load', url: amqpUrl, authUrl, seed, perSecond: EVENTS_PER_SECOND })
+  begin(urls: readonly string[], amqpUrls: readonly string[], authUrl: string, seed: number): void {
+    this.bus.send({ do: 'load', urls: amqpUrls, authUrl, seed, perSecond: EVENTS_PER_SECOND })
     for (const [part, clients] of this.clients.entries())
       clients.send({ do: 'live', urls, authUrl, seed, part, of: CLIENT_PROCESSES })
   }

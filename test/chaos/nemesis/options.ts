@@ -1,6 +1,6 @@
 /** The command line of a chaos run. */
 import { parseArgs } from 'node:util'
-import { ALL_KINDS, KINDS_OF_UPGRADES, type Kind } from './kinds.js'
+import { KINDS_OF, KINDS_OF_UPGRADES, type Kind, type Layout } from './kinds.js'
 
 export const USAGE = `Usage: npm run chaos -- [options]
 
@@ -12,7 +12,10 @@ Options:
   --seed N         whole number that decides about faults and load (default: from the time)
   --minutes M      for how long, with a fraction if wanted (default: 30)
   --rounds N       instead of minutes: every fault N times, however long that takes
-  --kinds a,b,c    only these faults: ${ALL_KINDS.join(', ')}
+  --layout L       single: one RabbitMQ and one Redis (the default); cluster: three nodes of RabbitMQ, and a Redis
+                   Cluster of three masters with a replica each
+  --kinds a,b,c    only these faults; single has ${KINDS_OF.single.join(', ')};
+                   cluster has ${KINDS_OF.cluster.join(', ')}
   --upgrades N     instead of all that: N upgrades (SIGHUP) one after the other, with \`kill -9\` of random workers
                    between them and during some; one that fails because of that is made up for
   -h, --help       this text
@@ -37,6 +40,7 @@ export interface Options {
   readonly minutes: number
   /** null: as many as there is time for. */
   readonly rounds: number | null
+  readonly layout: Layout
   readonly kinds: readonly Kind[]
   /** So many upgrades, and then the end; null: `minutes` of faults. */
   readonly upgrades: number | null
@@ -44,8 +48,9 @@ export interface Options {
 
 /** Throws UsageError. */
 export function readOptions(args: readonly string[]): Options {
-  const { seed, minutes, rounds, kinds, upgrades, help = false } = parse(args)
-  const common = { help, seed: seed === undefined ? null : seedOf(seed) }
+  const { seed, minutes, rounds, kinds, upgrades, layout: name = 'single', help = false } = parse(args)
+  const layout = layoutOf(name)
+  const common = { help, layout, seed: seed === undefined ? null : seedOf(seed) }
   if (upgrades !== undefined) {
     if ((minutes ?? rounds ?? kinds) !== undefined)
       throw new UsageError('--upgrades goes with none of --minutes, --rounds and --kinds')
@@ -58,7 +63,8 @@ export function readOptions(args: readonly string[]): Options {
     rounds === undefined
       ? { minutes: minutes === undefined ? MINUTES : minutesOf(minutes), rounds: null }
       : { minutes: Infinity, rounds: countOf('--rounds', rounds) }
-  return { ...common, ...length, kinds: kinds === undefined ? ALL_KINDS : kindsOf(kinds), upgrades: null }
+  const wanted = kinds === undefined ? KINDS_OF[layout] : kindsOf(kinds, layout)
+  return { ...common, ...length, kinds: wanted, upgrades: null }
 }
 
 function parse(args: readonly string[]) {
@@ -69,6 +75,7 @@ function parse(args: readonly string[]) {
         seed: { type: 'string' },
         minutes: { type: 'string' },
         rounds: { type: 'string' },
+        layout: { type: 'string' },
         kinds: { type: 'string' },
         upgrades: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -99,10 +106,18 @@ function countOf(option: string, text: string): number {
   throw new UsageError(`${option} needs a whole number from 1 to 9999, not "${text}"`)
 }
 
-function kindsOf(text: string): Kind[] {
+function layoutOf(text: string): Layout {
+  if (Object.hasOwn(KINDS_OF, text)) return text as Layout
+  throw new UsageError(`--layout needs one of ${Object.keys(KINDS_OF).join(', ')}, not "${text}"`)
+}
+
+function kindsOf(text: string, layout: Layout): Kind[] {
+  const known: readonly string[] = KINDS_OF[layout]
   const names = text.split(',').filter((name) => name !== '')
-  const unknown = names.find((name) => !(ALL_KINDS as string[]).includes(name))
+  const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined || names.length === 0)
-    throw new UsageError(`--kinds knows no fault "${unknown ?? ''}"; there are ${ALL_KINDS.join(', ')}`)
+    throw new UsageError(
+      `--kinds knows no fault "${unknown ?? ''}" of the lay-out ${layout}; there are ${known.join(', ')}`,
+    )
   return [...new Set(names as Kind[])]
 }

@@ -1,74 +1,48 @@
-import { mkdir, rm } from 'node:fs/promises'
-import { Redis } from 'ioredis'
 import { Cluster, type EdgeHost } from '../../faults/support/cluster.js'
 import { portOf } from '../../faults/support/pages.js'
-import { Wire } from '../../faults/support/wire.js'
-import { temporaryDirectory } from '../../support/guard.mjs'
 import type { Program } from '../../support/program.mjs'
-import { sharedRabbit, startRabbit } from '../../support/rabbitmq.mjs'
-import { startRedis } from '../../support/redis.mjs'
+import type { Brokers } from './brokers.js'
+import { Clustered } from './clustered.js'
+import type { Layout } from './kinds.js'
+import { Single } from './single.js'
 
 export const INGESTS = 3
 export const EDGES = 2
 const WORKERS = 2
 /** Above `drain.timeout`, after which the host ends what is left by itself. */
 const DRAIN_MS_MAX = 45_000
-const APPEND_ONLY = ['--appendonly', 'yes', '--appendfsync', 'everysec']
 
-/** An edge host with the way between it and Redis. */
 export interface Host {
+  readonly number: number
   edge: EdgeHost
-  readonly wire: Wire
 }
 
 /** The cluster of a chaos run, with handles on all of its parts. */
 export class Rig {
   readonly cluster: Cluster
+  readonly brokers: Brokers
   readonly hosts: Host[] = []
-  /** Between the ingests and RabbitMQ. */
-  readonly amqp: Wire
-  /** The virtual host, without a wire. */
-  readonly amqpUrl: string
-  rabbit: Awaited<ReturnType<typeof startRabbit>>
-  private readonly redisDirectory: string
+  /** The virtual host at each node of RabbitMQ, without a wire. */
+  readonly amqpUrls: readonly string[]
   /** Of the ingests, for metrics and health: what has ended can no longer be asked. */
   private readonly ports = new Map<number, number>()
 
-  private constructor(
-    cluster: Cluster,
-    rabbit: Rig['rabbit'],
-    amqp: Wire,
-    amqpUrl: string,
-    redisDirectory: string,
-  ) {
+  private constructor(cluster: Cluster, brokers: Brokers) {
     this.cluster = cluster
-    this.rabbit = rabbit
-    this.amqp = amqp
-    this.amqpUrl = amqpUrl
-    this.redisDirectory = redisDirectory
+    this.brokers = brokers
+    this.amqpUrls = brokers.amqpUrls(new URL(cluster.amqpUrl).pathname.slice(1))
   }
 
-  static async start(): Promise<Rig> {
-    const rabbit = await startRabbit()
-    // By these the cluster's own parts find this broker instead of starting one more.
-    Object.assign(process.env, rabbit.environment)
-    const amqp = await Wire.to(rabbit.port)
-    const redisDirectory = await temporaryDirectory('redis')
-    const cluster = await Cluster.start({
-      name: 'chaos',
-      edges: 0,
-      ingests: INGESTS,
-      workers: WORKERS,
-      config: { bus: { host: '127.0.0.1', port: amqp.port, username: 'guest', password: 'guest' } },
-      redis: [...APPEND_ONLY, '--dir', redisDirectory],
-    })
+  static async start(layout: Layout): Promise<Rig> {
+    const brokers = await (layout === 'single' ? Single.start() : Clustered.start())
+    const { rabbit, server, config } = brokers
+    const parts = { rabbit, server, config, edges: 0, ingests: INGESTS, workers: WORKERS }
+    const cluster = await Cluster.start({ name: 'chaos', ...parts })
     await cluster.publisher.close() // the load has its own
-    const rig = new Rig(cluster, rabbit, amqp, await vhostUrl('chaos'), redisDirectory)
+    const rig = new Rig(cluster, brokers)
     for (const ingest of cluster.ingests) rig.ports.set(ingest.pid, portOf(ingest))
-    for (let host = 0; host < EDGES; host++) {
-      const wire = await Wire.to(cluster.redis.port)
-      rig.hosts.push({ wire, edge: await rig.startEdge(wire) })
-    }
+    for (let number = 0; number < EDGES; number++)
+      rig.hosts.push({ number, edge: await rig.startEdge(number) })
     return rig
   }
 
@@ -81,8 +55,8 @@ export class Rig {
     return this.hosts.length * WORKERS
   }
 
-  startEdge(wire: Wire): Promise<EdgeHost> {
-    return this.cluster.startEdge({ redis: { url: `redis://127.0.0.1:${wire.port}` } })
+  async startEdge(host: number): Promise<EdgeHost> {
+    return this.cluster.startEdge(await this.brokers.reach(host))
   }
 
   async startIngest(): Promise<void> {
@@ -118,25 +92,7 @@ export class Rig {
   async startEdgeAgain(host: Host): Promise<void> {
     const { edges } = this.cluster
     edges.splice(edges.indexOf(host.edge), 1)
-    host.edge = await this.startEdge(host.wire)
-  }
-
-  /** Starts Redis again where it was, `emptied` or with what it had written. */
-  async restartRedis({ emptied = false } = {}): Promise<void> {
-    const dir = this.redisDirectory
-    if (emptied) await rm(dir, { recursive: true, force: true })
-    await mkdir(dir, { recursive: true })
-    this.cluster.redis = await startRedis({ port: this.cluster.redis.port, dir, args: APPEND_ONLY })
-  }
-
-  /** Runs commands on a connection of one's own. */
-  async withRedis<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
-    const redis = this.cluster.openRedis()
-    try {
-      return await use(redis)
-    } finally {
-      redis.disconnect()
-    }
+    host.edge = await this.startEdge(host.number)
   }
 
   /** Null: not known yet. */
@@ -145,24 +101,11 @@ export class Rig {
   }
 
   async stop(): Promise<void> {
-    const { edges, ingests, redis, auth } = this.cluster
+    const { edges, ingests, auth } = this.cluster
     const programs = [...edges.map(({ program }) => program), ...ingests]
-    redis.resume()
     for (const program of programs) program.killGroup('SIGCONT')
     await Promise.all(programs.map((program) => program.stop('SIGTERM', 3000)))
-    await Promise.all([
-      redis.stop(),
-      auth.stop(),
-      this.amqp.refuse(),
-      ...this.hosts.map(({ wire }) => wire.refuse()),
-    ])
-    await this.rabbit.stop()
+    await auth.stop()
+    await this.brokers.stop()
   }
-}
-
-/** Of the virtual host that the cluster has made, whose name begins so. */
-async function vhostUrl(name: string): Promise<string> {
-  const rabbit = await sharedRabbit()
-  const vhosts = (await rabbit.ctl('list_vhosts')).split('\n')
-  return `${rabbit.url}/${vhosts.find((each) => each.startsWith(`${name}-`))!}`
 }

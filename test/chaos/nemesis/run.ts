@@ -8,7 +8,7 @@ import { RedisTap } from '../load/redis-tap.js'
 import { hostOf, inject } from './faults.js'
 import { awaitWell } from './health.js'
 import { holdingsOf } from './holdings.js'
-import { FORGETTING, KINDS, type Kind } from './kinds.js'
+import { FORGETTING, GOES_ON, KINDS, type Kind, type Layout } from './kinds.js'
 import { Load } from './load.js'
 import { Rig } from './rig.js'
 import { schedule, scheduleOfUpgrades, type Fault } from './schedule.js'
@@ -31,6 +31,7 @@ export interface RunOptions {
   readonly minutes: number
   /** Each kind so many times, and then the end; null: as often as there is time for. */
   readonly rounds: number | null
+  readonly layout: Layout
   readonly kinds: readonly Kind[]
   /** So many that succeed, and then the end; null: `minutes` of `kinds`. */
   readonly upgrades: number | null
@@ -48,10 +49,10 @@ export interface Outcome {
 
 /** One run from the start of the cluster to its end. Rejects when it is aborted. */
 export async function run(options: RunOptions): Promise<Outcome> {
-  const rig = await Rig.start()
+  const rig = await Rig.start(options.layout)
   const record = new RunRecord()
   const load = new Load(record)
-  const tap = new RedisTap(rig.cluster.redis.url)
+  const tap = new RedisTap(rig.brokers.redis)
   const tally = new Tally(rig)
   try {
     return await new Run(options, rig, record, load, tap, tally).all()
@@ -84,7 +85,7 @@ class Run {
   async all(): Promise<Outcome> {
     const { rig, load } = this
     const { seed, minutes, rounds, kinds, upgrades } = this.options
-    load.begin(rig.urls, rig.amqpUrl, rig.cluster.auth.url, seed)
+    load.begin(rig.urls, rig.amqpUrls, rig.cluster.auth.url, seed)
     if (!(await awaitWell(rig, load, FIRST_MS_MAX))) throw new Error('the cluster did not start to work')
     this.options.print(`seed ${seed}: ${lengthOf(this.options)}, ${kinds.length} kinds of faults`)
     const until = now() + minutes * 60_000
@@ -119,7 +120,8 @@ class Run {
       this.broken = `the cluster did not recover from ${fault.kind}`
     const to = now()
     const host = hostOf(fault, rig.hosts.length)
-    const stallMsMax = stallMs === null ? null : fault.lastsMs + stallMs
+    const lastsMs = GOES_ON.has(fault.kind) ? 0 : fault.lastsMs
+    const stallMsMax = stallMs === null ? null : lastsMs + stallMs
     const forgets = FORGETTING.has(fault.kind)
     this.windows.push({
       ...{ kind: fault.kind, from, to, codes, host, healedInTime, stallMsMax, forgets },

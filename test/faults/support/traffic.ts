@@ -1,3 +1,4 @@
+import { DEFAULT_TENANT } from '../../support/auth.mjs'
 import type { Client, Closed } from '../../support/client.js'
 import type { Publisher } from '../../support/publish.js'
 import { sleep, waitFor } from '../../support/wait.mjs'
@@ -23,6 +24,8 @@ export interface TrafficOptions {
   readonly sessions?: number
   /** Instead of the cluster's. */
   readonly publisher?: Publisher
+  /** Whose events they are, and whose sessions; that of the stand-in unless given. */
+  readonly tenant?: string
 }
 
 interface Witness {
@@ -38,13 +41,15 @@ export class Traffic {
   private sent = 0
   private readonly publisher: Publisher
   private readonly perSecond: number
+  private readonly tenant: string
   private readonly witnesses: readonly Witness[]
   private running = true
   private readonly work: Promise<void>
 
-  private constructor(publisher: Publisher, perSecond: number, clients: readonly Client[]) {
+  private constructor(publisher: Publisher, perSecond: number, tenant: string, clients: readonly Client[]) {
     this.publisher = publisher
     this.perSecond = perSecond
+    this.tenant = tenant
     this.witnesses = clients.map((client) => {
       const witness: Witness = { client, tally: new Tally(), end: null, heardAt: performance.now() }
       void client.closed.then((end) => (witness.end = end))
@@ -56,14 +61,19 @@ export class Traffic {
   /** Resolves when every session has started and events flow. */
   static async start(
     cluster: Cluster,
-    { perSecond = 500, sessions = 2, publisher = cluster.publisher }: TrafficOptions = {},
+    {
+      perSecond = 500,
+      sessions = 2,
+      publisher = cluster.publisher,
+      tenant = DEFAULT_TENANT,
+    }: TrafficOptions = {},
   ): Promise<Traffic> {
-    const { token } = cluster.auth.mint()
+    const { token } = cluster.auth.mint({ tenant })
     const clients = cluster.edges.flatMap((edge) =>
       Array.from({ length: sessions }, (_, i) => cluster.connect(token, { version: 1 + (i % 2) }, edge)),
     )
     await Promise.all(clients.map((client) => client.start('numbered')))
-    return new Traffic(publisher, perSecond, clients)
+    return new Traffic(publisher, perSecond, tenant, clients)
   }
 
   /** How the sessions that have ended did so. */
@@ -88,6 +98,13 @@ export class Traffic {
     const all = () => (this.look(), this.witnesses.every(({ tally, end }) => tally.reached >= sent || end))
     await waitFor(all, { timeoutMs, everyMs: 5, what: `event ${sent} to reach every session` })
     return performance.now() - begun
+  }
+
+  /** Resolves when every session has ended. */
+  async ended(timeoutMs: number): Promise<readonly Closed[]> {
+    const all = () => this.endings.length === this.sessions
+    await waitFor(all, { timeoutMs, what: `${this.sessions} sessions to end` })
+    return this.endings
   }
 
   /** Ends everything, whatever has become of the events; what a test that has failed leaves is not the next one's. */
@@ -122,7 +139,7 @@ export class Traffic {
     const begun = performance.now()
     while (this.running) {
       const due = Math.floor(((performance.now() - begun) / 1000) * this.perSecond)
-      while (this.sent < due) this.publisher.send(numbered(this.sent++))
+      while (this.sent < due) this.publisher.send(numbered(this.sent++, { tenant: this.tenant }))
       this.look()
       await sleep(TICK_MS)
     }

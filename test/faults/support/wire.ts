@@ -23,13 +23,15 @@ export class Wire {
   /** Those that `cut` has left behind: open, and no more. */
   private readonly dead = new Set<Pair>()
   private holding = false
+  private target: number
   private readonly watch: WireWatch
 
   private constructor(server: Server, target: number, watch: WireWatch) {
     this.server = server
     this.watch = watch
     this.port = (server.address() as AddressInfo).port
-    server.on('connection', (near) => this.join(near, connect(target, '127.0.0.1')))
+    this.target = target
+    server.on('connection', (near) => this.join(near, connect(this.target, '127.0.0.1')))
   }
 
   static async to(target: number, watch: WireWatch = {}): Promise<Wire> {
@@ -37,6 +39,11 @@ export class Wire {
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     return new Wire(server, target, watch)
+  }
+
+  /** New connections go to another server on this machine, as when an address is moved; those that stand stay. */
+  leadTo(target: number): void {
+    this.target = target
   }
 
   /** Nothing passes any more; connections stay open, new ones are taken, and `heal` lets all of them go on. */

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { FaultWindow } from '../../chaos/checker/history.js'
-import { ALL_KINDS, KINDS_OF_UPGRADES } from '../../chaos/nemesis/kinds.js'
+import { KINDS, KINDS_OF, KINDS_OF_UPGRADES } from '../../chaos/nemesis/kinds.js'
 import { readOptions, UsageError } from '../../chaos/nemesis/options.js'
 import { invalidity, invalidityOfUpgrades } from '../../chaos/nemesis/summary.js'
 
@@ -16,7 +16,10 @@ function refusal(...args: string[]): string {
 
 describe('npm run chaos', () => {
   it('runs all faults for half an hour unless told otherwise', () => {
-    const defaults = { help: false, seed: null, minutes: 30, rounds: null, kinds: ALL_KINDS, upgrades: null }
+    const defaults = {
+      ...{ help: false, seed: null, minutes: 30, rounds: null, upgrades: null },
+      ...{ layout: 'single', kinds: KINDS_OF.single },
+    }
     expect(readOptions([])).to.deep.equal(defaults)
     expect(
       readOptions(['--seed', '7', '--minutes', '2.5', '--kinds', 'amqp-reset,ingest-kill']),
@@ -25,6 +28,7 @@ describe('npm run chaos', () => {
       seed: 7,
       minutes: 2.5,
       rounds: null,
+      layout: 'single',
       kinds: ['amqp-reset', 'ingest-kill'],
       upgrades: null,
     })
@@ -40,9 +44,22 @@ describe('npm run chaos', () => {
 
   it('runs as many rounds as are wanted, however long they take', () => {
     const { minutes, rounds, kinds } = readOptions(['--rounds', '3'])
-    expect([minutes, rounds, kinds]).to.deep.equal([Infinity, 3, ALL_KINDS])
+    expect([minutes, rounds, kinds]).to.deep.equal([Infinity, 3, KINDS_OF.single])
     expect(refusal('--rounds', '0')).to.contain('--rounds needs a whole number')
     expect(refusal('--rounds', '3', '--minutes', '2')).to.contain('--rounds does not go with --minutes')
+  })
+
+  it('has another lay-out of brokers, with faults of its own', () => {
+    const { layout, kinds } = readOptions(['--layout', 'cluster'])
+    expect([layout, kinds]).to.deep.equal(['cluster', KINDS_OF.cluster])
+    expect(new Set([...KINDS_OF.single, ...KINDS_OF.cluster]).size).to.equal(Object.keys(KINDS).length)
+    expect(readOptions(['--layout', 'cluster', '--kinds', 'redis-reshard']).kinds).to.deep.equal([
+      'redis-reshard',
+    ])
+    expect(refusal('--kinds', 'redis-reshard')).to.contain('of the lay-out single; there are ingest-kill')
+    expect(refusal('--layout', 'cluster', '--kinds', 'redis-freeze')).to.contain('of the lay-out cluster')
+    expect(refusal('--layout', 'ring')).to.equal('--layout needs one of single, cluster, not "ring"')
+    expect(refusal('--layout', 'toString')).to.contain('--layout needs')
   })
 
   it('says in one line what is wrong with an option', () => {

@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { ALL_KINDS, KINDS } from '../../chaos/nemesis/kinds.js'
+import { KINDS, KINDS_OF } from '../../chaos/nemesis/kinds.js'
 import { schedule, scheduleOfUpgrades } from '../../chaos/nemesis/schedule.js'
 
+const ALL_KINDS = [...new Set(Object.values(KINDS_OF).flat())]
 const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 })
 
 describe('The schedule of faults', () => {

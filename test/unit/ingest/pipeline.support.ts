@@ -68,6 +68,7 @@ const STATUS = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }
 export class PipelineBench {
   readonly status: Status
   readonly sender = {
+    marker: null as string | null,
     blocked: false,
     sending: false,
     sent: 0,
@@ -110,7 +111,12 @@ export class PipelineBench {
       close: () => Promise.resolve(),
     } as unknown as Consumer
     let gone: () => void = () => undefined
-    const marker = { whenGone: (task: () => void) => void (gone = task), close: () => Promise.resolve() }
+    const marker = {
+      queue: 'marker',
+      ticks: 0,
+      whenGone: (task: () => void) => void (gone = task),
+      close: () => Promise.resolve(),
+    }
     const metrics = countNothing()
     const window = { batchCountMax: 5, batchBytesMax: 1e6, windowMax, windowBytesMax: 1e6, lingerMs: 1500 }
     const at = { offset, fingerprint: `f${offset}` }
@@ -122,7 +128,9 @@ export class PipelineBench {
         intake: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
         retryMs: 100,
         watchdogMs: 10_000,
-        lookMs: 1000,
+        stallMs: 200,
+        lookMs: 50,
+        doubtMs: 1000,
         ackEvery: ACK_EVERY,
       },
       {

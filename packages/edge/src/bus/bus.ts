@@ -114,7 +114,8 @@ export class RedisBus implements Bus {
     this.tickedAt = clock.monotonic()
     this.unheardSince = this.tickedAt
     this.ingests = new IngestStates(options, this.tickedAt)
-    const commands = (partition: number) => connections.at(keys(prefix, partition, database).live)?.commands ?? null
+    const commands = (partition: number) =>
+      connections.at(keys(prefix, partition, database).live)?.commands ?? null
     this.log = new RedisLog({ prefix, clock, commands })
     this.sharedLog = new SharedLog(this.log, clock)
   }
