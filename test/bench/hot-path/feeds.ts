@@ -85,7 +85,7 @@ async function ours(url: string): Promise<Feed> {
     { stream: STREAM, from: 0, prefetch: PREFETCH },
     clock,
   )
-  const marker = { whenGone: () => undefined, close: () => Promise.resolve() }
+  const marker = { queue: '', ticks: 0, whenGone: () => undefined, close: () => Promise.resolve() }
   const attachment = { epoch, heads: [0], at: { offset: 0, fingerprint: '00' }, consumer, marker }
   const pipeline = new Pipeline(
     {
