@@ -280,7 +280,7 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
     const all = (): boolean => followers.every(({ reached }) => reached >= next - 1)
     await waitFor(all, { timeoutMs: 20_000, what: 'the last event' }).catch(() => undefined) // the judgement says it
     for (const follower of followers) {
-      const { silent, doubled, disordered, codes } = follower.judge(next)
+      const { silent, doubled, disordered, codes } = follower.judge(load.sentAt)
       expect(silent.length, `missing without 1011: ${silent[0]} to ${silent.at(-1)}`).to.equal(0)
       expect({ doubled, disordered }).to.deep.equal({ doubled: 0, disordered: 0 })
       expect(

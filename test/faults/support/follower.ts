@@ -46,8 +46,8 @@ export class Follower {
     return this.lives.find(({ end, endedAt }) => end?.code === code && endedAt >= moment)?.endedAt
   }
 
-  judge(next: number): Judgement {
-    return judge(this.lives, next)
+  judge(sentAt: readonly number[]): Judgement {
+    return judge(this.lives, sentAt)
   }
 
   async stop(): Promise<void> {
