@@ -26,7 +26,11 @@ export interface TrafficOptions {
   readonly publisher?: Publisher
   /** Whose events they are, and whose sessions; that of the stand-in unless given. */
   readonly tenant?: string
+  /** Of the events; one of its own keeps it apart from what is still under way of another traffic. */
+  readonly name?: string
 }
+
+type Kind = Required<Pick<TrafficOptions, 'tenant' | 'name'>>
 
 interface Witness {
   readonly client: Client
@@ -41,15 +45,15 @@ export class Traffic {
   private sent = 0
   private readonly publisher: Publisher
   private readonly perSecond: number
-  private readonly tenant: string
+  private readonly kind: Kind
   private readonly witnesses: readonly Witness[]
   private running = true
   private readonly work: Promise<void>
 
-  private constructor(publisher: Publisher, perSecond: number, tenant: string, clients: readonly Client[]) {
+  private constructor(publisher: Publisher, perSecond: number, kind: Kind, clients: readonly Client[]) {
     this.publisher = publisher
     this.perSecond = perSecond
-    this.tenant = tenant
+    this.kind = kind
     this.witnesses = clients.map((client) => {
       const witness: Witness = { client, tally: new Tally(), end: null, heardAt: performance.now() }
       void client.closed.then((end) => (witness.end = end))
@@ -66,14 +70,15 @@ export class Traffic {
       sessions = 2,
       publisher = cluster.publisher,
       tenant = DEFAULT_TENANT,
+      name = 'numbered',
     }: TrafficOptions = {},
   ): Promise<Traffic> {
     const { token } = cluster.auth.mint({ tenant })
     const clients = cluster.edges.flatMap((edge) =>
       Array.from({ length: sessions }, (_, i) => cluster.connect(token, { version: 1 + (i % 2) }, edge)),
     )
-    await Promise.all(clients.map((client) => client.start('numbered')))
-    return new Traffic(publisher, perSecond, tenant, clients)
+    await Promise.all(clients.map((client) => client.start(name)))
+    return new Traffic(publisher, perSecond, { tenant, name }, clients)
   }
 
   /** How the sessions that have ended did so. */
@@ -139,7 +144,7 @@ export class Traffic {
     const begun = performance.now()
     while (this.running) {
       const due = Math.floor(((performance.now() - begun) / 1000) * this.perSecond)
-      while (this.sent < due) this.publisher.send(numbered(this.sent++, { tenant: this.tenant }))
+      while (this.sent < due) this.publisher.send(numbered(this.sent++, this.kind))
       this.look()
       await sleep(TICK_MS)
     }
