@@ -13,18 +13,11 @@ export class Announcer {
   private readonly options: AnnouncerOptions
   private readonly clock: Clock
   private readonly status: Status
-  /** May reject: the next one follows soon. */
-  private readonly send: (message: Uint8Array) => Promise<void>
+  private readonly send: (message: Uint8Array) => void
   private timer: Timer | null = null
   private said: IngestState | null = null
-  private underWay = false
 
-  constructor(
-    options: AnnouncerOptions,
-    clock: Clock,
-    status: Status,
-    send: (message: Uint8Array) => Promise<void>,
-  ) {
+  constructor(options: AnnouncerOptions, clock: Clock, status: Status, send: (message: Uint8Array) => void) {
     this.options = options
     this.clock = clock
     this.status = status
@@ -48,12 +41,9 @@ export class Announcer {
   }
 
   private say(): void {
-    if (this.status.passive || this.underWay) return
+    if (this.status.passive) return
     const { epoch, heads, state } = this.status
     this.said = state
-    this.underWay = true
-    void this.send(encodeState({ ingest: this.options.ingest, epoch, state, heads }))
-      .catch(() => undefined) // Redis is away: nobody could hear it
-      .finally(() => (this.underWay = false))
+    this.send(encodeState({ ingest: this.options.ingest, epoch, state, heads }))
   }
 }

@@ -27,7 +27,11 @@ export class RedisLink implements RedisConnection {
   private client: LinkClient
   private unreadySince: number | null = null
   private renewedAt = -Infinity
+  /** What Redis refused last because it does not serve; null: it does. */
+  private refused: string | null = null
   private stopped = false
+  /** Called when `connected` may have changed. */
+  changed: () => void = () => undefined
 
   /** `create` makes a client that fails fast: no offline queue, nothing sent twice. */
   constructor(options: LinkOptions, clock: Clock, create: () => LinkClient) {
@@ -37,8 +41,9 @@ export class RedisLink implements RedisConnection {
     this.client = create()
   }
 
+  /** Whether Redis is connected, and serves. */
   get connected(): boolean {
-    return this.client.status === 'ready'
+    return this.isReady && this.refused === null
   }
 
   callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown> {
@@ -54,6 +59,7 @@ export class RedisLink implements RedisConnection {
       answered.then(
         (answer) => {
           timer.cancel()
+          if (this.refused === command) this.note(null)
           resolve(answer)
         },
         (error: unknown) => {
@@ -64,8 +70,9 @@ export class RedisLink implements RedisConnection {
     })
   }
 
-  /** Redis answers, but does not serve: a fresh client may find another server, which does. */
-  renew(): void {
+  /** Redis answers `command`, but does not serve: a fresh client may find another server, which does. */
+  renew(command: string): void {
+    this.note(command)
     const now = this.clock.monotonic()
     if (now - this.renewedAt < this.options.renewIntervalMs) return
     this.renewedAt = now
@@ -77,9 +84,19 @@ export class RedisLink implements RedisConnection {
     this.client.disconnect()
   }
 
+  private note(refused: string | null): void {
+    if (this.refused === refused) return
+    this.refused = refused
+    this.changed()
+  }
+
+  private get isReady(): boolean {
+    return this.client.status === 'ready'
+  }
+
   private renewIfStuck(): void {
     const now = this.clock.monotonic()
-    if (this.connected) this.unreadySince = null
+    if (this.isReady) this.unreadySince = null
     else {
       this.unreadySince ??= now
       if (now - this.unreadySince >= this.options.readyTimeoutMs) this.replace(this.client)

@@ -95,7 +95,7 @@ class IngestService implements Service {
       tls: this.settings.redisTls,
       logger: log,
       clock: systemClock,
-      connected: () => metrics.redisConnected(current?.connected ?? false),
+      connected: () => current?.changed(),
     })
     const link = new RedisLink(
       {
@@ -106,7 +106,9 @@ class IngestService implements Service {
       systemClock,
       () => factory.create('publisher', { failFast: true }),
     )
+    link.changed = () => metrics.redisConnected(link.connected)
     current = link
+    link.changed()
     this.ends.push(
       () => link.stop(),
       () => factory.close(),

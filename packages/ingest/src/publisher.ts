@@ -25,8 +25,8 @@ import type { Answer, PublishCall } from './sequencer.js'
 export interface RedisConnection {
   /** Rejects when the connection is or gets lost, or with the error that Redis answers. */
   callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown>
-  /** Redis answers, but does not serve: makes a fresh connection. */
-  renew(): void
+  /** Redis answers the command, but does not serve: makes a fresh connection. */
+  renew(command: string): void
 }
 
 /** Redis did not answer, or answered with an error (`reply`). */
@@ -82,6 +82,8 @@ export class Publisher {
   private readonly trimmed: (Offset | null)[] = []
   /** Per partition: when its last batch went in, monotonic milliseconds. */
   private readonly publishedAt: number[] = []
+  /** Channels on which an announcement is under way. */
+  private readonly announcing = new Set<string>()
   private readonly clock: Clock
 
   constructor(redis: RedisConnection, clock: Clock, options: PublisherOptions) {
@@ -154,10 +156,16 @@ export class Publisher {
     return texts(answer)[0] === 'OK'
   }
 
-  /** Sends a message outside the sequence, on the channel of every partition; one that fails keeps no other from it. */
-  async announce(message: Uint8Array): Promise<void> {
+  /** Sends a message outside the sequence, on the channel of every partition; one that hangs keeps no other from it. */
+  announce(message: Uint8Array): void {
     const bytes = Buffer.from(message.buffer, message.byteOffset, message.length)
-    await Promise.allSettled(this.names.map(({ live }) => this.call(this.command, [live, bytes])))
+    for (const { live } of this.names) {
+      if (this.announcing.has(live)) continue
+      this.announcing.add(live)
+      void this.call(this.command, [live, bytes])
+        .catch(() => undefined) // nobody could hear it; the next one follows soon
+        .finally(() => this.announcing.delete(live))
+    }
   }
 
   private name(partition: number): PartitionKeys {
@@ -190,7 +198,7 @@ export class Publisher {
       return await this.redis.callBuffer(command, args)
     } catch (error) {
       const fault = new RedisFault(error)
-      if (fault.passing) this.redis.renew()
+      if (fault.passing) this.redis.renew(command)
       throw fault
     }
   }

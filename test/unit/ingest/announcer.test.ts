@@ -8,7 +8,7 @@ import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { FakeClock } from '../shared/runtime/fake-clock.js'
 import { settle } from './pipeline.support.js'
 
-function announcer(answer: () => Promise<void> = () => Promise.resolve()) {
+function announcer() {
   const clock = new FakeClock()
   const limits = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }
   const status = new Status(limits, clock, new Complaints(clock, pino({ level: 'silent' }), 30_000))
@@ -17,7 +17,6 @@ function announcer(answer: () => Promise<void> = () => Promise.resolve()) {
     const state = decode(message)
     if (state.kind !== 'state') throw new Error('not a state')
     said.push(`${clock.monotonic()} ${state.state} ${state.epoch ?? '-'} ${state.heads.join()}`)
-    return answer()
   })
   const pass = async (ms: number): Promise<void> => {
     clock.advance(ms)
@@ -52,19 +51,6 @@ describe('Announcer', () => {
     status.passive = false
     await pass(1000)
     expect(said).to.deep.equal(['2000 down - '])
-    subject.stop()
-  })
-
-  it('goes on although what it says does not arrive, and has one on its way at most', async () => {
-    const waiting: ((error: Error) => void)[] = []
-    const { said, subject, pass } = announcer(() => new Promise((_, reject) => waiting.push(reject)))
-    subject.start()
-    for (let n = 0; n < 3; n++) await pass(1000)
-    expect(said).to.have.length(1)
-    waiting[0]!(new Error('away'))
-    await settle(1)
-    await pass(1000)
-    expect(said).to.have.length(2)
     subject.stop()
   })
 })

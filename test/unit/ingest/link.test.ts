@@ -95,17 +95,31 @@ describe('RedisLink', () => {
   it('makes a fresh connection when Redis does not serve, once in a while', () => {
     const { clock, clients, subject } = link()
     for (let ms = 0; ms < 2500; ms += 100) {
-      subject.renew()
+      subject.renew('EVALSHA')
       clock.advance(100)
     }
     expect(clients.map(({ status }) => status)).to.deep.equal(['end', 'end', 'end', 'ready'])
+  })
+
+  it('is not connected while Redis refuses a command, until it takes that one again', async () => {
+    const { clients, subject } = link()
+    const told: boolean[] = []
+    subject.changed = () => told.push(subject.connected)
+    subject.renew('EVALSHA')
+    for (const command of ['PING', 'EVALSHA']) {
+      const call = subject.callBuffer(command, [])
+      clients[1]!.answer('fine')
+      await call
+      expect(subject.connected).to.equal(command === 'EVALSHA')
+    }
+    expect(told).to.deep.equal([false, true])
   })
 
   it('makes no new client once stopped', async () => {
     const { clock, clients, subject } = link()
     const call = failureOf(subject.callBuffer('A', []))
     subject.stop()
-    subject.renew()
+    subject.renew('EVALSHA')
     clock.advance(3000)
     expect(await call).to.equal('Redis does not answer')
     expect(clients).to.have.length(1)

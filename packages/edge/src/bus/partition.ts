@@ -13,6 +13,7 @@ import type { BusMetrics } from './metrics.js'
 import type { CatchUpReader } from './ports.js'
 import { read, type Page } from './recovery.js'
 import type { SharedLog } from './shared-log.js'
+import { Standstill } from './standstill.js'
 
 const RETRY_DELAY_MS = 200
 /** A look into the log takes milliseconds; only a longer one is worth telling. */
@@ -59,6 +60,7 @@ export class Partition {
   private foundEvents = false
   /** The running read establishes a first position: nothing is recovered by it. */
   private first = false
+  private standstill = new Standstill()
   /** Something in the sequence could not be read, and no batch has been since: a new start would only lose again. */
   private unreadable: string | null = null
   private readonly catchUps = new Set<CatchUp>()
@@ -134,8 +136,12 @@ export class Partition {
     const head = heads[this.options.partition]
     if (head === undefined || epoch === null || this.phase !== 'live' || this.at === null) return
     const now = this.options.clock.monotonic()
-    if (epoch === this.at.epoch) this.deafness.head(head > this.at.offset, now)
-    else this.others.heard(epoch, now)
+    if (epoch !== this.at.epoch) {
+      this.others.heard(epoch, now)
+      return
+    }
+    this.deafness.head(head > this.at.offset, now)
+    this.standstill.heads(head, heads, now)
   }
 
   private readable(): void {
@@ -161,6 +167,10 @@ export class Partition {
     const now = this.options.clock.monotonic()
     const overdue = this.doubtSince !== null && now - this.doubtSince >= this.options.lostGraceMs
     if (overdue && (this.at !== null || awaited)) this.lose('continuity could not be proven in time')
+    if (this.standstill.due(this.options.lostGraceMs, now)) {
+      this.lose('it stands still while others move')
+      this.recover()
+    }
     if (this.phase !== 'live') return
     const suspicion = this.deafness.due(now)
     if (suspicion !== null || this.others.due(now)) this.recover(suspicion !== 'head')
@@ -298,6 +308,7 @@ export class Partition {
     this.at = null
     this.heard = null
     this.others.clear()
+    this.standstill = new Standstill()
     this.doubtSince = this.options.clock.monotonic()
     this.tellLost(why)
   }

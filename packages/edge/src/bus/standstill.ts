@@ -1,0 +1,33 @@
+import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+
+/** Heads move once a second at least, so for so long the others can be taken to go on. */
+const MOVES_MS_MAX = 5_000
+
+/**
+ * Whether a partition stands still while others move: then Redis takes nothing for it alone, which shows neither in
+ * the state of the ingests nor in the log. Where all stand still (an alarm of the broker) nothing is missing. Pure; times
+ * are monotonic milliseconds.
+ */
+export class Standstill {
+  private head: Offset = -1
+  private highest: Offset = -1
+  private since: number | null = null
+  private movedAt = 0
+
+  /** Takes in the heads of all partitions, as an ingest tells them; `head` is the partition's own. */
+  heads(head: Offset, heads: readonly Offset[], now: number): void {
+    const highest = Math.max(...heads)
+    if (head > this.head) this.since = null
+    else if (highest > this.highest) {
+      this.since ??= now
+      this.movedAt = now
+    }
+    this.head = Math.max(head, this.head)
+    this.highest = Math.max(highest, this.highest)
+  }
+
+  /** It has stood still for `graceMs`, and the others still move. */
+  due(graceMs: number, now: number): boolean {
+    return this.since !== null && now - this.since >= graceMs && now - this.movedAt < MOVES_MS_MAX
+  }
+}
