@@ -73,7 +73,8 @@ function reason(error: unknown, options: BrokerOptions, lasting: boolean): strin
   const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const { tls, username, vhost } = options
-  if (/ACCESS.REFUSED/.test(message) && /Handshake|Login|closed by server/i.test(message))
+  const isLogin = /Handshake|Login|closed by server/i.test(message) && !message.includes('access to ')
+  if (/ACCESS.REFUSED/.test(message) && isLogin)
     return ` refuses user "${username}": check bus.username and bus.password`
   // All that amqplib tells of a vhost that is missing or forbidden.
   if (message.includes('Expected ConnectionOpenOk'))

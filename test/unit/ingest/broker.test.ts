@@ -29,6 +29,11 @@ const CASES: readonly [string, string, RegExp][] = [
     /lacks permissions for user "wazo" on vhost "\/v"/,
   ],
   [
+    'no right to send canaries',
+    `Channel closed by server: 403 (ACCESS-REFUSED) with message "ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/v' refused for user 'wazo'"`,
+    /lacks permissions for user "wazo" on vhost "\/v": .*amq\.default/,
+  ],
+  [
     'another exchange type',
     `Operation failed: ExchangeDeclare; 406 (PRECONDITION-FAILED) with message "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'wazo-headers' in vhost '/': received 'topic' but current is 'headers'"`,
     /exchange "wazo-headers" exists with another type: set bus\.exchange_name and bus\.exchange_type/,
