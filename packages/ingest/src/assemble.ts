@@ -149,7 +149,7 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
   const status = new Status({ ...timings, redisGraceMs: options.redisGraceMs }, clock, complaints)
   const ring = new Ring({ historyMs, historyBytes })
   const stored = { prefix, database, partitions, stream, sharded, historyMs, historyBytes }
-  const publisher = new Publisher(redis, clock, stored)
+  const publisher = new Publisher(redis, stored)
   const said = (error: unknown, lasting: boolean): string =>
     error instanceof RedisFault ? error.message : explain(error, broker, lasting)
   const canary = new Canary(

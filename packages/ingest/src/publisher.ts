@@ -12,7 +12,6 @@ import {
   SEED_SCRIPT,
 } from '@wazo-websocketd/shared/runtime/scripts'
 import type { PartitionKeys } from '@wazo-websocketd/shared/runtime/scripts'
-import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { eventIn } from './delivery.js'
 import type { Meta } from './plan.js'
 import type { Mark } from './ring.js'
@@ -55,9 +54,6 @@ export interface PublisherOptions {
   readonly historyBytes: number
 }
 
-/** Batches go out at least once a second: what is longer was no time that the log grew in. */
-const ELAPSED_MS_MAX = 2000
-
 /** Redis answers so for as long as it does not serve: in a failover, without memory or disk, while it loads its data. */
 const NOT_SERVING =
   /(?:: |-)(LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF|NOREPLICAS|MOVED|ASK)\b/
@@ -80,15 +76,11 @@ export class Publisher {
   private readonly command: 'PUBLISH' | 'SPUBLISH'
   /** Per partition: its log holds nothing more below it, since this publisher trimmed it. */
   private readonly trimmed: (Offset | null)[] = []
-  /** Per partition: when its last batch went in, monotonic milliseconds. */
-  private readonly publishedAt: number[] = []
   /** Channels on which an announcement is under way. */
   private readonly announcing = new Set<string>()
-  private readonly clock: Clock
 
-  constructor(redis: RedisConnection, clock: Clock, options: PublisherOptions) {
+  constructor(redis: RedisConnection, options: PublisherOptions) {
     this.redis = redis
-    this.clock = clock
     this.options = options
     this.names = Array.from({ length: options.partitions }, (_, p) =>
       keys(options.prefix, p, options.database),
@@ -106,14 +98,11 @@ export class Publisher {
     const trims = trimTo !== null && trimTo !== this.trimmed[call.partition]
     const trim = trims ? String(trimTo) : ''
     const { historyMs, historyBytes } = this.options
-    const now = this.clock.monotonic()
-    const elapsed = Math.min(now - (this.publishedAt[call.partition] ?? now), ELAPSED_MS_MAX)
     const range = [epoch, String(prev), String(last), call.fingerprint, trim]
-    const bounds = [String(Math.round(elapsed)), String(historyMs), String(historyBytes)]
+    const bounds = [String(historyMs), String(historyBytes)]
     try {
       const answered = await this.run(PUBLISH, [meta, log], [...range, batch, this.command, live, ...bounds])
       const answer = toAnswer(answered)
-      if (answer.kind === 'OK') this.publishedAt[call.partition] = now
       // Redis trims so many entries in one call at most: done only when it finds none.
       if (trims && answer.kind === 'OK' && texts(answered)[2] === '0') this.trimmed[call.partition] = trimTo
       return answer

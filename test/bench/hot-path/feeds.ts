@@ -59,7 +59,7 @@ async function ours(url: string): Promise<Feed> {
   const link = new RedisLink(LINK, clock, () => client)
   const history = { historyMs: HISTORY_MS, historyBytes: HISTORY_BYTES }
   const stored = { prefix: PREFIX, partitions: 1, stream: STREAM, sharded: false, ...history }
-  const publisher = new Publisher(link, clock, stored)
+  const publisher = new Publisher(link, stored)
   const epoch = EPOCH as Epoch
   if (!(await publisher.seed(0, epoch, { offset: 0, fingerprint: '00' })))
     throw new Error('Redis is not empty')

@@ -11,7 +11,8 @@
  *   - `stream`      name of the RabbitMQ stream that the offsets belong to
  *   - `partitions`  decimal count of partitions of this numbering
  *   - `form`        absent in the form that is described here; `epoch` and `head` mean the same in every form
- *   - `mark`, `mark_ms`, `mark_bytes`  an offset, and how much time and how many bytes the log has grown by since
+ *   - `mark`, `mark_ms`, `mark_bytes`  an offset, and how much time and how many bytes the log has grown by since;
+ *     `mark_clock`, Redis's time of the last batch in milliseconds
  * - `log`, a stream. One entry per batch, with the id `<last>-1` (`last` being the batch's last offset; `0-0` is not a valid id)
  *   and the one field `b`: the bytes of `encodeBatch`, with `prev` and `last` inside.
  *   `XRANGE log <cursor + 1> + COUNT n` therefore gives the batches that reach above a cursor. The log is
@@ -81,8 +82,7 @@ export const LOG_FIELD = 'b'
  * The one compare-and-set by which events enter Redis: "my batch follows `prev` in `epoch`".
  *
  * KEYS meta, log. ARGV epoch, prev, last, fingerprint of `last`, offset below which the log is trimmed (empty: not at
- * all), the batch, `PUBLISH` or `SPUBLISH`, the channel, milliseconds since this publisher's batch before, milliseconds
- * and bytes that the log may span. The channel is no key: for a slot that is being moved Redis answers TRYAGAIN as long
+ * all), the batch, `PUBLISH` or `SPUBLISH`, the channel, milliseconds and bytes that the log may span. The channel is no key: for a slot that is being moved Redis answers TRYAGAIN as long
  * as one of several keys is missing, and a channel is never there.
  *
  * Answers `{"OK", last, number of entries trimmed}`, `{"EMPTY"}`, `{"EPOCH", recorded epoch}`, `{"DUP", head}`, `{"PART", head}` or
@@ -90,10 +90,11 @@ export const LOG_FIELD = 'b'
  *
  * Ingests trim by what they remember. For those that end before they remember enough the script counts by itself how
  * much time and how many bytes have gone by since `mark`: when it is too much, all below the mark goes, and the next mark
- * is set. So the log never spans more than twice what it may, whatever becomes of the ingests.
+ * is set. So the log never spans more than twice what it may, whatever becomes of the ingests. From one batch to the
+ * next, which is a second in a quiet time, two seconds are counted at most: the clock of another server may be ahead by hours.
  */
 export const PUBLISH_SCRIPT = `
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'mark', 'mark_ms', 'mark_bytes')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'mark', 'mark_ms', 'mark_bytes', 'mark_clock')
 if not meta[1] or not meta[2] then return {'EMPTY'} end
 if meta[1] ~= ARGV[1] then return {'EPOCH', meta[1]} end
 local head, prev, last = tonumber(meta[2]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -103,12 +104,15 @@ if head < prev then return {'ROLLED', meta[2]} end
 redis.call('XADD', KEYS[2], ARGV[3] .. '-1', 'b', ARGV[6])
 local trimmed = 0
 if ARGV[5] ~= '' then trimmed = redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[5]) end
-local mark, ms, bytes = meta[3], (meta[4] or 0) + ARGV[9], (meta[5] or 0) + #ARGV[6]
-if not mark or ms >= tonumber(ARGV[10]) or bytes >= tonumber(ARGV[11]) then
+local time = redis.call('TIME')
+local clock = time[1] * 1000 + math.floor(time[2] / 1000)
+local passed = math.min(math.max(clock - (meta[6] or clock), 0), 2000)
+local mark, ms, bytes = meta[3], (meta[4] or 0) + passed, (meta[5] or 0) + #ARGV[6]
+if not mark or ms >= tonumber(ARGV[9]) or bytes >= tonumber(ARGV[10]) then
   if mark then redis.call('XTRIM', KEYS[2], 'MINID', mark) end
   mark, ms, bytes = ARGV[3], 0, 0
 end
-redis.call('HSET', KEYS[1], 'head', ARGV[3], 'fingerprint', ARGV[4], 'mark', mark, 'mark_ms', ms, 'mark_bytes', bytes)
+redis.call('HSET', KEYS[1], 'head', ARGV[3], 'fingerprint', ARGV[4], 'mark', mark, 'mark_ms', ms, 'mark_bytes', bytes, 'mark_clock', string.format('%.0f', clock))
 redis.call(ARGV[7], ARGV[8], ARGV[6])
 return {'OK', ARGV[3], trimmed}
 `
