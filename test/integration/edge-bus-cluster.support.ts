@@ -96,6 +96,7 @@ export function listeningTo(addresses: readonly string[], options: Partial<Redis
   const nodes = new RedisNodes({ seeds: addresses, connect, clock: systemClock })
   return new Listening('', options, {
     locate: (key) => nodes.ownerOf(key),
+    readyMsMax: 1_500,
     create: (_role, node) => connect(node),
   })
 }

@@ -131,6 +131,7 @@ export class Listening implements BusListener {
     this.connections = new Connections({
       servers: {
         locate: null,
+        readyMsMax: 3_000,
         create: (connectionName) =>
           new Redis(url, { connectionName, retryStrategy: () => null, maxRetriesPerRequest: null }),
         ...servers,

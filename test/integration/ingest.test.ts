@@ -152,7 +152,7 @@ describe('Ingests on a real RabbitMQ and Redis', function () {
       customEvent({ ...poison, body: 'nonsense' }),
       customEvent({ ...poison, body: '[]' }),
       customEvent({ ...poison, body: '\ufeff{}' }),
-      customEvent({ ...poison, body: '{"a":NaN}' }),
+      customEvent({ ...poison, body: '{"a":nan}' }),
       customEvent({ ...poison, body: Buffer.from([0x7b, 0xff, 0x7d]) }),
       customEvent({ ...poison, body: Buffer.alloc(16 * 1024 * 1024, 'x') }),
       customEvent({ name: 'poison' }),

@@ -42,6 +42,8 @@ export interface Event {
 type Keys = Readonly<Record<string, unknown>>
 
 const BODY_BYTES_MAX = 1024 * 1024
+/** What Python's json.dumps writes for numbers that JSON has not, and texts, in which it means nothing. */
+const PYTHON = /"(?:[^"\\]|\\.)*"|(?<![\w.+-])(?:NaN|-?Infinity)(?![\w.])/g
 
 /** The event in a message of the bus, or null when it is none or of another Wazo. */
 export function readEvent(content: Buffer, headers: Keys, uuid: string, bug?: Bug): Event | null {
@@ -50,7 +52,7 @@ export function readEvent(content: Buffer, headers: Keys, uuid: string, bug?: Bu
   let root: unknown
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content)
-    root = JSON.parse(text)
+    root = JSON.parse(text.replace(PYTHON, (match) => (match.startsWith('"') ? match : '0')))
   } catch {
     return null
   }

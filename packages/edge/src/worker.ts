@@ -37,6 +37,11 @@ import { createSocketServer, type SocketServer } from './socket/server.js'
 
 /** A worker that cannot serve listens all the same after so long, unless others serve in its stead. */
 const LISTEN_AFTER_MS = 5_000
+/** How long the bus's connections may take to be ready; so much longer for each sentinel that may be gone. */
+const READY_MS_MAX = 3_000
+const SENTINEL_MS = 2_000
+/** In a cluster a node that does not answer may be on its way to be replaced. */
+const NODE_READY_MS_MAX = 1_500
 const EXPIRY_CONNECTION = 'expiry'
 /** As soon as on the bus's connections a vanished Redis is noticed. */
 const EXPIRY_SILENT_MS_MAX = 3_000
@@ -234,12 +239,14 @@ class EdgeWorker implements DrainHandler {
 
   private makeConnections(): Connections {
     const { redis, log } = this
-    const { cluster } = this.setup.config.redis
+    const { cluster, sentinels } = this.setup.config.redis
     const connect = (node: HostPort) => redis.link('nodes', { node })
     const nodes = cluster === null ? null : new RedisNodes({ seeds: cluster, connect, clock })
     return new Connections({
       servers: {
         locate: nodes && ((key) => nodes.ownerOf(key)),
+        readyMsMax:
+          nodes === null ? READY_MS_MAX + (sentinels?.length ?? 0) * SENTINEL_MS : NODE_READY_MS_MAX,
         create: (role, node) => redis.link(role, { node, failFast: role === 'commands' }),
       },
       clock,

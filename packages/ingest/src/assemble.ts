@@ -45,6 +45,8 @@ export interface Timings {
   readonly lookMs: number
   readonly retryMs: number
   readonly absentMs: number
+  readonly rejoinMs: number
+  readonly movesMs: number
   readonly stalledMs: number
   readonly tryMs: number
   readonly watchdogMs: number
@@ -62,7 +64,7 @@ export const TIMINGS: Timings = {
   takeoverMs: 500,
   beatMs: 1000,
   canaryIntervalMs: 100,
-  stallMs: 1000,
+  stallMs: 3000,
   canaryMs: 3000,
   silenceMs: 3000,
   youngWaitMs: 500,
@@ -71,6 +73,8 @@ export const TIMINGS: Timings = {
   lookMs: 200,
   retryMs: 100,
   absentMs: 2000,
+  rejoinMs: 10_000,
+  movesMs: 2200,
   stalledMs: 10_000,
   tryMs: 15_000,
   watchdogMs: 10_000,

@@ -14,7 +14,7 @@ import { Planner } from './plan.js'
 import type { Memory, Meta, NewEpochReason, Plan, PlanOptions } from './plan.js'
 import type { Publisher } from './publisher.js'
 import type { Mark } from './ring.js'
-import { sleep, within } from './sleep.js'
+import { DeadlineError, sleep, within } from './sleep.js'
 import type { Status } from './status.js'
 
 /** A consumer whose next message is the first one above `at`. */
@@ -34,10 +34,10 @@ export interface Past {
   /** An epoch in which the stream has lost messages: a new one has to begin. */
   readonly broken: Epoch | null
   /**
-   * Where it stood when it lost the node that it has left: nobody but another ingest, which moved the head since, can
-   * have seen whether the stream lost its leader with it.
+   * The epoch in which it was attached at a node that it has left: only another ingest that is attached can have seen
+   * whether the stream lost its leader with that node.
    */
-  readonly left: { readonly epoch: Epoch; readonly head: Offset } | null
+  readonly left: Epoch | null
 }
 
 export interface AttachOptions extends PlanOptions {
@@ -51,6 +51,8 @@ export interface AttachOptions extends PlanOptions {
   readonly lookMs: number
   /** How long broker and Redis may take for one try. */
   readonly tryMs: number
+  /** An ingest that is attached moves the heads within this time. */
+  readonly movesMs: number
 }
 
 export interface AttachParts {
@@ -61,6 +63,9 @@ export interface AttachParts {
   readonly clock: Clock
   readonly log: Logger
 }
+
+/** With several hosts of the broker another one may do better. */
+const TRIES_MAX = 3
 
 type Metas = readonly (Meta | null | undefined)[]
 
@@ -81,10 +86,13 @@ export class Attacher {
    */
   async attach(connection: ChannelModel, past: () => Past, signal: AbortSignal): Promise<Attachment> {
     const { publisher, clock } = this.parts
-    for (;;) {
+    const refusing = new Set<number>()
+    const { broken, left } = past()
+    const unseen = left !== null && !(await this.isWatched(signal)) ? left : null
+    for (let tries = 0; tries < TRIES_MAX;) {
       signal.throwIfAborted()
-      const metas = await publisher.metas()
-      const { memory, broken, left } = past()
+      const metas = (await publisher.metas()).map((meta, p) => (refusing.has(p) ? undefined : meta))
+      const { memory } = past()
       const plan = this.planner.plan(metas, memory, clock.monotonic())
       this.setPassive(plan.kind === 'wait' && plan.why === 'foreign', metas)
       if (plan.kind === 'wait') {
@@ -96,32 +104,70 @@ export class Attacher {
         await sleep(clock, this.options.lookMs, signal)
         continue
       }
-      const isUnseen = left !== null && (metas[0]?.offset ?? Infinity) <= left.head
-      const isBroken =
-        plan.kind !== 'new-epoch' && (plan.epoch === broken || (isUnseen && plan.epoch === left.epoch))
-      const work = this.carryOut(connection, metas, isBroken ? { kind: 'new-epoch', why: 'hole' } : plan)
+      const isBroken = plan.kind !== 'new-epoch' && (plan.epoch === broken || plan.epoch === unseen)
+      const work = this.carryOut(
+        connection,
+        metas,
+        isBroken ? { kind: 'new-epoch', why: 'hole' } : plan,
+        refusing,
+      )
       const attached = await within(clock, this.options.tryMs, 'attaching to the stream', work)
-      if (attached === null) continue
-      await this.parts.markers.settle(connection, attached.epoch)
+      if (attached === null) {
+        if (plan.kind !== 'adopt') tries++
+        continue
+      }
+      void this.parts.markers.settle(connection, attached.epoch)
       return attached
     }
+    throw new DeadlineError(`nothing comes out of the stream that ${TRIES_MAX} tries could attach to`)
+  }
+
+  /** Whether an ingest is attached: it moves the head. */
+  private async isWatched(signal: AbortSignal): Promise<boolean> {
+    const { publisher, clock } = this.parts
+    const [before] = await publisher.metas()
+    await sleep(clock, this.options.movesMs, signal)
+    const [after] = await publisher.metas()
+    return before?.epoch === after?.epoch && (after?.offset ?? -1) > (before?.offset ?? Infinity)
   }
 
   /** Carries out one plan; null: look again. */
-  private async carryOut(connection: ChannelModel, metas: Metas, plan: Plan): Promise<Attachment | null> {
+  private async carryOut(
+    connection: ChannelModel,
+    metas: Metas,
+    plan: Plan,
+    refusing: Set<number>,
+  ): Promise<Attachment | null> {
     switch (plan.kind) {
       case 'attach':
-        return this.resume(connection, metas, plan, [])
+        return this.resume(connection, metas, plan, [], refusing)
       case 'seed':
-        return this.resume(connection, metas, plan, plan.partitions)
+        return this.resume(connection, metas, plan, plan.partitions, refusing)
       case 'adopt':
         for (const p of plan.partitions)
-          await this.parts.publisher.newEpoch(p, metas[p]?.epoch ?? null, plan.epoch, plan.at)
+          await this.unless(refusing, p, () =>
+            this.parts.publisher.newEpoch(p, metas[p]?.epoch ?? null, plan.epoch, plan.at),
+          )
         return null
       case 'new-epoch':
         return this.begin(connection, metas, plan.why)
       case 'wait':
         return null
+    }
+  }
+
+  /** Writes a partition, which is left out from now on where Redis does not take it. True: taken. */
+  private async unless(refusing: Set<number>, p: number, write: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await write()
+    } catch (error) {
+      if (this.options.partitions === 1) throw error
+      refusing.add(p)
+      this.parts.status.waits(
+        'redis',
+        `partition ${p}: ${error instanceof Error ? error.message : String(error)}`,
+      )
+      return false
     }
   }
 
@@ -149,6 +195,7 @@ export class Attacher {
     metas: Metas,
     { epoch, at }: { readonly epoch: Epoch; readonly at: Mark },
     missing: readonly number[],
+    refusing: Set<number>,
   ): Promise<Attachment | null> {
     const { clock, markers, publisher, log } = this.parts
     const { stream, prefetch } = this.options
@@ -167,7 +214,8 @@ export class Attacher {
         return await this.begin(connection, metas, verdict)
       }
       // Somebody else may be faster: then it is to be attached to what is there now.
-      for (const p of missing) if (!(await publisher.seed(p, epoch, at))) return await leave()
+      for (const p of missing)
+        if (!(await this.unless(refusing, p, () => publisher.seed(p, epoch, at)))) return await leave()
       if (missing.length > 0)
         log.warn({ epoch, offset: at.offset }, 'Redis was empty: publishing the history again')
       const heads = metas.map((meta) => (meta === null ? at.offset : (meta?.offset ?? null)))
@@ -204,19 +252,12 @@ export class Attacher {
   /** Silence at head: a recreated stream ends below it. Otherwise the broker is only slow. */
   private async lookAtEnd(connection: ChannelModel, at: Mark): Promise<'again' | 'recreated'> {
     const { clock } = this.parts
-    const { stream, prefetch, silenceMs } = this.options
+    const { stream, prefetch } = this.options
     const last = await Consumer.start(connection, { stream, prefetch, from: 'last' }, clock)
     try {
-      let highest = -1
-      let message = await last.inbox.next(silenceMs)
-      const until = clock.monotonic() + silenceMs
-      while (message !== null && clock.monotonic() < until && highest < at.offset) {
-        highest = claimOf(message) ?? highest
-        last.ack(message.fields.deliveryTag)
-        message = await last.inbox.next(QUIET_MS)
-      }
-      if (highest === -1) return this.again('the broker gives no message of the stream: has it a leader?')
-      if (highest < at.offset) return 'recreated'
+      const end = await this.ownCanary(last)
+      if (end === null) return this.again('no message of our own comes through the stream: has it a leader?')
+      if (end.offset < at.offset) return 'recreated'
       return this.again(
         `the broker does not give the message at offset ${at.offset}, though it has later ones`,
       )
@@ -255,6 +296,7 @@ export class Attacher {
           `a new epoch is needed (${why}), but no message of our own comes through the stream`,
         )
       else {
+        await markers.settle(connection, first?.epoch ?? null) // tries before this one may have failed at Redis
         await markers.declare(connection, epoch)
         marker = await markers.watch(connection, epoch)
         const seen = first?.epoch ?? null
@@ -286,21 +328,21 @@ export class Attacher {
     return heads
   }
 
+  /** The place of the first own canary that is sent from now on; null: none comes in time. */
   private async ownCanary(consumer: Consumer): Promise<Mark | null> {
     const { canary, clock } = this.parts
-    const until = clock.monotonic() + this.options.canaryMs
+    const since = clock.monotonic()
+    const until = since + this.options.canaryMs
     canary.send()
     for (let left = this.options.canaryMs; left > 0; left = until - clock.monotonic()) {
       const message = await consumer.inbox.next(left)
       if (message === null) return null
       consumer.ack(message.fields.deliveryTag)
       const offset = claimOf(message)
-      if (offset !== null && readCanary(message)?.ingest === this.options.ingest)
+      const read = readCanary(message)
+      if (offset !== null && read?.ingest === this.options.ingest && read.sentAt >= since)
         return { offset, fingerprint: fingerprint(message.content) }
     }
     return null
   }
 }
-
-/** Silence after which the last chunk of the stream has been read to its end. */
-const QUIET_MS = 300

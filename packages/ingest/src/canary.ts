@@ -50,6 +50,7 @@ export class Canary {
   private first = 0
   private beatAt = 0
   private isBlocked = false
+  private opening = false
 
   constructor(options: CanaryOptions, clock: Clock, refused: (error: Error) => void) {
     this.options = options
@@ -94,7 +95,11 @@ export class Canary {
   private tick(): void {
     if (this.connection === null) return
     const isDue = this.clock.monotonic() - this.beatAt >= this.options.beatMs
-    if (isDue && this.channel === null) this.open(this.connection).catch(() => undefined)
+    if (isDue && this.channel === null && !this.opening) {
+      this.opening = true
+      const opened = (): void => void (this.opening = false)
+      this.open(this.connection).then(opened, opened)
+    }
     if (isDue) this.send()
     else this.publish(false)
     this.timer = this.clock.after(this.options.intervalMs, () => this.tick())

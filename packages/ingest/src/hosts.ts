@@ -34,9 +34,10 @@ export class BrokerHosts {
     return this.all[this.best]?.name ?? ''
   }
 
-  /** The current host takes connections and answers nothing: the next one is to be tried first. */
-  skip(): void {
+  /** The current host takes connections and serves nothing: the next one is to be tried first. False: there is no other. */
+  skip(): boolean {
     this.best = (this.best + 1) % this.all.length
+    return this.all.length > 1
   }
 
   /**

@@ -3,7 +3,7 @@ import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import type { Announcer } from './announcer.js'
 import type { Attacher, Attachment, Past } from './attach.js'
 import type { Canary } from './canary.js'
@@ -31,8 +31,8 @@ export interface IngestParts {
   readonly connect: (role: 'consumer' | 'canary') => Promise<ChannelModel>
   /** The host to which it connected last. */
   readonly host: () => string
-  /** That host answers nothing: the next one is to be tried first. */
-  readonly skipHost: () => void
+  /** That host serves nothing: the next one is to be tried first. False: there is no other. */
+  readonly skipHost: () => boolean
   readonly declare: (connection: ChannelModel) => Promise<void>
   /** An error of the broker or of Redis, in one line; `lasting`: it has been said before. */
   readonly explain: (error: unknown, lasting: boolean) => string
@@ -49,6 +49,8 @@ export interface IngestParts {
   readonly log: Logger
 }
 
+/** So many tries in a row that fail at a host of the broker: another one may do better. */
+const FAILURES_MAX = 3
 /** How long an ingest that was told to stop waits for a broker that may have frozen. */
 const STOP_MS_MAX = 5000
 
@@ -60,7 +62,9 @@ export class Ingest {
   /** The epoch in which the stream has lost messages. */
   private broken: Epoch | null = null
   /** Where it was attached last. */
-  private place: { epoch: Epoch; head: Offset; host: string } | null = null
+  private place: { epoch: Epoch; host: string } | null = null
+  /** Tries in a row that failed at the broker. */
+  private failures = 0
 
   constructor(options: IngestOptions, parts: IngestParts) {
     this.options = options
@@ -104,16 +108,19 @@ export class Ingest {
    * the first: so canaries come from where the marker is.
    */
   private async connection(signal: AbortSignal): Promise<void> {
-    const { connect, status, metrics, announcer, canary, clock } = this.parts
+    const { connect, host, status, metrics, announcer, canary, clock } = this.parts
     const end = new AbortController()
     const closed = (error?: Error): void => end.abort(error ?? new Error('connection closed'))
     const open: ChannelModel[] = []
+    const hosts = new Set<string>()
     try {
       for (const role of ['consumer', 'canary'] as const) {
         const connection = await connect(role)
         connection.on('close', closed)
         open.push(connection)
+        hosts.add(host())
       }
+      if (hosts.size > 1) throw new Error('its hosts take one connection each: both have to be at one')
       const [reading, sending] = open
       if (reading === undefined || sending === undefined) return
       // Now, and once: from a connection that it has blocked the broker reads nothing.
@@ -141,13 +148,17 @@ export class Ingest {
     try {
       const attachment = await this.setup(connection, signal)
       this.backoff.reset()
+      this.failures = 0
       canary.send() // the sooner one comes through, the sooner this ingest is up
       why = await this.attached(connection, attachment, signal)
     } catch (error) {
       if (signal.aborted) return
-      if (error instanceof DeadlineError) {
-        this.parts.skipHost()
-        throw error // what is under way ends with the connection
+      const isStuck = error instanceof DeadlineError
+      if (!isStuck && !isRedisFault(error)) this.failures++
+      if (isStuck || this.failures >= FAILURES_MAX) {
+        this.failures = 0
+        // Another host may serve the stream; and what is under way ends with the connection.
+        if (this.parts.skipHost() || isStuck) throw error
       }
       this.complain(error)
       await sleep(clock, this.backoff.next(), signal)
@@ -165,14 +176,14 @@ export class Ingest {
     attachment: Attachment,
     signal: AbortSignal,
   ): Promise<AttachReason | null> {
-    const { pipeline, upkeep, status, host } = this.parts
+    const { pipeline, upkeep, host } = this.parts
     const over = new AbortController()
     void upkeep.run(connection, AbortSignal.any([signal, over.signal]))
     try {
       return await pipeline(attachment).run(signal)
     } finally {
       over.abort()
-      this.place = { epoch: attachment.epoch, head: status.heads[0] ?? 0, host: host() }
+      this.place = { epoch: attachment.epoch, host: host() }
     }
   }
 
@@ -187,7 +198,7 @@ export class Ingest {
   }
 
   private past(): Past {
-    const left = this.place === null || this.place.host === this.parts.host() ? null : this.place
+    const left = this.place === null || this.place.host === this.parts.host() ? null : this.place.epoch
     return { memory: this.memory(), broken: this.broken, left }
   }
 
@@ -200,7 +211,10 @@ export class Ingest {
 
   private complain(error: unknown): void {
     const { status, explain } = this.parts
-    const by = error instanceof Error && error.name === 'RedisFault' ? 'redis' : 'broker'
-    status.waits(by, explain(error, false), explain(error, true))
+    status.waits(isRedisFault(error) ? 'redis' : 'broker', explain(error, false), explain(error, true))
   }
+}
+
+function isRedisFault(error: unknown): boolean {
+  return error instanceof Error && error.name === 'RedisFault'
 }

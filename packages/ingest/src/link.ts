@@ -16,6 +16,9 @@ export interface LinkOptions {
   readonly renewIntervalMs: number
 }
 
+/** A client is replaced at most so often while some of its calls are answered. */
+const REPLACE_INTERVAL_MS = 5000
+
 /**
  * A Redis connection that notices a dead one by itself. The client library waits for the kernel to give
  * up on a half-open connection, which takes a quarter of an hour; a fresh client does not.
@@ -30,6 +33,8 @@ export class RedisLink implements RedisConnection {
   /** What Redis refused last because it does not serve; null: it does. */
   private refused: string | null = null
   private stopped = false
+  private answeredAt = -Infinity
+  private replacedAt = -Infinity
   /** Called when `connected` may have changed. */
   changed: () => void = () => undefined
 
@@ -51,15 +56,19 @@ export class RedisLink implements RedisConnection {
     const { client } = this
     // One promise, not a race of two: this runs for every batch.
     return new Promise((resolve, reject) => {
+      const sentAt = this.clock.monotonic()
       const answered = client.callBuffer(command, args)
       const timer = this.clock.after(this.options.callTimeoutMs, () => {
         reject(new Error('Redis does not answer'))
-        this.replace(client)
+        // One node of a cluster may hang: the calls of others are not to fail with its own every time.
+        const isWhole = this.answeredAt < sentAt
+        if (isWhole || this.clock.monotonic() - this.replacedAt >= REPLACE_INTERVAL_MS) this.replace(client)
       })
       answered.then(
         (answer) => {
           timer.cancel()
-          if (this.refused === command) this.note(null)
+          this.answeredAt = this.clock.monotonic()
+          if (this.refused === kindOf(command)) this.note(null)
           resolve(answer)
         },
         (error: unknown) => {
@@ -72,7 +81,7 @@ export class RedisLink implements RedisConnection {
 
   /** Redis answers `command`, but does not serve: a fresh client may find another server, which does. */
   renew(command: string): void {
-    this.note(command)
+    this.note(kindOf(command))
     const now = this.clock.monotonic()
     if (now - this.renewedAt < this.options.renewIntervalMs) return
     this.renewedAt = now
@@ -106,7 +115,13 @@ export class RedisLink implements RedisConnection {
   private replace(client: LinkClient): void {
     if (this.stopped || this.client !== client) return
     this.unreadySince = null
+    this.replacedAt = this.clock.monotonic()
     client.disconnect()
     this.client = this.create()
   }
+}
+
+/** A script is sent as a whole where Redis does not know its digest. */
+function kindOf(command: string): string {
+  return command === 'EVALSHA' ? 'EVAL' : command
 }

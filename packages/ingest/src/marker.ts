@@ -35,12 +35,14 @@ export class Markers {
     let isGone = false
     let task: (() => void) | null = null
     const take = (message: unknown): void => {
-      if (message !== null) ticks++
-      else {
-        isGone = true
-        task?.()
+      if (message !== null) {
+        ticks++
+        return
       }
+      isGone = true
+      task?.()
     }
+    channel.on('close', () => take(null)) // whatever became of it, it is watched no more
     try {
       await channel.consume(queue, take, { noAck: true })
     } catch (error) {
@@ -86,9 +88,9 @@ export class Markers {
   }
 
   /** `epoch` is in force: removes what this ingest declared for others, such as after a lost answer. */
-  async settle(connection: ChannelModel, epoch: Epoch): Promise<void> {
+  async settle(connection: ChannelModel, epoch: Epoch | null): Promise<void> {
     for (const other of this.declared) if (other !== epoch) await this.remove(connection, other)
-    this.declared.delete(epoch)
+    if (epoch !== null) this.declared.delete(epoch)
   }
 
   private name(epoch: Epoch): string {

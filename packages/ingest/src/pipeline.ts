@@ -54,9 +54,6 @@ export interface PipelineParts {
   changed(): void
 }
 
-/** So many ticks show that the broker works. */
-const TICKS_MIN = 3
-
 export class Pipeline {
   private readonly options: PipelineOptions
   private readonly parts: PipelineParts
@@ -71,8 +68,8 @@ export class Pipeline {
   private reason: AttachReason | null = null
   private looking: Timer | null = null
   private heardAt: number
-  /** Ticks that had come when something was heard last. */
-  private ticks = { at: -1, count: 0 }
+  /** What the last look saw, and how many in a row have seen ticks and nothing else. */
+  private seen = { heardAt: -1, ticks: 0, stalled: 0 }
   /** When a message was last held for a canary. */
   private askedAt = 0
   /** The last delivery, and how many there are up to it for which no credit has been given back. */
@@ -111,16 +108,17 @@ export class Pipeline {
     const stop = (): void => this.finish(null)
     signal.addEventListener('abort', stop)
     if (signal.aborted) stop()
-    marker.whenGone(() => this.finish('unmarked'))
-    consumer.inbox.flow(
-      (message) => this.receive(message),
-      () => this.finish('ended'),
-    )
-    canary.marker = marker.queue
-    this.look()
     try {
+      marker.whenGone(() => this.finish('unmarked'))
+      consumer.inbox.flow(
+        (message) => this.receive(message),
+        () => this.finish('ended'),
+      )
+      canary.marker = marker.queue
+      this.look()
       await Promise.all(this.sequencers.map((sequencer) => this.drive(sequencer)))
     } finally {
+      this.finish(null)
       this.looking?.cancel()
       canary.marker = null
       signal.removeEventListener('abort', stop)
@@ -170,7 +168,7 @@ export class Pipeline {
     if (canary.blocked && this.sequencers.every((sequencer) => sequencer.isIdle(now))) status.proven(now)
     if (!canary.sending || this.window.fill >= 1) this.heardAt = now
     else if (now - this.heardAt >= this.options.watchdogMs) this.finish('silent')
-    else if (this.isStalled(now)) this.finish('hole')
+    else if (this.isStalled()) this.finish('hole')
     if (this.numbering.holds && now - this.askedAt >= this.options.doubtMs) {
       this.numbering.settle()
       if (this.numbering.jump !== null) this.finish('gap')
@@ -182,10 +180,14 @@ export class Pipeline {
    * The stream stands still, and neither broker nor this process does: ticks come. So it is when the stream changes its
    * leader, which loses for 40 to 600 ms what publishers without confirms send, and stands still for 250 ms or longer.
    */
-  private isStalled(now: number): boolean {
+  private isStalled(): boolean {
     const { ticks } = this.attachment.marker
-    if (this.ticks.at !== this.heardAt) this.ticks = { at: this.heardAt, count: ticks }
-    return now - this.heardAt >= this.options.stallMs && ticks - this.ticks.count >= TICKS_MIN
+    const { seen, heardAt } = this
+    // Looks are counted, not ticks: after a pause of the broker or of this process these come all at once.
+    if (seen.heardAt !== heardAt) seen.stalled = 0
+    else if (ticks > seen.ticks) seen.stalled++
+    Object.assign(seen, { heardAt, ticks })
+    return seen.stalled * this.options.lookMs >= this.options.stallMs
   }
 
   private async drive(sequencer: Sequencer): Promise<void> {

@@ -57,6 +57,8 @@ export interface SequencerOptions {
   readonly takeoverMs: number
   /** Without an answer for so long a partition no longer keeps the others from going on. */
   readonly absentMs: number
+  /** How long a partition that has not come into the epoch yet is left out. */
+  readonly rejoinMs: number
 }
 
 export class Sequencer {
@@ -69,6 +71,7 @@ export class Sequencer {
   private isLeading = true
   private retry: PublishCall | null = null
   private reason: AttachReason | null = null
+  private readonly startedAt: number
   private polledAt: number
   /** When Redis last said anything. */
   private heardAt: number
@@ -86,7 +89,7 @@ export class Sequencer {
     this.epoch = place.epoch
     this.at = place.head
     this.window = window
-    this.polledAt = this.heardAt = now
+    this.polledAt = this.heardAt = this.startedAt = now
   }
 
   get head(): Offset | null {
@@ -168,7 +171,9 @@ export class Sequencer {
   polled(meta: Polled, now: number): void {
     this.polledAt = now
     this.heard(now)
-    if (meta === null) this.reason = 'empty'
+    if (this.at === null && meta?.epoch !== this.epoch && now - this.startedAt < this.options.rejoinMs)
+      this.failed(now) // it was left out because Redis did not take it: not to be tried all the time
+    else if (meta === null) this.reason = 'empty'
     else if (meta.epoch !== this.epoch) this.reason = 'epoch'
     else if (this.at !== null && meta.offset < this.at) this.reason = 'rolled'
     else this.moved(meta.offset)

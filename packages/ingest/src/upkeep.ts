@@ -3,7 +3,9 @@ import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Complaints } from './complaints.js'
-import { sleep } from './sleep.js'
+import { sleep, within } from './sleep.js'
+
+const ONCE_MS_MAX = 10_000
 
 export interface UpkeepParts {
   /** Names of exchanges that the broker should have and does not. */
@@ -41,7 +43,7 @@ export class Upkeep {
       await sleep(clock, this.intervalMs, signal)
       if (isOver()) return
       try {
-        await this.once(connection)
+        await within(clock, ONCE_MS_MAX, 'declaring exchanges and stream', this.once(connection))
         if (!isOver()) refused(false)
       } catch (error) {
         if (isOver()) return // the connection is gone, which others report

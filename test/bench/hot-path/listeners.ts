@@ -36,6 +36,7 @@ async function ours(url: string, hear: (event: BusEvent) => void): Promise<Liste
   const connections = new Connections({
     servers: {
       locate: null,
+      readyMsMax: 3_000,
       create: (role, node) => factory.link(role, { node, failFast: role === 'commands' }),
     },
     clock,

@@ -123,7 +123,14 @@ export class PipelineBench {
     ring.advance(at, clock.monotonic())
     const subject = new Pipeline(
       {
-        sequencer: { headPollMs: 200, crowdedPollMs: 10, idlePollMs: 1000, takeoverMs: 500, absentMs: 2000 },
+        sequencer: {
+          headPollMs: 200,
+          crowdedPollMs: 10,
+          idlePollMs: 1000,
+          takeoverMs: 500,
+          absentMs: 2000,
+          rejoinMs: 10_000,
+        },
         window,
         intake: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
         retryMs: 100,

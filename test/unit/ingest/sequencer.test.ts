@@ -7,7 +7,14 @@ import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { delivery } from './delivery-of.js'
 
 const EPOCH = 'E' as Epoch
-const OPTIONS = { headPollMs: 200, crowdedPollMs: 10, idlePollMs: 1000, takeoverMs: 500, absentMs: 2000 }
+const OPTIONS = {
+  headPollMs: 200,
+  crowdedPollMs: 10,
+  idlePollMs: 1000,
+  takeoverMs: 500,
+  absentMs: 2000,
+  rejoinMs: 10_000,
+}
 const LIMITS = {
   batchCountMax: 100,
   batchBytesMax: 1000,

@@ -293,13 +293,17 @@ export class RedisBus implements Bus {
       return
     }
     if (message.kind === 'batch') partition.batch(message)
-    else if (partition.own(message)) this.state(message)
+    else if (partition.own(message)) this.state(message, number)
   }
 
-  private state(state: State): void {
+  /** A state comes on every channel: on each it is told to its partition, on that of the first one to all. */
+  private state(state: State, from: number): void {
     this.ingests.heard(state, this.options.clock.monotonic())
-    for (const { partition } of this.claims.values()) partition.state(state)
-    if (state.state === 'up' && state.heads.length > 0) this.announced = state.heads.length
+    for (const { number, partition } of this.claims.values())
+      if (from === STATES_PARTITION || from === number) partition.state(state)
+    const inForce = this.claims.get(from)?.partition.position?.epoch
+    const counts = inForce === undefined || inForce === state.epoch
+    if (counts && state.state === 'up' && state.heads.length > 0) this.announced = state.heads.length
     this.review()
   }
 

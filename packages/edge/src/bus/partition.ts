@@ -169,7 +169,7 @@ export class Partition {
     if (overdue && (this.at !== null || awaited)) this.lose('continuity could not be proven in time')
     if (this.standstill.due(this.options.lostGraceMs, now)) {
       this.lose('it stands still while others move')
-      this.recover()
+      if (this.phase !== 'unsubscribed') this.recover()
     }
     if (this.phase !== 'live') return
     const suspicion = this.deafness.due(now)

@@ -19,6 +19,8 @@ export class Standstill {
     const highest = Math.max(...heads)
     if (head > this.head) this.since = null
     else if (highest > this.highest) {
+      // After a time in which nothing moved its turn may only be yet to come.
+      if (now - this.movedAt >= MOVES_MS_MAX) this.since = null
       this.since ??= now
       this.movedAt = now
     }
@@ -26,8 +28,9 @@ export class Standstill {
     this.highest = Math.max(highest, this.highest)
   }
 
-  /** It has stood still for `graceMs`, and the others still move. */
+  /** It has stood still for `graceMs` (5 s at least), and the others still move. */
   due(graceMs: number, now: number): boolean {
-    return this.since !== null && now - this.since >= graceMs && now - this.movedAt < MOVES_MS_MAX
+    if (this.since === null || now - this.movedAt >= MOVES_MS_MAX) return false
+    return now - this.since >= Math.max(graceMs, MOVES_MS_MAX)
   }
 }

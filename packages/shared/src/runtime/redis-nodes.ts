@@ -62,10 +62,10 @@ export class RedisNodes {
     const client = this.options.connect(node)
     return new Promise<SlotMap>((resolve) => {
       const deadline = this.options.clock.after(ANSWER_MS_MAX, () => resolve([]))
-      client.cluster('SLOTS').then(
-        (answer) => resolve(slotMap(answer, node)),
-        () => resolve([]),
-      )
+      client
+        .cluster('SLOTS')
+        .then((answer) => slotMap(answer, node))
+        .then(resolve, () => resolve([]))
       client.on('end', () => {
         deadline.cancel()
         resolve([])

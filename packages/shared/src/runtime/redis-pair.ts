@@ -7,8 +7,7 @@ import { messageOf } from './startup-error.js'
  * last sign of life). Counted rather than timed: a process that was stopped itself has missed nothing.
  */
 const PINGS_MISSED_MAX = 6
-/** Before both connections are ready: a node that does not answer may be on its way to be replaced. */
-const PINGS_UNTIL_READY_MAX = 3
+const PING_MS = 500
 /** Answers that say: this node does not serve, or no longer this slot. Another connection may lead to one that does. */
 const REFUSAL = /^(READONLY|CLUSTERDOWN|MASTERDOWN|LOADING|MOVED|BUSY|MISCONF|NOREPLICAS|NOAUTH|WRONGPASS) ?/
 /** The keys of a slot that is being moved have arrived at the node it goes to. */
@@ -19,6 +18,8 @@ export interface RedisServers {
   /** The node of a cluster that serves a key now; null: there is only one server. Rejects with the reason. */
   readonly locate: ((key: string) => Promise<HostPort>) | null
   readonly create: (role: 'commands' | 'subscriber', node: HostPort | null) => Redis
+  /** How long both connections may take to be ready. */
+  readonly readyMsMax: number
 }
 
 export interface PairOptions {
@@ -114,7 +115,7 @@ export class Pair {
 
   /** To be called twice a second. */
   ping(): void {
-    const missedMax = this.isOpen ? PINGS_MISSED_MAX : PINGS_UNTIL_READY_MAX
+    const missedMax = this.isOpen ? PINGS_MISSED_MAX : this.options.servers.readyMsMax / PING_MS
     if (Math.max(this.missed.commands, this.missed.subscriber) >= missedMax) {
       this.giveUp('no answer')
       return

@@ -3,6 +3,8 @@ import { Redis, type RedisOptions } from 'ioredis'
 /** Says of every failover: the master's name, its old and its new address. */
 const CHANNEL = '+switch-master'
 const RECONNECT_MS = 1000
+/** Nothing is ever sent: only so it shows that a sentinel's host has vanished. */
+const KEEP_ALIVE_MS = 5000
 
 export interface SentinelWatchOptions {
   readonly sentinels: readonly { readonly host: string; readonly port: number }[]
@@ -20,7 +22,8 @@ export class SentinelWatch {
   private last = ''
 
   constructor({ sentinels, name, access, switched }: SentinelWatchOptions) {
-    const options = { ...access, retryStrategy: () => RECONNECT_MS, maxRetriesPerRequest: null }
+    const keep = { keepAlive: KEEP_ALIVE_MS, autoResubscribe: false, maxRetriesPerRequest: null }
+    const options = { ...access, ...keep, retryStrategy: () => RECONNECT_MS }
     this.clients = sentinels.map(({ host, port }) => {
       const client = new Redis({ ...options, host, port, enableReadyCheck: false })
       client.on('error', () => undefined) // the connections to the master tell what is wrong with sentinels
@@ -29,7 +32,8 @@ export class SentinelWatch {
         this.last = text
         switched()
       })
-      client.subscribe(CHANNEL).catch(() => undefined) // ended meanwhile
+      // Not left to the client, which would throw what a sentinel refuses.
+      client.on('ready', () => void client.subscribe(CHANNEL).catch(() => undefined))
       return client
     })
   }

@@ -25,6 +25,16 @@ describe('Standstill', () => {
     expect(after(100, (s) => [Math.min(s, 8), Math.min(s, 12)])).to.equal(false)
   })
 
+  it('is not due right after an alarm, in which nothing moved', () => {
+    expect(after(60, (s) => (s < 3 ? [10, 10 + s] : s < 59 ? [10, 12] : [10, 13]))).to.equal(false)
+  })
+
+  it('gives each partition some seconds, whatever the grace', () => {
+    const subject = new Standstill()
+    for (let s = 0; s < 4; s++) subject.heads(7, [7, s], s * 1000)
+    expect(subject.due(0, 4000)).to.equal(false)
+  })
+
   it('is not due while it moves, however far behind', () => {
     expect(after(100, (s) => [s, 50 * s])).to.equal(false)
   })

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { nearest } from './nearest.js'
 import { configSchema, SECRET_KEYS, type Config } from './schema.js'
+import { scrub } from '../scrub.js'
 import { isTree, type Leaf, type Node, type Tree } from './tree.js'
 import { parseYamlValue } from './yaml-file.js'
 
@@ -132,7 +133,7 @@ function shown(leaf: Leaf, path: string): string {
   if (Array.isArray(value)) return 'a list'
   if (value instanceof Map) return 'a mapping'
   if (SECRET_KEYS.has(path) || path === 'redis.url') return `this ${typeof value} (not shown)`
-  if (typeof value === 'string') return `"${printable(value)}"`
+  if (typeof value === 'string') return `"${printable(scrub(value))}"`
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return `${value}`
   return 'this value'
 }
