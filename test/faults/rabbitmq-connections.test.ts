@@ -68,7 +68,7 @@ describe('the connection of the only ingest to a RabbitMQ that lives', function 
   it('stays, and the broker will not set the ingest up again: 1011 instead of silence, then service when it does', async () => {
     const vhost = decodeURIComponent(new URL(cluster.amqpUrl).pathname.slice(1))
     const rabbit = await sharedRabbit()
-    await rabbit.ctl('set_permissions', '-p', vhost, 'guest', '^$', '.*', '.*')
+    await rabbit.ctl('set_permissions', '-p', vhost, 'guest', '.*', '.*', '^$')
     try {
       await closeConsumers()
       await waitFor(() => traffic.endings.length === traffic.sessions, { timeoutMs: 30_000, what: '1011' })
@@ -95,6 +95,7 @@ describe('the connection of the only ingest to a RabbitMQ that lives', function 
     for (const { code, reason } of traffic.endings)
       expect([code, reason]).to.deep.equal([1011, 'bus connection lost'])
     await traffic.abandon()
+    await allReady(cluster)
     traffic = await Traffic.start(cluster, { perSecond: 200 })
     await sleep(2_000)
     expect(await traffic.stop()).to.deep.equal(FLAWLESS)
