@@ -101,8 +101,8 @@ export const RULES = {
   'C4.17': 'On a Wazo without tenants (`access_scope: acl`) only name, origin and ACL are judged.',
   'C4.18': 'A message that is no event is dropped and disturbs nobody.',
   'C4.19': 'A body up to 1 MiB is delivered; a larger one is dropped.',
-  'C4.21': 'A body with NaN, Infinity or -Infinity, as Python writes them, is delivered byte for byte.',
   'C4.20': 'Until the server knows the master tenant it is not ready (1013).',
+  'C4.21': 'A body with NaN, Infinity or -Infinity, as Python writes them, is delivered byte for byte.',
 
   // 5. ACL matching
   'C5.1': '`*` matches any run of characters without `.` and `#`: also none, also inside a word.',

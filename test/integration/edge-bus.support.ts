@@ -76,7 +76,7 @@ export class HandIngest {
   async write(prev: Offset, last: Offset, bytes: Buffer, trimBelow = ''): Promise<void> {
     const { meta, log, live } = this.names
     const range = [this.epoch, prev, last, '00', trimBelow]
-    const bounds = [0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]
+    const bounds = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]
     const arguments_ = [meta, log, ...range, bytes, this.command, live, ...bounds]
     const answer = (await this.redis.eval(PUBLISH_SCRIPT, 2, ...arguments_)) as string[]
     if (answer[0] !== 'OK') throw new Error(`publish: ${answer.join(' ')}`)
