@@ -229,7 +229,8 @@ describe('Publisher on a real Redis', () => {
     it('keeps at least the history, and about twice that at most', async () => {
       const { spanMs, spanLeast } = await spanOf(100, 15, { historyMs: 400 })
       expect(spanMs).to.be.within(600, 1000)
-      expect(spanLeast).to.be.at.least(390)
+      // Who has what was published then can read on: the batch after it is the oldest.
+      expect(spanLeast).to.be.at.least(340)
     })
 
     it('keeps about twice the bytes of the history at most', async () => {

@@ -123,11 +123,14 @@ const WINDOW_BYTES_MAX = 16 * 1024 ** 2
 /** Above the time between two beats. */
 const LINGER_MS = 1500
 
-/** Sizes of batches and of the window, by the credit that the broker gives. */
-export function limitsOf(prefetch: number) {
+/** Of `redis.history_bytes`: the log is cut batch by batch. */
+const BATCH_HISTORY_SHARE = 8
+
+/** Sizes of batches and of the window, by the credit that the broker gives and what the log may hold. */
+export function limitsOf(prefetch: number, historyBytes: number) {
   return {
     batchCountMax: BATCH_COUNT_MAX,
-    batchBytesMax: BATCH_BYTES_MAX,
+    batchBytesMax: Math.min(BATCH_BYTES_MAX, historyBytes / BATCH_HISTORY_SHARE),
     // While a batch is on its way to Redis, another one is read besides what the credit allows.
     windowMax: prefetch + BATCH_COUNT_MAX,
     windowBytesMax: WINDOW_BYTES_MAX,
@@ -222,14 +225,14 @@ function connector(broker: BrokerOptions, ingest: string, log: Logger) {
 
 /** Makes a pipeline for each attachment. */
 function pipelines(
-  { prefetch, partitions, origin, bodyBytesMax }: AssemblyOptions,
+  { prefetch, partitions, origin, bodyBytesMax, historyBytes }: AssemblyOptions,
   timings: Timings,
   ingest: string,
   parts: PipelineParts,
 ): (attachment: Attachment) => Pipeline {
   const options = {
     sequencer: timings,
-    window: limitsOf(prefetch),
+    window: limitsOf(prefetch, historyBytes),
     intake: { origin, bodyBytesMax, partitions, ingest },
     retryMs: timings.retryMs,
     watchdogMs: timings.watchdogMs,

@@ -90,7 +90,7 @@ async function ours(url: string): Promise<Feed> {
   const pipeline = new Pipeline(
     {
       sequencer: TIMINGS,
-      window: limitsOf(PREFETCH),
+      window: limitsOf(PREFETCH, HISTORY_BYTES),
       intake,
       retryMs: TIMINGS.retryMs,
       watchdogMs: TIMINGS.watchdogMs,

@@ -89,7 +89,7 @@ export const LOG_FIELD = 'b'
  * `{"ROLLED", head}`. The XADD comes first: when it fails, head has not advanced.
  *
  * Ingests trim by what they remember. For those that end before they remember enough the script counts by itself how
- * much time and how many bytes have gone by since `mark`: when it is too much, all below the mark goes, and the next mark
+ * much time and how many bytes have gone by since `mark`: when it is too much, all up to the mark goes, and the next mark
  * is set. So the log never spans more than twice what it may, whatever becomes of the ingests. From one batch to the
  * next, which is a second in a quiet time, two seconds are counted at most: the clock of another server may be ahead by hours.
  */
@@ -109,7 +109,7 @@ local clock = time[1] * 1000 + math.floor(time[2] / 1000)
 local passed = math.min(math.max(clock - (meta[6] or clock), 0), 2000)
 local mark, ms, bytes = meta[3], (meta[4] or 0) + passed, (meta[5] or 0) + #ARGV[6]
 if not mark or ms >= tonumber(ARGV[9]) or bytes >= tonumber(ARGV[10]) then
-  if mark then redis.call('XTRIM', KEYS[2], 'MINID', mark) end
+  if mark then redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f', mark + 1)) end
   mark, ms, bytes = ARGV[3], 0, 0
 end
 redis.call('HSET', KEYS[1], 'head', ARGV[3], 'fingerprint', ARGV[4], 'mark', mark, 'mark_ms', ms, 'mark_bytes', bytes, 'mark_clock', string.format('%.0f', clock))
