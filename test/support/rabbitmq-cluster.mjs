@@ -129,8 +129,12 @@ function controls(nodes, places) {
     },
     /** @param {string} vhost @param {string} stream */
     async well(vhost, stream, timeoutMs = WELL_MS_MAX) {
+      // A node may have its member of the stream before it takes connections to the virtual host.
+      const alive = (/** @type {Rabbit} */ node) =>
+        node.evaluate(`rabbit_vhost_sup_sup:is_vhost_alive(<<"${vhost}">>).`)
       const whole = async () =>
         nodes.every((node) => node.running()) &&
+        (await Promise.all(nodes.map(alive))).every((is) => is === 'true') &&
         (await leaderOf(vhost, stream)) >= 0 &&
         (await online(vhost, stream)) === nodes.length
       await waitFor(whole, { timeoutMs, everyMs: 100, what: `every node to have stream ${stream}` })
