@@ -114,7 +114,7 @@ export class HoldingsProbe {
     try {
       const file = readFileSync(join(this.directory, `${pid}.json`), 'utf8')
       const answer = JSON.parse(file) as Holding & { readonly asked: string }
-      return answer.asked === word ? answer : null
+      return answer.asked === word ? withoutWait(answer) : null
     } catch {
       return null
     }
@@ -167,6 +167,22 @@ function lowerOf(a: Holding, b: Holding): Holding {
 
 function lowerCounts(a: Counts, b: Counts): Counts {
   return Object.fromEntries(Object.entries(a).map(([name, count]) => [name, Math.min(count, b[name] ?? 0)]))
+}
+
+/**
+ * The same without the timer by which BullMQ watches over one wait for a job: between two waits there is none, so that
+ * it may be missing at any moment. A second one would count.
+ */
+function withoutWait(holding: Holding): Holding {
+  const { timers, places, resources } = holding
+  const wait = Object.keys(places).find((name) => /bullmq.*redis-queue-backend/.test(name))
+  if (wait === undefined || places[wait] !== 1) return holding
+  return {
+    ...holding,
+    timers: timers - 1,
+    places: { ...places, [wait]: 0 },
+    resources: { ...resources, Timeout: (resources['Timeout'] ?? 1) - 1 },
+  }
 }
 
 /** On a connection of its own that ends with the answer: it is itself among what is counted. */
