@@ -42,6 +42,12 @@ describe('the expiry of tokens, when their jobs are in danger', function () {
     await jobsToBe(redis, STAYING)
     const expiring = await openTokens(TOKENS, 6_000)
     await jobsToBe(redis, TOKENS + STAYING)
+    // Each host adds the jobs of its own sessions: one that comes after the deletion would bring it back.
+    await waitFor(
+      async () =>
+        (await cluster.metric('expiry_jobs_total', { result: 'added' })) >= (TOKENS + STAYING) * HOSTS,
+      { what: 'both hosts to have added all jobs' },
+    )
     const before = await endings(cluster)
     expect(await deleteJobs(redis)).to.be.at.least(TOKENS + STAYING)
     redis.disconnect()

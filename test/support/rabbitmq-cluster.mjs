@@ -77,10 +77,11 @@ function joining(first, own) {
 /** @param {Pick<RabbitCluster, 'nodes'>} cluster @param {number} size */
 async function formed({ nodes }, size) {
   const known = async () => {
+    // A node counts as running before it is done; a virtual host that is made meanwhile may never begin there.
     const counts = await Promise.all(
-      nodes.map((node) => node.evaluate('length(rabbit_nodes:all_running()).')),
+      nodes.map((node) => node.evaluate('{rabbit:is_running(), length(rabbit_nodes:all_running())}.')),
     )
-    return counts.every((count) => Number(count) === size)
+    return counts.every((count) => count.replaceAll(' ', '') === `{true,${size}}`)
   }
   await waitFor(known, { timeoutMs: FORM_MS_MAX, everyMs: 100, what: 'the RabbitMQ cluster to form' })
 }
