@@ -23,6 +23,8 @@ const ROUND_MS_MAX = 120_000
 /** Within which an ingest whose node has ended is connected to another. */
 const MOVED_MS_MAX = 3_000
 const SESSIONS = 3
+/** How much of what the stream loses without a change of its node nobody may tell. */
+const UNTOLD_MS_MAX = 100
 
 /** What a fault did, in milliseconds after it. */
 interface Outcome {
@@ -105,7 +107,7 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
       await expectNoSilence()
     })
 
-  it('loses the process that writes the stream: what is lost is told', async () => {
+  it('loses the process that writes the stream: what is lost is told, or it is less than a tenth of a second', async () => {
     const outcomes: Outcome[] = []
     for (let round = 0; round < KILLS; round++) {
       const at = performance.now()
@@ -115,7 +117,9 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
       outcomes.push(await outcomeOf(at))
     }
     summarise(outcomes)
-    await expectNoSilence()
+    // The stream may go on so soon that nothing tells: ARCHITECTURE.md, "Losses that nobody tells".
+    for (const { lost, window, told } of outcomes)
+      if (lost > 0 && told === null) expect(window![1] - window![0]).to.be.at.most(UNTOLD_MS_MAX)
   })
 
   it('has its nodes restarted one after the other: what is lost is told, and the ingest moves within 3 s', async () => {

@@ -85,7 +85,7 @@ export const TIMINGS: Timings = {
 }
 
 /** Where several hosts are named, the stream can change its leader: that takes 250 ms at least. */
-const CLUSTER_TIMINGS: Partial<Timings> = { canaryIntervalMs: 25, stallMs: 200 }
+const CLUSTER_TIMINGS: Partial<Timings> = { canaryIntervalMs: 20, stallMs: 120 }
 
 export interface AssemblyOptions {
   readonly broker: BrokerOptions
