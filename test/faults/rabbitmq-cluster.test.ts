@@ -118,8 +118,9 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
     }
     summarise(outcomes)
     // The stream may go on so soon that nothing tells: ARCHITECTURE.md, "Losses that nobody tells".
-    for (const { lost, window, told } of outcomes)
-      if (lost > 0 && told === null) expect(window![1] - window![0]).to.be.at.most(UNTOLD_MS_MAX)
+    const untold = outcomes.filter(({ lost, told }) => lost > 0 && told === null)
+    const longest = Math.max(0, ...untold.map(({ window }) => window![1] - window![0]))
+    expect(longest).to.be.at.most(UNTOLD_MS_MAX)
   })
 
   it('has its nodes restarted one after the other: what is lost is told, and the ingest moves within 3 s', async () => {
