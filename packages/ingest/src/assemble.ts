@@ -84,7 +84,7 @@ export const TIMINGS: Timings = {
   upkeepMs: 5000,
 }
 
-/** Where several hosts are named, the stream can change its leader: that takes 250 ms at least. */
+/** Where several hosts are named, the stream can change its leader: with the death of a node it stands still for 250 ms or longer. */
 const CLUSTER_TIMINGS: Partial<Timings> = { canaryIntervalMs: 20, stallMs: 120 }
 
 export interface AssemblyOptions {
@@ -114,7 +114,7 @@ export interface Surroundings {
 
 /** Of the credit: enough is left to go on with. */
 const ACK_SHARE = 0.25
-/** RabbitMQ ends a consumer that keeps a delivery for half an hour, and canaries come once a second. */
+/** RabbitMQ ends a consumer that keeps a delivery for half an hour, and canaries come ten times a second. */
 const ACK_EVERY_MAX = 256
 /** An edge delivers a batch in one go: larger ones would keep its clients waiting. */
 const BATCH_COUNT_MAX = 250

@@ -14,7 +14,7 @@ export interface CanaryOptions {
   readonly stream: string
   /** Identity of this ingest, unique per start. */
   readonly ingest: string
-  /** Between two canaries: less than the shortest time for which a stream loses messages. */
+  /** Between two canaries. */
   readonly intervalMs: number
   /** Between two that are beats. */
   readonly beatMs: number

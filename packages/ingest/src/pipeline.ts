@@ -178,7 +178,7 @@ export class Pipeline {
 
   /**
    * The stream stands still, and neither broker nor this process does: ticks come. So it is when the stream changes its
-   * leader, which loses for 40 to 600 ms what publishers without confirms send, and stands still for 250 ms or longer.
+   * leader, which loses what publishers without confirms send meanwhile (docs/adr/0011).
    */
   private isStalled(): boolean {
     const { ticks } = this.attachment.marker
