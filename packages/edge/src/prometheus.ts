@@ -257,7 +257,7 @@ function deliveryMetrics(metrics: Metrics): Pick<SessionMetrics, 'delivered'> {
 function socketMetrics(metrics: Metrics): Omit<SocketMetrics, 'handshakeRefused'> {
   const buffered = metrics.gauge({
     name: 'send_buffer_bytes',
-    help: 'Bytes that wait in the send buffers of slow clients.',
+    help: 'Memory of what waits in the send buffers of clients: the same bytes count once.',
   })
   const slow = metrics.counter({
     name: 'slow_consumers_closed_total',

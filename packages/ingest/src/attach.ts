@@ -201,7 +201,12 @@ export class Attacher {
     const { stream, prefetch } = this.options
     const marker = await markers.watch(connection, epoch)
     if (marker === null) return this.begin(connection, metas, 'marker-gone')
-    const consumer = await Consumer.start(connection, { stream, prefetch, from: at.offset }, clock)
+    const consumer = await Consumer.start(connection, { stream, prefetch, from: at.offset }, clock).catch(
+      async (error: unknown) => {
+        await marker.close()
+        throw error
+      },
+    )
     const leave = async (): Promise<null> => {
       await Promise.all([consumer.close(), marker.close()])
       return null
