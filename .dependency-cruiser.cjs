@@ -5,11 +5,15 @@
 const DOMAIN = '^packages/shared/src/domain/'
 const CLOCK = '^packages/shared/src/runtime/clock[.]ts$'
 const SHARED = '^packages/shared/src/'
-const CONFIG = '^packages/shared/src/runtime/config/'
+const CONFIG = '^packages/shared/src/config/'
+const RUNTIME = '^packages/shared/src/runtime/'
+const REDIS = '^packages/shared/src/redis/'
+const CONFIG_SCHEMA = '^packages/shared/src/config/schema[.]ts$'
+const REDIS_URL = '^packages/shared/src/redis/url[.]ts$'
 /** The only places that read the configuration and construct things. */
 const ROOTS = '^packages/(ingest|edge)/src/(main|worker|loader)[.]ts$'
 /** What the edge's roots are made of: a part of the configuration each, translated into options. */
-const ROOT_PARTS = '^packages/edge/src/(authority|limits|settings|setup|tls)[.]ts$'
+const ROOT_PARTS = '^packages/edge/src/(auth/auth[.]ts$|config/)'
 
 const edge = (folder) => `^packages/edge/src/${folder}/`
 const npm = (...names) => `(^|/)node_modules/(@types/)?(${names.join('|')})/`
@@ -46,41 +50,67 @@ function folder(name, from, { values, types = [], node = false }) {
 }
 
 const PINO = npm('pino')
+const SESSION_PORTS = '^packages/edge/src/session/ports[.]ts$'
+/** What of a session passes to another worker. */
+const SNAPSHOT = '^packages/edge/src/handover/session-snapshot[.]ts$'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
     ...folder('domain', DOMAIN, { values: [DOMAIN] }),
-    ...folder('runtime', '^packages/shared/src/runtime/', {
-      values: [SHARED, npm('pino', 'prom-client', 'ioredis', 'zod', 'yaml', 'commander')],
+    ...folder('runtime', RUNTIME, {
+      values: [RUNTIME, DOMAIN, npm('pino', 'prom-client')],
+      types: [CONFIG_SCHEMA],
       node: true,
     }),
-    ...folder('auth', edge('auth'), {
-      values: [edge('auth'), SHARED, npm('undici', 'bullmq', 'lru-cache')],
-      types: ['^packages/edge/src/session/ports[.]ts$', PINO],
+    ...folder('redis', REDIS, {
+      values: [REDIS, RUNTIME, DOMAIN, npm('ioredis')],
+      types: [PINO],
+      node: true,
+    }),
+    ...folder('config', CONFIG, {
+      values: [CONFIG, RUNTIME, REDIS_URL, DOMAIN, npm('zod', 'yaml', 'commander')],
       node: true,
     }),
     ...folder('bus', edge('bus'), {
-      values: [edge('bus'), SHARED, npm('ioredis')],
+      values: [edge('bus'), SHARED],
       types: [PINO],
-      node: true,
-    }),
-    ...folder('resume', edge('resume'), {
-      values: [edge('resume'), SHARED],
-      types: ['^packages/edge/src/session/ports[.]ts$', PINO],
       node: true,
     }),
     ...folder('route', edge('route'), { values: [edge('route'), DOMAIN] }),
-    ...folder('session', edge('session'), {
-      values: [edge('session'), DOMAIN, CLOCK],
-      types: ['^packages/edge/src/bus/ports[.]ts$', edge('route'), PINO],
+    ...folder('deliver', edge('deliver'), {
+      values: [edge('deliver'), DOMAIN],
+      types: [SESSION_PORTS],
     }),
     ...folder('socket', edge('socket'), {
       values: [edge('socket'), edge('session'), DOMAIN, CLOCK, npm('ws')],
+      types: [edge('deliver'), PINO],
+      node: true,
+    }),
+    ...folder('session', edge('session'), {
+      values: [edge('session'), edge('deliver'), edge('drain'), SNAPSHOT, DOMAIN, CLOCK],
+      types: ['^packages/edge/src/bus/ports[.]ts$', edge('route'), edge('handover'), PINO],
+    }),
+    ...folder('auth', edge('auth'), {
+      values: [edge('auth'), SHARED, npm('undici', 'bullmq', 'lru-cache')],
+      types: [SESSION_PORTS, PINO],
+      node: true,
+    }),
+    ...folder('drain', edge('drain'), {
+      values: [edge('drain'), SHARED],
+      types: [edge('session'), PINO],
+      node: true,
+    }),
+    ...folder('handover', edge('handover'), {
+      values: [edge('handover'), edge('socket'), DOMAIN, CLOCK],
+      types: [edge('session')],
+      node: true,
+    }),
+    ...folder('process', edge('process'), {
+      values: [edge('process'), edge('handover'), SHARED],
       types: [PINO],
       node: true,
     }),
-    ...folder('cluster', edge('cluster'), { values: [edge('cluster'), SHARED], types: [PINO], node: true }),
     ...folder('console', edge('console'), { values: [edge('console'), SHARED], types: [PINO], node: true }),
     ...folder('ingest', '^packages/ingest/src/', {
       values: ['^packages/ingest/src/', SHARED, npm('amqplib', 'ioredis')],

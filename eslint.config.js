@@ -26,13 +26,13 @@ export default tseslint.config(
         {
           object: 'process',
           property: 'env',
-          message: 'Read the environment in shared/runtime/config only.',
+          message: 'Read the environment in shared/config only.',
         },
       ],
     },
   },
   {
-    files: ['packages/shared/src/runtime/config/**/*.ts'],
+    files: ['packages/shared/src/config/**/*.ts'],
     rules: { 'no-restricted-properties': 'off' },
   },
   {

@@ -2,7 +2,7 @@
  * `npm run bench:expiry`: what it costs to give the cluster's timer a job for each of 100,000 tokens, through our
  * module and by BullMQ's `addBulk` alone, in turn on one Redis. Ends with status 1 when ours is too slow.
  */
-import { dynamicRule } from '@wazo-websocketd/edge/auth/recheck-rule'
+import { dynamicRule } from '@wazo-websocketd/edge/auth/expiry/recheck-rule'
 import type { TokenDetails, TokenId } from '@wazo-websocketd/shared/domain/identity'
 import { hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import { Redis } from 'ioredis'

@@ -1,4 +1,4 @@
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 import { expect } from 'chai'
 import { ask } from '../support/redis-ask.mjs'
 import { startRedisCluster, type RedisCluster } from '../support/redis-cluster.mjs'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Cluster as RedisClient } from 'ioredis'
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 import { partitionOf } from '@wazo-websocketd/shared/domain/event'
 import { expect } from 'chai'
 import { startRedisCluster, type RedisCluster } from '../support/redis-cluster.mjs'

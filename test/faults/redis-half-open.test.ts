@@ -1,4 +1,4 @@
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { sleep, waitFor } from '../support/wait.mjs'

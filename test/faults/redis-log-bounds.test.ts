@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import { expect } from 'chai'
 import type { Redis } from 'ioredis'

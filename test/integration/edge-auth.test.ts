@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MASTER_TENANT, startAuth } from '../support/auth.mjs'
-import { Counts } from '../unit/edge/auth/samples.js'
+import { Counts } from '../support/fakes/tokens.js'
 
 describe('wazo-auth, asked over real HTTP', function () {
   this.timeout(30_000)

@@ -2,11 +2,11 @@ import { encodeBatch, encodeState } from '@wazo-websocketd/shared/domain/envelop
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import type { HostPort } from '@wazo-websocketd/shared/runtime/host-port'
-import { RedisNodes } from '@wazo-websocketd/shared/runtime/redis-nodes'
-import { keys, SEED_SCRIPT } from '@wazo-websocketd/shared/runtime/scripts'
+import { RedisNodes } from '@wazo-websocketd/shared/redis/nodes'
+import { keys, SEED_SCRIPT } from '@wazo-websocketd/shared/redis/layout'
 import type { RedisBusOptions } from '@wazo-websocketd/edge/bus/bus'
 import { Cluster, Redis } from 'ioredis'
-import { event } from '../unit/edge/bus/samples.js'
+import { event } from '../support/fakes/batches.js'
 import { Listening, PREFIX, sleep } from './edge-bus.support.js'
 
 const EPOCH = 'epoch-1' as Epoch

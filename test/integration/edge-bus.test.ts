@@ -4,7 +4,7 @@ import { RedisLog } from '@wazo-websocketd/edge/bus/log'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
-import { batch } from '../unit/edge/bus/samples.js'
+import { batch } from '../support/fakes/batches.js'
 import { callerOf, HandIngest, Link, Listening, PREFIX, sleep, until, whenLive } from './edge-bus.support.js'
 
 type RedisServer = Awaited<ReturnType<typeof startRedis>>

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { connect } from '../support/client.js'
-import { event, unframe } from '../unit/edge/session/fakes.js'
+import { event, unframe } from '../support/fakes/session.js'
 import { clientFrame, Edge, type RawClient } from './edge-socket.support.js'
 
 const INIT = '{"op":"init","code":0,"data":{"version":2}}'

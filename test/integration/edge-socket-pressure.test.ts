@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { Drain } from '@wazo-websocketd/edge/socket/drain'
+import { Drain } from '@wazo-websocketd/edge/drain/drain'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { connect, type Client } from '../support/client.js'
 import { waitFor } from '../support/wait.mjs'
-import { event } from '../unit/edge/session/fakes.js'
+import { event } from '../support/fakes/session.js'
 import { Edge, type EdgeOptions, type RawClient } from './edge-socket.support.js'
 
 const MIB = 1024 * 1024

@@ -1,8 +1,8 @@
 /** A real WebSocket port over sessions whose bus, wazo-auth and registry are in memory. */
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { FrameBytes } from '@wazo-websocketd/edge/session/frame'
-import { SessionHost } from '@wazo-websocketd/edge/session/host'
+import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
+import { SessionHost } from '@wazo-websocketd/edge/session/sessions'
 import type { HandshakeRefusal, SocketLimits } from '@wazo-websocketd/edge/socket/ports'
 import {
   createSocketServer,
@@ -18,7 +18,7 @@ import {
   FakeWatch,
   LIMITS,
   MASTER,
-} from '../unit/edge/session/fakes.js'
+} from '../support/fakes/session.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB

@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 
 const NAMES = keys('wazo-ws', 0)
 

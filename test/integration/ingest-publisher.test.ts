@@ -1,16 +1,19 @@
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
-import { RedisLink } from '@wazo-websocketd/ingest/link'
-import { Publisher } from '@wazo-websocketd/ingest/publisher'
-import type { PublisherOptions, RedisConnection } from '@wazo-websocketd/ingest/publisher'
-import type { PublishCall } from '@wazo-websocketd/ingest/sequencer'
+import { RedisLink } from '@wazo-websocketd/ingest/publish/redis-link'
+import {
+  Publisher,
+  type PublisherOptions,
+  type RedisConnection,
+} from '@wazo-websocketd/ingest/publish/publisher'
+import type { PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 import { startRedis } from '../support/redis.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { delivery, eventAt } from '../unit/ingest/delivery-of.js'
-import { FakeClock } from '../unit/shared/runtime/fake-clock.js'
+import { delivery, eventAt } from '../support/fakes/delivery.js'
+import { FakeClock } from '../support/fakes/clock.js'
 
 const E = 'E' as Epoch
 const F = 'F' as Epoch

@@ -1,7 +1,6 @@
 import { connect } from 'amqplib'
 import { expect } from 'chai'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { createServer, type AddressInfo } from 'node:net'
 import { freePort } from '../support/port.mjs'
 import { startProgram } from '../support/program.mjs'
 import { sharedRabbit } from '../support/rabbitmq.mjs'

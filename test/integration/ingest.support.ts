@@ -1,10 +1,9 @@
 /** An ingest within the test's own process: its timings can be short, and its inside can be looked at. */
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
-import { assemble } from '@wazo-websocketd/ingest/assemble'
-import type { AssemblyOptions } from '@wazo-websocketd/ingest/assemble'
-import { BrokerHosts } from '@wazo-websocketd/ingest/hosts'
-import { RedisLink } from '@wazo-websocketd/ingest/link'
+import { assemble, type AssemblyOptions } from '@wazo-websocketd/ingest/assemble'
+import { BrokerHosts } from '@wazo-websocketd/ingest/broker/hosts'
+import { RedisLink } from '@wazo-websocketd/ingest/publish/redis-link'
 import type { IngestMetrics, MessageResult } from '@wazo-websocketd/ingest/metrics'
 import type { IngestState } from '@wazo-websocketd/shared/domain/envelope'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'

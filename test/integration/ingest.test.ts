@@ -5,8 +5,13 @@ import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import { Collector } from './ingest-collector.js'
 import { freePort } from '../support/port.mjs'
 import { startProgram } from '../support/program.mjs'
-import { customEvent, fromTemplate, LEGACY_EXCHANGE, openPublisher } from '../support/publish.js'
-import type { Publisher } from '../support/publish.js'
+import {
+  customEvent,
+  fromTemplate,
+  LEGACY_EXCHANGE,
+  openPublisher,
+  type Publisher,
+} from '../support/publish.js'
 import { sharedRabbit } from '../support/rabbitmq.mjs'
 import { startRedis } from '../support/redis.mjs'
 import { waitFor } from '../support/wait.mjs'

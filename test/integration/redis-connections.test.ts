@@ -1,5 +1,5 @@
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
-import { RedisFactory, type RedisFactoryOptions } from '@wazo-websocketd/shared/runtime/redis'
+import { RedisFactory, type RedisFactoryOptions } from '@wazo-websocketd/shared/redis/client'
 import { expect } from 'chai'
 import { pino } from 'pino'
 import { freePort } from '../support/port.mjs'

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 import { numbered, range, taken } from '../faults/support/numbered.js'
 import { Cluster, type EdgeHost } from '../faults/support/cluster.js'
 import { sleep, waitFor } from '../support/wait.mjs'

@@ -1,6 +1,6 @@
-import { codeOnDisk } from '@wazo-websocketd/edge/cluster/code-on-disk'
-import { loadGeneration } from '@wazo-websocketd/edge/cluster/loader-process'
-import { usableSetup, type WorkerSetup } from '@wazo-websocketd/edge/setup'
+import { codeOnDisk } from '@wazo-websocketd/edge/process/code-on-disk'
+import { loadGeneration } from '@wazo-websocketd/edge/process/config-loader'
+import { usableSetup, type WorkerSetup } from '@wazo-websocketd/edge/config/worker-config'
 import { expect } from 'chai'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../support/guard.mjs'
 import { processes } from '../support/processes.mjs'
 import { waitFor } from '../support/wait.mjs'
 
-const EDGE = import.meta.resolve('@wazo-websocketd/edge/cluster/loader-process').replace('/cluster/', '/')
+const EDGE = import.meta.resolve('@wazo-websocketd/edge/process/config-loader').replace('/process/', '/')
 const LOADER = codeOnDisk(EDGE, '')('loader')
 const BASE = { auth: { username: 'u', password: 'p', key_file: null }, process_workers: 3 }
 

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import ts from 'typescript'
@@ -11,78 +11,82 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
  * test, under test/). Split a test as soon as a part gets a second user.
  */
 const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
-  'unit/shared/domain/acl.test.ts': [
-    'shared/domain/acl-match',
-    'shared/domain/acl-pattern',
-    'shared/domain/acl-scan',
-    'shared/domain/acl-sets',
+  'unit/shared/domain/acl/acl.test.ts': [
+    'shared/domain/acl/match',
+    'shared/domain/acl/pattern',
+    'shared/domain/acl/scan',
+    'shared/domain/acl/sets',
   ],
-  'unit/shared/domain/codec.test.ts': ['shared/domain/codec-json-scan', 'shared/domain/protocol'],
+  'unit/shared/domain/protocol.test.ts': ['shared/domain/json-source'],
+  'unit/shared/config/derived.test.ts': ['shared/redis/url'],
   'integration/config.test.ts': [
-    'shared/runtime/cli',
-    'shared/runtime/config/checks',
-    'shared/runtime/config/error',
-    'shared/runtime/config/limits',
-    'shared/runtime/config/load',
-    'shared/runtime/config/process-environment',
-    'shared/runtime/config/report',
-    'shared/runtime/config/schema',
-    'shared/runtime/config/values',
+    'shared/config/checks',
+    'shared/config/command-line',
+    'shared/config/error',
+    'shared/config/limits',
+    'shared/config/load',
+    'shared/config/process-environment',
+    'shared/config/report',
+    'shared/config/schema',
+    'shared/config/values',
+    'shared/runtime/system-error',
   ],
-  'unit/edge/route/registry.test.ts': [
+  'unit/edge/route/subscription-index.test.ts': [
     'edge/route/acl-class',
     'edge/route/acl-classes',
-    'edge/route/entry',
-    'edge/route/group',
-    'edge/route/list',
+    'edge/route/entry-list',
+    'edge/route/index-entry',
+    'edge/route/tenant-index',
   ],
-  'unit/edge/route/router.test.ts': ['edge/route/acl-judge'],
-  'unit/edge/session/session.test.ts': [
-    'edge/session/commands',
+  'unit/edge/route/router.test.ts': ['edge/route/acl-decision'],
+  'unit/edge/session/session.test.ts': ['edge/session/inbox', 'edge/session/ops'],
+  'unit/edge/session/sessions.test.ts': [
+    'edge/deliver/control-frames',
+    'edge/session/admission',
+    'edge/session/connection',
     'edge/session/credentials',
     'edge/session/effect-queue',
-    'edge/session/inbox',
-    'edge/session/judge',
-    'edge/session/messages',
+    'edge/session/feed',
+    'edge/session/one-shot-timer',
+    'edge/session/paced-loss',
+    'edge/session/partitions',
   ],
-  'unit/edge/session/run.test.ts': [
-    'edge/session/alarm',
-    'edge/session/connection',
-    'edge/session/membership',
-  ],
-  'unit/edge/session/roster.test.ts': ['edge/session/partitions', 'edge/session/revocations'],
-  'unit/edge/session/host.test.ts': ['edge/session/loss-spread'],
-  'unit/edge/socket/transfer/release.test.ts': ['edge/socket/transfer/adopt'],
-  'unit/edge/auth/token-watch.test.ts': ['edge/auth/watched-token'],
-  'integration/expiry-queue.test.ts': ['edge/auth/expiry-worker'],
+  'unit/edge/session/connection-table.test.ts': ['edge/session/revocations'],
+  'unit/edge/socket/detach/detach.test.ts': ['edge/socket/detach/attach'],
+  'unit/edge/auth/expiry/watcher.test.ts': ['edge/auth/expiry/watched-token'],
+  'integration/expiry-queue.test.ts': ['edge/auth/expiry/queue', 'edge/auth/expiry/queue-worker'],
   'integration/edge-auth.test.ts': ['edge/auth/client', 'edge/auth/exchange'],
   'integration/edge-bus.test.ts': [
-    'shared/runtime/script',
-    'shared/runtime/scripts',
-    'shared/runtime/redis-connection',
-    'shared/runtime/redis-pair',
     'edge/bus/bus',
-    'edge/bus/catch-up',
     'edge/bus/log',
+    'edge/bus/log-reader',
+    'shared/redis/connection',
+    'shared/redis/connections',
+    'shared/redis/layout',
+    'shared/redis/pair',
+    'shared/redis/script',
   ],
-  'integration/edge-bus-cluster.test.ts': ['shared/runtime/host-port', 'shared/runtime/redis-nodes'],
-  'integration/redis-sentinel.test.ts': ['shared/runtime/redis-sentinels'],
+  'integration/edge-bus-cluster.test.ts': ['shared/redis/nodes', 'shared/runtime/host-port'],
+  'integration/redis-sentinel.test.ts': ['shared/redis/sentinels'],
   'integration/ingest-hosts.test.ts': ['shared/runtime/tls'],
-  'integration/redis-tickets.test.ts': ['edge/resume/scripts'],
+  'integration/redis-tickets.test.ts': ['edge/drain/ticket-scripts'],
   'integration/edge-socket.test.ts': ['edge/socket/adapter', 'edge/socket/http-server', 'edge/socket/server'],
-  'integration/ingest-attach.test.ts': ['ingest/attach', 'ingest/marker'],
-  'integration/ingest-publisher.test.ts': ['ingest/publisher'],
-  'integration/ingest.test.ts': ['ingest/consumer', 'ingest/delivery', 'ingest/stream'],
-  'faults/upgrade-handover.test.ts': ['edge/handover'],
-  'unit/edge/session/passage.test.ts': ['edge/session/departing-session'],
-  'integration/transfer.test.ts': ['edge/cluster/transfer/channel'],
-  'unit/edge/cluster/pool.test.ts': ['edge/cluster/occupant', 'edge/cluster/slot'],
-  'integration/metrics-cluster.test.ts': ['edge/cluster/service', 'edge/cluster/worker-process'],
+  'integration/ingest-attach.test.ts': ['ingest/attach/attach', 'ingest/broker/epoch-marker'],
+  'integration/ingest-publisher.test.ts': ['ingest/publish/publisher'],
+  'integration/ingest.test.ts': [
+    'ingest/broker/consumer',
+    'ingest/broker/topology',
+    'ingest/normalise/delivery',
+  ],
+  'faults/upgrade-handover.test.ts': ['edge/handover/hand-over'],
+  'integration/transfer.test.ts': ['edge/handover/channel'],
+  'unit/edge/process/pool.test.ts': ['edge/process/worker-handle', 'edge/process/worker-slot'],
+  'integration/metrics-cluster.test.ts': ['edge/process/service', 'edge/process/worker-process'],
   'integration/upgrade-loader.test.ts': [
-    'edge/cluster/loader-process',
+    'edge/config/load',
+    'edge/config/worker-config',
     'edge/loader',
-    'edge/settings',
-    'edge/setup',
+    'edge/process/config-loader',
   ],
 }
 
@@ -95,12 +99,24 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
     'one declaration per metric: test/deploy/prometheus.test.ts scrapes them with the real tool',
   'edge/main': 'composition root: the contract and deploy suites run it as a program',
   'edge/worker': 'composition root: the contract and deploy suites run it in a cluster',
-  'edge/authority': "composition of the worker's wazo-auth parts: run by the contract suite",
-  'edge/limits': 'translates configuration keys into option objects, field by field, checked by the compiler',
+  'edge/auth/auth': "composition of the worker's wazo-auth parts: run by the contract suite",
+  'edge/config/limits':
+    'translates configuration keys into option objects, field by field, checked by the compiler',
   'edge/prometheus':
     'one declaration per metric: test/deploy/prometheus.test.ts scrapes them with the real tool',
-  'edge/program': 'a name',
-  'edge/tls': 'reads two files at the start: the deploy suite serves TLS with them',
+  'edge/config/program': 'a name',
+  'edge/config/tls': 'reads two files at the start: the deploy suite serves TLS with them',
+}
+
+/** Programs that a test starts otherwise than by `test/support/program.mjs` or a URL of its own. */
+const STARTS: Readonly<Record<string, readonly string[]>> = {
+  'test/support/program.mjs': [
+    'packages/ingest/src/main.ts',
+    'packages/edge/src/main.ts',
+    'packages/edge/src/worker.ts',
+    'packages/edge/src/loader.ts',
+  ],
+  'test/integration/upgrade-loader.test.ts': ['packages/edge/src/loader.ts'],
 }
 
 function filesUnder(directory: string, suffix: string): string[] {
@@ -128,34 +144,79 @@ function nameOf(source: string): string {
 
 const sources = ['shared', 'ingest', 'edge'].flatMap((name) => filesUnder(`packages/${name}/src`, '.ts'))
 const names = new Set(sources.map(nameOf))
-const tests = new Set(
-  ['unit', 'integration', 'faults'].flatMap((name) => filesUnder(`test/${name}`, '.test.ts')),
-)
-const integrationTests = new Set(filesUnder('test/integration', '.test.ts').map((file) => basename(file)))
+const tests = ['unit', 'integration', 'faults'].flatMap((name) => filesUnder(`test/${name}`, '.test.ts'))
+const known = new Set([...sources, ...filesUnder('test', '.ts'), ...filesUnder('test', '.mjs')])
 const excused = [...Object.values(TESTED_THROUGH).flat(), ...Object.keys(EXCEPTIONS)]
 
-/** edge/route/router has test/unit/edge/route/router.test.ts, or test/integration/router.test.ts. */
-function hasTest(name: string): boolean {
-  return tests.has(`test/unit/${name}.test.ts`) || integrationTests.has(`${basename(name)}.test.ts`)
+const IMPORTS = /(?:^(?:import|export)(?! type)[^'"]*|import\(\s*|new URL\(\s*)['"]([^'"]+)['"]/gm
+
+/** The file that `specifier` in `file` names, if it is one of this repository. */
+function resolve(file: string, specifier: string): string | undefined {
+  const packaged = /^@wazo-websocketd\/([a-z]+)\/(.*)$/.exec(specifier)
+  const path =
+    packaged === null
+      ? join(dirname(file), specifier)
+      : `packages/${packaged[1] ?? ''}/src/${packaged[2] ?? ''}.ts`
+  return [path, path.replace(/[.]js$/, '.ts')].find((each) => known.has(each))
+}
+
+const importsOf = new Map(
+  [...known].map((file) => [
+    file,
+    [
+      ...[...readFileSync(join(ROOT, file), 'utf8').matchAll(IMPORTS)].map(([, name]) =>
+        resolve(file, name ?? ''),
+      ),
+      ...(STARTS[file] ?? []),
+    ],
+  ]),
+)
+
+/** All files whose code a test runs or loads, without those of which it takes types only. */
+function reachedBy(test: string): ReadonlySet<string> {
+  const reached = new Set([test])
+  for (const file of reached)
+    for (const imported of importsOf.get(file) ?? []) if (imported !== undefined) reached.add(imported)
+  return reached
+}
+
+/** Tests of edge/route/router: test/unit/edge/route/router.test.ts, router.oracle.test.ts, or test/integration/router.test.ts. */
+function ownTests(name: string): readonly string[] {
+  const [unit, integration] = [`test/unit/${name}.`, `test/integration/${basename(name)}.`]
+  return tests.filter((test) => test.startsWith(unit) || test.startsWith(integration))
+}
+
+function fileOf(name: string): string {
+  return name.replace(/^([a-z]+)\/(.*)$/, 'packages/$1/src/$2.ts')
+}
+
+function isTested(name: string): boolean {
+  return ownTests(name).some((test) => reachedBy(test).has(fileOf(name)))
 }
 
 describe('the tree', () => {
-  it('has a test of its name for every source file', () => {
-    const untested = sources.filter(
-      (file) => !hasTest(nameOf(file)) && !excused.includes(nameOf(file)) && !isTypesOnly(file),
-    )
+  it('has a test of its name for every source file, which reaches it', () => {
+    const untested = sources
+      .map(nameOf)
+      .filter((name) => !isTested(name) && !excused.includes(name) && !isTypesOnly(fileOf(name)))
     expect(untested, 'add a test, or an exception with its reason').to.deep.equal([])
   })
 
   it('has no exception that is not needed, or stands twice', () => {
     const needless = excused.filter(
-      (name, at) => !names.has(name) || hasTest(name) || excused.indexOf(name) !== at,
+      (name, at) => !names.has(name) || isTested(name) || excused.indexOf(name) !== at,
     )
     expect(needless).to.deep.equal([])
   })
 
-  it('has the tests that exceptions name', () => {
-    expect(Object.keys(TESTED_THROUGH).filter((file) => !tests.has(`test/${file}`))).to.deep.equal([])
+  it('has the tests that exceptions name, and they reach what they are said to test', () => {
+    const untrue = Object.entries(TESTED_THROUGH).flatMap(([test, parts]) => {
+      const reached = reachedBy(`test/${test}`)
+      return parts
+        .filter((name) => !reached.has(fileOf(name)))
+        .map((name) => `${test} does not reach ${name}`)
+    })
+    expect(untrue).to.deep.equal([])
   })
 
   it('gives a reason for each other exception', () => {

@@ -1,11 +1,11 @@
 /** Reads the configuration with the code now on disk, says what it is to the primary that started this, and ends. */
-import { parseCommandLine } from '@wazo-websocketd/shared/runtime/cli'
-import { ConfigError } from '@wazo-websocketd/shared/runtime/config/error'
+import { parseCommandLine } from '@wazo-websocketd/shared/config/command-line'
+import { ConfigError } from '@wazo-websocketd/shared/config/error'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
-import type { LoaderMessage } from './cluster/loader-process.js'
-import { ignoreGroupSignals } from './cluster/worker-link.js'
-import { PROGRAM } from './program.js'
-import { readGeneration } from './settings.js'
+import type { LoaderMessage } from './process/config-loader.js'
+import { ignoreGroupSignals } from './process/primary-link.js'
+import { PROGRAM } from './config/program.js'
+import { readGeneration } from './config/load.js'
 
 function answer(): LoaderMessage {
   try {

@@ -1,5 +1,5 @@
-import type { Answer } from './sequencer.js'
-import type { DropReason } from './normalise.js'
+import type { Answer } from './publish/sequencer.js'
+import type { DropReason } from './normalise/normalise.js'
 
 /** What an ingest counts; the composition root gives it to prom-client. */
 export interface IngestMetrics {

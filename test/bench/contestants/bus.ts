@@ -1,6 +1,6 @@
 /** The others' side of the bus: their own exchange and queue. */
 import { connect, type Channel, type ConsumeMessage, type Message } from 'amqplib'
-import { STREAM_AGE_MS_MAX } from '@wazo-websocketd/ingest/stream'
+import { STREAM_AGE_MS_MAX } from '@wazo-websocketd/ingest/broker/topology'
 
 export const PREFETCH = 250
 

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 import type { Peer } from './peer.js'
 import {
   batchesOf,

@@ -5,12 +5,12 @@ import {
   openQueue,
   WINDOW_JOBS_MAX,
   WINDOWS_MAX,
-} from '@wazo-websocketd/edge/auth/expiry-queue'
-import { dynamicRule } from '@wazo-websocketd/edge/auth/recheck-rule'
-import { TokenWatcher } from '@wazo-websocketd/edge/auth/token-watch'
+} from '@wazo-websocketd/edge/auth/expiry/queue'
+import { dynamicRule } from '@wazo-websocketd/edge/auth/expiry/recheck-rule'
+import { TokenWatcher } from '@wazo-websocketd/edge/auth/expiry/watcher'
 import type { TokenDetails } from '@wazo-websocketd/shared/domain/identity'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
-import { RedisFactory } from '@wazo-websocketd/shared/runtime/redis'
+import { RedisFactory } from '@wazo-websocketd/shared/redis/client'
 import { hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import { once } from 'node:events'
 import { pino } from 'pino'

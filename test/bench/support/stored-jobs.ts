@@ -4,7 +4,7 @@ import {
   parseJobData,
   queuePrefix,
   type ExpiryJob,
-} from '@wazo-websocketd/edge/auth/expiry-job'
+} from '@wazo-websocketd/edge/auth/expiry/job'
 import { expect } from 'chai'
 import type { Redis } from 'ioredis'
 import { PREFIX } from './contestants.js'

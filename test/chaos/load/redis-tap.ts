@@ -1,6 +1,6 @@
 import { Cluster, Redis } from 'ioredis'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 import type { Head, LoggedBatch } from '../checker/history.js'
 import { idIn } from './bus.js'
 import { now } from './clock.js'

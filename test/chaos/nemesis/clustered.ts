@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { keys } from '@wazo-websocketd/shared/runtime/scripts'
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 import { Redis } from 'ioredis'
 import type { Server } from '../../faults/support/cluster.js'
 import { Wire } from '../../faults/support/wire.js'

@@ -1,7 +1,6 @@
 /** A started session, and what it has been sent. */
 import { randomUUID } from 'node:crypto'
-import type { Bus } from './bus.js'
-import { wazoEvent } from './bus.js'
+import { wazoEvent, type Bus } from './bus.js'
 import type { TokenDetails } from './auth.js'
 import type { Session } from './session.js'
 

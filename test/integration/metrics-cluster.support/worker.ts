@@ -2,7 +2,7 @@
  * A worker whose work is to count requests: GET / counts one and answers the pid. GET /stay is answered only
  * when the worker is told to close what is left: it stands for a session that does not leave.
  */
-import { ignoreGroupSignals, WorkerLink } from '@wazo-websocketd/edge/cluster/worker-link'
+import { ignoreGroupSignals, WorkerLink } from '@wazo-websocketd/edge/process/primary-link'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { listenError } from '@wazo-websocketd/shared/runtime/startup-error'

@@ -1,8 +1,8 @@
 /** A primary whose workers pass their connections to each other when the test says so. */
 import cluster, { type Worker } from 'node:cluster'
 import { readdirSync } from 'node:fs'
-import { workerPeer, type TransferPeer } from '@wazo-websocketd/edge/cluster/transfer/channel'
-import { TransferRelay } from '@wazo-websocketd/edge/cluster/transfer/relay'
+import { workerPeer, type TransferPeer } from '@wazo-websocketd/edge/handover/channel'
+import { TransferRelay } from '@wazo-websocketd/edge/handover/relay'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Answers, Command } from './messages.js'

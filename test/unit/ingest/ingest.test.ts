@@ -1,11 +1,10 @@
 import { expect } from 'chai'
 import { pino } from 'pino'
-import { Complaints } from '@wazo-websocketd/ingest/complaints'
-import { Ingest } from '@wazo-websocketd/ingest/ingest'
-import type { IngestParts } from '@wazo-websocketd/ingest/ingest'
-import { Status } from '@wazo-websocketd/ingest/status'
-import { FakeClock } from '../shared/runtime/fake-clock.js'
-import { settle } from './pipeline.support.js'
+import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
+import { Ingest, type IngestParts } from '@wazo-websocketd/ingest/ingest'
+import { Status } from '@wazo-websocketd/ingest/status/status'
+import { FakeClock } from '../../support/fakes/clock.js'
+import { settle } from '../../support/fakes/publish-loop.js'
 
 const OPTIONS = { reconnectFirstMs: 100, reconnectMaxMs: 2000, streamReachMs: 1000, tryMs: 15_000 }
 const STATUS = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }

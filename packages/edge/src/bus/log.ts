@@ -1,9 +1,9 @@
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Pair } from '@wazo-websocketd/shared/runtime/redis-pair'
-import { Script } from '@wazo-websocketd/shared/runtime/script'
-import { isKnownForm, keys, unknownForm } from '@wazo-websocketd/shared/runtime/scripts'
-import type { Page } from './recovery.js'
+import type { Pair } from '@wazo-websocketd/shared/redis/pair'
+import { Script } from '@wazo-websocketd/shared/redis/script'
+import { isKnownForm, keys, unknownForm } from '@wazo-websocketd/shared/redis/layout'
+import type { Page } from './page.js'
 
 /** Entries of one page at most. */
 export const PAGE_ENTRIES_MAX = 1_024

@@ -1,7 +1,7 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Position } from './cursor.js'
-import type { Loss } from './recovery.js'
+import type { Loss } from './page.js'
 
 export type { Loss, Position }
 

@@ -3,7 +3,7 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Position } from './cursor.js'
 import { firstAbove, follows, KeptPages, type Kept } from './kept-pages.js'
 import type { LogSource } from './log.js'
-import type { Page } from './recovery.js'
+import type { Page } from './page.js'
 
 /** Of the log, read at once for sessions: what a socket is given without being asked again. */
 export const SHARED_PAGE_BYTES_MAX = 256 * 1024

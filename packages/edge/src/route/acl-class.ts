@@ -1,4 +1,4 @@
-import { type CompiledAcl, compileAcl } from '@wazo-websocketd/shared/domain/acl'
+import { type CompiledAcl, compileAcl } from '@wazo-websocketd/shared/domain/acl/acl'
 
 /** The sessions whose tokens carry the same ACL list. */
 export class AclClass {

@@ -1,6 +1,6 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Identity } from '@wazo-websocketd/shared/domain/identity'
-import type { Entry } from './entry.js'
+import type { Entry } from './index-entry.js'
 
 /** The event names that a session is subscribed to, `*` among them when it wants everything. */
 export interface Subscriptions extends Iterable<string> {

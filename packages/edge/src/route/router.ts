@@ -1,12 +1,12 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { EVERY_EVENT } from '@wazo-websocketd/shared/domain/protocol'
-import { AclJudge, uuidLengths } from './acl-judge.js'
-import type { Entry } from './entry.js'
-import type { Group } from './group.js'
-import type { List } from './list.js'
+import { AclJudge, uuidLengths } from './acl-decision.js'
+import type { Entry } from './index-entry.js'
+import type { Group } from './tenant-index.js'
+import type { List } from './entry-list.js'
 import type { FilterReason, RouteMetrics } from './metrics.js'
 import type { Recipient } from './recipient.js'
-import type { Registry } from './registry.js'
+import type { Registry } from './subscription-index.js'
 
 /** `acl`: an old Wazo without tenants, where only name and ACL decide. */
 export type AccessScope = 'tenant' | 'acl'

@@ -5,8 +5,8 @@ import {
   type TokenId,
 } from '@wazo-websocketd/shared/domain/identity'
 import type { TokenHolder } from './ports.js'
-import type { Member } from './roster.js'
-import type { Surroundings } from './surroundings.js'
+import type { Member } from './connection-table.js'
+import type { Surroundings } from './context.js'
 
 type Around = Pick<Surroundings, 'roster' | 'watch' | 'masterTenant'>
 

@@ -7,17 +7,20 @@ import {
   protocolError,
   type Close,
 } from '@wazo-websocketd/shared/domain/close'
-import { parseClientMessage } from '@wazo-websocketd/shared/domain/codec'
+import {
+  parseClientMessage,
+  type ProtocolVersion,
+  type ServerMessage,
+} from '@wazo-websocketd/shared/domain/protocol'
 import {
   parseTokenId,
   type TokenDetails,
   type TokenId,
   type Verdict,
 } from '@wazo-websocketd/shared/domain/identity'
-import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
-import { command, spoken, type SessionLimits } from './commands.js'
+import { command, spoken, type SessionLimits } from './ops.js'
 import { Inbox, type Frame } from './inbox.js'
-import { Names } from './names.js'
+import { Names } from './subscriptions.js'
 import type { OpResult } from './ports.js'
 import { TokenBucket } from './token-bucket.js'
 

@@ -1,4 +1,4 @@
-import type { SessionLimits } from './commands.js'
+import type { SessionLimits } from './ops.js'
 
 /** What sums of times may lose to rounding. */
 const ROUNDING_MS = 0.01

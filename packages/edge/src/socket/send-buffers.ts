@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { FrameBytes } from '../session/frame.js'
+import type { FrameBytes } from '../deliver/frame.js'
 import type { SocketLimits, SocketMetrics } from './ports.js'
 
 /** A connection, as far as its send buffer goes. */

@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { WebSocketServer } from 'ws'
-import type { FrameBytes } from '../session/frame.js'
+import type { FrameBytes } from '../deliver/frame.js'
 import type { ConnectionHandler } from '../session/ports.js'
 import { PeerWebSocket, WsAdapter, type AdapterSurroundings } from './adapter.js'
 import { ClientAddress } from './client-address.js'
@@ -16,11 +16,11 @@ import {
   stopListening,
   type HttpServerOptions,
 } from './http-server.js'
-import { IncompleteUpgrades } from './incomplete-upgrades.js'
+import { IncompleteUpgrades } from './pending-upgrades.js'
 import { OriginPolicy } from './origin.js'
 import type { SocketLimits, SocketMetrics } from './ports.js'
 import { SendBuffers } from './send-buffers.js'
-import { adopt, canAdopt, type Arrival } from './transfer/adopt.js'
+import { adopt, canAdopt, type Arrival } from './detach/attach.js'
 
 export interface SocketServerOptions extends HttpServerOptions {
   /** null: any. */

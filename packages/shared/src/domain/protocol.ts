@@ -1,4 +1,5 @@
-/** The messages of the WebSocket protocol, both directions (contract, section 3; PROTOCOL.md). */
+/** The messages of the WebSocket protocol, both directions, and their text frames (PROTOCOL.md). Pure, linear in the length of the text. */
+import { memberSource } from './json-source.js'
 
 export type ProtocolVersion = 1 | 2
 
@@ -21,3 +22,93 @@ export type ServerMessage =
   | { readonly op: 'start' }
   | { readonly op: 'pong'; readonly payload: string }
   | { readonly op: 'token' }
+
+/** A client's frame, understood, or what is wrong with it in a few words for the close frame (4004). */
+export type Parsed = { readonly ok: ClientMessage } | { readonly fault: string }
+
+/** Around the raw body of an event in version 2; version 1 sends the body alone. */
+export const EVENT_PREFIX = '{"op":"event","code":0,"data":'
+export const EVENT_SUFFIX = '}'
+
+/** Longest part of an unknown op that is quoted back, in characters. */
+const QUOTED_OP_CHARACTERS_MAX = 32
+
+type JsonObject = Readonly<Record<string, Json>>
+
+/**
+ * Understands one text frame of a client. A `ping` payload is returned as the source text that the client
+ * wrote. Limits on lengths are the session's business, not the codec's.
+ */
+export function parseClientMessage(text: string): Parsed {
+  let root: Json
+  try {
+    root = JSON.parse(text) as Json
+  } catch {
+    return { fault: 'not JSON' }
+  }
+  if (!isObject(root)) return { fault: 'root is not an object' }
+  if (!Object.hasOwn(root, 'op')) return { fault: 'op is missing' }
+  const op = root['op']
+  if (typeof op !== 'string') return { fault: 'op is not a string' }
+  switch (op) {
+    case 'start':
+      return { ok: { op } }
+    case 'subscribe':
+      return withString(root, op, 'event_name', (eventName) => ({ op, eventName }))
+    case 'token':
+      return withString(root, op, 'token', (token) => ({ op, token }))
+    case 'ping':
+      return parsePing(root, text)
+    default:
+      return { fault: `unknown op: ${op.slice(0, QUOTED_OP_CHARACTERS_MAX)}` }
+  }
+}
+
+/** The text of a control message: three keys in this order, no white space. */
+export function encodeServerMessage(message: ServerMessage): string {
+  return `{"op":"${message.op}","code":0,"data":${dataOf(message)}}`
+}
+
+function dataOf(message: ServerMessage): string {
+  switch (message.op) {
+    case 'init':
+      return `{"version":${message.version}}`
+    case 'pong':
+      return `{"payload":${message.payload}}`
+    default:
+      return 'null'
+  }
+}
+
+function parsePing(root: JsonObject, text: string): Parsed {
+  const data = argumentsOf(root, 'ping', 'payload')
+  if (typeof data === 'string') return { fault: data }
+  const payload = memberSource(text, ['data', 'payload'])
+  return payload === null ? { fault: 'ping: data.payload is missing' } : { ok: { op: 'ping', payload } }
+}
+
+function withString(
+  root: JsonObject,
+  op: string,
+  argument: string,
+  make: (value: string) => ClientMessage,
+): Parsed {
+  const data = argumentsOf(root, op, argument)
+  if (typeof data === 'string') return { fault: data }
+  const value = data[argument]
+  return typeof value === 'string'
+    ? { ok: make(value) }
+    : { fault: `${op}: data.${argument} is not a string` }
+}
+
+/** The `data` object, known to have `argument`; or the fault. */
+function argumentsOf(root: JsonObject, op: string, argument: string): JsonObject | string {
+  if (!Object.hasOwn(root, 'data')) return `${op}: data is missing`
+  const data = root['data']
+  if (!isObject(data)) return `${op}: data is not an object`
+  return Object.hasOwn(data, argument) ? data : `${op}: data.${argument} is missing`
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,6 +1,6 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
-import { describeSystemError } from './config/error.js'
-import type { LogLevel } from './config/schema.js'
+import { describeSystemError } from './system-error.js'
+import type { LogLevel } from '../config/schema.js'
 import { scrub } from './scrub.js'
 import { STATUS_CONFIG, StartupError } from './startup-error.js'
 

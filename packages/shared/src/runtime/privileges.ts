@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { chownSync, closeSync, openSync } from 'node:fs'
-import { describeSystemError } from './config/error.js'
+import { describeSystemError } from './system-error.js'
 import { STATUS_CONFIG, StartupError } from './startup-error.js'
 
 export interface Account {

@@ -2,8 +2,8 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { describeSystemError } from './config/error.js'
-import type { TlsConfig } from './config/schema.js'
+import { describeSystemError } from './system-error.js'
+import type { TlsConfig } from '../config/schema.js'
 import { messageOf, STATUS_CONFIG, StartupError } from './startup-error.js'
 
 /** For `tls.connect`: PEM texts, not paths, since files may be readable before privileges are dropped only. */

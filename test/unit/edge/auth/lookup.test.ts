@@ -2,7 +2,7 @@ import { Lookups } from '@wazo-websocketd/edge/auth/lookup'
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import { FakeClock, settle } from '../bus/fake-clock.js'
-import { Counts, details } from './samples.js'
+import { Counts, details } from '../../../support/fakes/tokens.js'
 
 class Scene {
   readonly clock = new FakeClock()

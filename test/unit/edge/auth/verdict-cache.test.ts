@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { FakeClock, settle } from '../bus/fake-clock.js'
-import { details } from './samples.js'
+import { details } from '../../../support/fakes/tokens.js'
 
 describe('remembered answers of wazo-auth', () => {
   it('do not stay in memory when nobody asks for them again', async () => {

@@ -1,6 +1,6 @@
 import { between, judge } from '@wazo-websocketd/edge/bus/cursor'
 import { expect } from 'chai'
-import { EPOCH, event, OTHER_EPOCH } from './samples.js'
+import { EPOCH, event, OTHER_EPOCH } from '../../../support/fakes/batches.js'
 
 const at = { epoch: EPOCH, offset: 10 }
 

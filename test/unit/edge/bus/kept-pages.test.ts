@@ -3,7 +3,7 @@ import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import { FakeClock } from './fake-clock.js'
-import { batch, EPOCH, event } from './samples.js'
+import { batch, EPOCH, event } from '../../../support/fakes/batches.js'
 
 const at = (offset: Offset) => ({ epoch: EPOCH, offset })
 const META = { epoch: EPOCH, head: 1_000_000 }

@@ -1,6 +1,6 @@
 import { LogUnavailableError, type LogSource } from '@wazo-websocketd/edge/bus/log'
 import { Partition } from '@wazo-websocketd/edge/bus/partition'
-import type { Loss, Page } from '@wazo-websocketd/edge/bus/recovery'
+import type { Loss, Page } from '@wazo-websocketd/edge/bus/page'
 import { SharedLog } from '@wazo-websocketd/edge/bus/shared-log'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
@@ -8,7 +8,7 @@ import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { pino } from 'pino'
 import { FakeClock, settle } from './fake-clock.js'
-import { batch, EPOCH, OTHER_EPOCH } from './samples.js'
+import { batch, EPOCH, OTHER_EPOCH } from '../../../support/fakes/batches.js'
 
 /** Redis as a partition sees it, with answers that come when the test says so. */
 class FakeLog implements LogSource {

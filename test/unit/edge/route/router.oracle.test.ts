@@ -1,12 +1,12 @@
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
-import { Registry } from '@wazo-websocketd/edge/route/registry'
+import { Registry } from '@wazo-websocketd/edge/route/subscription-index'
 import { type AccessScope, Router } from '@wazo-websocketd/edge/route/router'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Identity } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { judge } from '../../shared/domain/acl.oracle.js'
-import { CountingMetrics, eventOf, FakeRecipient, identityOf } from './fakes.js'
+import { CountingMetrics, eventOf, FakeRecipient, identityOf } from '../../../support/fakes/recipients.js'
 
 /** Rules 1 and 3 to 5 of the contract's section 4, for one session, as they read. */
 function maySee(session: Recipient, event: BusEvent, scope: AccessScope): boolean {

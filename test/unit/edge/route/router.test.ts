@@ -1,8 +1,8 @@
-import { Registry } from '@wazo-websocketd/edge/route/registry'
+import { Registry } from '@wazo-websocketd/edge/route/subscription-index'
 import { type AccessScope, Router } from '@wazo-websocketd/edge/route/router'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { expect } from 'chai'
-import { CountingMetrics, eventOf, FakeRecipient } from './fakes.js'
+import { CountingMetrics, eventOf, FakeRecipient } from '../../../support/fakes/recipients.js'
 
 function setUp(recipients: readonly FakeRecipient[], accessScope: AccessScope = 'tenant') {
   const registry = new Registry()

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { Heartbeat, type Beating } from '@wazo-websocketd/edge/socket/heartbeat'
-import { FakeClock } from '../session/fakes.js'
+import { FakeClock } from '../../../support/fakes/session.js'
 
 class FakePeer implements Beating {
   slot: number | null = null

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { FrameBytes } from '@wazo-websocketd/edge/session/frame'
+import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import { SendBuffers, type Buffering } from '@wazo-websocketd/edge/socket/send-buffers'
-import { FakeClock } from '../session/fakes.js'
+import { FakeClock } from '../../../support/fakes/session.js'
 
 const MIB = 1024 * 1024
 const LIMITS = {

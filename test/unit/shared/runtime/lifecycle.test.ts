@@ -1,8 +1,8 @@
 import { Lifecycle, runMain, type Service, type ServiceHost } from '@wazo-websocketd/shared/runtime/lifecycle'
 import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { expect } from 'chai'
-import { FakeClock } from './fake-clock.js'
-import { fakeLog } from './fake-log.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
+import { fakeLog } from '../../../support/fakes/log.js'
 
 class FakeHost implements ServiceHost {
   readonly listeners = new Map<string, (argument: unknown) => void>()

@@ -1,7 +1,7 @@
 import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
 import { expect } from 'chai'
-import { FakeClock } from './fake-clock.js'
-import { fakeLog } from './fake-log.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
+import { fakeLog } from '../../../support/fakes/log.js'
 
 function setUp() {
   const clock = new FakeClock()

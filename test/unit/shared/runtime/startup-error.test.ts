@@ -1,4 +1,4 @@
-import { describeSystemError, isMissing } from '@wazo-websocketd/shared/runtime/config/error'
+import { describeSystemError, isMissing } from '@wazo-websocketd/shared/runtime/system-error'
 import { listenError, messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
 import { expect } from 'chai'
 

@@ -1,0 +1,121 @@
+import type { TokenDetails } from '@wazo-websocketd/shared/domain/identity'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { authTryMs, authUrl } from '@wazo-websocketd/shared/config/derived'
+import type { Config } from '@wazo-websocketd/shared/config/schema'
+import type { Logger } from '@wazo-websocketd/shared/runtime/logger'
+import type { RedisClient } from '@wazo-websocketd/shared/redis/client'
+import { AuthClock } from './auth-clock.js'
+import { AuthClient } from './client.js'
+import { ExpiryQueue } from './expiry/queue.js'
+import { Lookups } from './lookup.js'
+import type { AuthMetrics } from './metrics.js'
+import { dynamicRule, staticRule } from './expiry/recheck-rule.js'
+import { ServiceTokenKeeper } from './service-token.js'
+import { TokenWatcher } from './expiry/watcher.js'
+
+export interface AuthorityOptions {
+  readonly config: Config
+  /** Workers of this host, which share its limit of requests to wazo-auth. */
+  readonly workers: number
+  /** A connection for the queue of token expiry, whose commands fail at once while Redis is away. */
+  readonly redis: RedisClient
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: AuthMetrics
+  /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
+  readonly share: (details: TokenDetails) => TokenDetails
+  /** The master tenant has become known, or another one. */
+  readonly changed: () => void
+}
+
+/** All about tokens in a worker, put together: look-ups at wazo-auth, the watch over live ones, the master tenant. */
+export class Authority {
+  readonly lookups: Lookups
+  readonly watcher: TokenWatcher
+  readonly clock: AuthClock
+  private readonly client: AuthClient
+  private readonly keeper: ServiceTokenKeeper
+  private readonly queue: ExpiryQueue
+
+  /** @throws StartupError when the file of `auth.verify_certificate` cannot be read. */
+  constructor({ config, workers, redis, clock, logger, metrics, share, changed }: AuthorityOptions) {
+    const { auth, limits } = config
+    const inFlightMax = Math.max(1, Math.floor(limits.auth_in_flight_per_host / workers))
+    this.clock = new AuthClock(clock)
+    const { now: authTime, uncertainty, offset } = this.clock
+    this.client = new AuthClient({
+      url: authUrl(auth),
+      verifyCertificate: auth.verify_certificate,
+      tryMs: authTryMs(config),
+      // One more, so that the service's own token never waits behind look-ups.
+      connectionsMax: inFlightMax + 1,
+      aclLimits: { patternsMax: limits.acl_patterns_per_token, patternBytesMax: limits.acl_pattern_bytes },
+      tenantless: config.bus.access_scope === 'acl',
+      share,
+      clock,
+      offset,
+      metrics,
+    })
+    this.lookups = new Lookups({
+      source: this.client,
+      clock,
+      metrics,
+      authTime,
+      inFlightMax,
+      waitingMax: limits.auth_waiting_lookups,
+      totalMs: limits.auth_total_seconds * 1000,
+    })
+    this.queue = new ExpiryQueue({
+      client: redis,
+      prefix: config.redis.prefix,
+      clock,
+      authTime,
+      live: () => this.watcher.jobs(),
+      logger,
+      metrics,
+    })
+    this.watcher = new TokenWatcher({
+      add: (job) => this.queue.add(job),
+      ask: (token) => this.lookups.lookupFresh(token),
+      rule:
+        config.auth_check_strategy === 'dynamic'
+          ? dynamicRule
+          : staticRule(config.auth_check_static_interval * 1000),
+      clock,
+      authTime,
+      uncertainty,
+      log: logger,
+      metrics,
+    })
+    this.keeper = new ServiceTokenKeeper({
+      client: this.client,
+      // The configuration is refused without them.
+      credentials: { username: auth.username ?? '', password: auth.password ?? '' },
+      clock,
+      authTime,
+      logger,
+      changed,
+    })
+  }
+
+  get masterTenant(): string | undefined {
+    return this.keeper.masterTenant
+  }
+
+  /** What keeps the worker from serving, in words; empty when the master tenant is known. */
+  missing(): readonly string[] {
+    const missing = this.keeper.missing()
+    return missing === null ? [] : [missing]
+  }
+
+  start(): void {
+    this.keeper.start()
+  }
+
+  async stop(): Promise<void> {
+    this.keeper.stop()
+    this.watcher.stop()
+    this.queue.close()
+    await this.client.close()
+  }
+}

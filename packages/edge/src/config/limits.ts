@@ -1,0 +1,33 @@
+/** What the configuration means to the sessions and sockets of one worker; times become milliseconds. */
+import type { Config } from '@wazo-websocketd/shared/config/schema'
+import type { SessionHostOptions } from '../session/sessions.js'
+import type { SocketLimits } from '../socket/ports.js'
+
+export function sessionLimits({ limits }: Pick<Config, 'limits'>): SessionHostOptions['limits'] {
+  return {
+    subscriptionsPerSession: limits.subscriptions_per_session,
+    eventNameBytes: limits.event_name_bytes,
+    opsPerSecond: limits.ops_per_second,
+    opsBurst: limits.ops_burst,
+    connectionsPerWorker: limits.connections_per_worker,
+    connectionsPerToken: limits.connections_per_token,
+    connectionsPerUser: limits.connections_per_user,
+    connectionsPerIp: limits.connections_per_ip,
+  }
+}
+
+export function socketLimits({ limits }: Pick<Config, 'limits'>): SocketLimits {
+  return {
+    clientFrameBytes: limits.client_frame_bytes,
+    clientFragments: limits.client_fragments,
+    handshakeTime: limits.handshake_seconds * 1000,
+    handshakeHeaderBytes: limits.handshake_header_bytes,
+    incompleteUpgrades: limits.incomplete_upgrades_per_worker,
+    connectionsPerWorker: limits.connections_per_worker,
+    sendBufferSoftBytes: limits.send_buffer_soft_bytes,
+    sendBufferSoftTime: limits.send_buffer_soft_seconds * 1000,
+    sendBufferHardBytes: limits.send_buffer_hard_bytes,
+    sendBufferWorkerBytes: limits.send_buffer_worker_bytes,
+    pongTime: limits.pong_seconds * 1000,
+  }
+}

@@ -1,0 +1,62 @@
+/** From the configuration to what primary and workers are made from. */
+import type { CommandLine } from '@wazo-websocketd/shared/config/command-line'
+import { effectiveLogLevel, workerCount } from '@wazo-websocketd/shared/config/derived'
+import { loadConfig, type LoadedConfig } from '@wazo-websocketd/shared/config/load'
+import { processEnvironment } from '@wazo-websocketd/shared/config/process-environment'
+import type { Config } from '@wazo-websocketd/shared/config/schema'
+import { pinoLevel } from '@wazo-websocketd/shared/runtime/logger'
+import { readClientTls, type ClientTls } from '@wazo-websocketd/shared/runtime/tls'
+import { programVersion } from '@wazo-websocketd/shared/runtime/version'
+import type { Generation } from '../process/generation.js'
+import { PROGRAM } from './program.js'
+import type { WorkerSetup } from './worker-config.js'
+import { readTlsFiles, type TlsPem } from './tls.js'
+
+/** A generation whose workers this code can make. */
+export interface OwnGeneration extends Generation {
+  readonly setup: WorkerSetup
+}
+
+/** The files that only root may be able to read. */
+export interface Pems {
+  readonly tls: TlsPem | null
+  readonly redisTls: ClientTls | null
+}
+
+/**
+ * Reads certificates and private keys.
+ * @throws StartupError with status 78 when one cannot be read or used.
+ */
+export function readPems({ websocket, redis }: Config): Pems {
+  return { tls: readTlsFiles(websocket), redisTls: readClientTls('redis.tls', redis.tls) }
+}
+
+/** What the workers of this configuration are started with. */
+export function generationOf({ config, warnings, notes }: LoadedConfig, pems: Pems): OwnGeneration {
+  const { drain, metrics } = config
+  const version = programVersion()
+  const workers = workerCount(config)
+  return {
+    version,
+    workers,
+    drain: { ratePerSecond: drain.rate, timeoutMs: drain.timeout * 1000, delayMs: drain.delay * 1000 },
+    logLevel: pinoLevel(effectiveLogLevel(config)),
+    remarks: [...warnings, ...notes],
+    restartOnly: {
+      user: String(config.user),
+      log_file: String(config.log_file),
+      'metrics.listen': metrics.listen,
+      'metrics.edge_port': String(metrics.edge_port),
+    },
+    setup: { version, config, workers, ...pems },
+  }
+}
+
+/**
+ * Reads configuration and certificate as they are on disk now.
+ * @throws ConfigError or StartupError in one line when they cannot be used.
+ */
+export function readGeneration({ configFile, debug }: Omit<CommandLine, 'checkConfig'>): OwnGeneration {
+  const loaded = loadConfig({ program: PROGRAM, configFile, debug, environment: processEnvironment() })
+  return generationOf(loaded, readPems(loaded.config))
+}

@@ -1,0 +1,33 @@
+import type { Config } from '@wazo-websocketd/shared/config/schema'
+import type { ClientTls } from '@wazo-websocketd/shared/runtime/tls'
+import { programVersion } from '@wazo-websocketd/shared/runtime/version'
+import { PROGRAM } from './program.js'
+import type { TlsPem } from './tls.js'
+
+/** What a worker is made from. It reaches the worker through its primary, which does not look into it. */
+export interface WorkerSetup {
+  /** Of the code that read the configuration: code of another version reads it again by itself. */
+  readonly version: string
+  readonly config: Config
+  /** Workers of this host, which share its limits. */
+  readonly workers: number
+  /** null: no TLS. */
+  readonly tls: TlsPem | null
+  /** `redis.tls`; null: none, or as `redis.url` says. */
+  readonly redisTls: ClientTls | null
+}
+
+/**
+ * The setup that the primary has passed on, when code of this version made it. A worker that is started in the
+ * place of a dead one runs what is on disk by then: code of another version may miss keys in what it is given,
+ * so it reads the configuration by itself, by the arguments `argv` of the program.
+ * @throws ConfigError or StartupError in one line when it cannot be used.
+ */
+export async function usableSetup(given: unknown, argv: readonly string[]): Promise<WorkerSetup> {
+  const version = (given as Partial<WorkerSetup> | null)?.version
+  if (version === programVersion()) return given as WorkerSetup
+  // Loaded only when needed: what reads configuration is a fifth of all the code of a worker that starts.
+  const { parseCommandLine } = await import('@wazo-websocketd/shared/config/command-line')
+  const { readGeneration } = await import('./load.js')
+  return readGeneration(parseCommandLine(PROGRAM, argv)).setup
+}

@@ -1,0 +1,21 @@
+import { encodeServerMessage, type ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
+import { frameString } from './frame.js'
+
+const frames = new Map<string, Uint8Array>()
+
+/**
+ * The frame of a control message that says the same to everybody, made once; null for one that has to be
+ * made for its receiver alone.
+ */
+export function commonFrame(message: ServerMessage): Uint8Array | null {
+  if (message.op === 'pong') return null
+  const key = message.op === 'init' ? `init ${message.version}` : message.op
+  let frame = frames.get(key)
+  if (frame === undefined) frames.set(key, (frame = frameOf(message)))
+  return frame
+}
+
+/** The frame of any control message. */
+export function frameOf(message: ServerMessage): Uint8Array {
+  return frameString(encodeServerMessage(message))
+}

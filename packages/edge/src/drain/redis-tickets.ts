@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto'
+import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
+import type { RedisClient } from '@wazo-websocketd/shared/redis/client'
+import { drainChannel, ticketsKey } from '@wazo-websocketd/shared/redis/layout'
+import { hashTag, hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
+import type { Script } from '@wazo-websocketd/shared/redis/script'
+import type { Logger } from 'pino'
+import type { Agreement, IssuedTicket, Ticket, TicketDraft, TicketHolder, Tickets } from '../session/ports.js'
+import { encodeCall } from './drain-notice.js'
+import { AGREE, RESTORE, TAKE, WRITE } from './ticket-scripts.js'
+import { encodeTicket, marksOf, parseRow } from './ticket.js'
+
+/** A drain goes on without tickets when they could not be written for so long, a start without one. */
+const PATIENCE_MS = 2_000
+/** A single try; what it did counts once, however often it is made. */
+const TRY_MS = 1_000
+const RETRY_MS = 100
+/** Clients come back some seconds after a 1012; for so long a ticket's owner is expected. */
+const EXPECTED_MS = 7_000
+/** A draft is agreed upon in less, or its worker is gone. */
+const DRAFT_MS = 2_000
+
+export interface RedisTicketsOptions {
+  /** `redis.prefix`. */
+  readonly prefix: string
+  /** Number of Redis's database; 0 unless given. */
+  readonly database?: number
+  /** `redis.history` in milliseconds: how long a ticket is good for. */
+  readonly historyMs: number
+  /** A connection whose commands fail while there is none; null meanwhile. */
+  readonly client: () => RedisClient | null
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** The tickets of drained sessions, in Redis: whatever host the client comes back to finds them. */
+export class RedisTickets implements Tickets {
+  private readonly options: RedisTicketsOptions
+  private readonly log: RateLimitedLog
+
+  constructor(options: RedisTicketsOptions) {
+    this.options = options
+    this.log = new RateLimitedLog(options.logger, options.clock)
+  }
+
+  close(): void {
+    this.log.close()
+  }
+
+  tag(token: TokenId): string {
+    return hashToken(token)
+  }
+
+  call(token: TokenId): void {
+    const client = this.options.client()
+    if (client === null) return
+    const channel = drainChannel(this.options.prefix, this.options.database)
+    const tag = encodeCall(this.tag(token))
+    const told = client.isCluster ? client.spublish(channel, tag) : client.publish(channel, tag)
+    told.catch(() => undefined) // those who have not heard it wait for the ticket to be taken
+  }
+
+  async draft(token: TokenId, drafts: readonly TicketDraft[]): Promise<readonly string[] | null> {
+    const ids = drafts.map(() => randomUUID())
+    const pairs = drafts.flatMap((draft, i) => [ids[i] as string, encodeTicket(draft)])
+    const answer = await this.run(WRITE, token, [this.options.historyMs, 'draft', ...pairs])
+    return answer === undefined ? null : ids
+  }
+
+  async agree(token: TokenId, ids: readonly string[], lastCall: boolean): Promise<Agreement> {
+    const { historyMs } = this.options
+    const answer = await this.run(AGREE, token, [
+      historyMs,
+      EXPECTED_MS,
+      DRAFT_MS,
+      lastCall ? '1' : '',
+      ...ids,
+    ])
+    if (!Array.isArray(answer)) return { kind: 'failed' }
+    if (answer.length === 0) return { kind: 'wait' }
+    return { kind: 'leave', at: new Map(answer.flatMap((row) => entryOf(row))) }
+  }
+
+  async issue(token: TokenId, tickets: readonly IssuedTicket[]): Promise<boolean> {
+    const pairs = tickets.flatMap((ticket) => [ticket.id, encodeTicket(ticket)])
+    return (await this.run(WRITE, token, [this.options.historyMs, 'issued', ...pairs])) !== undefined
+  }
+
+  withdraw(token: TokenId, ids: readonly string[]): void {
+    const client = this.options.client()
+    // One that stays is good for nothing but what its owner missed.
+    if (ids.length > 0) client?.hdel(this.key(token), ...ids).catch(() => undefined)
+  }
+
+  async take(token: TokenId, holder: TicketHolder): Promise<Ticket | null> {
+    const { version, names, address } = marksOf(holder)
+    const answer = await this.run(TAKE, token, [
+      this.options.historyMs,
+      randomUUID(),
+      version,
+      names,
+      address,
+    ])
+    if (typeof answer === 'number' && answer > 0)
+      this.log.warn(
+        'form',
+        { tokenHash: hashTag(hashToken(token)), tickets: answer },
+        'resume: tickets of a form that this program does not know: the session begins anew',
+      )
+    return parseRow(answer)
+  }
+
+  restore(token: TokenId, id: string): void {
+    void this.run(RESTORE, token, [id])
+  }
+
+  private key(token: TokenId): string {
+    return ticketsKey(this.options.prefix, hashToken(token))
+  }
+
+  /** Tries until Redis answers, for a while; undefined when it does not. */
+  private async run(script: Script, token: TokenId, args: readonly (string | number)[]): Promise<unknown> {
+    const { clock } = this.options
+    const until = clock.monotonic() + PATIENCE_MS
+    let why = 'not connected to Redis'
+    for (;;) {
+      const client = this.options.client()
+      if (client !== null) {
+        try {
+          return await this.within(TRY_MS, script.run(client, [this.key(token)], args))
+        } catch (error) {
+          why = error instanceof Error ? error.message : 'Redis failed'
+        }
+      }
+      if (clock.monotonic() + RETRY_MS >= until) break
+      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
+    }
+    this.log.warn('tickets', { tokenHash: hashTag(hashToken(token)), why }, 'resume: Redis does not answer')
+    return undefined
+  }
+
+  private within<T>(ms: number, answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const deadline = this.options.clock.after(ms, () => reject(new Error('Redis did not answer in time')))
+      answer.then(resolve, reject).finally(() => deadline.cancel())
+    })
+  }
+}
+
+function entryOf(row: unknown): [string, Ticket['positions']][] {
+  const ticket = parseRow(row)
+  return ticket === null ? [] : [[ticket.id, ticket.positions]]
+}

@@ -1,0 +1,66 @@
+/** A session as one worker passes it to another of the same host, which may be of a newer version. */
+import { parseTokenId, type Epoch, type TokenDetails } from '@wazo-websocketd/shared/domain/identity'
+import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
+import type { Positions } from '../session/ports.js'
+
+/** Another form gets another number: a worker that does not know it refuses, and the session ends with 1012. */
+const FORM = 1
+
+export interface Passage {
+  readonly version: ProtocolVersion
+  readonly address: string
+  readonly details: TokenDetails
+  readonly subscriptions: readonly string[]
+  /** Up to where it has been served; null: it has not started. */
+  readonly positions: Positions | null
+}
+
+/** As JSON. Holds the token: for the ears of the host's own processes alone. */
+export function encodePassage({ positions, ...rest }: Passage): object {
+  const places =
+    positions === null ? null : [...positions].map(([p, { epoch, offset }]) => [p, epoch, offset])
+  return { form: FORM, ...rest, positions: places }
+}
+
+/** Null: not a passage of a form that is known here. */
+export function parsePassage(value: unknown): Passage | null {
+  if (!isObject(value) || value['form'] !== FORM) return null
+  const { version, address, subscriptions } = value
+  const details = detailsOf(value['details'])
+  const positions = value['positions'] === null ? null : positionsOf(value['positions'])
+  if ((version !== 1 && version !== 2) || typeof address !== 'string' || !areTexts(subscriptions)) return null
+  if (details === null || positions === undefined) return null
+  return { version, address, details, subscriptions, positions }
+}
+
+function detailsOf(value: unknown): TokenDetails | null {
+  if (!isObject(value)) return null
+  const { sessionUuid, userUuid, tenantUuid, admin, acl, expiresAt } = value
+  const token = typeof value['token'] === 'string' ? parseTokenId(value['token']) : null
+  if (token === null || typeof sessionUuid !== 'string' || typeof userUuid !== 'string') return null
+  if (typeof tenantUuid !== 'string' || typeof admin !== 'boolean' || !areTexts(acl)) return null
+  if (typeof expiresAt !== 'number') return null
+  return { token, sessionUuid, userUuid, tenantUuid, admin, acl, expiresAt }
+}
+
+/** Undefined: not positions. */
+function positionsOf(value: unknown): Positions | undefined {
+  if (!Array.isArray(value)) return undefined
+  const positions = new Map<number, { epoch: Epoch; offset: number }>()
+  for (const entry of value as unknown[]) {
+    if (!Array.isArray(entry)) return undefined
+    const [partition, epoch, offset] = entry as unknown[]
+    if (!Number.isSafeInteger(partition) || typeof epoch !== 'string' || !Number.isSafeInteger(offset))
+      return undefined
+    positions.set(partition as number, { epoch: epoch as Epoch, offset: offset as number })
+  }
+  return positions
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+}

@@ -1,0 +1,201 @@
+/** The workers of a host: started, watched, started again, replaced, drained. Runs in the primary. */
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
+import type { Logger } from 'pino'
+import type { MetricStore } from './metric-store.js'
+import type { Generation } from './generation.js'
+import type { DrainOrder } from './messages.js'
+import { ReplacementError, Slot, type RestartReason, type SlotListener } from './worker-slot.js'
+import type { TransferRelay } from '../handover/relay.js'
+import type { WorkerProcess } from './worker-process.js'
+
+/** What the pool counts. */
+export interface PoolMetrics {
+  /** Workers that run now. */
+  workers(running: number): void
+  /** Workers that serve, by their last word. */
+  ready(serving: number): void
+  restarted(reason: RestartReason): void
+}
+
+export interface PoolOptions {
+  /** What the first workers are started with. */
+  readonly generation: Generation
+  readonly fork: () => WorkerProcess
+  /** Carries connections from workers to their successors. */
+  readonly relay: Pick<TransferRelay, 'watch' | 'pair'>
+  readonly store: MetricStore
+  /** Milliseconds that a worker may take until it serves in the place of another one. */
+  readonly readyMsMax: number
+  readonly metrics: PoolMetrics
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly random?: () => number
+}
+
+export class WorkerPool implements SlotListener {
+  private readonly options: PoolOptions
+  /** Slot n is at n. */
+  private readonly slots: Slot[]
+  /** What all workers were started with, when none is being replaced and the last replacement went well. */
+  private generation: Generation
+  private stopping = false
+  /** Since the order to drain: nothing more is started. */
+  private draining = false
+  private delay: Timer | null = null
+  private hasServed = false
+  private whenStopped: () => void = () => undefined
+  private reject: (error: StartupError) => void = () => undefined
+
+  /** Rejects with a StartupError when the first workers say that none can serve, such as with a port in use. */
+  readonly failed: Promise<never>
+
+  constructor(options: PoolOptions) {
+    this.options = options
+    this.generation = options.generation
+    this.failed = new Promise((_, reject) => (this.reject = reject))
+    this.slots = Array.from({ length: options.generation.workers }, (_, number) =>
+      this.slot(number, options.generation),
+    )
+  }
+
+  /** Starts the workers. */
+  start(): void {
+    for (const slot of this.slots) slot.start()
+  }
+
+  /** What keeps this host from serving, in words: nothing as soon as one worker serves. */
+  missing(): readonly string[] {
+    if (this.stopping) return ['draining']
+    const all = new Set<string>()
+    for (const slot of this.slots)
+      for (const occupant of slot.occupants) {
+        const missing = occupant.missing()
+        if (missing.length === 0) return []
+        for (const what of missing) all.add(what)
+      }
+    return all.size === 0 ? ['no worker is running'] : [...all]
+  }
+
+  /** Has all workers tell their metrics as they are now; waits for those that hang, or do not know how, no longer than `msMax`. */
+  async tell(msMax: number): Promise<void> {
+    const told = this.slots.flatMap((slot) => slot.occupants).map((occupant) => occupant.tell())
+    await new Promise<void>((resolve) => {
+      const timer = this.options.clock.after(msMax, resolve)
+      void Promise.all(told).then(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+
+  /**
+   * Replaces the workers one by one by workers of `generation`, each new one ready before its old one drains;
+   * then starts what is missing in number, or drains what is too many. One call at a time.
+   * @throws ReplacementError at the first one that cannot be replaced; it and those after it stay what they are.
+   */
+  async replace(generation: Generation): Promise<void> {
+    let done = 0
+    try {
+      for (; done < generation.workers; done++) await this.replaceAt(done, generation)
+    } catch (error) {
+      if (!(error instanceof ReplacementError) || done === 0) throw error
+      throw new ReplacementError(`${error.message}; ${done} of ${generation.workers} are already new`)
+    }
+    while (this.slots.length > generation.workers && !this.draining) await this.drop(generation)
+    this.generation = generation
+  }
+
+  /**
+   * Not ready from now on; after `drain.delay` drains all workers at once: 1012, paced; 1001 for what is left
+   * after `drain.timeout`. Resolves when every worker has ended, by force if need be.
+   */
+  stop(): Promise<void> {
+    if (this.stopping) return Promise.resolve()
+    this.stopping = true
+    const { delayMs } = this.generation.drain
+    const stopped = new Promise<void>((resolve) => (this.whenStopped = resolve))
+    if (delayMs > 0) this.delay = this.options.clock.after(delayMs, () => this.drain())
+    else this.drain()
+    return stopped
+  }
+
+  /** A second signal: the workers close everything with 1001 now. */
+  hurry(): void {
+    if (!this.stopping) return
+    this.delay?.cancel()
+    this.drain()
+    for (const slot of this.slots) slot.hurry()
+  }
+
+  changed(): void {
+    const occupants = this.slots.flatMap((slot) => slot.occupants)
+    const ready = occupants.filter((occupant) => occupant.ready).length
+    if (ready > 0) this.hasServed = true
+    this.options.metrics.workers(occupants.length)
+    this.options.metrics.ready(ready)
+  }
+
+  restarted(reason: RestartReason): void {
+    this.options.metrics.restarted(reason)
+  }
+
+  /** A host that has served goes on with the workers it has. */
+  fatal(line: string, status: number): boolean {
+    if (this.hasServed || this.stopping) return false
+    this.reject(new StartupError(line, status))
+    return true
+  }
+
+  private drain(): void {
+    if (this.draining) return
+    this.draining = true
+    const order = orderOf(this.generation, this.slots.length)
+    void Promise.all(this.slots.map((slot) => slot.close(order))).then(() => this.whenStopped())
+  }
+
+  private async replaceAt(number: number, generation: Generation): Promise<void> {
+    if (this.stopping) throw new ReplacementError('the program is stopping')
+    const existing = this.slots[number]
+    if (existing !== undefined) return existing.replace(generation)
+    const added = this.slot(number, generation)
+    this.slots.push(added)
+    try {
+      await added.replace(generation)
+    } catch (error) {
+      this.slots.splice(this.slots.indexOf(added), 1)
+      this.changed()
+      throw error
+    }
+  }
+
+  /** One worker less. Its slot stays until it has ended, so that a stop of the program waits for it too. */
+  private async drop(generation: Generation): Promise<void> {
+    const last = this.slots.at(-1)
+    if (last === undefined) return
+    await last.close(orderOf(generation, 1))
+    this.slots.splice(this.slots.indexOf(last), 1)
+    this.changed()
+  }
+
+  private slot(number: number, generation: Generation): Slot {
+    const { fork, relay, store, readyMsMax, clock, logger, random } = this.options
+    return new Slot({
+      number,
+      generation,
+      fork,
+      relay,
+      store,
+      readyMsMax,
+      clock,
+      logger,
+      listener: this,
+      ...(random === undefined ? {} : { random }),
+    })
+  }
+}
+
+/** `drain.rate` is that of the host: workers that drain at the same time share it. */
+function orderOf({ drain }: Generation, workers: number): DrainOrder {
+  return { ratePerSecond: drain.ratePerSecond / workers, timeoutMs: drain.timeoutMs }
+}

@@ -1,0 +1,71 @@
+/** The primary as a service: workers, their replacement, and the admin port. */
+import { startAdminServer, type AdminServer } from '@wazo-websocketd/shared/runtime/admin-server'
+import type { Service } from '@wazo-websocketd/shared/runtime/lifecycle'
+import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+import type { Logger } from 'pino'
+import type { MetricStore } from './metric-store.js'
+import type { WorkerPool } from './pool.js'
+import type { Upgrades } from './upgrades.js'
+
+/** A scrape waits no longer for workers: then it has the last that they have said. */
+const TELL_MS_MAX = 300
+
+export interface PrimaryOptions {
+  readonly pool: WorkerPool
+  readonly upgrades: Upgrades
+  readonly store: MetricStore
+  /** The primary's own metrics. */
+  readonly metrics: Metrics
+  readonly logger: Logger
+  /** `metrics.listen` and `metrics.edge_port`. */
+  readonly adminHost: string
+  readonly adminPort: number
+  /** Whether the program drains: `draining`. */
+  draining(draining: boolean): void
+}
+
+export class PrimaryService implements Service {
+  private readonly options: PrimaryOptions
+  private admin: AdminServer | null = null
+
+  readonly failed: Promise<never>
+
+  constructor(options: PrimaryOptions) {
+    this.options = options
+    this.failed = options.pool.failed
+  }
+
+  /** The admin port comes first: when it is in use no worker needs to start. */
+  async start(): Promise<void> {
+    const { adminHost, adminPort, logger, metrics, pool, store } = this.options
+    this.options.draining(false)
+    this.admin = await startAdminServer({
+      host: adminHost,
+      port: adminPort,
+      keys: 'metrics.listen or metrics.edge_port',
+      metrics: async () => {
+        await pool.tell(TELL_MS_MAX)
+        return store.exposition(await metrics.snapshot())
+      },
+      missing: () => pool.missing(),
+    })
+    logger.info({ host: adminHost, port: this.admin.port }, 'metrics and health listen')
+    pool.start()
+  }
+
+  /** Metrics and health answer until the last worker has ended. */
+  async stop(): Promise<void> {
+    this.options.draining(true)
+    this.options.upgrades.stop()
+    await this.options.pool.stop()
+    await this.admin?.close()
+  }
+
+  hurry(): void {
+    this.options.pool.hurry()
+  }
+
+  reload(): void {
+    this.options.upgrades.request()
+  }
+}

@@ -1,0 +1,170 @@
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Logger } from 'pino'
+import type { MetricStore } from './metric-store.js'
+import { asWorkerMessage, type DrainOrder, type Place, type WorkerMessage } from './messages.js'
+import type { TransferPeer } from '../handover/channel.js'
+import type { WorkerProcess } from './worker-process.js'
+
+/** What a slot hears of a worker in it. */
+export interface OccupantListener {
+  /** What it misses is not what it was. */
+  changed(occupant: Occupant): void
+  /** Neither it nor another one like it can serve, because of what this line says. */
+  fatal(occupant: Occupant, line: string, status: number): void
+  /** Once, when its process has ended. */
+  ended(occupant: Occupant, code: number | null, signal: string | null): void
+}
+
+export interface OccupantOptions {
+  readonly worker: WorkerProcess
+  /** Its configuration; must be JSON. */
+  readonly setup: unknown
+  readonly place: Place
+  readonly store: MetricStore
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly listener: OccupantListener
+}
+
+/** Workers say something every second; one that is silent for so long hangs. */
+const SILENT_MS = 5000
+/** After the order to close, or the deadline of a drain, a worker has so long to end before it is killed. */
+const CLOSE_MS = 3000
+
+/** One worker from its start to its end, as the primary knows it. */
+export class Occupant {
+  /** By the monotonic clock. */
+  readonly startedAt: number
+  /** Resolves when the process has ended; never rejects. */
+  readonly ended: Promise<void>
+  private readonly options: OccupantOptions
+  private heardAt: number
+  /** null: it has not said anything yet. */
+  private lastMissing: readonly string[] | null = null
+  private killTimer: Timer | null = null
+  private over = false
+  /** Who waits for its metrics. */
+  private curious: (() => void)[] = []
+
+  constructor(options: OccupantOptions) {
+    const { worker, clock, logger, place, listener } = options
+    this.options = options
+    this.startedAt = this.heardAt = clock.monotonic()
+    worker.onMessage((message) => {
+      const known = asWorkerMessage(message)
+      if (known !== null) this.heard(known)
+    })
+    this.ended = new Promise((resolve) => {
+      worker.onExit((code, signal) => {
+        this.hasEnded()
+        listener.ended(this, code, signal)
+        resolve()
+      })
+    })
+    logger.info({ slot: place.slot, workerPid: worker.pid }, 'worker started')
+  }
+
+  get peer(): TransferPeer {
+    return this.options.worker.peer
+  }
+
+  get pid(): number | undefined {
+    return this.options.worker.pid
+  }
+
+  /** Whether it serves, by its last word. */
+  get ready(): boolean {
+    return this.lastMissing?.length === 0
+  }
+
+  /** What keeps it from serving, in words. */
+  missing(): readonly string[] {
+    if (this.lastMissing === null) return ['worker is starting']
+    if (this.isSilent()) return ['worker does not answer']
+    return this.lastMissing
+  }
+
+  /** Asks for its metrics as they are now. Resolves when they are in the store, and at once when it hangs or has yet to begin. */
+  tell(): Promise<void> {
+    if (this.over || this.lastMissing === null || this.isSilent()) return Promise.resolve()
+    this.options.worker.send({ kind: 'tell' })
+    return new Promise((resolve) => this.curious.push(resolve))
+  }
+
+  /** Orders it to close its sessions and end; it is killed when it has not ended soon after the deadline. */
+  drain(order: DrainOrder): void {
+    if (this.lastMissing === null) {
+      // It has no sessions yet, and would not understand.
+      this.kill()
+      return
+    }
+    this.options.worker.send({ kind: 'drain', order })
+    this.killAfter(order.timeoutMs + CLOSE_MS)
+  }
+
+  /** Orders it to close what is left with 1001 at once. */
+  closeNow(): void {
+    this.options.worker.send({ kind: 'close' })
+    this.killAfter(CLOSE_MS)
+  }
+
+  /** Ends the process without further ado. */
+  kill(): void {
+    this.options.worker.kill('SIGKILL')
+  }
+
+  private killAfter(delayMs: number): void {
+    const { clock, logger, worker } = this.options
+    this.killTimer?.cancel()
+    this.killTimer = clock.after(delayMs, () => {
+      logger.error({ workerPid: worker.pid }, 'worker did not end in time: killed')
+      this.kill()
+    })
+  }
+
+  /** What still comes after its end was told counts for nothing: it would stay among the living for ever. */
+  private heard(message: WorkerMessage): void {
+    if (this.over) return
+    const { worker, setup, place, store, logger, listener, clock } = this.options
+    this.heardAt = clock.monotonic()
+    switch (message.kind) {
+      case 'hello':
+        worker.send({ kind: 'setup', setup, place })
+        break
+      case 'missing':
+        this.lastMissing = message.missing
+        listener.changed(this)
+        break
+      case 'metrics':
+        store.update(worker.id, message.snapshot)
+        this.told()
+        break
+      case 'drained':
+        logger.info({ slot: place.slot, workerPid: worker.pid }, 'worker drained')
+        break
+      case 'fatal':
+        listener.fatal(this, message.line, message.status)
+        break
+    }
+  }
+
+  private isSilent(): boolean {
+    return this.options.clock.monotonic() - this.heardAt > SILENT_MS
+  }
+
+  private told(): void {
+    const { curious } = this
+    this.curious = []
+    for (const told of curious) told()
+  }
+
+  private hasEnded(): void {
+    const { store, worker, logger } = this.options
+    this.over = true
+    this.told()
+    this.killTimer?.cancel()
+    store
+      .retire(worker.id)
+      .catch((error: unknown) => logger.error({ err: error }, 'metrics of a worker are lost'))
+  }
+}

@@ -1,0 +1,257 @@
+/** One place for a worker on this host. While its worker is replaced it holds two: the old one and the new one. */
+import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Logger } from 'pino'
+import type { MetricStore } from './metric-store.js'
+import type { Generation } from './generation.js'
+import type { DrainOrder } from './messages.js'
+import { Occupant, type OccupantListener } from './worker-handle.js'
+import type { TransferRelay } from '../handover/relay.js'
+import type { WorkerProcess } from './worker-process.js'
+
+/** Why a worker had to be started again, as `worker_restarts_total{reason}` names it. */
+export type RestartReason = 'exit' | 'error' | 'signal'
+
+export interface SlotOptions {
+  /** From 0. */
+  readonly number: number
+  /** What a worker that dies is replaced by, until `replace` has gone well. */
+  readonly generation: Generation
+  readonly fork: () => WorkerProcess
+  /** Carries connections from a worker to the one that has its place. */
+  readonly relay: Pick<TransferRelay, 'watch' | 'pair'>
+  readonly store: MetricStore
+  /** Milliseconds that a successor may take until it serves. */
+  readonly readyMsMax: number
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly listener: SlotListener
+  /** From 0 up to, not including, 1; `Math.random` unless given. */
+  readonly random?: () => number
+}
+
+/** What the pool hears of a slot. */
+export interface SlotListener {
+  /** Workers have come, gone, or serve or do not serve any more. */
+  changed(): void
+  restarted(reason: RestartReason): void
+  /** A worker that is nobody's successor cannot serve; returns whether the whole program ends because of it. */
+  fatal(line: string, status: number): boolean
+}
+
+/** Why a worker was not replaced, in one line. The one that was there goes on. */
+export class ReplacementError extends Error {
+  override name = 'ReplacementError'
+}
+
+const RESTART_FIRST_MS = 100
+const RESTART_MAX_MS = 30_000
+/** A worker that has run for so long was no crash loop. */
+const STABLE_MS = 10_000
+const STOPPING = 'no worker is to be here any more'
+
+/** A successor on its way. */
+interface Arrival {
+  readonly occupant: Occupant
+  readonly generation: Generation
+  /** Takes the worker whose place it has got. */
+  readonly succeeded: (predecessor: Occupant | null) => void
+  readonly failed: (error: ReplacementError) => void
+  readonly limit: Timer
+}
+
+export class Slot implements OccupantListener {
+  private readonly options: SlotOptions
+  private readonly backoff: Backoff
+  private generation: Generation
+  private current: Occupant | null = null
+  private arrival: Arrival | null = null
+  /** Replaced, or not wanted: they serve nobody new and end. */
+  private readonly leaving = new Set<Occupant>()
+  private restart: Timer | null = null
+  private closing = false
+
+  constructor(options: SlotOptions) {
+    const { random } = options
+    this.options = options
+    this.generation = options.generation
+    this.backoff = new Backoff({
+      firstMs: RESTART_FIRST_MS,
+      maxMs: RESTART_MAX_MS,
+      ...(random === undefined ? {} : { random }),
+    })
+  }
+
+  /** Every worker of this slot that runs. */
+  get occupants(): readonly Occupant[] {
+    const here = this.arrival === null ? [] : [this.arrival.occupant]
+    return [...(this.current === null ? [] : [this.current]), ...here, ...this.leaving]
+  }
+
+  /** Starts a worker, and another one whenever it ends. */
+  start(): void {
+    this.restart = null
+    this.current = this.occupy(this.generation, false)
+    this.options.listener.changed()
+  }
+
+  /**
+   * Puts a worker of `generation` into the place of the one that is here, if any: the new one serves before
+   * the old one stops. Resolves when the old one has ended.
+   * @throws ReplacementError when the new one does not get so far; the old one then goes on as if nothing was.
+   */
+  async replace(generation: Generation): Promise<void> {
+    const predecessor = await this.successionBy(generation)
+    await predecessor?.ended
+  }
+
+  /** No worker is to be here any more: the one that is drains. Resolves when none is left. */
+  async close(order: DrainOrder): Promise<void> {
+    this.closing = true
+    this.restart?.cancel()
+    this.restart = null
+    this.abandon(STOPPING)
+    const last = this.current
+    this.current = null
+    if (last !== null) this.leave(last, order)
+    await Promise.all([...this.leaving].map((occupant) => occupant.ended))
+  }
+
+  /** What drains closes everything with 1001 now. */
+  hurry(): void {
+    for (const occupant of this.leaving) occupant.closeNow()
+  }
+
+  changed(occupant: Occupant): void {
+    if (this.arrival?.occupant === occupant && occupant.ready) this.succeed(this.arrival)
+    this.options.listener.changed()
+  }
+
+  fatal(occupant: Occupant, line: string, status: number): void {
+    if (this.arrival?.occupant === occupant) this.abandon(line)
+    else if (this.current === occupant && !this.options.listener.fatal(line, status)) {
+      this.options.logger.error({ ...this.fieldsOf(occupant), why: line }, 'worker cannot serve')
+      occupant.kill()
+    }
+  }
+
+  ended(occupant: Occupant, code: number | null, signal: string | null): void {
+    const fields = { ...this.fieldsOf(occupant), code, signal }
+    const { logger } = this.options
+    if (this.leaving.delete(occupant)) logger.info(fields, 'worker ended')
+    else if (this.arrival?.occupant === occupant) {
+      logger.info(fields, 'worker ended')
+      this.notArrived(`the new worker ended before it was ready (${endOf(code, signal)})`)
+    } else this.died(occupant, code, signal)
+    this.options.listener.changed()
+  }
+
+  private died(occupant: Occupant, code: number | null, signal: string | null): void {
+    const { clock, logger, listener } = this.options
+    this.current = null
+    if (clock.monotonic() - occupant.startedAt >= STABLE_MS) this.backoff.reset()
+    const delayMs = this.backoff.next()
+    logger.error(
+      { ...this.fieldsOf(occupant), code, signal, delayMs: Math.round(delayMs) },
+      'worker ended unexpectedly: starting another one',
+    )
+    listener.restarted(reasonOf(code, signal))
+    this.restart = clock.after(delayMs, () => this.start())
+  }
+
+  private occupy(generation: Generation, successor: boolean): Occupant {
+    const { fork, relay, number, store, clock, logger } = this.options
+    const worker = fork()
+    relay.watch(worker.peer)
+    return new Occupant({
+      worker,
+      setup: generation.setup,
+      place: { slot: number, successor },
+      store,
+      clock,
+      logger,
+      listener: this,
+    })
+  }
+
+  /** Starts a successor; resolves with the worker that it replaced as soon as it serves. */
+  private successionBy(generation: Generation): Promise<Occupant | null> {
+    const { clock, listener, readyMsMax } = this.options
+    return new Promise((succeeded, failed) => {
+      if (this.closing) {
+        failed(new ReplacementError(STOPPING))
+        return
+      }
+      const occupant = this.occupy(generation, true)
+      const limit = clock.after(readyMsMax, () => this.late(occupant))
+      this.arrival = { occupant, generation, succeeded, failed, limit }
+      listener.changed()
+    })
+  }
+
+  private succeed({ occupant, generation, succeeded, limit }: Arrival): void {
+    const predecessor = this.current
+    limit.cancel()
+    this.restart?.cancel()
+    this.restart = null
+    this.arrival = null
+    this.current = occupant
+    this.generation = generation
+    this.backoff.reset()
+    if (predecessor !== null) this.leave(predecessor, orderOf(generation))
+    succeeded(predecessor)
+  }
+
+  private late(occupant: Occupant): void {
+    const missing = occupant.missing().join(', ')
+    this.abandon(`the new worker was not ready after ${this.options.readyMsMax / 1000} s: ${missing}`)
+  }
+
+  /** Ends the successor that is on its way, if one is: it has no sessions. */
+  private abandon(why: string): void {
+    if (this.arrival === null) return
+    const { occupant } = this.arrival
+    this.leaving.add(occupant)
+    this.notArrived(why)
+    occupant.kill()
+  }
+
+  private notArrived(why: string): void {
+    const { arrival } = this
+    this.arrival = null
+    arrival?.limit.cancel()
+    arrival?.failed(new ReplacementError(why))
+  }
+
+  /**
+   * Sends a worker away whose place is taken or given up. What it cannot pass to the worker that has its place now
+   * gets 1012.
+   */
+  private leave(occupant: Occupant, order: DrainOrder): void {
+    this.leaving.add(occupant)
+    const successor = this.current
+    if (successor === null) occupant.drain(order)
+    else {
+      this.options.relay.pair(occupant.peer, successor.peer)
+      occupant.drain({ ...order, toSuccessor: true })
+    }
+  }
+
+  private fieldsOf({ pid }: Occupant): { slot: number; workerPid: number | undefined } {
+    return { slot: this.options.number, workerPid: pid }
+  }
+}
+
+/** One worker of the host drains alone: all of `drain.rate` is its own. */
+function orderOf({ drain }: Generation): DrainOrder {
+  return { ratePerSecond: drain.ratePerSecond, timeoutMs: drain.timeoutMs }
+}
+
+function reasonOf(code: number | null, signal: string | null): RestartReason {
+  if (signal !== null) return 'signal'
+  return code === 0 ? 'exit' : 'error'
+}
+
+function endOf(code: number | null, signal: string | null): string {
+  return signal === null ? `status ${code ?? 'unknown'}` : `signal ${signal}`
+}

@@ -1,0 +1,56 @@
+import type { Entry } from './index-entry.js'
+
+/**
+ * A dense array of entries in no particular order, and an entry can lie in many lists: `lists[n]` of the entry is this
+ * list, where it lies at `places[n]`. Adding is O(1), removing costs no more than the lists of one entry.
+ *
+ * Walk it from the end (`size - 1` down to 0) and skip what `at` no longer gives: then no entry is missed when
+ * others, whichever they are, are removed on the way; one that is moved down may be met twice.
+ */
+export class List {
+  /** The last event that this list is an audience of, by the router's count. */
+  stamp = 0
+  private readonly owner: Map<string, List> | null
+  private readonly key: string
+  private entries: Entry[] = []
+
+  /** A list that is the value of `key` in `owner` as long as it is not empty. */
+  constructor(owner: Map<string, List> | null, key: string) {
+    this.owner = owner
+    this.key = key
+  }
+
+  /** The list called `key` in `owner`; it is made when there is none. */
+  static in(owner: Map<string, List>, key: string): List {
+    let list = owner.get(key)
+    if (list === undefined) owner.set(key, (list = new List(owner, key)))
+    return list
+  }
+
+  get size(): number {
+    return this.entries.length
+  }
+
+  at(place: number): Entry | undefined {
+    return this.entries[place]
+  }
+
+  /** Adds `entry`, which must not be in this list. */
+  add(entry: Entry): void {
+    entry.lists.push(this)
+    entry.places.push(this.entries.length)
+    // Most users have one session, and an array that grows takes room for seventeen.
+    if (this.entries.length === 0) this.entries = [entry]
+    else this.entries.push(entry)
+  }
+
+  /** Takes out the entry at `place`, whose own side is left as it is; the last entry takes its place. */
+  removeAt(place: number): void {
+    const last = this.entries.pop()
+    if (last === undefined) return
+    if (this.entries.length === 0) this.owner?.delete(this.key)
+    if (place === this.entries.length) return
+    this.entries[place] = last
+    last.places[last.lists.indexOf(this)] = place
+  }
+}

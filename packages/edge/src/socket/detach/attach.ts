@@ -1,0 +1,42 @@
+import type { ServerOptions } from 'ws'
+import { PeerWebSocket, WsAdapter, type AdapterSurroundings } from '../adapter.js'
+import { canOpen, openOver, streamOver, type TcpHandle } from './ws-internals.js'
+
+/** A connection that another process released. */
+export interface Arrival {
+  readonly handle: TcpHandle
+  /** What that process had read and not understood. */
+  readonly head: Uint8Array
+}
+
+/**
+ * Goes on with a connection as if it had been upgraded here: the same limits, a heartbeat that starts anew. The
+ * caller listens to the adapter in the same tick; frames in `head` are reported after it. A client that has gone
+ * meanwhile is noticed like any other.
+ * @param options those of the `WebSocketServer` that upgrades this process's connections
+ */
+export function adopt(
+  { handle, head }: Arrival,
+  options: ServerOptions,
+  around: AdapterSurroundings,
+): WsAdapter {
+  const stream = streamOver(handle)
+  const ws = peerWebSocket(options)
+  openOver(ws, stream, head, options)
+  return new WsAdapter(ws, stream, around)
+}
+
+/** Whether `adopt` would work in this process, which may have another version of `ws` than the one that releases. */
+export function canAdopt(options: ServerOptions): boolean {
+  return canOpen(() => peerWebSocket(options), options)
+}
+
+/** `ws` makes its server's ends like this; its types know the first argument only. */
+function peerWebSocket(options: ServerOptions): PeerWebSocket {
+  const Peer = PeerWebSocket as unknown as new (
+    address: null,
+    protocols: undefined,
+    options: object,
+  ) => PeerWebSocket
+  return new Peer(null, undefined, options)
+}

@@ -1,0 +1,128 @@
+/** Where an ingest attaches, given what Redis holds and what it remembers. Pure. */
+import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Mark } from './history.js'
+
+/** The hash `meta` of one partition. */
+export interface Meta extends Mark {
+  readonly epoch: Epoch
+  readonly stream: string
+  readonly partitions: number
+  /** Absent: the one that this program writes. */
+  readonly form?: string
+}
+
+/** What an ingest knows of the numbering from before; lost when it ends. */
+export interface Memory {
+  readonly epoch: Epoch
+  /** Where the history begins. */
+  readonly start: Mark
+  /** It reaches back over the whole of `redis.history`. */
+  readonly complete: boolean
+}
+
+export type Plan =
+  /** Attach at the lowest head and go on. */
+  | { readonly kind: 'attach'; readonly epoch: Epoch; readonly at: Mark }
+  /** Redis lost its data: write these partitions' meta again, with the same epoch, once attached at `at`. */
+  | {
+      readonly kind: 'seed'
+      readonly epoch: Epoch
+      readonly at: Mark
+      readonly partitions: readonly number[]
+    }
+  /** Bring partitions that a new epoch has not reached yet into it. */
+  | {
+      readonly kind: 'adopt'
+      readonly epoch: Epoch
+      readonly at: Mark
+      readonly partitions: readonly number[]
+    }
+  /** Somebody else may know better, or Redis does not answer for all: look again soon. */
+  | { readonly kind: 'wait'; readonly why: 'no-meta' | 'foreign' | 'not-all' }
+  | { readonly kind: 'new-epoch'; readonly why: NewEpochReason }
+
+export type NewEpochReason =
+  | 'first-start'
+  | 'redis-empty'
+  | 'other-stream'
+  | 'trimmed'
+  | 'recreated'
+  | 'marker-gone'
+  /** The stream has lost messages. */
+  | 'hole'
+
+export interface PlanOptions {
+  readonly stream: string
+  readonly partitions: number
+  /** How long an ingest that remembers less than the whole history leaves an empty Redis to one that does. */
+  readonly youngWaitMs: number
+  /** How long an ingest without a memory leaves an empty Redis to those who have one. */
+  readonly emptyWaitMs: number
+  /** How long the head of another stream, partition count or form has to stand still before it is given up. */
+  readonly foreignWaitMs: number
+}
+
+/** Plans attachment after attachment; remembers only how long it has been waiting. */
+export class Planner {
+  private readonly options: PlanOptions
+  private emptySince: number | null = null
+  private foreign: { heads: string; since: number } | null = null
+
+  constructor(options: PlanOptions) {
+    this.options = options
+  }
+
+  /**
+   * `metas`: one per partition, null where there is none, undefined where Redis does not answer: that partition is left
+   * out. `now`: monotonic milliseconds.
+   */
+  plan(metas: readonly (Meta | null | undefined)[], memory: Memory | null, now: number): Plan {
+    const present = metas.filter((meta) => meta !== null && meta !== undefined)
+    if (present.some((meta) => this.isForeign(meta))) return this.planForeign(present, now)
+    this.foreign = null
+    const [first] = present
+    const missing = indexes(metas, (meta) => meta === null)
+    if (missing.length > 0) return this.planEmpty(first?.epoch, missing, memory, now)
+    this.emptySince = null
+    if (first === undefined) return { kind: 'wait', why: 'no-meta' }
+    const others = indexes(metas, (meta) => meta !== undefined && meta?.epoch !== first.epoch)
+    // An epoch begins in partition 0: only with that one can be told which is the new one.
+    if (others.length > 0 && metas[0] === undefined) return { kind: 'wait', why: 'not-all' }
+    if (others.length > 0) return { kind: 'adopt', epoch: first.epoch, at: first, partitions: others }
+    const at = present.reduce((lowest, meta) => (meta.offset < lowest.offset ? meta : lowest))
+    return { kind: 'attach', epoch: first.epoch, at }
+  }
+
+  private planEmpty(
+    recorded: Epoch | undefined,
+    missing: readonly number[],
+    memory: Memory | null,
+    now: number,
+  ): Plan {
+    this.emptySince ??= now
+    const waited = now - this.emptySince
+    if (memory !== null && (recorded === undefined || recorded === memory.epoch)) {
+      if (!memory.complete && waited < this.options.youngWaitMs) return { kind: 'wait', why: 'no-meta' }
+      return { kind: 'seed', epoch: memory.epoch, at: memory.start, partitions: missing }
+    }
+    if (waited < this.options.emptyWaitMs) return { kind: 'wait', why: 'no-meta' }
+    return { kind: 'new-epoch', why: recorded === undefined ? 'first-start' : 'redis-empty' }
+  }
+
+  /** Whether it is the numbering of ingests of another kind, which this one must not touch. */
+  isForeign(meta: Meta): boolean {
+    const { stream, partitions } = this.options
+    return meta.form !== undefined || meta.stream !== stream || meta.partitions !== partitions
+  }
+
+  private planForeign(present: readonly Meta[], now: number): Plan {
+    const heads = present.map(({ epoch, offset }) => `${epoch}:${offset}`).join()
+    if (this.foreign?.heads !== heads) this.foreign = { heads, since: now }
+    if (now - this.foreign.since < this.options.foreignWaitMs) return { kind: 'wait', why: 'foreign' }
+    return { kind: 'new-epoch', why: 'other-stream' }
+  }
+}
+
+function indexes<T>(metas: readonly T[], test: (meta: T) => boolean): number[] {
+  return metas.flatMap((meta, p) => (test(meta) ? [p] : []))
+}

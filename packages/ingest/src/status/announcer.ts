@@ -1,0 +1,48 @@
+import { encodeState, type IngestState } from '@wazo-websocketd/shared/domain/envelope'
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Status } from './status.js'
+
+export interface AnnouncerOptions {
+  readonly ingest: string
+  readonly intervalMs: number
+}
+
+/** Says on the live channels, each second and at every change, how this ingest is. */
+export class Announcer {
+  private readonly options: AnnouncerOptions
+  private readonly clock: Clock
+  private readonly status: Status
+  private readonly send: (message: Uint8Array) => void
+  private timer: Timer | null = null
+  private said: IngestState | null = null
+
+  constructor(options: AnnouncerOptions, clock: Clock, status: Status, send: (message: Uint8Array) => void) {
+    this.options = options
+    this.clock = clock
+    this.status = status
+    this.send = send
+  }
+
+  start(): void {
+    this.say()
+    this.timer = this.clock.after(this.options.intervalMs, () => this.start())
+  }
+
+  /** Says nothing from now on: an ingest that ends in order is silent, not down. */
+  stop(): void {
+    this.timer?.cancel()
+    this.timer = null
+  }
+
+  /** The status changed: says so at once if that makes another state. */
+  changed(): void {
+    if (this.timer !== null && this.status.state !== this.said) this.say()
+  }
+
+  private say(): void {
+    if (this.status.passive) return
+    const { epoch, heads, state } = this.status
+    this.said = state
+    this.send(encodeState({ ingest: this.options.ingest, epoch, state, heads }))
+  }
+}

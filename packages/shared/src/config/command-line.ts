@@ -1,0 +1,104 @@
+/** The command line, the same for both programs. */
+import { Command, CommanderError } from 'commander'
+import type { Program } from './checks.js'
+import { ConfigError } from './error.js'
+import { processEnvironment } from './process-environment.js'
+import { loadConfig, readConfig, type ConfigSources, type LoadedConfig } from './load.js'
+import { configReport } from './report.js'
+import { STATUS_CONFIG } from '../runtime/startup-error.js'
+import { programVersion } from '../runtime/version.js'
+
+/** Status of a wrong command line. */
+export const STATUS_USAGE = 2
+
+export interface CommandLine {
+  /** `-c`; null: the default file. */
+  readonly configFile: string | null
+  /** `-d`. */
+  readonly debug: boolean
+  readonly checkConfig: boolean
+}
+
+/** Where output goes and how the process ends; replaced in tests. */
+export interface Terminal {
+  out(text: string): void
+  err(text: string): void
+  exit(status: number): never
+}
+
+export const processTerminal: Terminal = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  exit: (status) => process.exit(status),
+}
+
+const DESCRIPTIONS: Readonly<Record<Program, string>> = {
+  'wazo-websocketd-edge': 'Serves the events of a Wazo to WebSocket clients.',
+  'wazo-websocketd-ingest': 'Reads the events of a Wazo from RabbitMQ and publishes them in Redis.',
+}
+
+/**
+ * Reads the arguments after the program's name (`process.argv.slice(2)`). `--help` and `--version` end the
+ * process with status 0, a wrong argument with one line and status 2.
+ */
+export function parseCommandLine(
+  program: Program,
+  argv: readonly string[],
+  terminal: Terminal = processTerminal,
+): CommandLine {
+  const command = new Command(program)
+    .description(DESCRIPTIONS[program])
+    .option('-c, --config-file <FILE>', 'the configuration file (default: /etc/wazo-websocketd/config.yml)')
+    .option('-d, --debug', 'log debug messages', false)
+    .option(
+      '--check-config',
+      'print the effective configuration and where each key comes from, then end',
+      false,
+    )
+    .version(programVersion(), '--version')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: () => undefined, // told below, in one line
+    })
+  try {
+    command.parse([...argv], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return terminal.exit(0)
+    const what = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
+    terminal.err(`${program}: ${what} (see ${program} --help)\n`)
+    return terminal.exit(STATUS_USAGE)
+  }
+  const options = command.opts<{ configFile?: string; debug: boolean; checkConfig: boolean }>()
+  return { configFile: options.configFile ?? null, debug: options.debug, checkConfig: options.checkConfig }
+}
+
+/**
+ * The configuration, or the end of the process: status 78 with one line when it cannot be used. With
+ * `--check-config` prints the report instead and ends with status 0 or 78.
+ */
+export function loadOrExit(
+  program: Program,
+  commandLine: CommandLine,
+  terminal: Terminal = processTerminal,
+  environment = processEnvironment(),
+): LoadedConfig {
+  const { configFile, debug, checkConfig } = commandLine
+  const sources = { program, configFile, debug, environment }
+  try {
+    if (checkConfig) return checkAndExit(sources, terminal)
+    return loadConfig(sources)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    terminal.err(`${program}: ${error.message}\n`)
+    return terminal.exit(STATUS_CONFIG)
+  }
+}
+
+function checkAndExit(sources: ConfigSources, terminal: Terminal): never {
+  const reading = readConfig(sources)
+  terminal.out(configReport(reading))
+  for (const problem of reading.problems) terminal.err(`${sources.program}: ${problem}\n`)
+  return terminal.exit(reading.problems.length > 0 ? STATUS_CONFIG : 0)
+}

@@ -1,0 +1,256 @@
+/** Connections to Redis, all made alike: a single server, a cluster, or what sentinels call master; with TLS or not. */
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import type { Logger } from 'pino'
+import type { Clock } from '../runtime/clock.js'
+import { redisDatabase } from './url.js'
+import { parseHostPort, type HostPort } from '../runtime/host-port.js'
+import { RateLimitedLog } from '../runtime/rate-limited-log.js'
+import { describeRedisError, describeSentinelError, isNoMaster, type RedisPlace } from './errors.js'
+import { SentinelWatch } from './sentinels.js'
+import { messageOf } from '../runtime/startup-error.js'
+import type { ClientTls } from '../runtime/tls.js'
+
+export type RedisClient = Redis | Cluster
+
+export interface RedisFactoryOptions extends RedisPlace {
+  /** `redis.tls`; null: TLS only where `url` says so, and without files. */
+  readonly tls?: ClientTls | null
+  readonly logger: Logger
+  readonly clock: Clock
+  /** `redis_connected{role}`. */
+  connected?(role: string, connected: boolean): void
+  /** Milliseconds; 3000 unless given. */
+  readonly connectTimeoutMs?: number
+}
+
+export interface ConnectionOptions {
+  /**
+   * Commands fail at once while there is no connection, and nothing that was under way is sent again:
+   * for a publisher, which must know what was sent.
+   */
+  readonly failFast?: boolean
+  /**
+   * Milliseconds of silence while an answer is due, after which the connection is given up and made anew: its
+   * other end may have vanished. No limit unless given.
+   */
+  readonly silentMsMax?: number
+}
+
+export interface LinkOptions {
+  readonly failFast?: boolean
+  /** A node of the cluster; null: the single server, or the one that sentinels call master. */
+  readonly node: HostPort | null
+}
+
+interface CommonOptions {
+  readonly connectionName: string
+  readonly connectTimeout: number
+  readonly keepAlive: number
+  readonly noDelay: boolean
+  readonly autoResendUnfulfilledCommands: boolean
+  readonly maxRetriesPerRequest: number | null
+  readonly socketTimeout?: number
+  readonly username?: string
+  readonly password?: string
+  readonly tls?: ClientTls | object
+}
+
+const CONNECT_TIMEOUT_MS = 3000
+const RECONNECT_FIRST_MS = 50
+const RECONNECT_MAX_MS = 1000
+const RECONNECT_JITTER_MS = 200
+const KEEP_ALIVE_MS = 5000
+/** Before the next connection after one to a server that is no master: its sentinels need a moment. */
+const NO_MASTER_DELAY_MS = 500
+/** For each sentinel that is asked, and then the master, to connect: the next one may answer sooner. */
+const SENTINEL_MS_MAX = 1000
+
+/** What ioredis says when it has asked all sentinels for nothing, and what it says of one that it cannot reach. */
+const NO_SENTINEL = 'All sentinels are unreachable'
+const UNREACHABLE = /ECONN|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|timed out|Connection is closed/
+
+/** The delay before the n-th reconnect: grows from 50 ms, never more than a second. */
+export function reconnectDelayMs(attempt: number, random: () => number = Math.random): number {
+  const grown = RECONNECT_FIRST_MS * 2 ** Math.min(attempt - 1, 10)
+  return Math.min(grown, RECONNECT_MAX_MS - RECONNECT_JITTER_MS) + random() * RECONNECT_JITTER_MS
+}
+
+/** Makes the connections of a process and ends them together. */
+export class RedisFactory {
+  private readonly options: RedisFactoryOptions
+  private readonly log: RateLimitedLog
+  private readonly clients = new Set<RedisClient>()
+  private failovers: SentinelWatch | null = null
+
+  constructor(options: RedisFactoryOptions) {
+    this.options = options
+    this.log = new RateLimitedLog(options.logger, options.clock)
+  }
+
+  /**
+   * A connection that connects, and connects again, by itself; `role` names it in logs and metrics.
+   * Errors of the connection are logged at a bounded rate and never thrown.
+   */
+  create(role: string, { failFast = false, silentMsMax }: ConnectionOptions = {}): RedisClient {
+    const common = this.common(role, failFast, silentMsMax)
+    const { cluster } = this.options
+    if (cluster !== null) return this.watch(this.clustered(cluster, common, failFast), role)
+    const demoted = { last: false }
+    return this.watch(this.single(common, failFast, demoted), role, demoted)
+  }
+
+  /** One connection to one server, which its owner watches and throws away when it ends; only its errors are logged. */
+  link(role: string, { failFast = false, node }: LinkOptions): Redis {
+    const common = this.common(role, failFast)
+    const client =
+      node === null
+        ? this.single(common, failFast, { last: false })
+        : new Redis({ ...common, ...node, enableOfflineQueue: !failFast })
+    // Left to itself it would connect again beside its successor.
+    client.options.retryStrategy = null
+    this.clients.add(client)
+    client.on('end', () => this.clients.delete(client))
+    this.logErrors(client, role)
+    return client
+  }
+
+  /** Ends every connection at once. */
+  close(): void {
+    for (const client of this.clients) client.disconnect()
+    this.clients.clear()
+    this.failovers?.close()
+    this.log.close()
+  }
+
+  private common(role: string, failFast: boolean, silentMsMax?: number): CommonOptions {
+    const { sentinels = null, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.options
+    return {
+      connectionName: `wazo-websocketd-${role}`,
+      connectTimeout: sentinels === null ? connectTimeoutMs : Math.min(connectTimeoutMs, SENTINEL_MS_MAX),
+      keepAlive: KEEP_ALIVE_MS,
+      noDelay: true,
+      autoResendUnfulfilledCommands: !failFast,
+      // 0 rejects what was under way as soon as the connection closes; null never gives up.
+      maxRetriesPerRequest: failFast ? 0 : null,
+      ...(silentMsMax === undefined ? {} : { socketTimeout: silentMsMax }),
+      ...this.access(),
+    }
+  }
+
+  private access(): Pick<CommonOptions, 'username' | 'password' | 'tls'> {
+    const { url, tls = null } = this.options
+    const { username, password, protocol } = new URL(url)
+    return {
+      ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+      ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+      ...(protocol === 'rediss:' || tls !== null ? { tls: tls ?? {} } : {}),
+    }
+  }
+
+  /** `demoted.last` becomes true when the server turns out to be no master. */
+  private single(common: CommonOptions, failFast: boolean, demoted: { last: boolean }): Redis {
+    const { sentinels = null } = this.options
+    const options = {
+      ...common,
+      enableOfflineQueue: !failFast,
+      retryStrategy: (attempt: number) => (demoted.last ? NO_MASTER_DELAY_MS : reconnectDelayMs(attempt)),
+      // The connection that is made anew leads to the new master: by its sentinels, or by its address.
+      reconnectOnError: (error: Error): false | 1 | 2 => {
+        if (!isNoMaster(error)) return false
+        demoted.last = true
+        return failFast ? 1 : 2 // 2: and sends the command again
+      },
+    } satisfies RedisOptions
+    if (sentinels === null) return new Redis(this.options.url, options)
+    const { password, tls, connectTimeout, connectionName } = common
+    const { sentinelName: name = '', url } = this.options
+    const asked = sentinels.map(parseHostPort)
+    // A sentinel without a password takes any from its default user.
+    const auth = password === undefined ? {} : { password }
+    const access = { ...auth, ...(tls === undefined ? {} : { tls }), connectTimeout, connectionName }
+    this.failovers ??= new SentinelWatch({ sentinels: asked, name, access, switched: () => this.reconnect() })
+    const client = new Redis({
+      ...options,
+      sentinels: asked,
+      name,
+      db: redisDatabase(url),
+      enableTLSForSentinelMode: true,
+      ...(password === undefined ? {} : { sentinelPassword: password }),
+      ...(tls === undefined ? {} : { sentinelTLS: tls }),
+      sentinelCommandTimeout: SENTINEL_MS_MAX,
+      sentinelRetryStrategy: (attempt) => reconnectDelayMs(attempt),
+    })
+    return this.withTwins(client)
+  }
+
+  /** Those that are connected; others ask the sentinels, and would not survive it. */
+  private reconnect(): void {
+    for (const client of this.clients)
+      if (client.status === 'ready' || client.status === 'connect') client.disconnect(true)
+  }
+
+  /** BullMQ makes a second connection like the one that it is given: it hears of failovers, too. */
+  private withTwins(client: Redis): Redis {
+    const duplicate = client.duplicate.bind(client)
+    client.duplicate = (...args) => {
+      const twin = duplicate(...args)
+      this.clients.add(twin)
+      return twin.on('end', () => this.clients.delete(twin))
+    }
+    return client
+  }
+
+  private clustered(nodes: readonly string[], common: CommonOptions, failFast: boolean): Cluster {
+    return new Cluster([...nodes], {
+      enableOfflineQueue: !failFast,
+      clusterRetryStrategy: (attempt) => reconnectDelayMs(attempt),
+      redisOptions: common,
+    })
+  }
+
+  private watch<T extends RedisClient>(client: T, role: string, demoted = { last: false }): T {
+    const { logger } = this.options
+    let isConnected = false
+    const change = (now: boolean) => {
+      if (now === isConnected) return
+      isConnected = now
+      this.options.connected?.(role, now)
+      if (now) logger[demoted.last ? 'debug' : 'info']({ role }, 'connected to Redis')
+      else if (demoted.last)
+        this.log.warn('no-master', { role }, 'Redis is no master (any more): connecting anew')
+      else if (this.clients.has(client))
+        this.log.warn('lost', { role }, 'connection to Redis lost: trying again')
+    }
+    this.clients.add(client)
+    this.options.connected?.(role, false)
+    client.on('ready', () => {
+      change(true)
+      demoted.last = false
+    })
+    client.on('close', () => change(false))
+    client.on('end', () => {
+      change(false)
+      this.clients.delete(client) // thrown away by its owner, or given up: nothing left to end
+    })
+    this.logErrors(client, role)
+    return client
+  }
+
+  private logErrors(client: RedisClient, role: string): void {
+    /** What a sentinel said, which tells more than that none is left. */
+    let told: unknown = null
+    client.on('ready', () => (told = null))
+    client.on('sentinelError', (error: unknown) => {
+      if (told === null || !UNREACHABLE.test(messageOf(error))) told = error
+    })
+    client.on('error', (error: unknown) => {
+      const ofSentinels = messageOf(error).startsWith(NO_SENTINEL)
+      if (ofSentinels && told === null) return // it has asked none: it was at the end of its list, and begins again
+      const text = ofSentinels
+        ? describeSentinelError(told, this.options)
+        : describeRedisError(error, this.options)
+      told = null
+      this.log.error(text, { role }, text)
+    })
+  }
+}

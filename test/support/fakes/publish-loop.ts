@@ -1,0 +1,170 @@
+/** A pipeline over a made-up broker and a made-up Redis. */
+import type { ConsumeMessage } from 'amqplib'
+import { pino } from 'pino'
+import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
+import type { Consumer } from '@wazo-websocketd/ingest/broker/consumer'
+import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
+import { Inbox } from '@wazo-websocketd/ingest/broker/inbox'
+import { Ledger } from '@wazo-websocketd/ingest/status/accounting'
+import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
+import { Jumps } from '@wazo-websocketd/ingest/normalise/numbering'
+import { Pipeline } from '@wazo-websocketd/ingest/publish/publish-loop'
+import type { Publisher } from '@wazo-websocketd/ingest/publish/publisher'
+import { Ring } from '@wazo-websocketd/ingest/attach/history'
+import type { AttachReason } from '@wazo-websocketd/ingest/publish/sequencer'
+import { Status } from '@wazo-websocketd/ingest/status/status'
+import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { FakeClock } from './clock.js'
+
+export const EPOCH = 'E' as Epoch
+export const ACK_EVERY = 3
+
+/** A message of the stream as the consumer gets it; `headers` may hold another offset than its own. */
+export function message(offset: number, headers: Record<string, unknown>, exchange: string, body: string) {
+  const fields = { deliveryTag: offset, redelivered: false, exchange, routingKey: '', consumerTag: '' }
+  const properties = { headers: { 'x-stream-offset': offset, ...headers } }
+  return { fields, properties, content: Buffer.from(body) } as unknown as ConsumeMessage
+}
+
+export function event(offset: number, tenant: string | null = null, bytes = 100): ConsumeMessage {
+  const body = JSON.stringify({ n: '' }).replace('""', `"${'x'.repeat(bytes - 8)}"`)
+  return message(offset, { name: 'e', required_acl: null, tenant_uuid: tenant }, 'wazo-headers', body)
+}
+
+export function canary(offset: number, sentAt: number, n: number, beat = true): ConsumeMessage {
+  const headers = {
+    'x-wazo-websocketd-canary': 'me',
+    'x-wazo-websocketd-sent': String(sentAt),
+    'x-wazo-websocketd-number': n,
+    'x-wazo-websocketd-first': 1,
+    'x-wazo-websocketd-beat': beat,
+  }
+  return message(offset, headers, '', `{"n":${n}}`)
+}
+
+/** Everything that was started has come as far as it can without the clock. */
+export async function settle(turns = 10): Promise<void> {
+  for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+export function countNothing(): IngestMetrics {
+  const nothing = (): void => undefined
+  return {
+    amqpConnected: nothing,
+    amqpReconnected: nothing,
+    redisConnected: nothing,
+    publishing: nothing,
+    messages: nothing,
+    published: nothing,
+    answered: nothing,
+    publishFailed: nothing,
+    lag: nothing,
+  }
+}
+
+const STATUS = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }
+
+/** What an ingest keeps from one attachment to the next, and how it attaches. */
+export class PipelineBench {
+  readonly status: Status
+  readonly sender = {
+    marker: null as string | null,
+    blocked: false,
+    sending: false,
+    sent: 0,
+    send: (): void => {
+      this.sender.sent++
+    },
+  }
+  readonly acks: number[] = []
+  readonly ring: Ring
+  private readonly end = new AbortController()
+  private readonly continuity = new Continuity()
+  private readonly jumps = new Jumps()
+
+  private readonly clock: FakeClock
+  private readonly publisher: Pick<Publisher, 'publish' | 'meta'>
+  private readonly limits: { readonly partitions: number; readonly windowMax: number }
+
+  constructor(
+    clock: FakeClock,
+    publisher: Pick<Publisher, 'publish' | 'meta'>,
+    limits: { readonly partitions: number; readonly windowMax: number },
+    historyBytes = 1e9,
+  ) {
+    this.clock = clock
+    this.publisher = publisher
+    this.limits = limits
+    this.status = new Status(STATUS, clock, new Complaints(clock, pino({ level: 'silent' }), 30_000))
+    this.status.brokerConnected = true
+    this.ring = new Ring({ historyMs: 1e9, historyBytes })
+  }
+
+  /** Attaches at `offset`; `outcome.why` is set when the pipeline wants to attach again. */
+  attach(offset: number, heads: readonly (number | null)[] = this.all(offset)) {
+    const { clock, status, ring } = this
+    const { partitions, windowMax } = this.limits
+    const inbox = new Inbox(clock)
+    const consumer = {
+      inbox,
+      ack: (tag: number) => void this.acks.push(tag),
+      close: () => Promise.resolve(),
+    } as unknown as Consumer
+    let gone: () => void = () => undefined
+    const marker = {
+      queue: 'marker',
+      ticks: 0,
+      whenGone: (task: () => void) => void (gone = task),
+      close: () => Promise.resolve(),
+    }
+    const metrics = countNothing()
+    const window = { batchCountMax: 5, batchBytesMax: 1e6, windowMax, windowBytesMax: 1e6, lingerMs: 1500 }
+    const at = { offset, fingerprint: `f${offset}` }
+    ring.advance(at, clock.monotonic())
+    const subject = new Pipeline(
+      {
+        sequencer: {
+          headPollMs: 200,
+          crowdedPollMs: 10,
+          idlePollMs: 1000,
+          takeoverMs: 500,
+          absentMs: 2000,
+          rejoinMs: 10_000,
+        },
+        window,
+        intake: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
+        retryMs: 100,
+        watchdogMs: 10_000,
+        stallMs: 200,
+        lookMs: 50,
+        doubtMs: 1000,
+        ackEvery: ACK_EVERY,
+      },
+      {
+        publisher: this.publisher as Publisher,
+        ring,
+        canary: this.sender,
+        continuity: this.continuity,
+        jumps: this.jumps,
+        clock,
+        ledger: new Ledger({ clock, log: pino({ level: 'silent' }), metrics, status }),
+        metrics,
+        status,
+        changed: () => undefined,
+      },
+      { epoch: EPOCH, heads, at, consumer, marker },
+    )
+    const outcome: { why: AttachReason | null | undefined } = { why: undefined }
+    const running = subject.run(this.end.signal).then((why) => (outcome.why = why))
+    return { inbox, outcome, running, marker: { remove: () => gone() } }
+  }
+
+  async stop(): Promise<void> {
+    this.end.abort()
+    await settle()
+  }
+
+  private all(offset: number): number[] {
+    return Array.from({ length: this.limits.partitions }, () => offset)
+  }
+}

@@ -1,0 +1,439 @@
+/** In-memory stand-ins for everything that surrounds a session. Time only moves when a test moves it. */
+import type { Close } from '@wazo-websocketd/shared/domain/close'
+import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import {
+  parseTokenId,
+  type Epoch,
+  type Offset,
+  type TokenDetails,
+  type TokenId,
+  type Verdict,
+} from '@wazo-websocketd/shared/domain/identity'
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { Bus, CatchUpReader, Hold, Position } from '@wazo-websocketd/edge/bus/ports'
+import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
+import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
+import { SessionHost } from '@wazo-websocketd/edge/session/sessions'
+import type {
+  ClientSocket,
+  SessionMetrics,
+  SocketListener,
+  Tickets,
+  TokenHolder,
+} from '@wazo-websocketd/edge/session/ports'
+
+export const MASTER = 'master-tenant'
+
+export class FakeClock implements Clock {
+  private time = 1_000_000
+  private timers: { at: number; task: () => void }[] = []
+
+  now(): number {
+    return this.time
+  }
+
+  monotonic(): number {
+    return this.time
+  }
+
+  after(delay: number, task: () => void): Timer {
+    const timer = { at: this.time + delay, task }
+    this.timers.push(timer)
+    return { cancel: () => (this.timers = this.timers.filter((other) => other !== timer)) }
+  }
+
+  get pending(): number {
+    return this.timers.length
+  }
+
+  /** Moves time forward, timer by timer. */
+  advance(milliseconds: number): void {
+    const end = this.time + milliseconds
+    for (;;) {
+      const due = this.timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
+      if (due === undefined) break
+      this.timers = this.timers.filter((timer) => timer !== due)
+      this.time = Math.max(this.time, due.at)
+      due.task()
+    }
+    this.time = end
+  }
+}
+
+export class FakeSocket implements ClientSocket {
+  readonly written: Buffer[] = []
+  readonly writes: number[] = []
+  readonly closes: Close[] = []
+  reading = true
+  bufferedBytes = 0
+  crowded = false
+  pauses = 0
+
+  sendFrames(frames: readonly Uint8Array[]): void {
+    this.writes.push(frames.length)
+    for (const frame of frames) this.written.push(Buffer.from(frame))
+  }
+
+  close(close: Close): void {
+    this.closes.push(close)
+  }
+
+  pause(): void {
+    this.reading = false
+    this.pauses += 1
+  }
+
+  resume(): void {
+    this.reading = true
+  }
+
+  /** The texts of all frames that were written. */
+  get texts(): string[] {
+    return unframe(Buffer.concat(this.written))
+  }
+
+  get messages(): unknown[] {
+    return this.texts.map((text) => JSON.parse(text) as unknown)
+  }
+
+  get closeCode(): number | undefined {
+    return this.closes[0]?.code
+  }
+}
+
+/** An independent reader of unmasked text frames. */
+export function unframe(bytes: Buffer): string[] {
+  const texts: string[] = []
+  for (let at = 0; at < bytes.length;) {
+    if (bytes[at] !== 0x81) throw new Error(`not a final text frame: ${bytes[at]}`)
+    let length = bytes[at + 1]!
+    at += 2
+    if (length === 126) {
+      length = bytes.readUInt16BE(at)
+      at += 2
+    } else if (length === 127) {
+      length = Number(bytes.readBigUInt64BE(at))
+      at += 8
+    }
+    texts.push(bytes.subarray(at, at + length).toString())
+    at += length
+  }
+  return texts
+}
+
+interface CatchingUp {
+  readonly partition: number
+  readonly epoch: Epoch
+  readonly offset: Offset
+  readonly until: Offset | undefined
+  readonly reader: CatchUpReader
+  stopped: boolean
+}
+
+export class FakeBus implements Bus {
+  missingParts: string[] = []
+  epoch = 'epoch' as Epoch
+  cursors: (Offset | null)[] = [10, 10, 10, 10]
+  /** While true, holds wait for `goLive`. */
+  waiting = false
+  held: number[][] = []
+  released: number[][] = []
+  catchUps: CatchingUp[] = []
+  private queue: (() => void)[] = []
+
+  missing(): readonly string[] {
+    return this.missingParts
+  }
+
+  hold(partitions: readonly number[]): Hold {
+    const copy = [...partitions]
+    this.held.push(copy)
+    let open = true
+    return {
+      whenLive: (task) => {
+        const tell = () => queueMicrotask(() => open && task())
+        if (this.waiting) this.queue.push(tell)
+        else tell()
+      },
+      release: () => {
+        if (!open) throw new Error('released twice')
+        open = false
+        this.released.push(copy)
+      },
+    }
+  }
+
+  goLive(): void {
+    this.waiting = false
+    for (const tell of this.queue) tell()
+    this.queue = []
+  }
+
+  get openHolds(): number {
+    return this.held.length - this.released.length
+  }
+
+  cursor(partition: number): Position | null {
+    const offset = this.cursors[partition] ?? null
+    return offset === null ? null : { epoch: this.epoch, offset }
+  }
+
+  catchUp(partition: number, { epoch, offset }: Position, reader: CatchUpReader, until?: Offset): () => void {
+    const entry = { partition, epoch, offset, until, reader, stopped: false }
+    this.catchUps.push(entry)
+    return () => (entry.stopped = true)
+  }
+}
+
+/** Knows wazo-auth's tokens; a token that was not minted is invalid. */
+export class FakeAuth {
+  readonly tokens = new Map<string, Verdict>()
+  asked: string[] = []
+  /** While true, answers wait for `answer`. */
+  waiting = false
+  private queue: (() => void)[] = []
+
+  mint(token: string, details: Partial<TokenDetails> = {}): TokenDetails {
+    const full: TokenDetails = {
+      token: parseTokenId(token)!,
+      sessionUuid: `session-of-${token}`,
+      userUuid: 'user-1',
+      tenantUuid: 'tenant-1',
+      admin: false,
+      acl: ['websocketd', 'events.#'],
+      expiresAt: 10_000_000,
+      ...details,
+    }
+    this.tokens.set(token, { kind: 'valid', details: full })
+    return full
+  }
+
+  async lookup(token: TokenId): Promise<Verdict> {
+    this.asked.push(token)
+    if (this.waiting) await new Promise<void>((resolve) => this.queue.push(resolve))
+    return this.tokens.get(token) ?? { kind: 'invalid' }
+  }
+
+  answer(): void {
+    this.waiting = false
+    for (const resolve of this.queue) resolve()
+    this.queue = []
+  }
+}
+
+export class FakeWatch {
+  readonly watches: { details: TokenDetails; holder: TokenHolder; stopped: number }[] = []
+
+  watch(details: TokenDetails, holder: TokenHolder): { stop(): void } {
+    const entry = { details, holder, stopped: 0 }
+    this.watches.push(entry)
+    return { stop: () => (entry.stopped += 1) }
+  }
+
+  get open(): number {
+    return this.watches.filter(({ stopped }) => stopped === 0).length
+  }
+
+  /** The latest watch. */
+  get last() {
+    return this.watches.at(-1)!
+  }
+}
+
+/** A registry without indexes: asks every recipient's subscriptions and tenant. */
+export class FakeRegistry {
+  readonly recipients = new Set<Recipient>()
+  readonly calls: string[] = []
+
+  add(recipient: Recipient): void {
+    if (this.recipients.has(recipient)) throw new Error('added twice')
+    this.recipients.add(recipient)
+    this.calls.push('add')
+  }
+
+  remove(recipient: Recipient): void {
+    if (!this.recipients.delete(recipient)) throw new Error('removed twice')
+    this.calls.push('remove')
+  }
+
+  subscribed(_recipient: Recipient, name: string): void {
+    this.calls.push(`subscribed ${name}`)
+  }
+
+  identified(recipient: Recipient): void {
+    this.calls.push(`identified ${recipient.identity.tenantUuid}`)
+  }
+
+  permits(recipient: Recipient, event: BusEvent): boolean {
+    const { identity, subscriptions } = recipient
+    return (
+      (identity.master || identity.tenantUuid === event.tenant) &&
+      (subscriptions.has('*') || subscriptions.has(event.name))
+    )
+  }
+
+  /** What the router does with one event. */
+  route(event: BusEvent): void {
+    for (const recipient of this.recipients) if (this.permits(recipient, event)) recipient.deliver(event)
+  }
+}
+
+export class FakeMetrics implements SessionMetrics {
+  open = 0
+  closedWith: number[] = []
+  rejections: string[] = []
+  moves: string[] = []
+  live = 0
+  ops: string[] = []
+  deliveries: [receivers: number, latencyMs: number][] = []
+  expiries: string[] = []
+  ticketResults: string[] = []
+
+  opened(): void {
+    this.open += 1
+  }
+  closed(_version: number, code: number): void {
+    this.open -= 1
+    this.closedWith.push(code)
+  }
+  moved(_version: number, where: 'here' | 'away'): void {
+    this.open += where === 'here' ? 1 : -1
+    this.moves.push(where)
+  }
+  rejected(reason: string): void {
+    this.rejections.push(reason)
+  }
+  subscriptions(delta: number): void {
+    this.live += delta
+  }
+  op(op: string, result: string): void {
+    this.ops.push(`${op} ${result}`)
+  }
+  delivered(receivers: number, latencyMs: number): void {
+    this.deliveries.push([receivers, latencyMs])
+  }
+  expired(source: string): void {
+    this.expiries.push(source)
+  }
+  tickets(result: string, tickets: number): void {
+    for (let i = 0; i < tickets; i++) this.ticketResults.push(result)
+  }
+}
+
+export function event(offset: Offset, changes: Partial<BusEvent> & { text?: string } = {}): BusEvent {
+  const { text = `{"n":${offset}}`, ...rest } = changes
+  return {
+    offset,
+    name: 'foo',
+    tenant: 'tenant-1',
+    everyone: true,
+    users: [],
+    requiredAcl: null,
+    revokedSession: null,
+    revocationOnly: false,
+    receivedAt: 999_990,
+    body: Buffer.from(text),
+    ...rest,
+  }
+}
+
+export const LIMITS = {
+  subscriptionsPerSession: 1024,
+  eventNameBytes: 256,
+  opsPerSecond: 50,
+  opsBurst: 300,
+  connectionsPerWorker: 100,
+  connectionsPerToken: 10,
+  connectionsPerUser: null as number | null,
+  connectionsPerIp: null as number | null,
+}
+
+/** One worker with everything in memory. */
+export class Worker {
+  readonly clock = new FakeClock()
+  readonly bus = new FakeBus()
+  readonly auth = new FakeAuth()
+  readonly watch = new FakeWatch()
+  readonly registry = new FakeRegistry()
+  readonly metrics = new FakeMetrics()
+  readonly warnings: string[] = []
+  masterTenant: string | undefined = MASTER
+  private soon: (() => void)[] = []
+  readonly host: SessionHost
+
+  constructor(limits: Partial<typeof LIMITS> = {}, partitions = 1, tickets: Tickets | null = null) {
+    this.host = new SessionHost({
+      authenticator: this.auth,
+      watch: this.watch,
+      tickets,
+      bus: this.bus,
+      registry: this.registry,
+      permission: this.registry,
+      clock: this.clock,
+      metrics: this.metrics,
+      log: {
+        warn: (_: object, text: string) => void this.warnings.push(text),
+        debug: () => undefined,
+      } as never,
+      limits: { ...LIMITS, ...limits },
+      partitions,
+      everyTenant: false,
+      replayBufferBytes: 1_000,
+      renewalDeadline: 8_000,
+      masterTenant: () => this.masterTenant,
+      missing: () => this.bus.missing(),
+      share: (details) => details,
+      soon: (task) => void this.soon.push(task),
+      frameBytes: new FrameBytes(),
+    })
+  }
+
+  /** What the host's process.nextTick would run now. */
+  flush(): void {
+    const tasks = this.soon
+    this.soon = []
+    for (const task of tasks) task()
+  }
+
+  /** Lets promises settle and writes go out. */
+  async settle(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve))
+    this.flush()
+  }
+
+  upgrade(url: string, address = '192.0.2.1', tokenHeader?: string): Client {
+    const socket = new FakeSocket()
+    return new Client(socket, this.host.connect(socket, { url, tokenHeader, address }))
+  }
+
+  /** A session of the token, after `init`. */
+  async connect(token: string, version = 2): Promise<Client> {
+    const client = this.upgrade(`/?version=${version}&token=${token}`)
+    await this.settle()
+    return client
+  }
+
+  /** A session that is started with these names. */
+  async start(token: string, version = 2, ...names: string[]): Promise<Client> {
+    const client = await this.connect(token, version)
+    for (const name of names) client.op({ op: 'subscribe', data: { event_name: name } })
+    client.op({ op: 'start' })
+    await this.settle()
+    client.socket.written.length = 0
+    return client
+  }
+}
+
+export class Client {
+  readonly socket: FakeSocket
+  readonly listener: SocketListener
+
+  constructor(socket: FakeSocket, listener: SocketListener) {
+    this.socket = socket
+    this.listener = listener
+  }
+
+  op(op: object): void {
+    this.listener.text(JSON.stringify(op))
+  }
+}

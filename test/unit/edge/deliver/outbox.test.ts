@@ -1,0 +1,132 @@
+import { expect } from 'chai'
+import { FrameBytes, frameString } from '@wazo-websocketd/edge/deliver/frame'
+import { Outbox, type Sink } from '@wazo-websocketd/edge/deliver/outbox'
+import { event, FakeMetrics, FakeSocket } from '../../../support/fakes/session.js'
+
+function setUp() {
+  const metrics = new FakeMetrics()
+  const tasks: (() => void)[] = []
+  const frameBytes = new FrameBytes()
+  const soon = (task: () => void) => void tasks.push(task)
+  const outbox = new Outbox({ soon, now: () => 1_000_000, metrics, frameBytes })
+  const sink = (version: 1 | 2): Sink & { socket: FakeSocket } => ({
+    version,
+    socket: new FakeSocket(),
+    turn: 0,
+    place: 0,
+  })
+  const flush = () => tasks.splice(0).forEach((task) => task())
+  return { metrics, frameBytes, outbox, sink, flush, tasks }
+}
+
+describe('Outbox', () => {
+  it('writes all frames of one tick together, in order', () => {
+    const { outbox, sink, flush, tasks } = setUp()
+    const one = sink(1)
+    outbox.deliver(one, event(1))
+    outbox.send(one, frameString('pong'))
+    outbox.deliver(one, event(2))
+    expect(one.socket.written).to.deep.equal([])
+    expect(tasks).to.have.length(1)
+    flush()
+    expect(one.socket.texts).to.deep.equal(['{"n":1}', 'pong', '{"n":2}'])
+    expect(one.socket.writes).to.deep.equal([1])
+  })
+
+  it('frames an event per version, and gives every receiver the same bytes', () => {
+    const { outbox, sink, flush } = setUp()
+    const sinks = [sink(1), sink(2), sink(1), sink(2)]
+    const received: Uint8Array[][] = sinks.map(() => [])
+    sinks.forEach(({ socket }, at) => (socket.sendFrames = (frames) => void received[at]!.push(...frames)))
+    const first = event(1)
+    for (const one of sinks) outbox.deliver(one, first)
+    const burst = event(2)
+    for (const one of sinks) outbox.deliver(one, burst)
+    flush()
+    expect(received[0]![0]).to.equal(received[2]![0])
+    expect(received[1]![0]).to.equal(received[3]![0])
+    expect(received[0]![0]).to.not.equal(received[1]![0])
+  })
+
+  it('does not confuse an event with the next one of another tick', () => {
+    const { outbox, sink, flush } = setUp()
+    const one = sink(2)
+    outbox.deliver(one, event(1))
+    flush()
+    outbox.deliver(one, event(2))
+    flush()
+    expect(one.socket.texts).to.deep.equal([
+      '{"op":"event","code":0,"data":{"n":1}}',
+      '{"op":"event","code":0,"data":{"n":2}}',
+    ])
+  })
+
+  it('leaves what comes while it writes to the next tick, in order', () => {
+    const { outbox, sink, flush } = setUp()
+    const [one, other] = [sink(1), sink(1)]
+    const sent: Uint8Array[] = []
+    other.socket.sendFrames = (frames) => {
+      if (sent.length === 0) for (const each of [one, other]) outbox.send(each, frameString('later'))
+      sent.push(...frames)
+    }
+    for (const each of [one, other]) outbox.deliver(each, event(1))
+    flush()
+    expect(one.socket.texts).to.deep.equal(['{"n":1}'])
+    flush()
+    expect(one.socket.texts).to.deep.equal(['{"n":1}', 'later'])
+    expect(sent).to.have.length(2)
+  })
+
+  it('writes what comes after it has written for a sink at once', () => {
+    const { outbox, sink, flush } = setUp()
+    const one = sink(1)
+    outbox.send(one, frameString('first'))
+    outbox.flushSink(one)
+    outbox.send(one, frameString('second'))
+    flush()
+    expect(one.socket.texts).to.deep.equal(['first', 'second'])
+  })
+
+  it('frames an event once for those that read the log one after the other', () => {
+    const { outbox, sink, flush, metrics, frameBytes } = setUp()
+    const sinks = [sink(1), sink(1), sink(1)]
+    const events = [event(1), event(2)]
+    for (const one of sinks) for (const each of events) outbox.deliver(one, each)
+    flush()
+    expect(sinks.map(({ socket }) => socket.texts)).to.deep.equal(sinks.map(() => ['{"n":1}', '{"n":2}']))
+    expect(metrics.deliveries.map(([receivers]) => receivers)).to.deep.equal([3, 3])
+    // Two frames of 9 bytes, and the 18 in which they are joined.
+    expect(frameBytes).to.deep.equal({ made: 36, flushed: 36 })
+  })
+
+  it('reports receivers and latency once per event', () => {
+    const { outbox, sink, flush, metrics } = setUp()
+    const sinks = [sink(1), sink(2), sink(2)]
+    const [first, second] = [event(1, { receivedAt: 999_960 }), event(2, { receivedAt: 1_000_500 })]
+    for (const one of sinks) outbox.deliver(one, first)
+    outbox.deliver(sinks[0]!, second)
+    flush()
+    expect(metrics.deliveries).to.deep.equal([
+      [3, 40],
+      [1, 0],
+    ])
+    flush()
+    expect(metrics.deliveries).to.have.length(2)
+  })
+
+  it('writes what waits for one sink at once when asked, and not again', () => {
+    const { outbox, sink, flush } = setUp()
+    const [one, other] = [sink(1), sink(1)]
+    const first = event(1)
+    outbox.deliver(one, first)
+    outbox.deliver(other, first)
+    outbox.flushSink(one)
+    outbox.flushSink(one)
+    expect(one.socket.texts).to.deep.equal(['{"n":1}'])
+    expect(other.socket.texts).to.deep.equal([])
+    outbox.share(one, frameString('later'))
+    flush()
+    expect(one.socket.texts).to.deep.equal(['{"n":1}', 'later'])
+    expect(other.socket.texts).to.deep.equal(['{"n":1}'])
+  })
+})

@@ -1,0 +1,292 @@
+import { partitionsFor } from '@wazo-websocketd/edge/session/partitions'
+import type { Connection } from '@wazo-websocketd/edge/session/connection'
+import type { Epoch, Identity } from '@wazo-websocketd/shared/domain/identity'
+import { expect } from 'chai'
+import { encodePassage, parsePassage } from '@wazo-websocketd/edge/handover/session-snapshot'
+import { at } from '../../../support/fakes/tickets.js'
+import { Client, event, FakeSocket, Worker } from '../../../support/fakes/session.js'
+
+/** As it goes through a channel between processes. */
+function carried(state: object): unknown {
+  return JSON.parse(JSON.stringify(state))
+}
+
+/** Two workers of one host. */
+class Scene {
+  readonly old: Worker
+  readonly next: Worker
+
+  constructor(partitions = 1) {
+    this.old = new Worker({}, partitions)
+    this.next = new Worker({}, partitions)
+    this.old.auth.mint('a')
+  }
+
+  departing(worker = this.old) {
+    return [...worker.host.open()]
+  }
+
+  /** What the only session takes along; it stands still from now on. */
+  state(session: Connection | undefined = this.departing()[0]): object {
+    return encodePassage(session!.pass()!)
+  }
+
+  /** Passes the only session there is. */
+  pass(): Client {
+    const [session] = this.departing()
+    const state = carried(this.state(session))
+    expect(this.next.host.welcomes(state)).to.equal(true)
+    session!.passed()
+    const socket = new FakeSocket()
+    return new Client(socket, this.next.host.adopt(socket, state))
+  }
+}
+
+function messages(worker: Worker, client: Client): unknown[] {
+  worker.flush()
+  return client.socket.messages
+}
+
+describe('a session that passes to another worker', () => {
+  it('goes on where it stood, by the log, without a word to the client or to wazo-auth', async () => {
+    const scene = new Scene()
+    const { old, next } = scene
+    await old.start('a', 2, 'foo', 'bar')
+    next.bus.cursors[0] = 13
+    const client = scene.pass()
+    await next.settle()
+    expect(messages(next, client)).to.deep.equal([])
+    expect(next.auth.asked).to.deep.equal([])
+    expect(next.watch.last.details.token).to.equal('a')
+    expect(next.bus.catchUps.map(({ offset }) => offset)).to.deep.equal([10])
+    const { reader } = next.bus.catchUps[0]!
+    next.registry.route(event(14))
+    reader.events([event(11), event(12, { name: 'quux' }), event(13)])
+    reader.live()
+    next.registry.route(event(15))
+    const numbers = messages(next, client).map((message) => (message as { data: { n: number } }).data.n)
+    expect(numbers).to.deep.equal([11, 13, 15])
+    expect(client.socket.closes).to.deep.equal([])
+  })
+
+  it('is gone without a close where it was, and counted once', async () => {
+    const scene = new Scene()
+    const before = await scene.old.start('a', 1, 'foo')
+    scene.pass()
+    await scene.next.settle()
+    expect(before.socket.closes).to.deep.equal([])
+    const { old, next } = scene
+    expect([old.metrics.open, old.metrics.live, old.host.roster.size]).to.deep.equal([0, 0, 0])
+    expect([old.bus.openHolds, old.registry.recipients.size, old.watch.open]).to.deep.equal([0, 0, 0])
+    expect([next.metrics.open, next.metrics.live, next.host.roster.size]).to.deep.equal([1, 1, 1])
+    expect([...old.metrics.closedWith, ...next.metrics.closedWith]).to.deep.equal([])
+    expect([old.metrics.moves, next.metrics.moves]).to.deep.equal([['away'], ['here']])
+    expect(old.clock.pending).to.equal(0)
+  })
+
+  it('keeps its version and subscriptions, and obeys its client', async () => {
+    const scene = new Scene()
+    await scene.old.start('a', 2, 'foo')
+    const client = scene.pass()
+    await scene.next.settle()
+    client.op({ op: 'subscribe', data: { event_name: 'bar' } })
+    client.op({ op: 'start' })
+    client.op({ op: 'ping', data: { payload: 'p' } })
+    const [subscribed, started, pong] = messages(scene.next, client) as { op: string }[]
+    expect([subscribed!.op, started!.op, pong!.op]).to.deep.equal(['subscribe', 'start', 'pong'])
+    expect([...scene.next.host.roster.all()][0])
+      .to.have.property('subscriptions')
+      .with.property('size', 2)
+  })
+
+  it('may pass before its start, and begins where the bus is then', async () => {
+    const scene = new Scene()
+    await scene.old.connect('a')
+    scene.next.auth.mint('a')
+    const client = scene.pass()
+    client.op({ op: 'start' })
+    await scene.next.settle()
+    expect(messages(scene.next, client)).to.have.length(1)
+    expect(scene.next.bus.catchUps).to.deep.equal([])
+  })
+
+  it('stays while something is under way', async () => {
+    const scene = new Scene()
+    scene.old.auth.waiting = true
+    scene.old.upgrade('/?version=2&token=a')
+    await scene.old.settle()
+    expect(scene.departing()[0]!.pass()).to.equal(null)
+    scene.old.auth.answer()
+    await scene.old.settle()
+    const [session] = scene.departing()
+    expect(session!.pass()).to.not.equal(null)
+    session!.remain()
+  })
+
+  it('misses nothing when it stays after all', async () => {
+    const scene = new Scene()
+    const client = await scene.old.start('a', 2, 'foo')
+    const [session] = scene.departing()
+    session!.pass()
+    scene.old.bus.cursors[0] = 11
+    scene.old.registry.route(event(11))
+    session!.remain()
+    const { reader, offset } = scene.old.bus.catchUps[0]!
+    expect(offset).to.equal(10)
+    reader.events([event(11)])
+    reader.live()
+    scene.old.registry.route(event(12))
+    expect(messages(scene.old, client)).to.have.length(2)
+  })
+
+  it('has written what it had to before it stands still', async () => {
+    const scene = new Scene()
+    const client = await scene.old.start('a', 2, 'foo')
+    scene.old.registry.route(event(11))
+    scene.old.bus.cursors[0] = 11
+    const state = scene.state() as { positions: unknown }
+    expect(client.socket.texts).to.have.length(1)
+    expect(state.positions).to.deep.equal([[0, 'epoch', 11]])
+  })
+
+  it('gets 1011 when the numbering has changed or the log is too short', async () => {
+    for (const loss of ['log', 'continuity'] as const) {
+      const scene = new Scene()
+      await scene.old.start('a', 2, 'foo')
+      const client = scene.pass()
+      await scene.next.settle()
+      scene.next.bus.catchUps[0]!.reader.lost(loss)
+      expect(client.socket.closeCode).to.equal(1011)
+    }
+  })
+
+  it('gets 1011 in a cluster of other partitions', async () => {
+    const scene = new Scene()
+    const next = new Worker({}, 4)
+    await scene.old.start('a', 2, 'foo')
+    const state = carried(scene.state()) as { positions: [number, string, number][] }
+    state.positions[0]![0] = 7
+    const socket = new FakeSocket()
+    next.host.adopt(socket, state)
+    expect(socket.closeCode).to.equal(1011)
+  })
+
+  it('ends where its token was deleted on the way, after what was published before', async () => {
+    const scene = new Scene()
+    await scene.old.start('a', 2, 'foo')
+    scene.next.bus.waiting = true
+    const client = scene.pass()
+    scene.next.host.revoke('session-of-a', 0, 12)
+    expect(client.socket.closes).to.deep.equal([])
+    scene.next.bus.goLive()
+    await scene.next.settle()
+    scene.next.bus.catchUps[0]!.reader.events([
+      event(11),
+      event(12, { name: 'x', revokedSession: 'session-of-a' }),
+      event(13),
+    ])
+    expect(client.socket.closeCode).to.equal(4003)
+    expect(client.socket.messages).to.have.length(1)
+  })
+
+  it('ends at once when it had not started and its token was deleted on the way', async () => {
+    const scene = new Scene()
+    await scene.old.connect('a')
+    scene.next.host.revoke('session-of-a', 0, 12)
+    expect(scene.pass().socket.closeCode).to.equal(4003)
+  })
+
+  it('ends when it had not started and its token was deleted before either worker could hear of it', async () => {
+    const scene = new Scene()
+    await scene.old.connect('a')
+    const client = scene.pass()
+    expect(client.socket.closes).to.deep.equal([])
+    await scene.next.settle()
+    expect(scene.next.auth.asked).to.deep.equal(['a'])
+    expect(client.socket.closeCode).to.equal(4003)
+  })
+
+  it('goes on when it had not started and wazo-auth cannot be asked, or it has a new token by then', async () => {
+    for (const verdict of [{ kind: 'unavailable' }, null] as const) {
+      const scene = new Scene()
+      await scene.old.connect('a')
+      const { auth } = scene.next
+      auth.mint('b')
+      if (verdict !== null) auth.tokens.set('a', verdict)
+      auth.waiting = true
+      const client = scene.pass()
+      if (verdict === null) {
+        auth.waiting = false
+        client.op({ op: 'token', data: { token: 'b' } })
+        await scene.next.settle()
+      }
+      auth.answer()
+      await scene.next.settle()
+      expect(client.socket.closes).to.deep.equal([])
+    }
+  })
+
+  it('is not welcome at a worker that cannot serve, is full, or does not know its form', async () => {
+    const scene = new Scene()
+    await scene.old.start('a', 2, 'foo')
+    const state = carried(scene.state()) as Record<string, unknown>
+    scene.next.bus.missingParts = ['redis']
+    expect(scene.next.host.welcomes(state)).to.equal(false)
+    scene.next.bus.missingParts = []
+    expect(scene.next.host.welcomes(state)).to.equal(true)
+    for (const wrong of [
+      { ...state, form: 2 },
+      { ...state, version: 3 },
+      { ...state, positions: 'x' },
+      { ...state, positions: [[0, 1, 1]] },
+      { ...state, subscriptions: [1] },
+      { ...state, details: { ...(state['details'] as object), token: '../x' } },
+      null,
+      'x',
+    ])
+      expect(scene.next.host.welcomes(wrong), JSON.stringify(wrong)).to.equal(false)
+    const full = new Worker({ connectionsPerWorker: 0 })
+    expect(full.host.welcomes(state)).to.equal(false)
+  })
+
+  it('is not welcome where its place means nothing: it ends where it is', async () => {
+    const scene = new Scene()
+    await scene.old.start('a', 2, 'foo')
+    const state = carried(scene.state())
+    scene.next.bus.epoch = 'of another prefix' as Epoch
+    expect(scene.next.host.welcomes(state)).to.equal(false)
+    // Its own partition is not followed yet: the one that always is tells.
+    const wider = new Worker({}, 4)
+    const [partition] = partitionsFor({ tenantUuid: 'tenant-1', master: false } as Identity, {
+      partitions: 4,
+      everyTenant: false,
+    })
+    const moved = { ...(state as object), positions: [[partition, 'epoch', 10]] }
+    wider.bus.cursors = [10, null, null, null]
+    expect(wider.host.welcomes(moved)).to.equal(true)
+    wider.bus.epoch = 'another' as Epoch
+    expect(wider.host.welcomes(moved)).to.equal(false)
+    wider.bus.epoch = 'epoch' as Epoch
+    const elsewhere = { ...(state as object), positions: [[partition! + 1, 'epoch', 10]] }
+    expect(wider.host.welcomes(elsewhere)).to.equal(false)
+  })
+
+  it('is welcome everywhere before its start', async () => {
+    const scene = new Scene()
+    await scene.old.connect('a')
+    scene.next.bus.epoch = 'of another prefix' as Epoch
+    expect(scene.next.host.welcomes(carried(scene.state()))).to.equal(true)
+  })
+
+  it('is the same after it was written down', () => {
+    const details = new Worker().auth.mint('a')
+    const passage = {
+      version: 1 as const,
+      address: '2001:db8::1',
+      details,
+      subscriptions: ['foo', '*'],
+      positions: at([2 ** 40, 3]),
+    }
+    expect(parsePassage(carried(encodePassage(passage)))).to.deep.equal(passage)
+  })
+})

@@ -1,0 +1,150 @@
+import { expect } from 'chai'
+import type { Close } from '@wazo-websocketd/shared/domain/close'
+import { Groups } from '@wazo-websocketd/edge/session/multi-map'
+import { Revocations } from '@wazo-websocketd/edge/session/revocations'
+import { Roster, type Member } from '@wazo-websocketd/edge/session/connection-table'
+import { FakeClock } from '../../../support/fakes/session.js'
+
+class FakeMember implements Member {
+  ending = false
+  address = '192.0.2.1'
+  revocations: [number, number][] = []
+  token: string
+  owner: { sessionUuid: string; userUuid: string } | null
+  constructor(token: string, owner: { sessionUuid: string; userUuid: string } | null = null) {
+    this.token = token
+    this.owner = owner
+  }
+  revoked(partition: number, offset: number): void {
+    this.revocations.push([partition, offset])
+  }
+  end(_close: Close): void {
+    this.ending = true
+  }
+}
+
+const LIMITS = { connectionsPerWorker: 3, connectionsPerToken: 2, connectionsPerUser: 1, connectionsPerIp: 2 }
+
+describe('Roster', () => {
+  it('counts by worker, token, user and address, and forgets those that leave', () => {
+    const roster = new Roster(LIMITS, new FakeClock())
+    const members = [
+      new FakeMember('t', { sessionUuid: 's', userUuid: 'u' }),
+      new FakeMember('t'),
+      new FakeMember('x'),
+    ]
+    for (const member of members) roster.enter(member)
+    const counts = () => [
+      roster.size,
+      roster.workerIsFull(),
+      roster.tokenIsFull('t'),
+      roster.tokenIsFull('x'),
+      roster.userIsFull('u'),
+      roster.addressIsFull('192.0.2.1'),
+    ]
+    expect(counts()).to.deep.equal([3, true, true, false, true, true])
+    for (const member of members) roster.leave(member)
+    expect(counts()).to.deep.equal([0, false, false, false, false, false])
+    expect([...roster.all()]).to.deep.equal([])
+    expect([...roster.tokens()]).to.deep.equal([])
+  })
+
+  it('does not limit users and addresses unless asked to', () => {
+    const roster = new Roster(
+      { ...LIMITS, connectionsPerUser: null, connectionsPerIp: null },
+      new FakeClock(),
+    )
+    for (let i = 0; i < 5; i++) roster.enter(new FakeMember('t', { sessionUuid: 's', userUuid: 'u' }))
+    expect([roster.userIsFull('u'), roster.addressIsFull('192.0.2.1')]).to.deep.equal([false, false])
+  })
+
+  it('revokes exactly the sessions of that uuid', () => {
+    const roster = new Roster(LIMITS, new FakeClock())
+    const [a, b, unknown] = [
+      new FakeMember('a', { sessionUuid: 's1', userUuid: 'u' }),
+      new FakeMember('b', { sessionUuid: 's2', userUuid: 'u' }),
+      new FakeMember('c'),
+    ]
+    for (const member of [a, b, unknown]) roster.enter(member)
+    roster.revoke('s1', 2, 77)
+    expect([a, b, unknown].map(({ revocations }) => revocations)).to.deep.equal([[[2, 77]], [], []])
+    expect([roster.isRevoked('s1'), roster.isRevoked('s2')]).to.deep.equal([true, false])
+  })
+
+  it('lists the connections of a token together', () => {
+    const roster = new Roster(LIMITS, new FakeClock())
+    const [a, b, c] = [new FakeMember('t'), new FakeMember('x'), new FakeMember('t')]
+    for (const member of [a, b, c]) roster.enter(member)
+    expect([...roster.tokens()]).to.deep.equal([[a, c], [b]])
+  })
+})
+
+describe('Groups', () => {
+  it('keeps any number of members per key, each once', () => {
+    const groups = new Groups<object>()
+    const [a, b, c] = [{}, {}, {}]
+    for (const member of [a, a, b, b, c]) groups.add('k', member)
+    expect(groups.get('k')).to.deep.equal([a, b, c])
+    expect(groups.count('k')).to.equal(3)
+    for (const member of [b, b, a]) groups.remove('k', member)
+    expect(groups.get('k')).to.deep.equal([c])
+    groups.remove('k', c)
+    groups.remove('k', c)
+    expect([groups.count('k'), groups.get('k')]).to.deep.equal([0, []])
+  })
+
+  it('leaves a single member alone when another one is removed', () => {
+    const groups = new Groups<object>()
+    const a = {}
+    groups.add('k', a)
+    groups.remove('k', {})
+    expect(groups.get('k')).to.deep.equal([a])
+  })
+
+  it('can be changed while it is walked', () => {
+    const groups = new Groups<object>()
+    const members = [{}, {}, {}]
+    members.forEach((member, at) => groups.add(String(at), member))
+    const seen: object[] = []
+    for (const [member] of groups.each()) {
+      seen.push(member!)
+      groups.remove('0', members[0]!)
+      groups.remove('1', members[1]!)
+    }
+    expect(seen).to.deep.equal([members[0], members[2]])
+  })
+})
+
+describe('Revocations', () => {
+  it('remembers for sixty seconds', () => {
+    const clock = new FakeClock()
+    const revocations = new Revocations(clock)
+    revocations.add('a')
+    clock.advance(59_999)
+    expect(revocations.has('a')).to.equal(true)
+    clock.advance(1)
+    expect(revocations.has('a')).to.equal(false)
+  })
+
+  it('counts anew from a repetition', () => {
+    const clock = new FakeClock()
+    const revocations = new Revocations(clock)
+    revocations.add('a')
+    clock.advance(50_000)
+    revocations.add('a')
+    clock.advance(50_000)
+    expect(revocations.has('a')).to.equal(true)
+  })
+
+  it('forgets what is over, and is bounded', () => {
+    const clock = new FakeClock()
+    const revocations = new Revocations(clock)
+    revocations.add('old')
+    clock.advance(60_000)
+    revocations.add('new')
+    expect(revocations.size).to.equal(1)
+    for (let i = 0; i < 100_001; i++) revocations.add(String(i))
+    expect(revocations.size).to.equal(100_000)
+    expect([revocations.has('0'), revocations.has('100000')]).to.deep.equal([false, true])
+  })
+})

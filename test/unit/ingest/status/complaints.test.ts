@@ -1,0 +1,48 @@
+import { expect } from 'chai'
+import { pino } from 'pino'
+import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
+import { FakeClock } from '../../../support/fakes/clock.js'
+
+function complaints() {
+  const clock = new FakeClock()
+  const lines: string[] = []
+  const log = pino({}, { write: (line) => void lines.push((JSON.parse(line) as { msg: string }).msg) })
+  return { clock, lines, subject: new Complaints(clock, log, 30_000) }
+}
+
+describe('Complaints', () => {
+  it('says a thing at once, and in other words every 30 s as long as it lasts', () => {
+    const { clock, lines, subject } = complaints()
+    for (let s = 0; s < 61; s++) {
+      subject.say('gone', 'gone, delete that queue')
+      clock.advance(1000)
+    }
+    const lasting = 'gone, delete that queue; trying again'
+    expect(lines).to.deep.equal(['gone; trying again', lasting, lasting])
+  })
+
+  it('says two things that take turns as seldom as each alone', () => {
+    const { clock, lines, subject } = complaints()
+    for (let s = 0; s < 30; s++) {
+      subject.say(s % 2 === 0 ? 'a' : 'b')
+      clock.advance(1000)
+    }
+    expect(lines).to.have.length(2)
+  })
+
+  it('takes what was silent for a while for new', () => {
+    const { clock, lines, subject } = complaints()
+    subject.say('gone', 'still')
+    clock.advance(60_000)
+    subject.say('gone', 'still')
+    expect(lines).to.deep.equal(['gone; trying again', 'gone; trying again'])
+  })
+
+  it('remembers a bounded number of texts, the latest', () => {
+    const { lines, subject } = complaints()
+    for (let n = 0; n <= 100; n++) subject.say(`t${n}`)
+    subject.say('t1')
+    subject.say('t0')
+    expect(lines.slice(101)).to.deep.equal(['t0; trying again'])
+  })
+})

@@ -1,0 +1,64 @@
+import { ConfigError } from '@wazo-websocketd/shared/config/error'
+import { leafAt } from '@wazo-websocketd/shared/config/tree'
+import { parseYaml } from '@wazo-websocketd/shared/config/yaml-file'
+import { expect } from 'chai'
+
+function valueOf(text: string, ...path: string[]): unknown {
+  return leafAt(parseYaml(text, 'f.yml').tree, path)?.value
+}
+
+describe('a YAML file', () => {
+  it('reads yes and no as the older server does', () => {
+    expect(valueOf('debug: yes', 'debug')).to.equal(true)
+    expect(valueOf('debug: off', 'debug')).to.equal(false)
+  })
+
+  it('reads a single y or n as a text, as the older server does', () => {
+    expect(valueOf('username: y', 'username')).to.equal('y')
+    expect(valueOf('username: N', 'username')).to.equal('N')
+  })
+
+  it('takes an empty file, or one of comments, for an empty mapping', () => {
+    expect(parseYaml('', 'f.yml').tree.size).to.equal(0)
+    expect(parseYaml('# nothing\n', 'f.yml').tree.size).to.equal(0)
+  })
+
+  it('resolves anchors', () => {
+    expect(valueOf('a: &x {k: 1}\nb: *x\n', 'b', 'k')).to.equal(1)
+  })
+
+  it('keeps a key named __proto__ as a key', () => {
+    expect(valueOf('__proto__: {x: 1}', '__proto__', 'x')).to.equal(1)
+  })
+
+  it('takes the last value of a repeated key and says so', () => {
+    const file = parseYaml('debug: true\ndebug: false\n', 'f.yml')
+    expect(leafAt(file.tree, ['debug'])?.value).to.equal(false)
+    expect(file.warnings).to.deep.equal(['f.yml: line 2: repeats a key; its last value counts'])
+  })
+
+  it('names file and line of a syntax error', () => {
+    expect(() => parseYaml('debug: true\nbus: [1\nx: 2\n', 'f.yml')).to.throw(
+      ConfigError,
+      /^f\.yml: line 3: not valid YAML: /,
+    )
+  })
+
+  it('does not repeat the file in its error, which may hold a password', () => {
+    expect(() => parseYaml('password: [hunter2\nx: 2\n', 'f.yml'))
+      .to.throw(ConfigError)
+      .with.property('message')
+      .that.does.not.include('hunter2')
+  })
+
+  it('refuses what is no mapping', () => {
+    expect(() => parseYaml('- a\n- b\n', 'f.yml')).to.throw(ConfigError, 'f.yml: must be a mapping')
+  })
+
+  it('refuses aliases that multiply without end', () => {
+    const bomb = ['a0: &a0 [x,x,x,x,x,x,x,x,x]']
+    for (let i = 1; i < 9; i++)
+      bomb.push(`a${i}: &a${i} [${Array.from({ length: 9 }, () => `*a${i - 1}`).join(',')}]`)
+    expect(() => parseYaml(bomb.join('\n'), 'f.yml')).to.throw(ConfigError, /alias/i)
+  })
+})
