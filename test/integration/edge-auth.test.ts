@@ -40,7 +40,7 @@ describe('wazo-auth, asked over real HTTP', function () {
       connectionsMax: 4,
       aclLimits: { patternsMax: 5000, patternBytesMax: 512 },
       tenantless: false,
-      share: (details) => details,
+      intern: (details) => details,
       clock,
       offset,
       metrics: counts,

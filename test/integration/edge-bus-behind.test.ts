@@ -1,4 +1,4 @@
-import type { CatchUpReader } from '@wazo-websocketd/edge/bus/ports'
+import type { LogSink } from '@wazo-websocketd/edge/bus/ports'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import { PAGE_ENTRIES_MAX, RedisLog } from '@wazo-websocketd/edge/bus/log'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
@@ -8,7 +8,7 @@ import { startRedis } from '../support/redis.mjs'
 import { callerOf, HandIngest, Listening, PREFIX, sleep, until, whenLive } from './edge-bus.support.js'
 
 /** Everything that a session which reads the log is told. */
-class Session implements CatchUpReader {
+class Session implements LogSink {
   readonly offsets: Offset[] = []
   outcome = ''
   full = false
@@ -58,7 +58,7 @@ describe('sessions behind the cursor, over a real Redis', function () {
     }
     edge = new Listening(server.url, {}, { create })
     ingest.beat()
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     for (let i = 0; i < 1_500; i++) await ingest.publish(2)
     await until(() => edge.offset(0) === 3_000, 'cursor at head')
   })
@@ -75,7 +75,7 @@ describe('sessions behind the cursor, over a real Redis', function () {
     runningMax = 0
     reads = 0
     const sessions = Array.from({ length: 50 }, () => new Session())
-    for (const [i, session] of sessions.entries()) edge.bus.catchUp(0, from(10 * i), session)
+    for (const [i, session] of sessions.entries()) edge.bus.readLog(0, from(10 * i), session)
     await until(() => sessions.every(({ outcome }) => outcome === 'live'), 'all to be live', 10_000)
     for (const [i, { offsets }] of sessions.entries())
       expect(offsets).to.deep.equal(ingest.sent.filter((offset) => offset > 10 * i))
@@ -85,11 +85,11 @@ describe('sessions behind the cursor, over a real Redis', function () {
 
   it('are told nothing when they end while they wait for a page', async () => {
     const sessions = Array.from({ length: 50 }, () => new Session())
-    const stops = sessions.map((session) => edge.bus.catchUp(0, from(0), session))
+    const stops = sessions.map((session) => edge.bus.readLog(0, from(0), session))
     await Promise.resolve()
     for (const stop of stops) stop()
     const last = new Session()
-    edge.bus.catchUp(0, from(0), last)
+    edge.bus.readLog(0, from(0), last)
     await until(() => last.outcome === 'live', 'the one that stays')
     expect(sessions.filter(({ outcome, offsets }) => outcome !== '' || offsets.length > 0)).to.deep.equal([])
   })
@@ -97,8 +97,8 @@ describe('sessions behind the cursor, over a real Redis', function () {
   it('are given no more than a page while their client does not take what it has', async () => {
     const [slow, fast] = [new Session(), new Session()]
     slow.onEvents = () => (slow.full = true)
-    edge.bus.catchUp(0, from(0), slow)
-    edge.bus.catchUp(0, from(0), fast)
+    edge.bus.readLog(0, from(0), slow)
+    edge.bus.readLog(0, from(0), fast)
     await until(() => fast.outcome === 'live', 'the other one')
     await sleep(300)
     const first = slow.offsets.length
@@ -123,7 +123,7 @@ describe('sessions behind the cursor, over a real Redis', function () {
 
   it('that come from a worker which was further wait for the cursor', async () => {
     const session = new Session()
-    edge.bus.catchUp(0, from(ingest.head + 3), session)
+    edge.bus.readLog(0, from(ingest.head + 3), session)
     await sleep(300)
     expect(session.outcome).to.equal('')
     const mark = ingest.head + 3
@@ -135,8 +135,8 @@ describe('sessions behind the cursor, over a real Redis', function () {
   it('stop where they are told to, also where the cursor has yet to come', async () => {
     const [near, far] = [new Session(), new Session()]
     const end = ingest.head + 4
-    edge.bus.catchUp(0, from(ingest.head - 10), near, ingest.head - 3)
-    edge.bus.catchUp(0, from(ingest.head - 1), far, end)
+    edge.bus.readLog(0, from(ingest.head - 10), near, ingest.head - 3)
+    edge.bus.readLog(0, from(ingest.head - 1), far, end)
     await until(() => near.outcome === 'live', 'the end of the first')
     const [last] = [ingest.head]
     expect(near.offsets).to.deep.equal(
@@ -151,7 +151,7 @@ describe('sessions behind the cursor, over a real Redis', function () {
 
   it('of another epoch are told that continuity is lost, not that the log is short', async () => {
     const session = new Session()
-    edge.bus.catchUp(0, { epoch: 'another' as Epoch, offset: ingest.head }, session)
+    edge.bus.readLog(0, { epoch: 'another' as Epoch, offset: ingest.head }, session)
     await until(() => session.outcome !== '', 'an outcome')
     expect(session.outcome).to.equal('lost: continuity')
   })

@@ -42,7 +42,7 @@ describe('the bus at the edge, over a Redis Cluster', function () {
     edge = listeningTo(redis.addresses, { partitions: PARTITIONS, redisLostGraceMs })
     watches = [new Watch(), new Watch()]
     edge.take = (partition, offset) => watches[partition]!.take(offset)
-    await until(() => edge.bus.missing().length === 0, 'ready')
+    await until(() => edge.bus.notReadyReasons().length === 0, 'ready')
   }
 
   /** Whether nodes serve their slots while others are not served. */
@@ -67,14 +67,14 @@ describe('the bus at the edge, over a Redis Cluster', function () {
 
   it('hears sharded channels, and reads the log, of partitions in different slots', async () => {
     expect((await nodesOf(0))[0]).not.to.equal((await nodesOf(1))[0])
-    await whenLive(edge.bus.hold([0, 1]))
+    await whenLive(edge.bus.lease([0, 1]))
     await expectAll(0)
     await expectAll(1)
     expect(edge.recoveries).to.deep.equal([])
     const epoch = edge.bus.cursor(1)!.epoch
     const seen: number[] = []
     let live = false
-    edge.bus.catchUp(
+    edge.bus.readLog(
       1,
       { epoch, offset: 2 },
       {
@@ -91,7 +91,7 @@ describe('the bus at the edge, over a Redis Cluster', function () {
   // Who survives a frozen master survives a dead one, which says so: only where there is time.
   for (const how of REPEATS > 1 ? (['frozen', 'killed'] as const) : (['frozen'] as const))
     it(`has events again within 10 s after a master was ${how} and its replica promoted, without a loss`, async () => {
-      await whenLive(edge.bus.hold([0]))
+      await whenLive(edge.bus.lease([0]))
       for (let n = 0; n < REPEATS; n++) {
         await expectAll(0)
         const [owner] = await nodesOf(0)
@@ -111,7 +111,7 @@ describe('the bus at the edge, over a Redis Cluster', function () {
     })
 
   it('goes over to the replica in a planned failover', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await expectAll(0)
     await redis.failover((await nodesOf(0))[0]!)
     await expectAll(0)
@@ -119,7 +119,7 @@ describe('the bus at the edge, over a Redis Cluster', function () {
   })
 
   it('delivers while a slot is moved, also when that stops half way, and when it is moved back', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await expectAll(0)
     const from = await redis.ownerOf(KEY)
     const to = (from + 1) % 3
@@ -140,8 +140,8 @@ describe('the bus at the edge, over a Redis Cluster', function () {
       edge.stop()
       await listen(LOST_GRACE_MS)
       await coverage('no')
-      await whenLive(edge.bus.hold([0]))
-      await whenLive(edge.bus.hold([1]))
+      await whenLive(edge.bus.lease([0]))
+      await whenLive(edge.bus.lease([1]))
       for (const node of await nodesOf(0)) redis.nodes[node]!.pause()
       await sleep(LOST_GRACE_MS)
       expect(edge.losses).to.deep.equal([])
@@ -149,19 +149,19 @@ describe('the bus at the edge, over a Redis Cluster', function () {
       await until(() => edge.losses.length > 0, 'the loss of partition 0', told)
       await expectAll(1, 1_000)
       expect(watches[1]!.longestMs).to.be.below(1_000)
-      expect([edge.lostPartitions, edge.bus.missing()]).to.deep.equal([[0], []])
+      expect([edge.lostPartitions, edge.bus.notReadyReasons()]).to.deep.equal([[0], []])
 
-      await whenLive(edge.bus.hold([1]))
+      await whenLive(edge.bus.lease([1]))
       const fresh = listeningTo(redis.addresses, { partitions: PARTITIONS })
-      await until(() => fresh.bus.missing().length === 0, 'readiness of one that has just started')
-      await whenLive(fresh.bus.hold([1]))
+      await until(() => fresh.bus.notReadyReasons().length === 0, 'readiness of one that has just started')
+      await whenLive(fresh.bus.lease([1]))
       fresh.stop()
       for (const node of redis.nodes) node.resume()
-      await whenLive(edge.bus.hold([0]))
+      await whenLive(edge.bus.lease([0]))
     })
 
     it('says that Redis does not serve when a node dies that holds none of its keys', async () => {
-      await whenLive(edge.bus.hold([0]))
+      await whenLive(edge.bus.lease([0]))
       await expectAll(0)
       const used = [...(await nodesOf(0)), ...(await nodesOf(1))]
       for (const [index, node] of redis.nodes.entries()) if (!used.includes(index)) node.pause()
@@ -171,7 +171,7 @@ describe('the bus at the edge, over a Redis Cluster', function () {
       expect(edge.connected).to.equal(false)
       const lines = edge.log.filter((line) => line.includes('CLUSTERDOWN'))
       expect(lines).to.have.length.within(1, PARTITIONS)
-      expect(edge.bus.missing()).to.include('redis: not connected')
+      expect(edge.bus.notReadyReasons()).to.include('redis: not connected')
       for (const node of redis.nodes) node.resume()
       await until(() => edge.connected, 'connected again')
       await expectAll(0)

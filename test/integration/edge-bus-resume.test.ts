@@ -1,4 +1,4 @@
-import type { CatchUpReader } from '@wazo-websocketd/edge/bus/ports'
+import type { LogSink } from '@wazo-websocketd/edge/bus/ports'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
@@ -13,7 +13,7 @@ const EVENTS_PER_BATCH = 2
 /** While the sessions resume, events go on. */
 const LIVE_INTERVAL_MS = 10
 
-class Session implements CatchUpReader {
+class Session implements LogSink {
   readonly from: Offset
   reached: Offset
   inOrder = true
@@ -75,7 +75,7 @@ describe(`${SESSIONS} sessions that resume at once`, function () {
       },
     )
     ingest.beat()
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     for (let i = 0; i < BATCHES; i++) await ingest.publish(EVENTS_PER_BATCH)
     await until(() => edge.offset(0) === ingest.head, 'cursor at head')
     const head = ingest.head
@@ -84,7 +84,7 @@ describe(`${SESSIONS} sessions that resume at once`, function () {
     // Not in the order of their places.
     const sessions = Array.from({ length: SESSIONS }, (_, i) => new Session((i * 7_919) % head))
     for (const session of sessions)
-      edge.bus.catchUp(0, { epoch: ingest.epoch, offset: session.from }, session)
+      edge.bus.readLog(0, { epoch: ingest.epoch, offset: session.from }, session)
     const ended = () => sessions.every(({ outcome }) => outcome !== '')
     while (!ended()) {
       await ingest.publish(1)

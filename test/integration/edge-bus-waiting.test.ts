@@ -28,11 +28,11 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
     ingest.heads = [0, 0]
     edge = new Listening(server.url, { partitions: 2, redisLostGraceMs: GRACE_MS })
     const { bus, losses } = edge
-    await until(() => bus.missing().length === 0, 'ready')
-    const hold = bus.hold([0, 1])
+    await until(() => bus.notReadyReasons().length === 0, 'ready')
+    const hold = bus.lease([0, 1])
     hold.whenLive(() => undefined)
     await until(() => losses.length > 0, 'a loss', GRACE_MS + 500)
-    expect([bus.missing(), edge.lostPartitions]).to.deep.equal([[], [1]])
+    expect([bus.notReadyReasons(), edge.lostPartitions]).to.deep.equal([[], [1]])
     await until(() => losses.length > 1, 'another loss', GRACE_MS + 500)
     hold.release()
     await sleep(2 * GRACE_MS)
@@ -43,7 +43,7 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
     ingest.heads = [0, 0]
     edge = new Listening(server.url, { partitions: 2 })
     let live = 0
-    const [first, second] = [edge.bus.hold([1]), edge.bus.hold([1])]
+    const [first, second] = [edge.bus.lease([1]), edge.bus.lease([1])]
     const told = [first, second].map((hold) => whenLive(hold).then(() => live++))
     await sleep(300)
     first.release()
@@ -58,13 +58,13 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
   it('is live for nobody while the bus is lost: who asks then is told of the loss, or waits until it is back', async () => {
     edge = new Listening(server.url, { lostGraceMs: 300 })
     const { bus, losses } = edge
-    await whenLive(bus.hold([0]))
+    await whenLive(bus.lease([0]))
     ingest.state = 'down'
     await until(() => losses.length > 0, 'a loss')
     await sleep(300)
     expect(losses).to.have.length(1)
     let live = false
-    const hold = bus.hold([0])
+    const hold = bus.lease([0])
     const told = whenLive(hold).then(() => (live = true))
     await until(() => losses.length > 1, 'a loss for those that wait', 1_500)
     await sleep(300)
@@ -89,12 +89,12 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
     }
     edge = new Listening(server.url, { silenceGraceMs: 1_000 }, { create })
     const { bus, losses } = edge
-    await whenLive(bus.hold([0]))
-    await until(() => bus.missing().length === 0, 'ready')
+    await whenLive(bus.lease([0]))
+    await until(() => bus.notReadyReasons().length === 0, 'ready')
     delay = 4_000
     await ingest.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-    await until(() => bus.missing().includes('partition 0: not subscribed'), 'the interruption')
-    await until(() => bus.missing().length === 0, 'ready again', 8_000)
+    await until(() => bus.notReadyReasons().includes('partition 0: not subscribed'), 'the interruption')
+    await until(() => bus.notReadyReasons().length === 0, 'ready again', 8_000)
     expect(losses).to.deep.equal([])
     ingest.silence()
     await until(() => losses.length > 0, 'a loss by silence', 6_000)

@@ -7,7 +7,7 @@ import { RedisBus, type RedisBusOptions } from '@wazo-websocketd/edge/bus/bus'
 import { Connections } from '@wazo-websocketd/shared/redis/connections'
 import type { RedisLogOptions } from '@wazo-websocketd/edge/bus/log'
 import type { RedisServers } from '@wazo-websocketd/shared/redis/pair'
-import type { BusListener, Hold } from '@wazo-websocketd/edge/bus/ports'
+import type { BusListener, PartitionLease } from '@wazo-websocketd/edge/bus/ports'
 import { Redis } from 'ioredis'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
@@ -226,7 +226,7 @@ export class Link {
 }
 
 /** Resolves once what is held is live. */
-export function whenLive(hold: Hold): Promise<void> {
+export function whenLive(hold: PartitionLease): Promise<void> {
   return new Promise((resolve) => hold.whenLive(resolve))
 }
 

@@ -44,7 +44,7 @@ describe('the bus at the edge, over a real Redis', function () {
   }
 
   it('delivers what is published after a hold, complete and in order', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     for (let i = 0; i < 50; i++) await ingest.publish(i % 4)
     await until(() => edge.offset(0) === ingest.head, 'cursor at head')
     expect(edge.offsets).to.deep.equal(ingest.sent)
@@ -55,7 +55,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await ingest.publish(3)
     const late = new Listening(server.url)
     opened.push(() => late.stop())
-    await whenLive(late.bus.hold([0]))
+    await whenLive(late.bus.lease([0]))
     expect(late.offset(0)).to.equal(3)
     await ingest.publish(1)
     await until(() => late.offsets.length > 0, 'an event')
@@ -65,8 +65,8 @@ describe('the bus at the edge, over a real Redis', function () {
   it('says what is missing until an ingest is up and partition 0 is live', async () => {
     const early = new Listening(server.url)
     opened.push(() => early.stop())
-    expect(early.bus.missing().join()).to.match(/redis.*no ingest.*partition 0/)
-    await until(() => early.bus.missing().length === 0, 'ready')
+    expect(early.bus.notReadyReasons().join()).to.match(/redis.*no ingest.*partition 0/)
+    await until(() => early.bus.notReadyReasons().length === 0, 'ready')
     expect(early.readiness).to.be.greaterThan(0)
   })
 
@@ -75,7 +75,7 @@ describe('the bus at the edge, over a real Redis', function () {
     opened.push(() => other.stop())
     await until(() => other.losses.length > 0, 'lost')
     expect(other.losses).to.deep.equal(['another number of partitions is in force'])
-    expect(other.bus.missing().join()).to.contain('use 1 partitions, not 4 (redis.partitions)')
+    expect(other.bus.notReadyReasons().join()).to.contain('use 1 partitions, not 4 (redis.partitions)')
     expect(edge.losses).to.deep.equal([])
   })
 
@@ -90,7 +90,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('loses and doubles nothing when its subscriber connection is killed again and again under load', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     let publishing = true as boolean
     const load = (async () => {
       while (publishing) await ingest.publish(3)
@@ -111,7 +111,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('reads the log over a fresh connection when that for commands is killed as well', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await killConnections('commands')
     await killConnections('subscriber')
     await ingest.publish(5)
@@ -120,7 +120,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('drops batches that come twice', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await ingest.publish(2)
     const [entry] = await ingest.redis.xrangeBuffer(ingest.names.log, '-', '+')
     for (let i = 0; i < 3; i++) await ingest.redis.publish(ingest.names.live, entry![1][1]!)
@@ -130,12 +130,12 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('is lost with a new epoch, and serves again under it', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await ingest.publish(2)
     await ingest.newEpoch('epoch-2')
     await ingest.publish(1)
     await until(() => edge.losses.length > 0, 'a loss')
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await ingest.publish(1)
     await until(() => edge.offsets.at(-1) === 4, 'the next event')
     expect(edge.losses).to.deep.equal(['a new epoch began'])
@@ -143,7 +143,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('hears of a new epoch from the states alone', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await ingest.newEpoch('epoch-2')
     await until(() => edge.losses.length > 0, 'a loss')
     expect(edge.losses).to.deep.equal(['a new epoch began'])
@@ -153,8 +153,8 @@ describe('the bus at the edge, over a real Redis', function () {
     const other = new HandIngest(server.url)
     opened.push(() => other.stop())
     other.epoch = 'epoch-other' as Epoch
-    await whenLive(edge.bus.hold([0]))
-    await until(() => edge.bus.missing().length === 0, 'ready')
+    await whenLive(edge.bus.lease([0]))
+    await until(() => edge.bus.notReadyReasons().length === 0, 'ready')
     for (let i = 1; i <= 20; i++) {
       other.beat()
       await ingest.redis.publish(ingest.names.live, Buffer.from(batch(i, i + 1, [i + 1], other.epoch)))
@@ -164,12 +164,16 @@ describe('the bus at the edge, over a real Redis', function () {
     expect(edge.offsets).to.deep.equal(ingest.sent)
     expect(edge.recoveries.length, 'one look, which may find what is on its way').to.be.at.most(1)
     ingest.silence()
-    await until(() => edge.bus.missing().includes('bus: no ingest is up (silent)'), 'the silence', 5_000)
+    await until(
+      () => edge.bus.notReadyReasons().includes('bus: no ingest is up (silent)'),
+      'the silence',
+      5_000,
+    )
     expect(edge.losses).to.deep.equal([])
   })
 
   it('is lost when the log was trimmed beyond the cursor while it was cut off', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await ingest.publish(1)
     await until(() => edge.offset(0) === 1, 'cursor at head')
     const { meta, log } = ingest.names
@@ -181,7 +185,7 @@ describe('the bus at the edge, over a real Redis', function () {
       .exec()
     await until(() => edge.losses.length > 0, 'a loss')
     expect(edge.losses).to.deep.equal(['the log was trimmed'])
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await ingest.publish(1)
     await until(() => edge.offsets.length > 1, 'the next event')
     expect(edge.offsets).to.deep.equal([1, 8])
@@ -194,7 +198,7 @@ describe('the bus at the edge, over a real Redis', function () {
       () => link.close(),
       () => remote.stop(),
     )
-    await whenLive(remote.bus.hold([0]))
+    await whenLive(remote.bus.lease([0]))
     await ingest.publish(1)
     await until(() => remote.offset(0) === 1, 'cursor at head')
     link.cut()
@@ -207,7 +211,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('finds by the states that a batch never came, and reads it', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await ingest.redis.xadd(ingest.names.log, '1-1', 'b', Buffer.from(batch(0, 1, [1], ingest.epoch)))
     await ingest.redis.hset(ingest.names.meta, 'head', (ingest.head = 1))
     await until(() => edge.offsets.length > 0, 'the event', 4_000)
@@ -216,7 +220,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('keeps everything through a freeze of Redis of 5 s, caught up within 2 s after it', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await ingest.publish(2)
     await until(() => edge.offset(0) === 2, 'cursor at head')
     server.pause()
@@ -230,7 +234,7 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('waits for an empty Redis to be filled again, and drops what it has', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     for (let i = 0; i < 4; i++) await ingest.publish(2)
     await until(() => edge.offset(0) === 8, 'cursor at head')
     await server.kill()
@@ -249,49 +253,49 @@ describe('the bus at the edge, over a real Redis', function () {
   it('is lost when Redis stays away longer than the grace, and says so once', async () => {
     edge.stop()
     edge = new Listening(server.url, { redisLostGraceMs: 700 })
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await server.kill()
     await until(() => edge.losses.length > 0, 'a loss', 2_500)
     await sleep(800)
     expect(edge.losses).to.have.length(1)
-    expect(edge.bus.missing().join()).to.match(/redis: not connected/)
+    expect(edge.bus.notReadyReasons().join()).to.match(/redis: not connected/)
     server = await startRedis({ port: server.port })
     await ingest.seed()
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await ingest.publish(1)
     await until(() => edge.offsets.length > 0, 'an event')
   })
 
   it('is lost when the ingests say for 2 s that the broker is gone, and ready again when one is up', async () => {
-    await whenLive(edge.bus.hold([0]))
-    await until(() => edge.bus.missing().length === 0, 'ready')
+    await whenLive(edge.bus.lease([0]))
+    await until(() => edge.bus.notReadyReasons().length === 0, 'ready')
     ingest.state = 'down'
     const from = Date.now()
     await until(() => edge.losses.length > 0, 'a loss')
     expect(Date.now() - from).to.be.within(1_900, 3_500)
-    expect(edge.bus.missing().join()).to.match(/no ingest is up \(down\)/)
+    expect(edge.bus.notReadyReasons().join()).to.match(/no ingest is up \(down\)/)
     ingest.state = 'up'
-    await until(() => edge.bus.missing().length === 0, 'ready')
+    await until(() => edge.bus.notReadyReasons().length === 0, 'ready')
     expect(edge.losses).to.have.length(1)
   })
 
   it('is not live on messages of an unknown version, and says which it met', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     ingest.silence()
     await ingest.write(0, 1, Buffer.from([9, 1, 2, 3]))
     await until(() => edge.losses.length > 0, 'a loss')
     expect(edge.losses[0]).to.match(/version 9/)
     await sleep(300)
-    expect(edge.bus.missing().join()).to.match(/partition 0: envelope version 9/)
+    expect(edge.bus.notReadyReasons().join()).to.match(/partition 0: envelope version 9/)
     ingest.head = 1
     ingest.beat()
     await ingest.publish(1)
-    await until(() => edge.bus.missing().length === 0, 'ready')
+    await until(() => edge.bus.notReadyReasons().length === 0, 'ready')
     expect(edge.losses).to.have.length(1)
   })
 
   it('brings a session that is behind up to the cursor under live traffic, without a gap or a doubled event', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     for (let i = 0; i < 300; i++) await ingest.publish(2)
     let publishing = true as boolean
     const load = (async () => {
@@ -304,7 +308,7 @@ describe('the bus at the edge, over a real Redis', function () {
       if (live) seen.push(...events.map(({ offset }) => offset))
     }
     let lost = false
-    edge.bus.catchUp(
+    edge.bus.readLog(
       0,
       { epoch: ingest.epoch, offset: 10 },
       {
@@ -327,14 +331,14 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('tells a session that is behind when the log does not reach back to it', async () => {
-    await whenLive(edge.bus.hold([0]))
+    await whenLive(edge.bus.lease([0]))
     await ingest.publish(1)
     await ingest.publish(1)
     await ingest.publish(1)
     await ingest.redis.xtrim(ingest.names.log, 'MAXLEN', 1)
     await until(() => edge.offset(0) === 3, 'cursor at head')
     let outcome = ''
-    edge.bus.catchUp(
+    edge.bus.readLog(
       0,
       { epoch: ingest.epoch, offset: 0 },
       {
@@ -352,7 +356,7 @@ describe('the bus at the edge, over a real Redis', function () {
     const second = new HandIngest(server.url, 1)
     opened.push(() => second.stop())
     await second.seed()
-    const hold = edge.bus.hold([0, 1])
+    const hold = edge.bus.lease([0, 1])
     await whenLive(hold)
     await second.publish(2)
     await until(() => edge.offset(1) === 2, 'cursor of partition 1')
@@ -375,7 +379,7 @@ describe('the bus at the edge, over a real Redis', function () {
     }
     const far = new Listening(server.url, { partitions: 2 }, { create })
     opened.push(() => far.stop())
-    await whenLive(far.bus.hold([1]))
+    await whenLive(far.bus.lease([1]))
     const { live } = second.names
     const subscribed = async () => ((await ingest.redis.pubsub('NUMSUB', live)) as [string, number])[1]
     for (const client of clients) await client.unsubscribe(live)
@@ -402,10 +406,10 @@ describe('the bus at the edge, over a real Redis', function () {
     }
     const brief = new Listening(server.url, { clock: hasty })
     opened.push(() => brief.stop())
-    const hold = brief.bus.hold([0, 1])
+    const hold = brief.bus.lease([0, 1])
     await whenLive(hold)
     hold.release()
-    const again = brief.bus.hold([1])
+    const again = brief.bus.lease([1])
     await whenLive(again)
     await sleep(300)
     expect(brief.offset(1)).to.equal(0)
@@ -414,7 +418,7 @@ describe('the bus at the edge, over a real Redis', function () {
     expect(await ingest.redis.pubsub('NUMSUB', second.names.live)).to.deep.equal([second.names.live, 0])
     expect(brief.offset(0)).to.equal(0)
     await second.publish(3)
-    await whenLive(brief.bus.hold([1]))
+    await whenLive(brief.bus.lease([1]))
     expect([brief.offset(1), brief.offsets]).to.deep.equal([3, []])
   })
 })

@@ -61,7 +61,7 @@ describe('clients that misbehave', function () {
     expect(one.slowConsumers).to.equal(0)
     await delay(800)
     expect(one.slowConsumers).to.equal(1)
-    expect(one.host.roster.size).to.equal(0)
+    expect(one.host.connections.size).to.equal(0)
   })
 
   it('are left alone when they take what they are sent in time', async () => {
@@ -121,13 +121,13 @@ describe('clients that misbehave', function () {
   it('are destroyed when they do not answer a close frame', async () => {
     const one = await edge()
     const client = one.raw().upgrade()
-    await client.until(() => one.host.roster.size === 1)
+    await client.until(() => one.host.connections.size === 1)
     client.socket.pause()
-    for (const member of one.host.roster.all()) member.end({ code: 4003, reason: 'x', comeBack: false })
+    for (const member of one.host.connections.all()) member.end({ code: 4003, reason: 'x', comeBack: false })
     await delay(4_000)
-    expect(one.host.roster.size).to.equal(1)
+    expect(one.host.connections.size).to.equal(1)
     await delay(1_500)
-    expect(one.host.roster.size).to.equal(0)
+    expect(one.host.connections.size).to.equal(0)
   })
 
   it('are destroyed when they do not answer pings; those that do stay', async () => {
@@ -189,7 +189,7 @@ describe('clients that misbehave', function () {
     clients.forEach(({ socket }, at) => (at % 2 === 0 ? socket.terminate() : socket.close()))
     await Promise.all(clients.map(({ closed }) => closed))
     await delay(50)
-    expect(one.host.roster.size).to.equal(0)
+    expect(one.host.connections.size).to.equal(0)
     expect(one.registry.recipients.size).to.equal(0)
     expect(one.bus.openHolds).to.equal(0)
     expect(one.watch.open).to.equal(0)
@@ -213,8 +213,8 @@ describe('a drain', function () {
     one.server.stopListening()
     const drain = new Drain({
       clock: systemClock,
-      roster: one.host.roster,
-      leave: one.host.leave,
+      connections: one.host.connections,
+      leave: one.host.closeForRestart,
       ratePerSecond: 50,
       timeout: 30_000,
     })

@@ -2,7 +2,7 @@
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
-import { SessionHost } from '@wazo-websocketd/edge/session/sessions'
+import { Sessions } from '@wazo-websocketd/edge/session/sessions'
 import type { HandshakeRefusal, SocketLimits } from '@wazo-websocketd/edge/socket/ports'
 import {
   createSocketServer,
@@ -53,7 +53,7 @@ export class Edge {
   readonly refusals: HandshakeRefusal[] = []
   slowConsumers = 0
   bufferedBytes = 0
-  readonly host: SessionHost
+  readonly host: Sessions
   readonly server: SocketServer
   address: AddressInfo | null = null
   private readonly secure: boolean
@@ -61,7 +61,7 @@ export class Edge {
   constructor({ limits, sessionLimits, ...options }: EdgeOptions = {}) {
     this.secure = options.tls != null
     const frameBytes = new FrameBytes()
-    this.host = new SessionHost({
+    this.host = new Sessions({
       authenticator: this.auth,
       watch: this.watch,
       tickets: null,
@@ -77,9 +77,9 @@ export class Edge {
       replayBufferBytes: 256 * 1024,
       renewalDeadline: 8_000,
       masterTenant: () => MASTER,
-      missing: () => this.bus.missing(),
-      share: (details) => details,
-      soon: (task) => process.nextTick(task),
+      notReadyReasons: () => this.bus.notReadyReasons(),
+      intern: (details) => details,
+      defer: (task) => process.nextTick(task),
       frameBytes,
     })
     this.server = createSocketServer({
@@ -126,7 +126,7 @@ export class Edge {
   /** Ends every session and stops listening. */
   async stop(): Promise<void> {
     this.server.stopListening()
-    for (const member of this.host.roster.all())
+    for (const member of this.host.connections.all())
       member.end({ code: 1001, reason: 'test over', comeBack: false })
     await delay(10)
   }

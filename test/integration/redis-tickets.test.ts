@@ -191,9 +191,9 @@ describe('tickets in Redis', function () {
     opened.push(() => listener.disconnect())
     listener.on('message', (_channel, text: string) => heard.push(text))
     await listener.subscribe(drainChannel(PREFIX))
-    one.call(token)
+    one.announce(token)
     await waitFor(() => heard.length > 0, { what: 'the call' })
-    expect(heard).to.deep.equal([one.tag(token)])
+    expect(heard).to.deep.equal([one.tokenHash(token)])
   })
 
   it('are given up within some seconds while Redis does not answer', async () => {

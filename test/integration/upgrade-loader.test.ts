@@ -1,6 +1,6 @@
 import { codeOnDisk } from '@wazo-websocketd/edge/process/code-on-disk'
 import { loadGeneration } from '@wazo-websocketd/edge/process/config-loader'
-import { usableSetup, type WorkerSetup } from '@wazo-websocketd/edge/config/worker-config'
+import { usableWorkerConfig, type WorkerConfig } from '@wazo-websocketd/edge/config/worker-config'
 import { expect } from 'chai'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -57,7 +57,7 @@ describe('the configuration, read by the code on disk', function () {
     })
     expect(generation.restartOnly).to.deep.include({ 'metrics.edge_port': '1234', log_file: 'null' })
     expect(generation.remarks.join()).to.include('colour')
-    const setup = generation.setup as WorkerSetup
+    const setup = generation.setup as WorkerConfig
     expect(setup).to.deep.include({ version: generation.version, workers: 3, tls: null })
     expect(setup.config.drain.rate).to.equal(50)
   })
@@ -95,11 +95,11 @@ describe('the configuration, read by the code on disk', function () {
 
   it('is read again by a worker whose code is not of the version that has read it before', async () => {
     const argv = args(BASE)
-    const own = await usableSetup(null, argv)
+    const own = await usableWorkerConfig(null, argv)
     expect(own.workers).to.equal(3)
-    const given: WorkerSetup = { ...own, workers: 7 }
-    expect(await usableSetup(given, argv)).to.equal(given)
-    expect((await usableSetup({ ...given, version: '0.0.0' }, argv)).workers).to.equal(3)
+    const given: WorkerConfig = { ...own, workers: 7 }
+    expect(await usableWorkerConfig(given, argv)).to.equal(given)
+    expect((await usableWorkerConfig({ ...given, version: '0.0.0' }, argv)).workers).to.equal(3)
   })
 })
 

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
-import { PeerWebSocket, WsAdapter, type AdapterSurroundings } from '@wazo-websocketd/edge/socket/adapter'
+import { PeerWebSocket, WsAdapter, type AdapterContext } from '@wazo-websocketd/edge/socket/adapter'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import { Heartbeat } from '@wazo-websocketd/edge/socket/heartbeat'
 import { SendBuffers } from '@wazo-websocketd/edge/socket/send-buffers'
@@ -13,7 +13,7 @@ const LIMIT = 1e9
 
 export class Pair {
   readonly clock = new FakeClock()
-  readonly around: AdapterSurroundings = {
+  readonly context: AdapterContext = {
     clock: this.clock,
     heartbeat: new Heartbeat({ clock: this.clock, pingInterval: 1_000, pongTime: 3_000 }),
     buffers: new SendBuffers({
@@ -62,7 +62,7 @@ export class Pair {
     const upgraded = new Promise<void>((resolve) =>
       http.on('upgrade', (request, _socket, head: Buffer) =>
         webSockets.handleUpgrade(request, request.socket, head, (ws) => {
-          pair.take(new WsAdapter(ws, request.socket, pair.around))
+          pair.take(new WsAdapter(ws, request.socket, pair.context))
           resolve()
         }),
       ),
@@ -91,7 +91,7 @@ export class Pair {
 
   close(): void {
     this.client.destroy()
-    this.adapter.dead()
+    this.adapter.timedOut()
     this.http.close()
   }
 }

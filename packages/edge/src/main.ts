@@ -17,7 +17,7 @@ import type { Generation } from './process/generation.js'
 import { loadGeneration } from './process/config-loader.js'
 import { WorkerPool } from './process/pool.js'
 import { PrimaryService } from './process/service.js'
-import { TransferRelay } from './handover/relay.js'
+import { HandoverRelay } from './handover/relay.js'
 import { Upgrades } from './process/upgrades.js'
 import { clusterFork } from './process/worker-process.js'
 import { primaryMetrics } from './prometheus.js'
@@ -45,7 +45,7 @@ function primaryService(
   const pool = new WorkerPool({
     generation: started,
     fork: clusterFork(() => onDisk('worker'), args, systemClock),
-    relay: new TransferRelay({ clock: systemClock }),
+    relay: new HandoverRelay({ clock: systemClock }),
     store,
     readyMsMax: READY_MS_MAX,
     metrics: counts,

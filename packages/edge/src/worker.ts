@@ -12,27 +12,27 @@ import { Connections } from '@wazo-websocketd/shared/redis/connections'
 import { RedisNodes } from '@wazo-websocketd/shared/redis/nodes'
 import { drainChannel } from '@wazo-websocketd/shared/redis/layout'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
-import { Authority } from './auth/auth.js'
+import { Auth } from './auth/auth.js'
 import { ExpiryWorker } from './auth/expiry/queue-worker.js'
 import { decodeNotice, noticeChannel } from './auth/expiry/notice.js'
 import { RedisBus } from './bus/bus.js'
-import type { DrainOrder, Place } from './process/messages.js'
-import { Arrivals } from './handover/receiver.js'
+import type { DrainOrder, WorkerAssignment } from './process/messages.js'
+import { HandoverReceiver } from './handover/receiver.js'
 import { primaryChannel } from './handover/channel.js'
-import { Departures } from './handover/sender.js'
-import { ignoreGroupSignals, WorkerLink, type DrainHandler } from './process/primary-link.js'
+import { HandoverSender } from './handover/sender.js'
+import { ignoreGroupSignals, PrimaryLink, type DrainHandler } from './process/primary-link.js'
 import { consoleHandler } from './console/console.js'
-import { handOver, takeOver } from './handover/hand-over.js'
+import { handOver, receiveConnection } from './handover/hand-over.js'
 import { sessionLimits, socketLimits } from './config/limits.js'
 import { PROGRAM } from './config/program.js'
 import { workerMetrics } from './prometheus.js'
-import { decodeCall } from './drain/drain-notice.js'
+import { decodeDrainNotice } from './drain/drain-notice.js'
 import { RedisTickets } from './drain/redis-tickets.js'
-import { Registry } from './route/subscription-index.js'
+import { SubscriptionIndex } from './route/subscription-index.js'
 import { Router } from './route/router.js'
 import { FrameBytes } from './deliver/frame.js'
-import { SessionHost } from './session/sessions.js'
-import { usableSetup, type WorkerSetup } from './config/worker-config.js'
+import { Sessions } from './session/sessions.js'
+import { usableWorkerConfig, type WorkerConfig } from './config/worker-config.js'
 import { Drain } from './drain/drain.js'
 import { createSocketServer, type SocketServer } from './socket/server.js'
 
@@ -59,27 +59,27 @@ const HANDOVER_SHARE = 0.5
 const REPLAY_BUFFER_SHARE = 4
 
 class EdgeWorker implements DrainHandler {
-  private readonly setup: WorkerSetup
-  private readonly place: Place
-  private readonly link: WorkerLink
+  private readonly setup: WorkerConfig
+  private readonly place: WorkerAssignment
+  private readonly link: PrimaryLink
   private readonly log: Logger
   private readonly warnings: RateLimitedLog
-  private readonly registry = new Registry()
+  private readonly registry = new SubscriptionIndex()
   private readonly metrics = new Metrics()
   private readonly counts = workerMetrics(this.metrics)
   private readonly frameBytes = new FrameBytes()
   private readonly redis: RedisFactory
   private readonly connections: Connections
   private readonly expiry: RedisClient
-  private readonly authority: Authority
+  private readonly authority: Auth
   /** This worker's share in the cluster's timers. */
   private readonly timers: ExpiryWorker
   private readonly bus: RedisBus
   private readonly router: Router
   private readonly tickets: RedisTickets | null
-  private readonly sessions: SessionHost
+  private readonly sessions: Sessions
   private readonly sockets: SocketServer
-  private readonly departures = new Departures({ channel: primaryChannel, clock })
+  private readonly sender = new HandoverSender({ channel: primaryChannel, clock })
   private draining = false
   private hurried = false
   private drainage: Drain | null = null
@@ -87,7 +87,7 @@ class EdgeWorker implements DrainHandler {
   private markPrepared: () => void = () => undefined
   private readonly whenPrepared = new Promise<void>((resolve) => (this.markPrepared = resolve))
 
-  constructor(setup: WorkerSetup, place: Place, link: WorkerLink, log: Logger) {
+  constructor(setup: WorkerConfig, place: WorkerAssignment, link: PrimaryLink, log: Logger) {
     this.setup = setup
     this.place = place
     this.link = link
@@ -101,14 +101,14 @@ class EdgeWorker implements DrainHandler {
     this.redis = this.makeRedis()
     this.connections = this.makeConnections()
     this.expiry = this.redis.create(EXPIRY_CONNECTION, { failFast: true, silentMsMax: EXPIRY_SILENT_MS_MAX })
-    this.authority = new Authority({
+    this.authority = new Auth({
       config: setup.config,
       workers: setup.workers,
       redis: this.expiry,
       clock,
       logger: log,
       metrics: this.counts.auth,
-      share: this.registry.share,
+      intern: this.registry.intern,
       changed: this.report,
     })
     this.timers = this.makeTimers()
@@ -143,15 +143,15 @@ class EdgeWorker implements DrainHandler {
     this.draining = true
     this.sockets.stopListening()
     this.report()
-    this.log.info({ sessions: this.sessions.roster.size }, 'draining')
+    this.log.info({ sessions: this.sessions.connections.size }, 'draining')
     void this.leave(order)
   }
 
   closeNow(): void {
     this.hurried = true
     this.drain({ ratePerSecond: 1, timeoutMs: 1 })
-    this.departures.giveUp()
-    this.drainage?.goAway()
+    this.sender.giveUp()
+    this.drainage?.closeRemaining()
   }
 
   /** Connections pass to the successor, as far as there is one and they can; the others get 1012. */
@@ -159,11 +159,11 @@ class EdgeWorker implements DrainHandler {
     const from = clock.monotonic()
     if (toSuccessor === true && this.handsOver) await this.handOver(timeoutMs * HANDOVER_SHARE)
     const timeout = Math.max(1, timeoutMs - (clock.monotonic() - from))
-    this.sessions.drain()
-    const { roster, leave } = this.sessions
-    this.drainage = new Drain({ clock, roster, leave, ratePerSecond, timeout })
+    this.sessions.beginDrain()
+    const { connections, closeForRestart } = this.sessions
+    this.drainage = new Drain({ clock, connections, leave: closeForRestart, ratePerSecond, timeout })
     const drained = this.drainage.run()
-    if (this.hurried) this.drainage.goAway()
+    if (this.hurried) this.drainage.closeRemaining()
     await drained
     await this.end()
   }
@@ -177,19 +177,19 @@ class EdgeWorker implements DrainHandler {
   }
 
   private async handOver(msMax: number): Promise<void> {
-    const { sessions, departures, counts } = this
-    await handOver({ sessions, departures, clock, fared: counts.handedOver }, msMax)
-    this.log.info({ left: sessions.roster.size }, 'connections passed to the successor')
+    const { sessions, sender, counts } = this
+    await handOver({ sessions, sender, clock, onResult: counts.handedOver }, msMax)
+    this.log.info({ left: sessions.connections.size }, 'connections passed to the successor')
   }
 
   private takeOver(): void {
     const { sockets, sessions } = this
     // The worker that passes them on goes by the configuration before: without hand-over, or with TLS, in this one's
     // they are not to go on here.
-    const takes = sockets.adopts && this.handsOver
-    new Arrivals(primaryChannel, {
-      welcomes: (state) => !this.draining && takes && sessions.welcomes(state),
-      adopt: (arrived) => takeOver(arrived, sockets, sessions),
+    const takes = sockets.canAttach && this.handsOver
+    new HandoverReceiver(primaryChannel, {
+      canAccept: (state) => !this.draining && takes && sessions.canAccept(state),
+      receive: (arrived) => receiveConnection(arrived, sockets, sessions),
     })
   }
 
@@ -204,7 +204,7 @@ class EdgeWorker implements DrainHandler {
 
   private missing(): readonly string[] {
     if (this.draining) return ['draining']
-    return [...this.bus.missing(), ...this.authority.missing()]
+    return [...this.bus.notReadyReasons(), ...this.authority.notReadyReasons()]
   }
 
   private readonly report = (): void => {
@@ -300,9 +300,9 @@ class EdgeWorker implements DrainHandler {
 
   /** Another worker lets the sessions of a token go. */
   private called(bytes: Uint8Array): void {
-    const tag = decodeCall(Buffer.from(bytes).toString())
+    const tag = decodeDrainNotice(Buffer.from(bytes).toString())
     if (tag === null) this.unreadable('call')
-    else this.drainage?.charge(this.sessions.calls(tag))
+    else this.drainage?.account(this.sessions.drainNoticed(tag))
   }
 
   /** From a worker of another version: each worker knows by itself what it needs to, if later. */
@@ -342,9 +342,9 @@ class EdgeWorker implements DrainHandler {
     })
   }
 
-  private makeSessions(): SessionHost {
+  private makeSessions(): Sessions {
     const { config } = this.setup
-    return new SessionHost({
+    return new Sessions({
       authenticator: this.authority.lookups,
       watch: this.authority.watcher,
       tickets: this.tickets,
@@ -353,13 +353,13 @@ class EdgeWorker implements DrainHandler {
       permission: this.router,
       partitions: config.redis.partitions,
       everyTenant: config.bus.access_scope === 'acl',
-      share: this.registry.share,
+      intern: this.registry.intern,
       limits: sessionLimits(config),
       replayBufferBytes: config.limits.send_buffer_soft_bytes / REPLAY_BUFFER_SHARE,
       renewalDeadline: config.limits.auth_total_seconds * 1000,
       masterTenant: () => this.authority.masterTenant,
-      missing: () => this.missing(),
-      soon: (task) => process.nextTick(task),
+      notReadyReasons: () => this.missing(),
+      defer: (task) => process.nextTick(task),
       frameBytes: this.frameBytes,
       clock,
       log: this.log,
@@ -389,10 +389,10 @@ class EdgeWorker implements DrainHandler {
 }
 
 ignoreGroupSignals()
-const link = new WorkerLink(clock)
+const link = new PrimaryLink(clock)
 const { setup: given, place } = await link.receiveAssignment()
 try {
-  const setup = await usableSetup(given, process.argv.slice(2))
+  const setup = await usableWorkerConfig(given, process.argv.slice(2))
   const log = createLogger({
     program: PROGRAM,
     level: effectiveLogLevel(setup.config),

@@ -10,20 +10,20 @@ import { Canary } from './broker/canary.js'
 import { Complaints } from './status/complaints.js'
 import { Continuity } from './publish/continuity.js'
 import { Ingest } from './ingest.js'
-import { Ledger } from './status/accounting.js'
-import { Markers } from './broker/epoch-marker.js'
+import { Accounting } from './status/accounting.js'
+import { EpochMarkers } from './broker/epoch-marker.js'
 import type { IngestMetrics } from './metrics.js'
 import { Jumps } from './normalise/numbering.js'
-import { Pipeline, type PipelineParts } from './publish/publish-loop.js'
+import { PublishLoop, type PublishLoopParts } from './publish/publish-loop.js'
 import { Publisher, RedisFault, type RedisConnection } from './publish/publisher.js'
-import { Ring } from './attach/history.js'
+import { StreamHistory } from './attach/history.js'
 import { Status } from './status/status.js'
 import { missingExchanges, streamAgeMs, TopologyKeeper, type Topology } from './broker/topology.js'
-import { Upkeep } from './broker/topology-guard.js'
+import { TopologyGuard } from './broker/topology-guard.js'
 
 export interface Timings {
   readonly headPollMs: number
-  readonly crowdedPollMs: number
+  readonly backlogPollMs: number
   readonly idlePollMs: number
   readonly takeoverMs: number
   /** Of canaries that are beats, and of states. */
@@ -34,10 +34,10 @@ export interface Timings {
   /** How old the last canary that came through may be for `up`. */
   readonly canaryMs: number
   readonly silenceMs: number
-  readonly youngWaitMs: number
+  readonly partialHistoryWaitMs: number
   readonly emptyWaitMs: number
   readonly foreignWaitMs: number
-  readonly lookMs: number
+  readonly redisPollMs: number
   readonly retryMs: number
   readonly absentMs: number
   readonly rejoinMs: number
@@ -49,12 +49,12 @@ export interface Timings {
   readonly reconnectMaxMs: number
   readonly repeatLogMs: number
   /** Between two declarations of exchanges and bindings while attached. */
-  readonly upkeepMs: number
+  readonly topologyCheckMs: number
 }
 
 export const TIMINGS: Timings = {
   headPollMs: 200,
-  crowdedPollMs: 10,
+  backlogPollMs: 10,
   idlePollMs: 1000,
   takeoverMs: 500,
   beatMs: 1000,
@@ -62,10 +62,10 @@ export const TIMINGS: Timings = {
   stallMs: 3000,
   canaryMs: 3000,
   silenceMs: 3000,
-  youngWaitMs: 500,
+  partialHistoryWaitMs: 500,
   emptyWaitMs: 3000,
   foreignWaitMs: 5000,
-  lookMs: 200,
+  redisPollMs: 200,
   retryMs: 100,
   absentMs: 2000,
   rejoinMs: 10_000,
@@ -76,7 +76,7 @@ export const TIMINGS: Timings = {
   reconnectFirstMs: 100,
   reconnectMaxMs: 2000,
   repeatLogMs: 30_000,
-  upkeepMs: 5000,
+  topologyCheckMs: 5000,
 }
 
 /** Where several hosts are named, the stream can change its leader: with the death of a node it stands still for 250 ms or longer. */
@@ -100,7 +100,7 @@ export interface AssemblyOptions {
   readonly timings?: Partial<Timings>
 }
 
-export interface Surroundings {
+export interface IngestContext {
   readonly redis: RedisConnection
   readonly clock: Clock
   readonly log: Logger
@@ -139,8 +139,8 @@ export interface Assembly {
   readonly status: Status
 }
 
-export function assemble(options: AssemblyOptions, around: Surroundings): Assembly {
-  const { clock, log, metrics, redis } = around
+export function assemble(options: AssemblyOptions, context: IngestContext): Assembly {
+  const { clock, log, metrics, redis } = context
   const { broker, topology, prefetch, partitions, prefix, database = 0, sharded } = options
   const { historyMs, historyBytes } = options
   const { stream } = topology
@@ -149,7 +149,7 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
   const id = randomUUID()
   const complaints = new Complaints(clock, log, timings.repeatLogMs)
   const status = new Status({ ...timings, redisGraceMs: options.redisGraceMs }, clock, complaints)
-  const ring = new Ring({ historyMs, historyBytes })
+  const history = new StreamHistory({ historyMs, historyBytes })
   const stored = { prefix, database, partitions, stream, sharded, historyMs, historyBytes }
   const publisher = new Publisher(redis, stored)
   const said = (error: unknown, lasting: boolean): string =>
@@ -162,7 +162,7 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
   const announcer = new Announcer({ ingest: id, intervalMs: timings.beatMs }, clock, status, (message) =>
     publisher.announce(message),
   )
-  const ledger = new Ledger({ clock, log, metrics, status })
+  const accounting = new Accounting({ clock, log, metrics, status })
   const keeper = new TopologyKeeper(topology, (line) => log.warn(line))
   const declare = (connection: ChannelModel): Promise<void> => keeper.declare(connection)
   const ingest = new Ingest(
@@ -175,21 +175,21 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
       explain: said,
       attacher: new Attacher(
         { ...timings, stream, partitions, prefetch, ingest: id },
-        { publisher, markers: new Markers(stream), canary, status, clock, log },
+        { publisher, markers: new EpochMarkers(stream), canary, status, clock, log },
       ),
-      pipeline: pipelines(options, timings, id, {
+      publishLoop: publishLoops(options, timings, id, {
         publisher,
-        ring,
+        history,
         canary,
         continuity: new Continuity(),
         jumps: new Jumps(),
         clock,
-        ledger,
+        accounting,
         metrics,
         status,
         changed: () => announcer.changed(),
       }),
-      upkeep: new Upkeep(timings.upkeepMs, {
+      topologyGuard: new TopologyGuard(timings.topologyCheckMs, {
         missing: (connection) => missingExchanges(connection, topology),
         declare,
         explain: said,
@@ -200,7 +200,7 @@ export function assemble(options: AssemblyOptions, around: Surroundings): Assemb
       }),
       canary,
       announcer,
-      ring,
+      history,
       status,
       metrics,
       clock,
@@ -219,22 +219,22 @@ function connector(broker: BrokerOptions, ingest: string, log: Logger) {
 }
 
 /** Makes a pipeline for each attachment. */
-function pipelines(
+function publishLoops(
   { prefetch, partitions, origin, bodyBytesMax, historyBytes }: AssemblyOptions,
   timings: Timings,
   ingest: string,
-  parts: PipelineParts,
-): (attachment: Attachment) => Pipeline {
+  parts: PublishLoopParts,
+): (attachment: Attachment) => PublishLoop {
   const options = {
     sequencer: timings,
     window: limitsOf(prefetch, historyBytes),
-    intake: { origin, bodyBytesMax, partitions, ingest },
+    delivery: { origin, bodyBytesMax, partitions, ingest },
     retryMs: timings.retryMs,
     watchdogMs: timings.watchdogMs,
     stallMs: timings.stallMs,
-    lookMs: timings.canaryIntervalMs * 2,
+    checkMs: timings.canaryIntervalMs * 2,
     doubtMs: timings.beatMs,
     ackEvery: Math.min(Math.ceil(prefetch * ACK_SHARE), ACK_EVERY_MAX),
   }
-  return (attachment) => new Pipeline(options, parts, attachment)
+  return (attachment) => new PublishLoop(options, parts, attachment)
 }

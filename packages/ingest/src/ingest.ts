@@ -5,17 +5,17 @@ import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import type { Announcer } from './status/announcer.js'
-import type { Attacher, Attachment, Past } from './attach/attach.js'
+import type { Attacher, Attachment, PreviousAttachment } from './attach/attach.js'
 import type { Canary } from './broker/canary.js'
 import { close } from './broker/close.js'
 import type { IngestMetrics } from './metrics.js'
-import type { Pipeline } from './publish/publish-loop.js'
+import type { PublishLoop } from './publish/publish-loop.js'
 import type { Memory } from './attach/plan.js'
-import type { Ring } from './attach/history.js'
+import type { StreamHistory } from './attach/history.js'
 import type { AttachReason } from './publish/sequencer.js'
 import { DeadlineError, sleep, within } from '@wazo-websocketd/shared/runtime/sleep'
 import type { Status } from './status/status.js'
-import type { Upkeep } from './broker/topology-guard.js'
+import type { TopologyGuard } from './broker/topology-guard.js'
 
 export interface IngestOptions {
   readonly reconnectFirstMs: number
@@ -38,11 +38,11 @@ export interface IngestParts {
   readonly explain: (error: unknown, lasting: boolean) => string
   readonly attacher: Attacher
   /** What carries an attachment out. */
-  readonly pipeline: (attachment: Attachment) => Pick<Pipeline, 'run'>
-  readonly upkeep: Pick<Upkeep, 'run'>
+  readonly publishLoop: (attachment: Attachment) => Pick<PublishLoop, 'run'>
+  readonly topologyGuard: Pick<TopologyGuard, 'run'>
   readonly canary: Canary
   readonly announcer: Announcer
-  readonly ring: Ring
+  readonly history: StreamHistory
   readonly status: Status
   readonly metrics: IngestMetrics
   readonly clock: Clock
@@ -176,11 +176,11 @@ export class Ingest {
     attachment: Attachment,
     signal: AbortSignal,
   ): Promise<AttachReason | null> {
-    const { pipeline, upkeep, host } = this.parts
+    const { publishLoop, topologyGuard, host } = this.parts
     const over = new AbortController()
-    void upkeep.run(connection, AbortSignal.any([signal, over.signal]))
+    void topologyGuard.run(connection, AbortSignal.any([signal, over.signal]))
     try {
-      return await pipeline(attachment).run(signal)
+      return await publishLoop(attachment).run(signal)
     } finally {
       over.abort()
       this.place = { epoch: attachment.epoch, host: host() }
@@ -188,25 +188,25 @@ export class Ingest {
   }
 
   private async setup(connection: ChannelModel, signal: AbortSignal): Promise<Attachment> {
-    const { declare, attacher, ring, status, clock, log } = this.parts
+    const { declare, attacher, history, status, clock, log } = this.parts
     await within(clock, this.options.tryMs, 'declaring exchanges and stream', declare(connection))
     const attachment = await attacher.attach(connection, () => this.past(), signal)
-    if (attachment.epoch !== status.epoch) ring.clear()
-    ring.advance(attachment.at, clock.monotonic())
+    if (attachment.epoch !== status.epoch) history.clear()
+    history.advance(attachment.at, clock.monotonic())
     log.info({ epoch: attachment.epoch, offset: attachment.at.offset }, 'attached to the stream')
     return attachment
   }
 
-  private past(): Past {
+  private past(): PreviousAttachment {
     const left = this.place === null || this.place.host === this.parts.host() ? null : this.place.epoch
     return { memory: this.memory(), broken: this.broken, left }
   }
 
   private memory(): Memory | null {
-    const { status, ring, clock } = this.parts
-    const start = ring.start(clock.monotonic(), this.options.streamReachMs)
+    const { status, history, clock } = this.parts
+    const start = history.start(clock.monotonic(), this.options.streamReachMs)
     if (status.epoch === null || start === null) return null
-    return { epoch: status.epoch, start, complete: ring.trimTo(clock.monotonic()) !== null }
+    return { epoch: status.epoch, start, complete: history.trimTo(clock.monotonic()) !== null }
   }
 
   private complain(error: unknown): void {

@@ -141,7 +141,7 @@ class IngestService implements Service {
     for (const end of this.ends) await end()
   }
 
-  hurry(): void {
+  stopNow(): void {
     process.exit(0)
   }
 

@@ -1,4 +1,4 @@
-import type { Answer } from './publish/sequencer.js'
+import type { PublishAnswer } from './publish/sequencer.js'
 import type { DropReason } from './normalise/normalise.js'
 
 /** What an ingest counts; the composition root gives it to prom-client. */
@@ -12,7 +12,7 @@ export interface IngestMetrics {
   /** One batch that went out: its events, and the seconds that the script took. */
   published(events: number, seconds: number): void
   /** What became of one call of the script. */
-  answered(answer: Answer['kind']): void
+  answered(answer: PublishAnswer['kind']): void
   /** Redis refused a batch for a reason of its own. */
   publishFailed(): void
   /** Seconds from the sending of a canary until head had passed it. */

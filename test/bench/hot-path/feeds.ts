@@ -6,14 +6,14 @@ import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
 import { Consumer } from '@wazo-websocketd/ingest/broker/consumer'
 import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
 import type { Delivery } from '@wazo-websocketd/ingest/normalise/delivery'
-import { receive } from '@wazo-websocketd/ingest/normalise/intake'
-import { Ledger } from '@wazo-websocketd/ingest/status/accounting'
+import { toDelivery } from '@wazo-websocketd/ingest/normalise/intake'
+import { Accounting } from '@wazo-websocketd/ingest/status/accounting'
 import { RedisLink } from '@wazo-websocketd/ingest/publish/redis-link'
-import { claimOf, Jumps } from '@wazo-websocketd/ingest/normalise/numbering'
-import { Pipeline } from '@wazo-websocketd/ingest/publish/publish-loop'
+import { claimedOffset, Jumps } from '@wazo-websocketd/ingest/normalise/numbering'
+import { PublishLoop } from '@wazo-websocketd/ingest/publish/publish-loop'
 import { prometheusMetrics } from '@wazo-websocketd/ingest/prometheus'
 import { Publisher } from '@wazo-websocketd/ingest/publish/publisher'
-import { Ring } from '@wazo-websocketd/ingest/attach/history'
+import { StreamHistory } from '@wazo-websocketd/ingest/attach/history'
 import { Status } from '@wazo-websocketd/ingest/status/status'
 import { limitsOf, TIMINGS } from '@wazo-websocketd/ingest/assemble'
 import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
@@ -87,27 +87,27 @@ async function ours(url: string): Promise<Feed> {
   )
   const marker = { queue: '', ticks: 0, whenGone: () => undefined, close: () => Promise.resolve() }
   const attachment = { epoch, heads: [0], at: { offset: 0, fingerprint: '00' }, consumer, marker }
-  const pipeline = new Pipeline(
+  const pipeline = new PublishLoop(
     {
       sequencer: TIMINGS,
       window: limitsOf(PREFETCH, HISTORY_BYTES),
-      intake,
+      delivery: intake,
       retryMs: TIMINGS.retryMs,
       watchdogMs: TIMINGS.watchdogMs,
       stallMs: TIMINGS.stallMs,
-      lookMs: TIMINGS.beatMs,
+      checkMs: TIMINGS.beatMs,
       doubtMs: TIMINGS.beatMs,
       ackEvery: 1,
     },
     {
       publisher,
-      ring: new Ring(history),
+      history: new StreamHistory(history),
       // A broker that blocks publishers is what lets an ingest without canaries be `up`.
       canary: { blocked: true, sending: false, marker: null, send: () => undefined },
       continuity: new Continuity(),
       jumps: new Jumps(),
       clock,
-      ledger: new Ledger({ clock, log: logger, metrics: counting, status }),
+      accounting: new Accounting({ clock, log: logger, metrics: counting, status }),
       metrics: counting,
       status,
       changed: () => {
@@ -170,7 +170,7 @@ class Broker {
 
 /** What is made of a message on its way in. */
 function take(message: ConsumeMessage): Delivery {
-  return receive(message, claimOf(message) ?? 0, readCanary(message), intake, clock)
+  return toDelivery(message, claimedOffset(message) ?? 0, readCanary(message), intake, clock)
 }
 
 /** The same events in the same batches, and nothing but PUBLISH. */

@@ -62,7 +62,7 @@ async function ours(url: string, hear: (event: BusEvent) => void): Promise<Liste
     },
   })
   bus.start()
-  const hold = bus.hold([0])
+  const hold = bus.lease([0])
   await new Promise<void>((resolve) => hold.whenLive(resolve))
   return {
     fault: () => faults[0] ?? null,

@@ -1,5 +1,5 @@
 /** A primary with real workers, as the edge's main has it, without the edge's work. */
-import { TransferRelay } from '@wazo-websocketd/edge/handover/relay'
+import { HandoverRelay } from '@wazo-websocketd/edge/handover/relay'
 import { MetricStore } from '@wazo-websocketd/edge/process/metric-store'
 import { codeOnDisk } from '@wazo-websocketd/edge/process/code-on-disk'
 import type { Generation } from '@wazo-websocketd/edge/process/generation'
@@ -38,7 +38,7 @@ await runMain('primary', async () => {
   const pool = new WorkerPool({
     generation,
     fork: clusterFork(() => onDisk('worker'), [], systemClock),
-    relay: new TransferRelay({ clock: systemClock }),
+    relay: new HandoverRelay({ clock: systemClock }),
     store,
     readyMsMax: 40_000,
     metrics: {

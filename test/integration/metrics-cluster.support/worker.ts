@@ -2,14 +2,14 @@
  * A worker whose work is to count requests: GET / counts one and answers the pid. GET /stay is answered only
  * when the worker is told to close what is left: it stands for a session that does not leave.
  */
-import { ignoreGroupSignals, WorkerLink } from '@wazo-websocketd/edge/process/primary-link'
+import { ignoreGroupSignals, PrimaryLink } from '@wazo-websocketd/edge/process/primary-link'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { listenError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { createServer, type ServerResponse } from 'node:http'
 
 ignoreGroupSignals()
-const link = new WorkerLink(systemClock)
+const link = new PrimaryLink(systemClock)
 const { port } = (await link.receiveAssignment()).setup as { port: number }
 const metrics = new Metrics()
 const requests = metrics.counter({ name: 'requests_total', help: 'Requests.' })

@@ -1,8 +1,8 @@
 /** A primary whose workers pass their connections to each other when the test says so. */
 import cluster, { type Worker } from 'node:cluster'
 import { readdirSync } from 'node:fs'
-import { workerPeer, type TransferPeer } from '@wazo-websocketd/edge/handover/channel'
-import { TransferRelay } from '@wazo-websocketd/edge/handover/relay'
+import { workerPeer, type HandoverPeer } from '@wazo-websocketd/edge/handover/channel'
+import { HandoverRelay } from '@wazo-websocketd/edge/handover/relay'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Answers, Command } from './messages.js'
@@ -11,7 +11,7 @@ const [host, takenWithinMs] = process.argv.slice(2)
 
 interface Known {
   readonly worker: Worker
-  readonly peer: TransferPeer
+  readonly peer: HandoverPeer
 }
 
 cluster.schedulingPolicy = cluster.SCHED_RR
@@ -19,7 +19,7 @@ cluster.setupPrimary({
   exec: fileURLToPath(new URL(import.meta.url.replace(/primary(?=[.][jt]s$)/, 'worker'))),
   args: [host!],
 })
-const relay = new TransferRelay({ clock: systemClock, takenWithinMs: Number(takenWithinMs) })
+const relay = new HandoverRelay({ clock: systemClock, takenWithinMs: Number(takenWithinMs) })
 const workers = new Map<number, Known>()
 
 process.on('message', ({ command, id }: { command: Command; id: number }) => {

@@ -4,15 +4,19 @@
  * test decides where a connection starts.
  */
 import { readdirSync } from 'node:fs'
-import { Arrivals } from '@wazo-websocketd/edge/handover/receiver'
+import { HandoverReceiver } from '@wazo-websocketd/edge/handover/receiver'
 import { primaryChannel } from '@wazo-websocketd/edge/handover/channel'
-import { Departures, type Cargo, type Refused } from '@wazo-websocketd/edge/handover/sender'
+import {
+  HandoverSender,
+  type HandoverPayload,
+  type HandoverRefusal,
+} from '@wazo-websocketd/edge/handover/sender'
 import { FrameBytes, frameString } from '@wazo-websocketd/edge/deliver/frame'
 import type { SocketListener } from '@wazo-websocketd/edge/session/ports'
 import { WsAdapter } from '@wazo-websocketd/edge/socket/adapter'
 import { createSocketServer } from '@wazo-websocketd/edge/socket/server'
 import type { TcpHandle } from '@wazo-websocketd/edge/socket/detach/ws-internals'
-import { release } from '@wazo-websocketd/edge/socket/detach/detach'
+import { detach } from '@wazo-websocketd/edge/socket/detach/detach'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { SOCKET_LIMITS } from '../edge-socket.support.js'
 import type { Answers, Tally } from './messages.js'
@@ -40,9 +44,9 @@ class Session implements SocketListener {
     this.adapter.pause()
   }
 
-  release(): Cargo | Refused {
-    const released = release(this.adapter)
-    if ('passing' in released) return released
+  release(): HandoverPayload | HandoverRefusal {
+    const released = detach(this.adapter)
+    if ('transient' in released) return released
     return {
       ...released,
       state: { last: this.last },
@@ -94,18 +98,22 @@ const server = createSocketServer({
   },
 })
 
-const departures = new Departures({ channel: primaryChannel, clock: systemClock, patienceMs: PATIENCE_MS })
-new Arrivals(primaryChannel, {
-  welcomes: () => !deaf,
-  adopt: ({ handle, head, state }) => {
-    const adapter = server.adopt({ handle: handle as TcpHandle, head })
+const departures = new HandoverSender({
+  channel: primaryChannel,
+  clock: systemClock,
+  patienceMs: PATIENCE_MS,
+})
+new HandoverReceiver(primaryChannel, {
+  canAccept: () => !deaf,
+  receive: ({ handle, head, state }) => {
+    const adapter = server.attach({ handle: handle as TcpHandle, head })
     adapter.listen(new Session(adapter, (state as { last: number }).last))
   },
 })
 
 async function moveAll(): Promise<Tally> {
   const tally: Tally = {}
-  const all = await Promise.all([...sessions].map((session) => departures.move(session)))
+  const all = await Promise.all([...sessions].map((session) => departures.send(session)))
   for (const how of all) tally[how] = (tally[how] ?? 0) + 1
   return tally
 }

@@ -1,8 +1,8 @@
 /** Channels and handles in memory; messages pass through JSON, and arrive when `flush` says so. */
-import type { HandleChannel, TransferHandle, TransferPeer } from '@wazo-websocketd/edge/handover/channel'
+import type { HandleChannel, ConnectionHandle, HandoverPeer } from '@wazo-websocketd/edge/handover/channel'
 
 /** References to one connection, as the kernel counts them: each process that holds it has one. */
-export class FakeHandle implements TransferHandle {
+export class FakeHandle implements ConnectionHandle {
   closed = 0
   close(): void {
     this.closed += 1
@@ -11,10 +11,10 @@ export class FakeHandle implements TransferHandle {
 
 interface Parcel {
   readonly message: unknown
-  readonly handle: TransferHandle | null
+  readonly handle: ConnectionHandle | null
 }
 
-type Listener = (message: unknown, handle: TransferHandle | null) => void
+type Listener = (message: unknown, handle: ConnectionHandle | null) => void
 
 /** One end; `sent` is what has left it and nobody has delivered. */
 export class FakeChannel implements HandleChannel {
@@ -22,7 +22,7 @@ export class FakeChannel implements HandleChannel {
   broken = false
   private readonly listeners: Listener[] = []
 
-  send(message: unknown, handle: TransferHandle | null, failed: () => void): void {
+  send(message: unknown, handle: ConnectionHandle | null, failed: () => void): void {
     if (this.broken) failed()
     else this.sent.push({ message: JSON.parse(JSON.stringify(message)), handle })
   }
@@ -31,7 +31,7 @@ export class FakeChannel implements HandleChannel {
     this.listeners.push(listener)
   }
 
-  receive(message: unknown, handle: TransferHandle | null = null): void {
+  receive(message: unknown, handle: ConnectionHandle | null = null): void {
     for (const listener of this.listeners) listener(message, handle)
   }
 
@@ -43,7 +43,7 @@ export class FakeChannel implements HandleChannel {
   }
 }
 
-export class FakePeer extends FakeChannel implements TransferPeer {
+export class FakePeer extends FakeChannel implements HandoverPeer {
   readonly id: number
   private ends: (() => void)[] = []
 

@@ -4,13 +4,13 @@ import { pino } from 'pino'
 import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
 import type { Consumer } from '@wazo-websocketd/ingest/broker/consumer'
 import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
-import { Inbox } from '@wazo-websocketd/ingest/broker/inbox'
-import { Ledger } from '@wazo-websocketd/ingest/status/accounting'
+import { MessageInbox } from '@wazo-websocketd/ingest/broker/inbox'
+import { Accounting } from '@wazo-websocketd/ingest/status/accounting'
 import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
 import { Jumps } from '@wazo-websocketd/ingest/normalise/numbering'
-import { Pipeline } from '@wazo-websocketd/ingest/publish/publish-loop'
+import { PublishLoop } from '@wazo-websocketd/ingest/publish/publish-loop'
 import type { Publisher } from '@wazo-websocketd/ingest/publish/publisher'
-import { Ring } from '@wazo-websocketd/ingest/attach/history'
+import { StreamHistory } from '@wazo-websocketd/ingest/attach/history'
 import type { AttachReason } from '@wazo-websocketd/ingest/publish/sequencer'
 import { Status } from '@wazo-websocketd/ingest/status/status'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
@@ -77,7 +77,7 @@ export class PipelineBench {
     },
   }
   readonly acks: number[] = []
-  readonly ring: Ring
+  readonly history: StreamHistory
   private readonly end = new AbortController()
   private readonly continuity = new Continuity()
   private readonly jumps = new Jumps()
@@ -97,14 +97,14 @@ export class PipelineBench {
     this.limits = limits
     this.status = new Status(STATUS, clock, new Complaints(clock, pino({ level: 'silent' }), 30_000))
     this.status.brokerConnected = true
-    this.ring = new Ring({ historyMs: 1e9, historyBytes })
+    this.history = new StreamHistory({ historyMs: 1e9, historyBytes })
   }
 
   /** Attaches at `offset`; `outcome.why` is set when the pipeline wants to attach again. */
   attach(offset: number, heads: readonly (number | null)[] = this.all(offset)) {
-    const { clock, status, ring } = this
+    const { clock, status, history } = this
     const { partitions, windowMax } = this.limits
-    const inbox = new Inbox(clock)
+    const inbox = new MessageInbox(clock)
     const consumer = {
       inbox,
       ack: (tag: number) => void this.acks.push(tag),
@@ -120,34 +120,34 @@ export class PipelineBench {
     const metrics = countNothing()
     const window = { batchCountMax: 5, batchBytesMax: 1e6, windowMax, windowBytesMax: 1e6, lingerMs: 1500 }
     const at = { offset, fingerprint: `f${offset}` }
-    ring.advance(at, clock.monotonic())
-    const subject = new Pipeline(
+    history.advance(at, clock.monotonic())
+    const subject = new PublishLoop(
       {
         sequencer: {
           headPollMs: 200,
-          crowdedPollMs: 10,
+          backlogPollMs: 10,
           idlePollMs: 1000,
           takeoverMs: 500,
           absentMs: 2000,
           rejoinMs: 10_000,
         },
         window,
-        intake: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
+        delivery: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
         retryMs: 100,
         watchdogMs: 10_000,
         stallMs: 200,
-        lookMs: 50,
+        checkMs: 50,
         doubtMs: 1000,
         ackEvery: ACK_EVERY,
       },
       {
         publisher: this.publisher as Publisher,
-        ring,
+        history,
         canary: this.sender,
         continuity: this.continuity,
         jumps: this.jumps,
         clock,
-        ledger: new Ledger({ clock, log: pino({ level: 'silent' }), metrics, status }),
+        accounting: new Accounting({ clock, log: pino({ level: 'silent' }), metrics, status }),
         metrics,
         status,
         changed: () => undefined,

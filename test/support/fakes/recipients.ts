@@ -1,4 +1,4 @@
-import type { Entry } from '@wazo-websocketd/edge/route/index-entry'
+import type { IndexEntry } from '@wazo-websocketd/edge/route/index-entry'
 import type { FilterReason, RouteMetrics } from '@wazo-websocketd/edge/route/metrics'
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
@@ -10,7 +10,7 @@ export class FakeRecipient implements Recipient {
   readonly subscriptions: Set<string>
   readonly got: BusEvent[] = []
   onDeliver: (() => void) | null = null
-  entry: Entry | null = null
+  entry: IndexEntry | null = null
 
   constructor(identity: Partial<Identity>, subscriptions: Iterable<string>) {
     this.identity = identityOf(identity)

@@ -10,10 +10,10 @@ import {
   type Verdict,
 } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Bus, CatchUpReader, Hold, Position } from '@wazo-websocketd/edge/bus/ports'
+import type { Bus, LogSink, PartitionLease, Position } from '@wazo-websocketd/edge/bus/ports'
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
-import { SessionHost } from '@wazo-websocketd/edge/session/sessions'
+import { Sessions } from '@wazo-websocketd/edge/session/sessions'
 import type {
   ClientSocket,
   SessionMetrics,
@@ -126,7 +126,7 @@ interface CatchingUp {
   readonly epoch: Epoch
   readonly offset: Offset
   readonly until: Offset | undefined
-  readonly reader: CatchUpReader
+  readonly reader: LogSink
   stopped: boolean
 }
 
@@ -141,11 +141,11 @@ export class FakeBus implements Bus {
   catchUps: CatchingUp[] = []
   private queue: (() => void)[] = []
 
-  missing(): readonly string[] {
+  notReadyReasons(): readonly string[] {
     return this.missingParts
   }
 
-  hold(partitions: readonly number[]): Hold {
+  lease(partitions: readonly number[]): PartitionLease {
     const copy = [...partitions]
     this.held.push(copy)
     let open = true
@@ -178,7 +178,7 @@ export class FakeBus implements Bus {
     return offset === null ? null : { epoch: this.epoch, offset }
   }
 
-  catchUp(partition: number, { epoch, offset }: Position, reader: CatchUpReader, until?: Offset): () => void {
+  readLog(partition: number, { epoch, offset }: Position, reader: LogSink, until?: Offset): () => void {
     const entry = { partition, epoch, offset, until, reader, stopped: false }
     this.catchUps.push(entry)
     return () => (entry.stopped = true)
@@ -256,11 +256,11 @@ export class FakeRegistry {
     this.calls.push('remove')
   }
 
-  subscribed(_recipient: Recipient, name: string): void {
+  nameAdded(_recipient: Recipient, name: string): void {
     this.calls.push(`subscribed ${name}`)
   }
 
-  identified(recipient: Recipient): void {
+  identityReplaced(recipient: Recipient): void {
     this.calls.push(`identified ${recipient.identity.tenantUuid}`)
   }
 
@@ -358,11 +358,11 @@ export class Worker {
   readonly metrics = new FakeMetrics()
   readonly warnings: string[] = []
   masterTenant: string | undefined = MASTER
-  private soon: (() => void)[] = []
-  readonly host: SessionHost
+  private defer: (() => void)[] = []
+  readonly host: Sessions
 
   constructor(limits: Partial<typeof LIMITS> = {}, partitions = 1, tickets: Tickets | null = null) {
-    this.host = new SessionHost({
+    this.host = new Sessions({
       authenticator: this.auth,
       watch: this.watch,
       tickets,
@@ -381,17 +381,17 @@ export class Worker {
       replayBufferBytes: 1_000,
       renewalDeadline: 8_000,
       masterTenant: () => this.masterTenant,
-      missing: () => this.bus.missing(),
-      share: (details) => details,
-      soon: (task) => void this.soon.push(task),
+      notReadyReasons: () => this.bus.notReadyReasons(),
+      intern: (details) => details,
+      defer: (task) => void this.defer.push(task),
       frameBytes: new FrameBytes(),
     })
   }
 
   /** What the host's process.nextTick would run now. */
   flush(): void {
-    const tasks = this.soon
-    this.soon = []
+    const tasks = this.defer
+    this.defer = []
     for (const task of tasks) task()
   }
 

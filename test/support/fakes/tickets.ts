@@ -33,11 +33,11 @@ export class FakeTickets implements Tickets {
   waiting = false
   private queue: (() => void)[] = []
 
-  tag(token: TokenId): string {
+  tokenHash(token: TokenId): string {
     return `tag of ${token}`
   }
 
-  call(token: TokenId): void {
+  announce(token: TokenId): void {
     this.calls.push(token)
   }
 
@@ -49,9 +49,9 @@ export class FakeTickets implements Tickets {
     return drafts.map((_, i) => `ticket-${from + i}`)
   }
 
-  async agree(_token: TokenId, ids: readonly string[], lastCall: boolean): Promise<Agreement> {
+  async agree(_token: TokenId, ids: readonly string[], final: boolean): Promise<Agreement> {
     await Promise.resolve()
-    this.lastCalls.push(lastCall)
+    this.lastCalls.push(final)
     if (this.agreement !== 'leave') return { kind: this.agreement }
     const place = (id: string) => this.target ?? this.drafts.find((draft) => draft.id === id)!.positions
     return { kind: 'leave', at: new Map(ids.map((id) => [id, place(id)])) }

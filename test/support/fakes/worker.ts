@@ -1,13 +1,13 @@
 import type { Generation } from '@wazo-websocketd/edge/process/generation'
 import type { PrimaryMessage } from '@wazo-websocketd/edge/process/messages'
-import type { TransferPeer } from '@wazo-websocketd/edge/handover/channel'
+import type { HandoverPeer } from '@wazo-websocketd/edge/handover/channel'
 import type { WorkerProcess } from '@wazo-websocketd/edge/process/worker-process'
 
 /** A worker without a process: the test says and ends what a real one would. */
 export class FakeWorker implements WorkerProcess {
   readonly id: number
   readonly pid: number
-  readonly peer: TransferPeer
+  readonly peer: HandoverPeer
   readonly sent: PrimaryMessage[] = []
   readonly kills: string[] = []
   running = true

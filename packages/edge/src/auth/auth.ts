@@ -13,7 +13,7 @@ import { dynamicRule, staticRule } from './expiry/recheck-rule.js'
 import { ServiceTokenKeeper } from './service-token.js'
 import { TokenWatcher } from './expiry/watcher.js'
 
-export interface AuthorityOptions {
+export interface AuthOptions {
   readonly config: Config
   /** Workers of this host, which share its limit of requests to wazo-auth. */
   readonly workers: number
@@ -23,13 +23,13 @@ export interface AuthorityOptions {
   readonly logger: Logger
   readonly metrics: AuthMetrics
   /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
-  readonly share: (details: TokenDetails) => TokenDetails
+  readonly intern: (details: TokenDetails) => TokenDetails
   /** The master tenant has become known, or another one. */
   readonly changed: () => void
 }
 
 /** All about tokens in a worker, put together: look-ups at wazo-auth, the watch over live ones, the master tenant. */
-export class Authority {
+export class Auth {
   readonly lookups: Lookups
   readonly watcher: TokenWatcher
   readonly clock: AuthClock
@@ -38,7 +38,7 @@ export class Authority {
   private readonly queue: ExpiryQueue
 
   /** @throws StartupError when the file of `auth.verify_certificate` cannot be read. */
-  constructor({ config, workers, redis, clock, logger, metrics, share, changed }: AuthorityOptions) {
+  constructor({ config, workers, redis, clock, logger, metrics, intern, changed }: AuthOptions) {
     const { auth, limits } = config
     const inFlightMax = Math.max(1, Math.floor(limits.auth_in_flight_per_host / workers))
     this.clock = new AuthClock(clock)
@@ -51,7 +51,7 @@ export class Authority {
       connectionsMax: inFlightMax + 1,
       aclLimits: { patternsMax: limits.acl_patterns_per_token, patternBytesMax: limits.acl_pattern_bytes },
       tenantless: config.bus.access_scope === 'acl',
-      share,
+      intern: intern,
       clock,
       offset,
       metrics,
@@ -103,7 +103,7 @@ export class Authority {
   }
 
   /** What keeps the worker from serving, in words; empty when the master tenant is known. */
-  missing(): readonly string[] {
+  notReadyReasons(): readonly string[] {
     const missing = this.keeper.missing()
     return missing === null ? [] : [missing]
   }

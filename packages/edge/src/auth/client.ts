@@ -5,7 +5,7 @@ import { describeTlsError, readAuthorities } from '@wazo-websocketd/shared/runti
 import { Pool } from 'undici'
 import { aclExcess, type AclLimits } from './acl-limits.js'
 import type { ClockOffset } from './clock-offset.js'
-import { exchange, type Answer, type Exchange } from './exchange.js'
+import { exchange, type HttpAnswer, type Exchange } from './exchange.js'
 import type { AuthMetrics, AuthRequestResult } from './metrics.js'
 import { parseServiceToken, parseTokenAnswer, type ServiceToken } from './token-answer.js'
 
@@ -29,7 +29,7 @@ export interface AuthClientOptions {
   /** Whether tokens may have no tenant: an old Wazo. */
   readonly tenantless: boolean
   /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
-  readonly share: (details: TokenDetails) => TokenDetails
+  readonly intern: (details: TokenDetails) => TokenDetails
   readonly clock: Clock
   readonly offset: ClockOffset
   readonly metrics: AuthMetrics
@@ -48,7 +48,7 @@ export type ServiceTokenAnswer =
 
 /** One request that has ended; `since`: monotonic milliseconds before it was sent. */
 interface Done {
-  readonly answer: Answer
+  readonly answer: HttpAnswer
   readonly since: number
 }
 
@@ -127,7 +127,7 @@ export class AuthClient {
     await this.pool.destroy()
   }
 
-  private notCreated(answer: Exclude<Answer, { kind: 'failed' }>, since: number): ServiceTokenAnswer {
+  private notCreated(answer: Exclude<HttpAnswer, { kind: 'failed' }>, since: number): ServiceTokenAnswer {
     if (answer.kind === 'too-big') {
       this.count('garbage', since)
       return { kind: 'unavailable', why: 'its answer is too big' }
@@ -169,8 +169,8 @@ export class AuthClient {
 
 function judge(
   token: TokenId,
-  answer: Answer,
-  { aclLimits, tenantless, share }: Pick<AuthClientOptions, 'aclLimits' | 'tenantless' | 'share'>,
+  answer: HttpAnswer,
+  { aclLimits, tenantless, intern }: Pick<AuthClientOptions, 'aclLimits' | 'tenantless' | 'intern'>,
 ): Try {
   if (answer.kind === 'failed')
     return { verdict: UNAVAILABLE, again: true, result: answer.timedOut ? 'timeout' : 'network' }
@@ -187,7 +187,7 @@ function judge(
   if (details === null) return { verdict: UNAVAILABLE, again: true, result: 'garbage' }
   const limit = aclExcess(details.acl, aclLimits)
   if (limit !== null) return { verdict: { kind: 'oversized', limit }, again: false, result: 'valid' }
-  return { verdict: { kind: 'valid', details: share(details) }, again: false, result: 'valid' }
+  return { verdict: { kind: 'valid', details: intern(details) }, again: false, result: 'valid' }
 }
 
 function trust(verify: boolean | string): { rejectUnauthorized: boolean; ca?: string } {

@@ -17,7 +17,7 @@ export interface Exchange {
   readonly timeoutMs: number
 }
 
-export type Answer =
+export type HttpAnswer =
   | {
       readonly kind: 'answered'
       readonly status: number
@@ -32,7 +32,7 @@ export type Answer =
   | { readonly kind: 'failed'; readonly timedOut: boolean; readonly why: string }
 
 /** Sends one request and reads its answer within the deadline. Never rejects. */
-export function exchange(request: Exchange): Promise<Answer> {
+export function exchange(request: Exchange): Promise<HttpAnswer> {
   const { pool, path, method, headers, body = null } = request
   return new Promise((resolve) => {
     pool.dispatch({ path, method, headers, body }, new Reception(request, resolve))
@@ -42,7 +42,7 @@ export function exchange(request: Exchange): Promise<Answer> {
 /** Takes in the answer to one request; undici's `request` does the same with a stream and an abort signal each time. */
 class Reception implements Dispatcher.DispatchHandler {
   private readonly request: Exchange
-  private readonly resolve: (answer: Answer) => void
+  private readonly resolve: (answer: HttpAnswer) => void
   private readonly deadline: Timer
   private controller: Dispatcher.DispatchController | null = null
   private over = false
@@ -52,7 +52,7 @@ class Reception implements Dispatcher.DispatchHandler {
   private chunks: Buffer[] = []
   private bytes = 0
 
-  constructor(request: Exchange, resolve: (answer: Answer) => void) {
+  constructor(request: Exchange, resolve: (answer: HttpAnswer) => void) {
     const { clock, timeoutMs } = request
     this.request = request
     this.resolve = resolve
@@ -92,12 +92,12 @@ class Reception implements Dispatcher.DispatchHandler {
     this.settle({ kind: 'failed', timedOut: false, why: codeOf(error) })
   }
 
-  private giveUp(answer: Answer): void {
+  private giveUp(answer: HttpAnswer): void {
     this.settle(answer)
     this.controller?.abort(new Error('given up'))
   }
 
-  private settle(answer: Answer): void {
+  private settle(answer: HttpAnswer): void {
     if (this.over) return
     this.over = true
     this.chunks = []

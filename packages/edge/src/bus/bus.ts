@@ -5,18 +5,18 @@ import type { Connections } from '@wazo-websocketd/shared/redis/connections'
 import { keys } from '@wazo-websocketd/shared/redis/layout'
 import type { Logger } from 'pino'
 import type { Position } from './cursor.js'
-import { IngestStates, type IngestGraces } from './ingest-status.js'
+import { IngestStatus, type IngestGraces } from './ingest-status.js'
 import { RedisLog } from './log.js'
 import type { BusMetrics } from './metrics.js'
 import { Partition } from './partition.js'
-import type { Bus, BusListener, CatchUpReader, Hold } from './ports.js'
+import type { Bus, BusListener, LogSink, PartitionLease } from './ports.js'
 import { SharedLog } from './shared-log.js'
 
 const TICK_MS = 200
 /** So late, the process itself was stopped: what it did not hear meanwhile lies in its sockets. */
 const TICK_LATE_MS = 2_000
 /** A partition without sessions stays subscribed for a while: most come back. */
-const LINGER_MS = 30_000
+const IDLE_MS = 30_000
 /** Unreadable messages are counted all, but logged at most so often. */
 const UNREADABLE_LOG_INTERVAL_MS = 10_000
 /** Every partition carries the states of the ingests; this one is always subscribed, others while it cannot be heard. */
@@ -41,18 +41,18 @@ export interface RedisBusOptions extends IngestGraces {
 }
 
 /** A partition in use, and by how many. */
-interface Claim {
+interface PartitionUse {
   readonly number: number
   readonly channel: string
   readonly partition: Partition
-  holds: number
-  linger: Timer | null
+  leases: number
+  idleTimer: Timer | null
   /** Its subscription is confirmed. */
-  heard: boolean
+  subscribed: boolean
 }
 
 /** What one session holds; every session has one for as long as it lives. */
-class HeldPartitions implements Hold {
+class Lease implements PartitionLease {
   readonly numbers: readonly number[]
   private readonly bus: RedisBus
   /** What waits for the partitions to be live. */
@@ -83,7 +83,7 @@ class HeldPartitions implements Hold {
     if (this.released) return
     this.released = true
     this.task = null
-    this.bus.giveUp(this)
+    this.bus.returnLease(this)
   }
 }
 
@@ -92,18 +92,18 @@ export class RedisBus implements Bus {
   private readonly options: RedisBusOptions
   private readonly log: RedisLog
   private readonly sharedLog: SharedLog
-  private readonly ingests: IngestStates
-  private readonly claims = new Map<number, Claim>()
+  private readonly ingests: IngestStatus
+  private readonly inUse = new Map<number, PartitionUse>()
   /** What is not live yet. */
-  private readonly waiters = new Set<HeldPartitions>()
+  private readonly waiters = new Set<Lease>()
   /** Since when no subscription is confirmed, so that states of ingests cannot be heard; null: one is. */
   private unheardSince: number | null
   /** Claimed for the states alone. */
   private spares: number[] = []
   private ticking: Timer | null = null
   private tickedAt: number
-  private toldMissing = ''
-  private toldLost = false
+  private reportedReasons = ''
+  private lossReported = false
   /** The number of partitions that an ingest which is up has announced. */
   private announced: number | null = null
   private unreadableLoggedAt = -Infinity
@@ -113,7 +113,7 @@ export class RedisBus implements Bus {
     this.options = options
     this.tickedAt = clock.monotonic()
     this.unheardSince = this.tickedAt
-    this.ingests = new IngestStates(options, this.tickedAt)
+    this.ingests = new IngestStatus(options, this.tickedAt)
     const commands = (partition: number) =>
       connections.at(keys(prefix, partition, database).live)?.commands ?? null
     this.log = new RedisLog({ prefix, clock, commands })
@@ -121,19 +121,19 @@ export class RedisBus implements Bus {
   }
 
   start(): void {
-    this.claim(STATES_PARTITION)
+    this.use(STATES_PARTITION)
     this.tick()
   }
 
   stop(): void {
     this.ticking?.cancel()
-    for (const claim of this.claims.values()) this.leave(claim)
+    for (const use of this.inUse.values()) this.drop(use)
   }
 
-  missing(): readonly string[] {
+  notReadyReasons(): readonly string[] {
     const missing: string[] = []
-    const claims = [...this.claims.values()]
-    if (!claims.some(({ channel }) => this.options.connections.at(channel)?.serves))
+    const uses = [...this.inUse.values()]
+    if (!uses.some(({ channel }) => this.options.connections.at(channel)?.serves))
       missing.push('redis: not connected')
     const state = this.ingests.state(this.options.clock.monotonic())
     if (state !== 'up') missing.push(`bus: no ingest is up (${state})`)
@@ -142,53 +142,53 @@ export class RedisBus implements Bus {
         `bus: the ingests use ${this.announced} partitions, not ${this.options.partitions} (redis.partitions)`,
       )
     // One that cannot be followed is told to its own sessions; those of the others are served.
-    const reasons = claims.flatMap(({ partition }) => partition.missing() ?? [])
-    return reasons.length < claims.length ? missing : [...missing, ...reasons]
+    const reasons = uses.flatMap(({ partition }) => partition.missing() ?? [])
+    return reasons.length < uses.length ? missing : [...missing, ...reasons]
   }
 
-  hold(partitions: readonly number[]): Hold {
+  lease(partitions: readonly number[]): PartitionLease {
     for (const partition of partitions) {
-      const claim = this.claim(partition)
-      claim.holds++
-      claim.linger?.cancel()
-      claim.linger = null
+      const use = this.use(partition)
+      use.leases++
+      use.idleTimer?.cancel()
+      use.idleTimer = null
     }
-    return new HeldPartitions(this, partitions)
+    return new Lease(this, partitions)
   }
 
   /** Somebody waits for what he holds. */
-  awaitLive(held: HeldPartitions): void {
-    this.waiters.add(held)
+  awaitLive(lease: Lease): void {
+    this.waiters.add(lease)
     this.admit()
   }
 
   /** A hold is given back. */
-  giveUp(held: HeldPartitions): void {
-    this.waiters.delete(held)
-    for (const number of held.numbers) this.release(number)
+  returnLease(lease: Lease): void {
+    this.waiters.delete(lease)
+    for (const number of lease.numbers) this.release(number)
   }
 
   cursor(partition: number): Position | null {
-    return this.claims.get(partition)?.partition.position ?? null
+    return this.inUse.get(partition)?.partition.position ?? null
   }
 
-  catchUp(partition: number, position: Position, reader: CatchUpReader, until?: Offset): () => void {
-    const claim = this.claims.get(partition)
-    if (claim === undefined || claim.holds === 0)
+  readLog(partition: number, position: Position, sink: LogSink, until?: Offset): () => void {
+    const use = this.inUse.get(partition)
+    if (use === undefined || use.leases === 0)
       throw new Error(`catch-up without a hold on partition ${partition}`)
-    return claim.partition.catchUp(position, reader, until)
+    return use.partition.readLog(position, sink, until)
   }
 
-  private claim(partition: number): Claim {
-    const known = this.claims.get(partition)
+  private use(partition: number): PartitionUse {
+    const known = this.inUse.get(partition)
     if (known !== undefined) return known
     const { prefix, database, clock, logger, metrics, listener } = this.options
-    const claim: Claim = {
+    const use: PartitionUse = {
       number: partition,
       channel: keys(prefix, partition, database).live,
-      holds: 0,
-      linger: null,
-      heard: false,
+      leases: 0,
+      idleTimer: null,
+      subscribed: false,
       partition: new Partition({
         partition,
         clock,
@@ -204,65 +204,65 @@ export class RedisBus implements Bus {
             this.admit()
             this.reviewReadiness()
           },
-          deaf: () => this.options.connections.at(claim.channel)?.deaf(),
+          stale: () => this.options.connections.at(use.channel)?.deaf(),
         },
       }),
     }
-    this.claims.set(partition, claim)
-    this.options.connections.subscribe(claim.channel, {
-      confirmed: () => this.confirmed(claim),
-      interrupted: () => this.interrupted(claim),
-      message: (bytes) => this.message(claim, bytes),
+    this.inUse.set(partition, use)
+    this.options.connections.subscribe(use.channel, {
+      confirmed: () => this.confirmed(use),
+      interrupted: () => this.interrupted(use),
+      message: (bytes) => this.message(use, bytes),
     })
-    return claim
+    return use
   }
 
   /** Tells those that have waited long enough. */
   private admit(): void {
     if (this.waiters.size === 0 || this.unheardSince !== null || this.reasonOfLoss() !== null) return
     for (const waiter of this.waiters) {
-      if (!waiter.numbers.every((number) => this.claims.get(number)?.partition.live)) continue
+      if (!waiter.numbers.every((number) => this.inUse.get(number)?.partition.live)) continue
       this.waiters.delete(waiter)
       waiter.admit()
     }
   }
 
-  private isAwaited({ number }: Claim): boolean {
+  private isAwaited({ number }: PartitionUse): boolean {
     for (const { numbers } of this.waiters) if (numbers.includes(number)) return true
     return false
   }
 
   private release(number: number): void {
-    const claim = this.claims.get(number)
-    if (claim === undefined || --claim.holds > 0 || number === STATES_PARTITION) return
-    claim.linger = this.options.clock.after(LINGER_MS, () => this.leave(claim))
+    const use = this.inUse.get(number)
+    if (use === undefined || --use.leases > 0 || number === STATES_PARTITION) return
+    use.idleTimer = this.options.clock.after(IDLE_MS, () => this.drop(use))
   }
 
-  private leave(claim: Claim): void {
-    claim.linger?.cancel()
-    this.claims.delete(claim.number)
-    this.options.connections.unsubscribe(claim.channel)
-    claim.partition.close()
-    this.subscribed(claim, false)
+  private drop(use: PartitionUse): void {
+    use.idleTimer?.cancel()
+    this.inUse.delete(use.number)
+    this.options.connections.unsubscribe(use.channel)
+    use.partition.close()
+    this.subscribed(use, false)
   }
 
-  private confirmed(claim: Claim): void {
-    this.subscribed(claim, true)
-    if (claim.number === STATES_PARTITION) for (const spare of this.spares.splice(0)) this.release(spare)
-    claim.partition.subscribed()
+  private confirmed(use: PartitionUse): void {
+    this.subscribed(use, true)
+    if (use.number === STATES_PARTITION) for (const spare of this.spares.splice(0)) this.release(spare)
+    use.partition.subscribed()
     this.reviewReadiness()
   }
 
-  private interrupted(claim: Claim): void {
-    this.subscribed(claim, false)
-    claim.partition.interrupted()
+  private interrupted(use: PartitionUse): void {
+    this.subscribed(use, false)
+    use.partition.interrupted()
     this.reviewReadiness()
   }
 
-  private subscribed(claim: Claim, heard: boolean): void {
-    claim.heard = heard
+  private subscribed(use: PartitionUse, heard: boolean): void {
+    use.subscribed = heard
     const now = this.options.clock.monotonic()
-    const hearing = [...this.claims.values()].some(({ heard }) => heard)
+    const hearing = [...this.inUse.values()].some(({ subscribed }) => subscribed)
     if (!hearing) this.unheardSince ??= now
     else if (this.unheardSince !== null) {
       this.ingests.excuse(this.unheardSince, now)
@@ -275,21 +275,21 @@ export class RedisBus implements Bus {
     if (this.unheardSince === null || !this.options.connections.independent) return
     if (now - this.unheardSince < UNHEARD_MS * (this.spares.length + 1)) return
     for (let number = 1; number < this.options.partitions; number++) {
-      if (this.claims.has(number)) continue
-      this.claim(number).holds++
+      if (this.inUse.has(number)) continue
+      this.use(number).leases++
       this.spares.push(number)
       return
     }
   }
 
-  private message({ number, partition }: Claim, bytes: Uint8Array): void {
+  private message({ number, partition }: PartitionUse, bytes: Uint8Array): void {
     let message: SealedBatch | State
     try {
       message = decode(bytes)
     } catch (error) {
       if (!(error instanceof EnvelopeError)) throw error
       this.unreadable(number, error)
-      partition.garbled(error.message)
+      partition.unreadableMessage(error.message)
       return
     }
     if (message.kind === 'batch') partition.batch(message)
@@ -298,10 +298,10 @@ export class RedisBus implements Bus {
 
   /** A state comes on every channel: on each it is told to its partition, on that of the first one to all. */
   private state(state: State, from: number): void {
-    this.ingests.heard(state, this.options.clock.monotonic())
-    for (const { number, partition } of this.claims.values())
+    this.ingests.received(state, this.options.clock.monotonic())
+    for (const { number, partition } of this.inUse.values())
       if (from === STATES_PARTITION || from === number) partition.state(state)
-    const inForce = this.claims.get(from)?.partition.position?.epoch
+    const inForce = this.inUse.get(from)?.partition.position?.epoch
     const counts = inForce === undefined || inForce === state.epoch
     if (counts && state.state === 'up' && state.heads.length > 0) this.announced = state.heads.length
     this.review()
@@ -333,9 +333,9 @@ export class RedisBus implements Bus {
     const now = clock.monotonic()
     if (now - this.tickedAt > TICK_LATE_MS) this.ingests.excuse(this.tickedAt, now)
     else
-      for (const claim of this.claims.values()) {
-        claim.partition.tick(this.isAwaited(claim))
-        if (connections.at(claim.channel)?.commands?.away === true) claim.partition.look()
+      for (const use of this.inUse.values()) {
+        use.partition.tick(this.isAwaited(use))
+        if (connections.at(use.channel)?.commands?.away === true) use.partition.look()
       }
     this.tickedAt = now
     this.listenElsewhere(now)
@@ -346,20 +346,19 @@ export class RedisBus implements Bus {
   private review(): void {
     const why = this.reasonOfLoss()
     if (why !== null) {
-      const first = !this.toldLost
+      const first = !this.lossReported
       if (first) this.options.logger.error({ why }, 'bus connection lost')
-      for (const claim of this.claims.values())
-        if (first || this.isAwaited(claim)) claim.partition.tellLost(why)
+      for (const use of this.inUse.values()) if (first || this.isAwaited(use)) use.partition.notifyLost(why)
     }
-    this.toldLost = why !== null
+    this.lossReported = why !== null
     this.admit()
     this.reviewReadiness()
   }
 
   private reviewReadiness(): void {
-    const missing = this.missing().join('\n')
-    if (missing === this.toldMissing) return
-    this.toldMissing = missing
+    const missing = this.notReadyReasons().join('\n')
+    if (missing === this.reportedReasons) return
+    this.reportedReasons = missing
     this.options.listener.readinessChanged()
   }
 }

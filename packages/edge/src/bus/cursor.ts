@@ -16,7 +16,7 @@ export interface BatchRange {
 }
 
 /** What to do with a batch: its events follow on, are known already, or do not prove continuity. */
-export type Step = 'deliver' | 'drop' | 'recover'
+export type BatchAction = 'deliver' | 'drop' | 'recover'
 
 /**
  * Judges one batch of the live channel.
@@ -24,7 +24,7 @@ export type Step = 'deliver' | 'drop' | 'recover'
  * `prev <= offset < last`: deliver what is above the cursor. `last <= offset`: drop. Another epoch or
  * `prev > offset`: something is missing, only the log can tell.
  */
-export function judge(at: Position, batch: BatchRange): Step {
+export function classify(at: Position, batch: BatchRange): BatchAction {
   if (batch.epoch !== at.epoch) return 'recover'
   if (batch.last <= at.offset) return 'drop'
   return batch.prev <= at.offset ? 'deliver' : 'recover'

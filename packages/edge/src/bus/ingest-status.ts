@@ -17,7 +17,7 @@ export interface IngestGraces {
 export type BusState = IngestState | 'silent'
 
 /** All times are milliseconds of a monotonic clock. */
-export class IngestStates {
+export class IngestStatus {
   private readonly graces: IngestGraces
   private readonly heardOf = new Map<string, { state: IngestState; at: number }>()
   private lastHeardAt: number
@@ -29,12 +29,12 @@ export class IngestStates {
   }
 
   /** Takes in a state message. */
-  heard(message: State, now: number): void {
+  received(message: State, now: number): void {
     this.lastHeardAt = now
     this.forgetOld(now)
     if (this.heardOf.size >= INGESTS_MAX && !this.heardOf.has(message.ingest)) return
     this.heardOf.set(message.ingest, { state: message.state, at: now })
-    this.judgeDown(now)
+    this.updateDownSince(now)
   }
 
   /** From `since` until now nothing could be heard: that says nothing about the ingests. */
@@ -54,7 +54,7 @@ export class IngestStates {
 
   /** Why the sessions have to be told (1011), or null while they may stay. */
   lost(now: number): string | null {
-    this.judgeDown(now)
+    this.updateDownSince(now)
     if (this.downSince !== null && now - this.downSince >= this.graces.lostGraceMs)
       return 'no ingest is connected to the broker'
     if (this.state(now) === 'silent' && now - this.lastHeardAt >= this.graces.silenceGraceMs)
@@ -63,7 +63,7 @@ export class IngestStates {
   }
 
   /** The grace runs from the moment at which nobody was better than `down` any more. */
-  private judgeDown(now: number): void {
+  private updateDownSince(now: number): void {
     const state = this.state(now)
     if (state === 'down') this.downSince ??= now
     else this.downSince = null

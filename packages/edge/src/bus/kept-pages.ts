@@ -12,7 +12,7 @@ export const KEPT_BYTES_MAX = 16 * 1024 * 1024
 const UNUSED_MS_MAX = 3_000
 
 /** Entries of the log that follow `from`, and each other, without a gap. */
-export interface Kept {
+export interface KeptPage {
   readonly partition: number
   readonly from: Position
   readonly last: Offset
@@ -26,7 +26,7 @@ export interface Kept {
 export class KeptPages {
   private readonly clock: Clock
   /** The one used last at the end. */
-  private readonly kept = new Set<Kept>()
+  private readonly kept = new Set<KeptPage>()
   private bytes = 0
 
   constructor(clock: Clock) {
@@ -34,7 +34,7 @@ export class KeptPages {
   }
 
   /** One that holds what is next after `at`. */
-  find(partition: number, at: Position): Kept | null {
+  find(partition: number, at: Position): KeptPage | null {
     for (const kept of this.kept) {
       if (kept.partition !== partition || !follows(kept, at)) continue
       kept.usedAt = this.clock.monotonic()
@@ -46,7 +46,7 @@ export class KeptPages {
   }
 
   /** Keeps a page read from `after` on. null: it is not for those who ask later. */
-  keep(partition: number, after: Offset, page: Page): Kept | null {
+  keep(partition: number, after: Offset, page: Page): KeptPage | null {
     const { meta } = page
     const entries = meta === null ? null : chained(page.entries, meta.epoch)
     const last = entries?.at(-1)?.last
@@ -66,7 +66,7 @@ export class KeptPages {
     return kept
   }
 
-  private drop(kept: Kept): void {
+  private drop(kept: KeptPage): void {
     if (this.kept.delete(kept)) this.bytes -= kept.bytes
   }
 
@@ -95,11 +95,11 @@ function chained(entries: Page['entries'], epoch: Epoch): readonly SealedBatch[]
 }
 
 /** Whether it holds what is next after `at`. */
-export function follows(kept: Kept, { epoch, offset }: Position): boolean {
+export function follows(kept: KeptPage, { epoch, offset }: Position): boolean {
   if (epoch !== kept.from.epoch || offset < kept.from.offset || offset >= kept.last) return false
   return (kept.entries[firstAbove(kept, offset)]?.prev ?? Infinity) <= offset
 }
 
-export function firstAbove({ entries }: Kept, offset: Offset): number {
+export function firstAbove({ entries }: KeptPage, offset: Offset): number {
   return entries.findIndex(({ last }) => last > offset)
 }

@@ -2,8 +2,8 @@ import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Position } from './cursor.js'
 import { LogUnavailableError } from './log.js'
-import type { CatchUpReader } from './ports.js'
-import { read, type Loss, type Page } from './page.js'
+import type { LogSink } from './ports.js'
+import { readPage, type Loss, type Page } from './page.js'
 import type { SharedLog } from './shared-log.js'
 
 const RETRY_DELAY_MS = 200
@@ -12,7 +12,7 @@ const PACE_DELAY_MS = 50
 /** What another worker has delivered already is about to come here. */
 const UNTIL_DELAY_MS = 10
 
-export interface CatchUpOptions {
+export interface LogReaderOptions {
   readonly log: SharedLog
   readonly clock: Clock
   readonly partition: number
@@ -22,19 +22,19 @@ export interface CatchUpOptions {
   readonly until: Offset | null
   /** The worker's own cursor, or null when it has none (any more). */
   readonly cursor: () => Position | null
-  readonly reader: CatchUpReader
+  readonly sink: LogSink
   /** Called once, when it is over in whatever way. */
   readonly done: () => void
 }
 
 /** One session that does not stand where the worker's cursor does, reading the log until it does. */
-export class CatchUp {
-  private readonly options: CatchUpOptions
+export class LogReader {
+  private readonly options: LogReaderOptions
   private position: Position
   private over = false
   private retry: Timer | null = null
 
-  constructor(options: CatchUpOptions) {
+  constructor(options: LogReaderOptions) {
     this.options = options
     this.position = options.position
   }
@@ -55,7 +55,7 @@ export class CatchUp {
   lose(loss: Loss): void {
     if (this.over) return
     this.stop()
-    this.options.reader.lost(loss)
+    this.options.sink.lost(loss)
   }
 
   private next(): void {
@@ -66,7 +66,7 @@ export class CatchUp {
     else if (this.options.until !== null && this.position.offset >= at.offset) this.wait(UNTIL_DELAY_MS)
     // Served by a worker that was further than this one: its time comes.
     else if (this.position.offset > at.offset) this.wait(RETRY_DELAY_MS)
-    else if (this.options.reader.congested()) this.wait(PACE_DELAY_MS)
+    else if (this.options.sink.congested()) this.wait(PACE_DELAY_MS)
     else this.readPage()
   }
 
@@ -95,13 +95,13 @@ export class CatchUp {
       return
     }
     const goal = Math.min(at.offset, this.options.until ?? at.offset)
-    const reading = read(this.position, page, { heard: goal, ceiling: goal })
+    const reading = readPage(this.position, page, { heard: goal, ceiling: goal })
     if (reading.kind === 'lost') this.lose(reading.loss)
     else if (reading.kind === 'wait') this.wait(RETRY_DELAY_MS)
     else {
       this.position = { epoch: at.epoch, offset: reading.reached }
       for (const batch of reading.batches) {
-        if (!this.stopped()) this.options.reader.events(batch)
+        if (!this.stopped()) this.options.sink.events(batch)
       }
       this.next()
     }
@@ -114,7 +114,7 @@ export class CatchUp {
 
   private finish(): void {
     this.stop()
-    this.options.reader.live()
+    this.options.sink.live()
   }
 
   private wait(ms: number): void {

@@ -25,7 +25,7 @@ export interface Goal {
 /** `log`: it does not reach back far enough. `continuity`: another numbering is in force, or it cannot be proven that this one is. */
 export type Loss = 'log' | 'continuity'
 
-export type Reading =
+export type PageReading =
   /** `batches` follow the position without a gap; `reached` is the new position. */
   | {
       readonly kind: 'read'
@@ -40,7 +40,7 @@ export type Reading =
   | { readonly kind: 'lost'; readonly loss: Loss; readonly why: string; readonly unreadable?: true }
 
 /** Judges `page`, read from `at` on. Every entry must follow the one before it. */
-export function read(at: Position, page: Page, goal: Goal): Reading {
+export function readPage(at: Position, page: Page, goal: Goal): PageReading {
   const { meta } = page
   if (page.unreadable !== undefined) return unreadable(page.unreadable)
   if (meta === null) return { kind: 'wait', why: 'Redis holds no numbering' }
@@ -72,12 +72,12 @@ export function read(at: Position, page: Page, goal: Goal): Reading {
   return { kind: 'read', batches, reached, complete: reached >= target }
 }
 
-function lost(loss: Loss, why: string): Reading {
+function lost(loss: Loss, why: string): PageReading {
   return { kind: 'lost', loss, why }
 }
 
 /** Nothing is guessed: what cannot be read is a gap. */
-function unreadable(why: string): Reading {
+function unreadable(why: string): PageReading {
   return { kind: 'lost', loss: 'continuity', why: `unreadable log: ${why}`, unreadable: true }
 }
 

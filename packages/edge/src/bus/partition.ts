@@ -3,20 +3,20 @@ import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
-import { CatchUp } from './log-reader.js'
-import { between, judge, type Position } from './cursor.js'
-import { Deafness } from './stale-subscription.js'
+import { LogReader } from './log-reader.js'
+import { between, classify, type Position } from './cursor.js'
+import { StaleSubscription } from './stale-subscription.js'
 import { OtherEpochs } from './other-epochs.js'
 import { LogUnavailableError, type LogSource } from './log.js'
 import type { BusMetrics } from './metrics.js'
-import type { CatchUpReader } from './ports.js'
-import { read, type Page } from './page.js'
+import type { LogSink } from './ports.js'
+import { readPage, type Page } from './page.js'
 import type { SharedLog } from './shared-log.js'
 import { Standstill } from './standstill.js'
 
 const RETRY_DELAY_MS = 200
 /** A look into the log takes milliseconds; only a longer one is worth telling. */
-const DOUBT_TOLD_MS = 1_000
+const UNVERIFIED_REPORTED_MS = 1_000
 
 /** What a partition tells; synchronous. */
 export interface PartitionListener {
@@ -25,7 +25,7 @@ export interface PartitionListener {
   /** The partition went live, or is not any more. */
   changed(): void
   /** The log holds what should have arrived over the subscription. */
-  deaf(): void
+  stale(): void
 }
 
 export interface PartitionOptions {
@@ -47,11 +47,11 @@ export class Partition {
   /** null before the first use, and after a loss until the head has been read again. */
   private at: Position | null = null
   private phase: 'unsubscribed' | 'reading' | 'live' = 'unsubscribed'
-  private heard: { epoch: Epoch; last: Offset } | null = null
+  private lastSeen: { epoch: Epoch; last: Offset } | null = null
   /** Rises whenever the running read must not go on. */
   private run = 0
-  private doubtSince: number | null
-  private readonly deafness: Deafness
+  private unverifiedSince: number | null
+  private readonly staleness: StaleSubscription
   private readonly others = new OtherEpochs()
   /** When the running recovery began, whether it is but a look, and whether it has found events. */
   private readSince = 0
@@ -62,12 +62,12 @@ export class Partition {
   private standstill = new Standstill()
   /** Something in the sequence could not be read, and no batch has been since: a new start would only lose again. */
   private unreadable: string | null = null
-  private readonly catchUps = new Set<CatchUp>()
+  private readonly readers = new Set<LogReader>()
 
   constructor(options: PartitionOptions) {
     this.options = options
-    this.doubtSince = options.clock.monotonic()
-    this.deafness = new Deafness(this.doubtSince)
+    this.unverifiedSince = options.clock.monotonic()
+    this.staleness = new StaleSubscription(this.unverifiedSince)
   }
 
   /** The position up to which events have been delivered, or null when none is known. */
@@ -82,8 +82,8 @@ export class Partition {
   /** What keeps the partition from being live, in words; null when it is, or was a moment ago. */
   missing(): string | null {
     if (this.live) return null
-    const inDoubtMs = this.options.clock.monotonic() - (this.doubtSince ?? -Infinity)
-    if (this.at !== null && this.phase === 'reading' && inDoubtMs < DOUBT_TOLD_MS) return null
+    const inDoubtMs = this.options.clock.monotonic() - (this.unverifiedSince ?? -Infinity)
+    if (this.at !== null && this.phase === 'reading' && inDoubtMs < UNVERIFIED_REPORTED_MS) return null
     const { partition } = this.options
     if (this.unreadable !== null) return `partition ${partition}: ${this.unreadable}`
     return `partition ${partition}: ${this.phase === 'unsubscribed' ? 'not subscribed' : 'reading the log'}`
@@ -91,32 +91,32 @@ export class Partition {
 
   /** Redis confirmed the subscription. */
   subscribed(): void {
-    this.deafness.begin(this.options.clock.monotonic())
+    this.staleness.begin(this.options.clock.monotonic())
     this.recover()
   }
 
   /** The subscription is gone. */
   interrupted(): void {
-    this.doubt('unsubscribed')
+    this.unverify('unsubscribed')
   }
 
   /** Ends everything without a word: nobody needs the partition any more. */
   close(): void {
-    this.doubt('unsubscribed')
-    for (const catchUp of [...this.catchUps]) catchUp.stop()
+    this.unverify('unsubscribed')
+    for (const reader of [...this.readers]) reader.stop()
   }
 
   batch(batch: SealedBatch): void {
     const now = this.options.clock.monotonic()
     const other = this.at !== null && batch.epoch !== this.at.epoch
-    if (!other) this.deafness.heard(now)
+    if (!other) this.staleness.heard(now)
     else if (!this.others.heard(batch.epoch, now)) return
     // A state shows nothing: it may be that of an older ingest, which follows a newer one.
     this.readable()
-    if (!other && (this.heard?.epoch !== batch.epoch || this.heard.last < batch.last))
-      this.heard = { epoch: batch.epoch, last: batch.last }
+    if (!other && (this.lastSeen?.epoch !== batch.epoch || this.lastSeen.last < batch.last))
+      this.lastSeen = { epoch: batch.epoch, last: batch.last }
     if (this.phase !== 'live' || this.at === null) return
-    const step = judge(this.at, batch)
+    const step = classify(this.at, batch)
     if (step === 'deliver') this.deliver(this.at, batch)
     else if (step === 'recover') this.recover(other)
   }
@@ -125,7 +125,7 @@ export class Partition {
   own({ epoch }: State): boolean {
     if (epoch === null || this.at === null) return true
     const now = this.options.clock.monotonic()
-    if (epoch === this.at.epoch) this.deafness.heard(now)
+    if (epoch === this.at.epoch) this.staleness.heard(now)
     else this.others.heard(epoch, now)
     return epoch === this.at.epoch
   }
@@ -139,7 +139,7 @@ export class Partition {
       this.others.heard(epoch, now)
       return
     }
-    this.deafness.head(head > this.at.offset, now)
+    this.staleness.head(head > this.at.offset, now)
     this.standstill.heads(head, heads, now)
   }
 
@@ -151,7 +151,7 @@ export class Partition {
   }
 
   /** A message that could not be read: what it held is only in the log, if anywhere. */
-  garbled(why: string): void {
+  unreadableMessage(why: string): void {
     this.unreadable = why
     if (this.phase === 'live') this.recover()
   }
@@ -164,38 +164,38 @@ export class Partition {
   /** To be called a few times a second. `awaited`: somebody waits for the partition to be live. */
   tick(awaited: boolean): void {
     const now = this.options.clock.monotonic()
-    const overdue = this.doubtSince !== null && now - this.doubtSince >= this.options.lostGraceMs
+    const overdue = this.unverifiedSince !== null && now - this.unverifiedSince >= this.options.lostGraceMs
     if (overdue && (this.at !== null || awaited)) this.lose('continuity could not be proven in time')
     if (this.standstill.due(this.options.lostGraceMs, now)) {
       this.lose('it stands still while others move')
       if (this.phase !== 'unsubscribed') this.recover()
     }
     if (this.phase !== 'live') return
-    const suspicion = this.deafness.due(now)
+    const suspicion = this.staleness.due(now)
     if (suspicion !== null || this.others.due(now)) this.recover(suspicion !== 'head')
   }
 
   /** Ends all sessions of the partition; the cursor stays where it is when Redis is not to blame. */
-  tellLost(why: string): void {
+  notifyLost(why: string): void {
     this.options.listener.lost(this.options.partition, why)
-    for (const catchUp of [...this.catchUps]) catchUp.lose('continuity')
+    for (const reader of [...this.readers]) reader.lose('continuity')
   }
 
-  catchUp(position: Position, reader: CatchUpReader, until: Offset | null = null): () => void {
+  readLog(position: Position, sink: LogSink, until: Offset | null = null): () => void {
     const { sharedLog, clock, partition } = this.options
-    const catchUp: CatchUp = new CatchUp({
+    const reader: LogReader = new LogReader({
       log: sharedLog,
       clock,
       partition,
       position,
       until,
-      reader,
+      sink,
       cursor: () => this.at,
-      done: () => this.catchUps.delete(catchUp),
+      done: () => this.readers.delete(reader),
     })
-    this.catchUps.add(catchUp)
-    catchUp.start()
-    return () => catchUp.stop()
+    this.readers.add(reader)
+    reader.start()
+    return () => reader.stop()
   }
 
   private deliver(at: Position, batch: SealedBatch): void {
@@ -205,33 +205,33 @@ export class Partition {
     } catch (error) {
       if (!(error instanceof EnvelopeError)) throw error
       this.options.metrics.unreadable()
-      this.garbled(error.message)
+      this.unreadableMessage(error.message)
       return
     }
-    this.hand(between(events, at.offset, batch.last), batch.last)
+    this.advance(between(events, at.offset, batch.last), batch.last)
   }
 
   /** The cursor moves first: whoever asks for it while being served sees where this batch leads. */
-  private hand(events: readonly BusEvent[], reached: Offset): void {
+  private advance(events: readonly BusEvent[], reached: Offset): void {
     if (this.at === null) return
     this.at = { epoch: this.at.epoch, offset: reached }
-    this.deafness.moved()
+    this.staleness.moved()
     if (events.length === 0) return
     this.options.listener.events(this.options.partition, events)
   }
 
-  private doubt(phase: 'unsubscribed' | 'reading'): void {
+  private unverify(phase: 'unsubscribed' | 'reading'): void {
     const wasLive = this.live
     this.phase = phase
     this.run++
-    this.doubtSince ??= this.options.clock.monotonic()
+    this.unverifiedSince ??= this.options.clock.monotonic()
     if (wasLive) this.options.listener.changed()
   }
 
   /** `looks`: where nothing was missing, that was no recovery. */
   private recover(looks = false): void {
-    this.doubt('reading')
-    this.deafness.reads(this.at?.offset ?? null)
+    this.unverify('reading')
+    this.staleness.reads(this.at?.offset ?? null)
     this.readSince = this.options.clock.monotonic()
     this.looks = looks
     this.foundEvents = false
@@ -265,8 +265,8 @@ export class Partition {
       this.at = { epoch: page.meta.epoch, offset: page.meta.head }
       this.first = true
     }
-    const heard = this.heard?.epoch === this.at.epoch ? this.heard.last : 0
-    const reading = read(this.at, page, { heard, ceiling: Infinity })
+    const heard = this.lastSeen?.epoch === this.at.epoch ? this.lastSeen.last : 0
+    const reading = readPage(this.at, page, { heard, ceiling: Infinity })
     if (reading.kind === 'lost') {
       if (reading.unreadable === true) {
         this.options.metrics.unreadable()
@@ -276,8 +276,8 @@ export class Partition {
       this.readOn(this.run)
     } else if (reading.kind === 'wait') this.readLater(run)
     else {
-      for (const batch of reading.batches) this.hand(batch, batch[batch.length - 1]?.offset ?? 0)
-      this.hand([], reading.reached)
+      for (const batch of reading.batches) this.advance(batch, batch[batch.length - 1]?.offset ?? 0)
+      this.advance([], reading.reached)
       // A listener that ended this very partition meanwhile is heeded.
       if (run !== this.run) return
       if (reading.batches.length > 0) this.foundEvents = true
@@ -288,16 +288,16 @@ export class Partition {
 
   private goLive(): void {
     const now = this.options.clock.monotonic()
-    const deaf = this.deafness.read(this.at?.offset ?? 0, this.foundEvents)
+    const deaf = this.staleness.read(this.at?.offset ?? 0, this.foundEvents)
     this.others.answered(this.readSince, now)
     if (!this.first && (this.foundEvents || !this.looks)) this.options.metrics.recovery('recovered')
     this.first = false
     this.unreadable = null // the log holds it in a form that is known, or not at all
     this.phase = 'live'
-    this.doubtSince = null
-    this.deafness.begin(now)
+    this.unverifiedSince = null
+    this.staleness.begin(now)
     this.options.listener.changed()
-    if (deaf) this.options.listener.deaf()
+    if (deaf) this.options.listener.stale()
   }
 
   /** Forgets the numbering: the next position is the head as it will be read. */
@@ -305,10 +305,10 @@ export class Partition {
     this.options.logger.error({ partition: this.options.partition, why }, 'continuity of events lost')
     this.options.metrics.recovery('lost')
     this.at = null
-    this.heard = null
+    this.lastSeen = null
     this.others.clear()
     this.standstill = new Standstill()
-    this.doubtSince = this.options.clock.monotonic()
-    this.tellLost(why)
+    this.unverifiedSince = this.options.clock.monotonic()
+    this.notifyLost(why)
   }
 }

@@ -16,7 +16,7 @@ export interface BusListener {
 }
 
 /** What a session that is behind the worker's cursor reads the log with. */
-export interface CatchUpReader {
+export interface LogSink {
   /** Events above the reader's position, in order. */
   events(events: readonly BusEvent[]): void
   /**
@@ -31,7 +31,7 @@ export interface CatchUpReader {
 }
 
 /** A claim on partitions; while it is held the worker stays subscribed to them. */
-export interface Hold {
+export interface PartitionLease {
   /**
    * Calls `task`, never before it returns, once the worker is live on all of them and hears of a bus that is not lost:
    * every event published from then on arrives. Waits while Redis is away; never calls after `release`. To be asked once.
@@ -44,12 +44,12 @@ export interface Hold {
 /** The reading side of the bus, one per worker. */
 export interface Bus {
   /** What keeps the worker from serving, in words for `/readyz`; empty when it can. */
-  missing(): readonly string[]
+  notReadyReasons(): readonly string[]
   /**
    * Claims `partitions`. Where the wait for them outlasts `redis.lost_grace`, or the bus is lost, the listener hears
    * that the partition is `lost`.
    */
-  hold(partitions: readonly number[]): Hold
+  lease(partitions: readonly number[]): PartitionLease
   /** Up to where this worker has delivered the partition, also while continuity is in doubt; null before its first use. */
   cursor(partition: number): Position | null
   /**
@@ -57,5 +57,5 @@ export interface Bus {
    * above the cursor waits for the cursor. Needs a hold on the partition. With `until`, an offset up to which the
    * partition has been published, it reads just so far, where the worker's cursor may have yet to come.
    */
-  catchUp(partition: number, position: Position, reader: CatchUpReader, until?: Offset): () => void
+  readLog(partition: number, position: Position, reader: LogSink, until?: Offset): () => void
 }

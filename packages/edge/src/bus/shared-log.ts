@@ -1,7 +1,7 @@
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Position } from './cursor.js'
-import { firstAbove, follows, KeptPages, type Kept } from './kept-pages.js'
+import { firstAbove, follows, KeptPages, type KeptPage } from './kept-pages.js'
 import type { LogSource } from './log.js'
 import type { Page } from './page.js'
 
@@ -14,15 +14,15 @@ const HANDING_BYTES_MIN = 512
 /** Between two reads where the log ends: the sessions that stand there wait for each other. */
 const END_INTERVAL_MS = 50
 
-interface Reader {
+interface WaitingReader {
   readonly at: Position
   readonly take: (page: Page) => void
   readonly fail: (error: unknown) => void
 }
 
 /** What one partition's readers wait for. */
-interface Desk {
-  readonly waiting: Set<Reader>
+interface PartitionQueue {
+  readonly waiting: Set<WaitingReader>
   reading: boolean
   /** Where the last read has ended, and when it found the end of the log there. */
   swept: Offset
@@ -41,11 +41,11 @@ export class SharedLog {
   private readonly log: LogSource
   private readonly clock: Clock
   private readonly pages: KeptPages
-  private readonly desks = new Map<number, Desk>()
+  private readonly desks = new Map<number, PartitionQueue>()
   private readonly ready = new Set<{
-    readonly reader: Reader
+    readonly reader: WaitingReader
     readonly page: Page
-    readonly kept: Kept | null
+    readonly kept: KeptPage | null
   }>()
   /** Bytes that may yet be handed out in this turn. */
   private room = TURN_BYTES_MAX
@@ -74,7 +74,7 @@ export class SharedLog {
     })
   }
 
-  private readOn(partition: number, desk: Desk): void {
+  private readOn(partition: number, desk: PartitionQueue): void {
     // What has been read is handed out first: the pages that wait for it are not bounded otherwise.
     if (desk.reading || desk.waiting.size === 0 || this.ready.size > 0) return
     desk.reading = true
@@ -83,7 +83,7 @@ export class SharedLog {
     else this.read(partition, desk)
   }
 
-  private read(partition: number, desk: Desk): void {
+  private read(partition: number, desk: PartitionQueue): void {
     const asked = new Set(desk.waiting)
     const after = nextPlace(desk)
     this.log.page(partition, after, SHARED_PAGE_BYTES_MAX).then(
@@ -109,7 +109,7 @@ export class SharedLog {
     )
   }
 
-  private hand(reader: Reader, page: Page, kept: Kept | null = null): void {
+  private hand(reader: WaitingReader, page: Page, kept: KeptPage | null = null): void {
     this.ready.add({ reader, page, kept })
     if (this.room > 0) this.handOut()
   }
@@ -136,7 +136,7 @@ export class SharedLog {
 }
 
 /** Where to read next: the lowest place above the last read; if there is none, the lowest. */
-function nextPlace({ waiting, swept }: Desk): Offset {
+function nextPlace({ waiting, swept }: PartitionQueue): Offset {
   let [lowest, next] = [Infinity, Infinity]
   for (const { at } of waiting) {
     lowest = Math.min(lowest, at.offset)
@@ -146,7 +146,7 @@ function nextPlace({ waiting, swept }: Desk): Offset {
 }
 
 /** Whether a page read from `after` on tells all that a reader at `offset` would have been told. */
-function tells(page: Page, kept: Kept | null, after: Offset, offset: Offset): boolean {
+function tells(page: Page, kept: KeptPage | null, after: Offset, offset: Offset): boolean {
   if (offset <= after || page.entries.length === 0) return offset >= after
   return kept !== null && offset < kept.last
 }

@@ -12,7 +12,7 @@ const UNHEARD_MAX = 2
 export type Suspicion = 'silence' | 'head'
 
 /** All times are milliseconds of a monotonic clock. */
-export class Deafness {
+export class StaleSubscription {
   private lastHeardAt: number
   private headAboveSince: number | null = null
   /** Until the subscription is heard again. */

@@ -1,9 +1,9 @@
 /** What the configuration means to the sessions and sockets of one worker; times become milliseconds. */
 import type { Config } from '@wazo-websocketd/shared/config/schema'
-import type { SessionHostOptions } from '../session/sessions.js'
+import type { SessionsOptions } from '../session/sessions.js'
 import type { SocketLimits } from '../socket/ports.js'
 
-export function sessionLimits({ limits }: Pick<Config, 'limits'>): SessionHostOptions['limits'] {
+export function sessionLimits({ limits }: Pick<Config, 'limits'>): SessionsOptions['limits'] {
   return {
     subscriptionsPerSession: limits.subscriptions_per_session,
     eventNameBytes: limits.event_name_bytes,

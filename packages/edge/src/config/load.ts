@@ -9,12 +9,12 @@ import { readClientTls, type ClientTls } from '@wazo-websocketd/shared/runtime/t
 import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import type { Generation } from '../process/generation.js'
 import { PROGRAM } from './program.js'
-import type { WorkerSetup } from './worker-config.js'
+import type { WorkerConfig } from './worker-config.js'
 import { readTlsFiles, type TlsPem } from './tls.js'
 
 /** A generation whose workers this code can make. */
 export interface OwnGeneration extends Generation {
-  readonly setup: WorkerSetup
+  readonly setup: WorkerConfig
 }
 
 /** The files that only root may be able to read. */

@@ -5,7 +5,7 @@ import { PROGRAM } from './program.js'
 import type { TlsPem } from './tls.js'
 
 /** What a worker is made from. It reaches the worker through its primary, which does not look into it. */
-export interface WorkerSetup {
+export interface WorkerConfig {
   /** Of the code that read the configuration: code of another version reads it again by itself. */
   readonly version: string
   readonly config: Config
@@ -23,9 +23,9 @@ export interface WorkerSetup {
  * so it reads the configuration by itself, by the arguments `argv` of the program.
  * @throws ConfigError or StartupError in one line when it cannot be used.
  */
-export async function usableSetup(given: unknown, argv: readonly string[]): Promise<WorkerSetup> {
-  const version = (given as Partial<WorkerSetup> | null)?.version
-  if (version === programVersion()) return given as WorkerSetup
+export async function usableWorkerConfig(given: unknown, argv: readonly string[]): Promise<WorkerConfig> {
+  const version = (given as Partial<WorkerConfig> | null)?.version
+  if (version === programVersion()) return given as WorkerConfig
   // Loaded only when needed: what reads configuration is a fifth of all the code of a worker that starts.
   const { parseCommandLine } = await import('@wazo-websocketd/shared/config/command-line')
   const { readGeneration } = await import('./load.js')

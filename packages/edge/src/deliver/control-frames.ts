@@ -7,15 +7,15 @@ const frames = new Map<string, Uint8Array>()
  * The frame of a control message that says the same to everybody, made once; null for one that has to be
  * made for its receiver alone.
  */
-export function commonFrame(message: ServerMessage): Uint8Array | null {
+export function sharedControlFrame(message: ServerMessage): Uint8Array | null {
   if (message.op === 'pong') return null
   const key = message.op === 'init' ? `init ${message.version}` : message.op
   let frame = frames.get(key)
-  if (frame === undefined) frames.set(key, (frame = frameOf(message)))
+  if (frame === undefined) frames.set(key, (frame = controlFrame(message)))
   return frame
 }
 
 /** The frame of any control message. */
-export function frameOf(message: ServerMessage): Uint8Array {
+export function controlFrame(message: ServerMessage): Uint8Array {
   return frameString(encodeServerMessage(message))
 }

@@ -2,22 +2,22 @@ import { EVENT_PREFIX, EVENT_SUFFIX, type ProtocolVersion } from '@wazo-websocke
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { frameText, type FrameBytes } from './frame.js'
 import type { ClientSocket, SessionMetrics } from '../session/ports.js'
-import { Run } from './write-batch.js'
+import { WriteBatch } from './write-batch.js'
 
 /**
  * A receiver of frames. `turn` and `place`, 0 at first, belong to the outbox: what waits for it is at `place` as long as
  * `turn` is the outbox's. Two numbers, so that nothing has to be done to a receiver when its frames have been written.
  */
-export interface Sink {
+export interface FrameTarget {
   readonly version: ProtocolVersion
   readonly socket: ClientSocket
-  turn: number
-  place: number
+  flushId: number
+  flushIndex: number
 }
 
 export interface OutboxOptions {
   /** Runs a task once the present read of Redis or of a client has been worked off: `process.nextTick`. */
-  readonly soon: (task: () => void) => void
+  readonly defer: (task: () => void) => void
   /** Unix time in milliseconds. */
   readonly now: () => number
   readonly metrics: Pick<SessionMetrics, 'delivered'>
@@ -29,7 +29,7 @@ const PREFIX = encoder.encode(EVENT_PREFIX)
 const SUFFIX = encoder.encode(EVENT_SUFFIX)
 
 /** An event of this tick: its frames by version, and how many have got it. */
-interface Framed {
+interface FramedEvent {
   readonly event: BusEvent
   first: Uint8Array | null
   second: Uint8Array | null
@@ -43,14 +43,14 @@ interface Framed {
 export class Outbox {
   private readonly options: OutboxOptions
   /** Number of the tick, from 1. */
-  private turn = 1
+  private flushId = 1
   private sockets: ClientSocket[] = []
   /** What waits for each socket; null: it has been written. */
-  private runs: (Run | null)[] = []
-  private framed = new Map<BusEvent, Framed>()
+  private batches: (WriteBatch | null)[] = []
+  private framed = new Map<BusEvent, FramedEvent>()
   private scheduled = false
-  private emptyRuns = freshRuns()
-  private current: Framed | null = null
+  private emptyBatches = freshBatches()
+  private current: FramedEvent | null = null
   private readonly flushed = () => this.flush()
 
   constructor(options: OutboxOptions) {
@@ -58,35 +58,38 @@ export class Outbox {
   }
 
   /** Queues an event. Called once per receiver, event by event. */
-  deliver(sink: Sink, event: BusEvent): void {
+  deliver(target: FrameTarget, event: BusEvent): void {
     const { current } = this
-    const framed = current !== null && current.event === event ? current : this.take(event)
+    const framed = current !== null && current.event === event ? current : this.beginEvent(event)
     framed.receivers += 1
-    this.share(sink, (sink.version === 1 ? framed.first : framed.second) ?? this.frame(sink.version, framed))
+    this.sendShared(
+      target,
+      (target.version === 1 ? framed.first : framed.second) ?? this.frameEvent(target.version, framed),
+    )
   }
 
   /** Queues a frame that many sinks get; a frame of its own for every sink would go to `send`. */
-  share(sink: Sink, frame: Uint8Array): void {
-    const place = this.placeOf(sink)
-    this.runs[place] = (this.runs[place] ?? this.emptyRun(sink)).shared(frame)
+  sendShared(target: FrameTarget, frame: Uint8Array): void {
+    const index = this.indexOf(target)
+    this.batches[index] = (this.batches[index] ?? this.emptyBatch(target)).withShared(frame)
   }
 
   /** Queues a frame for this sink alone. */
-  send(sink: Sink, frame: Uint8Array): void {
+  send(target: FrameTarget, frame: Uint8Array): void {
     this.options.frameBytes.made += frame.length
-    const place = this.placeOf(sink)
-    this.runs[place] = (this.runs[place] ?? this.emptyRun(sink)).own(frame)
+    const index = this.indexOf(target)
+    this.batches[index] = (this.batches[index] ?? this.emptyBatch(target)).withOwn(frame)
   }
 
   /** Writes what waits for one sink at once: before its socket is closed. */
-  flushSink(sink: Sink): void {
-    if (sink.turn !== this.turn) return
-    const run = this.runs[sink.place] ?? null
-    this.runs[sink.place] = null
-    if (run !== null) sink.socket.sendFrames(run.pieces(this.options.frameBytes))
+  flushTarget(target: FrameTarget): void {
+    if (target.flushId !== this.flushId) return
+    const batch = this.batches[target.flushIndex] ?? null
+    this.batches[target.flushIndex] = null
+    if (batch !== null) target.socket.sendFrames(batch.chunks(this.options.frameBytes))
   }
 
-  private take(event: BusEvent): Framed {
+  private beginEvent(event: BusEvent): FramedEvent {
     let framed = this.framed.get(event)
     if (framed === undefined) {
       framed = { event, first: null, second: null, receivers: 0 }
@@ -96,7 +99,7 @@ export class Outbox {
     return (this.current = framed)
   }
 
-  private frame(version: ProtocolVersion, framed: Framed): Uint8Array {
+  private frameEvent(version: ProtocolVersion, framed: FramedEvent): Uint8Array {
     const { body } = framed.event
     const frame = version === 1 ? frameText(body) : frameText(PREFIX, body, SUFFIX)
     if (version === 1) framed.first = frame
@@ -105,39 +108,39 @@ export class Outbox {
     return frame
   }
 
-  private placeOf(sink: Sink): number {
-    if (sink.turn === this.turn) return sink.place
-    sink.turn = this.turn
-    sink.place = this.sockets.length
-    this.sockets.push(sink.socket)
-    this.runs.push(null)
+  private indexOf(target: FrameTarget): number {
+    if (target.flushId === this.flushId) return target.flushIndex
+    target.flushId = this.flushId
+    target.flushIndex = this.sockets.length
+    this.sockets.push(target.socket)
+    this.batches.push(null)
     this.schedule()
-    return sink.place
+    return target.flushIndex
   }
 
-  private emptyRun({ version }: Sink): Run {
-    return this.emptyRuns[version - 1] as Run
+  private emptyBatch({ version }: FrameTarget): WriteBatch {
+    return this.emptyBatches[version - 1] as WriteBatch
   }
 
   private schedule(): void {
     if (this.scheduled) return
     this.scheduled = true
-    this.options.soon(this.flushed)
+    this.options.defer(this.flushed)
   }
 
   private flush(): void {
-    const { sockets, runs, framed } = this
+    const { sockets, batches, framed } = this
     const { frameBytes, metrics } = this.options
     this.scheduled = false
-    this.turn++
+    this.flushId++
     this.sockets = []
-    this.runs = []
+    this.batches = []
     if (framed.size > 0) this.framed = new Map()
     this.current = null
-    this.emptyRuns = freshRuns()
-    for (let place = 0; place < sockets.length; place++) {
-      const run = runs[place] ?? null
-      if (run !== null) sockets[place]?.sendFrames(run.pieces(frameBytes))
+    this.emptyBatches = freshBatches()
+    for (let index = 0; index < sockets.length; index++) {
+      const batch = batches[index] ?? null
+      if (batch !== null) sockets[index]?.sendFrames(batch.chunks(frameBytes))
     }
     frameBytes.flushed = frameBytes.made
     const now = this.options.now()
@@ -148,6 +151,6 @@ export class Outbox {
 }
 
 /** One per version: sinks of different versions never share a run. */
-function freshRuns(): readonly [Run, Run] {
-  return [Run.empty(), Run.empty()]
+function freshBatches(): readonly [WriteBatch, WriteBatch] {
+  return [WriteBatch.empty(), WriteBatch.empty()]
 }

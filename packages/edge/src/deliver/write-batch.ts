@@ -7,42 +7,42 @@ const JOIN_BYTES_MAX = 64 * 1024
  * A sequence of frames that waits to be written, shared by every socket that is to get exactly this
  * sequence: extending equal runs by the same frame gives the same run, so its bytes are joined once.
  */
-export class Run {
-  readonly parent: Run | null
+export class WriteBatch {
+  readonly parent: WriteBatch | null
   readonly frame: Uint8Array | null
-  private lastChild: Run | null = null
+  private lastChild: WriteBatch | null = null
   private joined: readonly Uint8Array[] | null = null
 
-  private constructor(parent: Run | null, frame: Uint8Array | null) {
+  private constructor(parent: WriteBatch | null, frame: Uint8Array | null) {
     this.parent = parent
     this.frame = frame
   }
 
-  static empty(): Run {
-    return new Run(null, null)
+  static empty(): WriteBatch {
+    return new WriteBatch(null, null)
   }
 
   /** This run and `frame`, which others are likely to get next as well. */
-  shared(frame: Uint8Array): Run {
+  withShared(frame: Uint8Array): WriteBatch {
     const known = this.lastChild
     if (known !== null && known.frame === frame) return known
-    return (this.lastChild = new Run(this, frame))
+    return (this.lastChild = new WriteBatch(this, frame))
   }
 
   /** This run and `frame`, which is for one receiver only. */
-  own(frame: Uint8Array): Run {
-    return new Run(this, frame)
+  withOwn(frame: Uint8Array): WriteBatch {
+    return new WriteBatch(this, frame)
   }
 
   /** The bytes to write, in as few pieces as pays off. What is copied for it counts in `bytes`. */
-  pieces(bytes: FrameBytes): readonly Uint8Array[] {
+  chunks(bytes: FrameBytes): readonly Uint8Array[] {
     return (this.joined ??= join(framesOf(this), bytes))
   }
 }
 
-function framesOf(run: Run): Uint8Array[] {
+function framesOf(batch: WriteBatch): Uint8Array[] {
   const frames: Uint8Array[] = []
-  for (let at: Run | null = run; at?.frame != null; at = at.parent) frames.push(at.frame)
+  for (let at: WriteBatch | null = batch; at?.frame != null; at = at.parent) frames.push(at.frame)
   return frames.reverse()
 }
 

@@ -1,10 +1,10 @@
 import { GOING_AWAY } from '@wazo-websocketd/shared/domain/close'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Member, Roster } from '../session/connection-table.js'
+import type { TrackedConnection, ConnectionTable } from '../session/connection-table.js'
 
 export interface DrainOptions {
   readonly clock: Clock
-  readonly roster: Pick<Roster, 'size' | 'all' | 'tokens'>
+  readonly connections: Pick<ConnectionTable, 'size' | 'all' | 'tokens'>
   /** Sessions closed per second at least: this worker's share of `drain.rate`. */
   readonly ratePerSecond: number
   /** `drain.timeout` in milliseconds. */
@@ -13,7 +13,7 @@ export interface DrainOptions {
    * Lets the sessions of one token go with 1012, at once or soon; returns how many that are. `lastCall`: the deadline is
    * near. They stay in the roster until they are gone; asked again for them meanwhile, it does nothing.
    */
-  readonly leave: (group: readonly Member[], lastCall: boolean) => number
+  readonly leave: (group: readonly TrackedConnection[], final: boolean) => number
 }
 
 const STEP_MS = 50
@@ -31,18 +31,18 @@ export class Drain {
   private readonly rate: number
   private readonly lastCallAt: number
   private deadline: number
-  private groups: Iterator<readonly Member[]>
+  private groups: Iterator<readonly TrackedConnection[]>
   private credit = 0
-  private goneAway = false
+  private closedRemaining = false
   private done: (() => void) | null = null
 
   constructor(options: DrainOptions) {
-    const { roster, ratePerSecond, timeout, clock } = options
+    const { connections, ratePerSecond, timeout, clock } = options
     this.options = options
-    this.rate = Math.max(ratePerSecond, roster.size / ((TIMEOUT_SHARE * timeout) / 1000))
+    this.rate = Math.max(ratePerSecond, connections.size / ((TIMEOUT_SHARE * timeout) / 1000))
     this.lastCallAt = clock.monotonic() + TIMEOUT_SHARE * timeout
     this.deadline = clock.monotonic() + timeout
-    this.groups = roster.tokens()[Symbol.iterator]()
+    this.groups = connections.tokens()[Symbol.iterator]()
   }
 
   /** Resolves when all connections are gone, or some seconds after the deadline with the rest to be destroyed. */
@@ -54,41 +54,41 @@ export class Drain {
   }
 
   /** So many sessions have been let go by somebody else: they count for the pace. */
-  charge(sessions: number): void {
+  account(sessions: number): void {
     this.credit -= sessions
   }
 
   /** Closes what is left at once (1001). */
-  goAway(): void {
-    this.goneAway = true
+  closeRemaining(): void {
+    this.closedRemaining = true
     this.deadline = Math.min(this.deadline, this.options.clock.monotonic())
-    for (const member of this.options.roster.all()) if (!member.ending) member.end(GOING_AWAY)
+    for (const member of this.options.connections.all()) if (!member.ending) member.end(GOING_AWAY)
   }
 
   private step(): void {
-    const { clock, roster } = this.options
+    const { clock, connections } = this.options
     const now = clock.monotonic()
-    if (now >= this.deadline && !this.goneAway) this.goAway()
-    if (roster.size === 0 || now >= this.deadline + LINGER_MS) {
+    if (now >= this.deadline && !this.closedRemaining) this.closeRemaining()
+    if (connections.size === 0 || now >= this.deadline + LINGER_MS) {
       this.done?.()
       return
     }
-    if (!this.goneAway) this.closeSome()
+    if (!this.closedRemaining) this.closeSome()
     clock.after(STEP_MS, () => this.step())
   }
 
   /** A group is closed as a whole, and paid for afterwards when it is larger than what may go now. */
   private closeSome(): void {
     this.credit = Math.min(this.rate, this.credit + (this.rate * STEP_MS) / 1000)
-    const lastCall = this.options.clock.monotonic() >= this.lastCallAt
+    const final = this.options.clock.monotonic() >= this.lastCallAt
     while (this.credit > 0) {
       const next = this.groups.next()
       if (next.done === true) {
         // Connections that were still on their way when the round began get one of their own.
-        this.groups = this.options.roster.tokens()[Symbol.iterator]()
+        this.groups = this.options.connections.tokens()[Symbol.iterator]()
         return
       }
-      this.credit -= this.options.leave(next.value, lastCall)
+      this.credit -= this.options.leave(next.value, final)
     }
   }
 }

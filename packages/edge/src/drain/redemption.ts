@@ -2,19 +2,19 @@ import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { Positions, SessionMetrics, Ticket, TicketHolder, Tickets } from '../session/ports.js'
 
 /** Who asks, as it is at its `start`. */
-type Asker = TicketHolder & { readonly token: TokenId }
+type RedemptionHolder = TicketHolder & { readonly token: TokenId }
 
 /** Asks, at a session's start, for the ticket that an earlier session of its token has left. */
-export class Resumption {
+export class Redemption {
   private readonly tickets: Tickets
   private readonly metrics: Pick<SessionMetrics, 'tickets'>
-  private readonly holder: Asker
+  private readonly holder: RedemptionHolder
   private answer: Promise<Ticket | null> | null = null
   private used = false
   private abandoned = false
   private late = false
 
-  constructor(tickets: Tickets, metrics: Pick<SessionMetrics, 'tickets'>, holder: Asker) {
+  constructor(tickets: Tickets, metrics: Pick<SessionMetrics, 'tickets'>, holder: RedemptionHolder) {
     this.tickets = tickets
     this.metrics = metrics
     this.holder = holder

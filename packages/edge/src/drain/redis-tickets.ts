@@ -8,9 +8,9 @@ import { hashTag, hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import type { Script } from '@wazo-websocketd/shared/redis/script'
 import type { Logger } from 'pino'
 import type { Agreement, IssuedTicket, Ticket, TicketDraft, TicketHolder, Tickets } from '../session/ports.js'
-import { encodeCall } from './drain-notice.js'
+import { encodeDrainNotice } from './drain-notice.js'
 import { AGREE, RESTORE, TAKE, WRITE } from './ticket-scripts.js'
-import { encodeTicket, marksOf, parseRow } from './ticket.js'
+import { encodeTicket, matchKeysOf, parseRow } from './ticket.js'
 
 /** A drain goes on without tickets when they could not be written for so long, a start without one. */
 const PATIENCE_MS = 2_000
@@ -49,15 +49,15 @@ export class RedisTickets implements Tickets {
     this.log.close()
   }
 
-  tag(token: TokenId): string {
+  tokenHash(token: TokenId): string {
     return hashToken(token)
   }
 
-  call(token: TokenId): void {
+  announce(token: TokenId): void {
     const client = this.options.client()
     if (client === null) return
     const channel = drainChannel(this.options.prefix, this.options.database)
-    const tag = encodeCall(this.tag(token))
+    const tag = encodeDrainNotice(this.tokenHash(token))
     const told = client.isCluster ? client.spublish(channel, tag) : client.publish(channel, tag)
     told.catch(() => undefined) // those who have not heard it wait for the ticket to be taken
   }
@@ -69,15 +69,9 @@ export class RedisTickets implements Tickets {
     return answer === undefined ? null : ids
   }
 
-  async agree(token: TokenId, ids: readonly string[], lastCall: boolean): Promise<Agreement> {
+  async agree(token: TokenId, ids: readonly string[], final: boolean): Promise<Agreement> {
     const { historyMs } = this.options
-    const answer = await this.run(AGREE, token, [
-      historyMs,
-      EXPECTED_MS,
-      DRAFT_MS,
-      lastCall ? '1' : '',
-      ...ids,
-    ])
+    const answer = await this.run(AGREE, token, [historyMs, EXPECTED_MS, DRAFT_MS, final ? '1' : '', ...ids])
     if (!Array.isArray(answer)) return { kind: 'failed' }
     if (answer.length === 0) return { kind: 'wait' }
     return { kind: 'leave', at: new Map(answer.flatMap((row) => entryOf(row))) }
@@ -95,7 +89,7 @@ export class RedisTickets implements Tickets {
   }
 
   async take(token: TokenId, holder: TicketHolder): Promise<Ticket | null> {
-    const { version, names, address } = marksOf(holder)
+    const { version, names, address } = matchKeysOf(holder)
     const answer = await this.run(TAKE, token, [
       this.options.historyMs,
       randomUUID(),

@@ -7,7 +7,7 @@ import type { Positions, TicketDraft, TicketHolder } from '../session/ports.js'
 export const TICKET_FORM = 1
 
 /** The session's marks, by which a later one with the same token is recognised. */
-export interface Marks {
+export interface MatchKeys {
   readonly version: string
   /** Digest of the event names, in whatever order they were subscribed to. */
   readonly names: string
@@ -15,7 +15,7 @@ export interface Marks {
 }
 
 /** The marks of a session. */
-export function marksOf({ version, subscriptions, address }: TicketHolder): Marks {
+export function matchKeysOf({ version, subscriptions, address }: TicketHolder): MatchKeys {
   const names = hash('sha256', JSON.stringify([...subscriptions].sort()), 'hex')
   return { version: String(version), names, address }
 }
@@ -24,7 +24,7 @@ export function marksOf({ version, subscriptions, address }: TicketHolder): Mark
 export function encodeTicket({ holder, positions, alone = false }: TicketDraft): string {
   const at: Record<string, [Epoch, string]> = {}
   for (const [partition, { epoch, offset }] of positions) at[partition] = [epoch, String(offset)]
-  return JSON.stringify({ form: TICKET_FORM, ...marksOf(holder), at, ...(alone ? { alone } : {}) })
+  return JSON.stringify({ form: TICKET_FORM, ...matchKeysOf(holder), at, ...(alone ? { alone } : {}) })
 }
 
 /** A ticket's id and positions in a row of a script's answer; null for anything else. */

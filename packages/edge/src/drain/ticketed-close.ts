@@ -11,21 +11,21 @@ const READ_ON_MS = 2_000
 /** After it those that had to wait try again. */
 const RETRY_MS = 500
 
-export interface DeparturesOptions {
+export interface TicketedCloseOptions {
   readonly tickets: Tickets
   readonly clock: Clock
   readonly metrics: Pick<SessionMetrics, 'tickets'>
 }
 
 /** How the sessions of one token are to go. */
-export interface Manner {
+export interface LeaveOptions {
   /** They cannot wait for those that left before them to be back. */
-  readonly lastCall: boolean
+  readonly final: boolean
   /** Another worker has called for it already. */
-  readonly called: boolean
+  readonly announced: boolean
 }
 
-interface Leaver {
+interface LeavingSession {
   readonly connection: Connection
   readonly id: string
   readonly positions: Positions
@@ -39,32 +39,32 @@ interface Leaver {
  * reached, are served up to there, and leave their tickets before the close frames go out. When others of the token
  * left a moment before, at an earlier place, these stay until those are back.
  */
-export class Departures {
-  private readonly options: DeparturesOptions
+export class TicketedClose {
+  private readonly options: TicketedCloseOptions
   /** Tokens whose sessions are leaving, or have just been told to wait. */
   private readonly busy = new Set<TokenId>()
   /** Those that were told to wait: they have been paid for. */
   private readonly waited = new Set<TokenId>()
 
-  constructor(options: DeparturesOptions) {
+  constructor(options: TicketedCloseOptions) {
     this.options = options
   }
 
   /** Lets these sessions of one token go. Returns how many of them it had not tried before. */
-  begin(token: TokenId, connections: readonly Connection[], manner: Manner): number {
+  begin(token: TokenId, connections: readonly Connection[], manner: LeaveOptions): number {
     if (this.busy.has(token)) return 0
     const leaving: Connection[] = []
     const positions: Positions[] = []
     let begun = 0
     for (const connection of connections) {
       if (connection.ending) continue
-      const standing = connection.depart()
-      if (standing === 'unsettled') continue
+      const frozenAt = connection.freeze()
+      if (frozenAt === 'unsettled') continue
       begun++
-      if (standing === 'nowhere') connection.end(SERVICE_RESTART)
+      if (frozenAt === 'nowhere') connection.end(SERVICE_RESTART)
       else {
         leaving.push(connection)
-        positions.push(standing)
+        positions.push(frozenAt)
       }
     }
     if (leaving.length > 0) {
@@ -78,10 +78,10 @@ export class Departures {
     token: TokenId,
     connections: readonly Connection[],
     positions: readonly Positions[],
-    { lastCall, called }: Manner,
+    { final, announced }: LeaveOptions,
   ): Promise<void> {
     const { tickets } = this.options
-    if (!called) tickets.call(token)
+    if (!announced) tickets.announce(token)
     const drafts = connections.map((holder, i) => ({ holder, positions: positions[i] as Positions }))
     const ids = await tickets.draft(token, drafts)
     if (ids === null) {
@@ -90,31 +90,31 @@ export class Departures {
       return
     }
     await this.pause(SETTLE_MS)
-    const agreement = await tickets.agree(token, ids, lastCall)
+    const agreement = await tickets.agree(token, ids, final)
     if (agreement.kind === 'wait') {
       await this.stay(token, connections)
       return
     }
-    const leavers = connections.map((connection, i): Leaver => {
+    const leaving = connections.map((connection, i): LeavingSession => {
       const id = ids[i] as string
       const at = agreement.kind === 'leave' ? agreement.at.get(id) : undefined
       return { connection, id, positions: at ?? (positions[i] as Positions) }
     })
-    await this.readOn(leavers)
-    await this.close(token, leavers)
+    await this.readOn(leaving)
+    await this.close(token, leaving)
     this.busy.delete(token)
   }
 
   private async stay(token: TokenId, connections: readonly Connection[]): Promise<void> {
-    for (const connection of connections) connection.remain()
+    for (const connection of connections) connection.unfreeze()
     this.waited.add(token)
     await this.pause(RETRY_MS)
     this.busy.delete(token)
   }
 
   /** Serves the sessions up to where they leave. */
-  private async readOn(leavers: readonly Leaver[]): Promise<void> {
-    const all = leavers.map(
+  private async readOn(leaving: readonly LeavingSession[]): Promise<void> {
+    const all = leaving.map(
       ({ connection, positions }) =>
         new Promise<void>((resolve) => {
           if (connection.ending) resolve()
@@ -125,27 +125,27 @@ export class Departures {
   }
 
   /** The tickets first, then the close frames. */
-  private async close(token: TokenId, leavers: readonly Leaver[]): Promise<void> {
+  private async close(token: TokenId, leaving: readonly LeavingSession[]): Promise<void> {
     const { tickets } = this.options
-    const [good, void_] = [[] as Leaver[], [] as Leaver[]]
+    const [good, void_] = [[] as LeavingSession[], [] as LeavingSession[]]
     const issued: IssuedTicket[] = []
-    for (const leaver of leavers) {
-      const { connection, id } = leaver
-      connection.stand()
-      const at = connection.standing
+    for (const session of leaving) {
+      const { connection, id } = session
+      connection.stopReading()
+      const at = connection.frozenAt
       if (at === null || connection.token !== token) {
-        void_.push(leaver)
+        void_.push(session)
         continue
       }
-      good.push(leaver)
-      issued.push({ id, holder: connection, positions: at, alone: !sameAs(at, leaver.positions) })
+      good.push(session)
+      issued.push({ id, holder: connection, positions: at, alone: !sameAs(at, session.positions) })
     }
     const written = issued.length === 0 || (await tickets.issue(token, issued))
     let left = 0
-    for (const leaver of good) {
-      const { connection } = leaver
-      if (connection.ending || connection.standing === null || connection.token !== token) {
-        void_.push(leaver)
+    for (const session of good) {
+      const { connection } = session
+      if (connection.ending || connection.frozenAt === null || connection.token !== token) {
+        void_.push(session)
         continue
       }
       connection.end(SERVICE_RESTART)
@@ -157,7 +157,7 @@ export class Departures {
       void_.map(({ id }) => id),
     )
     // A new token meanwhile: they leave under that one, the next time.
-    for (const { connection } of void_) connection.remain()
+    for (const { connection } of void_) connection.unfreeze()
   }
 
   private endWithout(connections: readonly Connection[]): void {

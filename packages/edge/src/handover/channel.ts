@@ -1,7 +1,7 @@
 import type { Worker } from 'node:cluster'
 
 /** A connection as it passes through channels. Whoever holds one has to close it. */
-export interface TransferHandle {
+export interface ConnectionHandle {
   close(): void
 }
 
@@ -12,19 +12,19 @@ export interface TransferHandle {
  */
 export interface HandleChannel {
   /** The handle stays open here. Calls `failed` when the message cannot go out; not when the other end dies. */
-  send(message: unknown, handle: TransferHandle | null, failed: () => void): void
+  send(message: unknown, handle: ConnectionHandle | null, failed: () => void): void
   /** With the handle that came along. */
-  onMessage(listener: (message: unknown, handle: TransferHandle | null) => void): void
+  onMessage(listener: (message: unknown, handle: ConnectionHandle | null) => void): void
 }
 
 /** A worker as the primary sees it. */
-export interface TransferPeer extends HandleChannel {
+export interface HandoverPeer extends HandleChannel {
   readonly id: number
   /** Once, when the worker's process has ended; what it has sent may still arrive. */
   onEnd(listener: () => void): void
 }
 
-export function workerPeer(worker: Worker): TransferPeer {
+export function workerPeer(worker: Worker): HandoverPeer {
   return {
     id: worker.id,
     send(message, handle, failed) {
@@ -48,7 +48,7 @@ export const primaryChannel: HandleChannel = {
     void process.on('message', (message: unknown, handle: unknown) => listener(message, asHandle(handle))),
 }
 
-function asHandle(value: unknown): TransferHandle | null {
+function asHandle(value: unknown): ConnectionHandle | null {
   const isHandle = typeof value === 'object' && value !== null && 'close' in value
-  return isHandle ? (value as TransferHandle) : null
+  return isHandle ? (value as ConnectionHandle) : null
 }

@@ -26,7 +26,7 @@ export const RETURN_REASONS = [
 export type ReturnReason = (typeof RETURN_REASONS)[number]
 
 /** What travels beside the handle. */
-export interface Luggage {
+export interface HandoverBody {
   /** Bytes of the client that nobody has understood yet, base64. */
   readonly head: string
   /** The session's business: any JSON. */
@@ -34,31 +34,31 @@ export interface Luggage {
 }
 
 /** From a worker to the primary. `id` is the sender's in the first two, the primary's in the others. */
-export type TransferReport =
-  | ({ readonly kind: 'transfer-offer'; readonly id: number } & Luggage)
+export type HandoverReport =
+  | ({ readonly kind: 'transfer-offer'; readonly id: number } & HandoverBody)
   /** The old worker has waited long enough and asks for a decision. */
   | { readonly kind: 'transfer-withdraw'; readonly id: number }
   | { readonly kind: 'transfer-taken'; readonly id: number }
   | { readonly kind: 'transfer-refused'; readonly id: number }
 
 /** From the primary to a worker. `id` is the old worker's in the first two, the primary's in the others. */
-export type TransferOrder =
+export type HandoverOrder =
   /** The successor has it. */
   | { readonly kind: 'transfer-moved'; readonly id: number }
   /** Nobody has touched it: the old worker goes on. */
   | { readonly kind: 'transfer-returned'; readonly id: number; readonly reason: ReturnReason }
-  | ({ readonly kind: 'transfer-arrival'; readonly id: number } & Luggage)
+  | ({ readonly kind: 'transfer-arrival'; readonly id: number } & HandoverBody)
   | { readonly kind: 'transfer-go'; readonly id: number }
   /** Too late: close the handle. */
   | { readonly kind: 'transfer-drop'; readonly id: number }
 
 /** The report that `value` is, or null: other messages on the channel are somebody else's. */
-export function asTransferReport(value: unknown): TransferReport | null {
+export function parseHandoverReport(value: unknown): HandoverReport | null {
   if (!isNumbered(value)) return null
   const { kind, id } = value
   switch (kind) {
     case 'transfer-offer':
-      return isLuggage(value) ? { kind, id, head: value.head, state: value.state } : null
+      return isHandoverBody(value) ? { kind, id, head: value.head, state: value.state } : null
     case 'transfer-withdraw':
     case 'transfer-taken':
     case 'transfer-refused':
@@ -69,12 +69,12 @@ export function asTransferReport(value: unknown): TransferReport | null {
 }
 
 /** The order that `value` is, or null. */
-export function asTransferOrder(value: unknown): TransferOrder | null {
+export function parseHandoverOrder(value: unknown): HandoverOrder | null {
   if (!isNumbered(value)) return null
   const { kind, id } = value
   switch (kind) {
     case 'transfer-arrival':
-      return isLuggage(value) ? { kind, id, head: value.head, state: value.state } : null
+      return isHandoverBody(value) ? { kind, id, head: value.head, state: value.state } : null
     case 'transfer-moved':
     case 'transfer-go':
     case 'transfer-drop':
@@ -105,6 +105,6 @@ function isNumbered(value: unknown): value is Numbered {
   )
 }
 
-function isLuggage(value: Numbered): value is Numbered & Luggage {
+function isHandoverBody(value: Numbered): value is Numbered & HandoverBody {
   return typeof value['head'] === 'string' && 'state' in value
 }

@@ -1,31 +1,31 @@
 /** The successor's end: takes connections of the worker that it follows. */
-import type { HandleChannel, TransferHandle } from './channel.js'
-import { asTransferOrder, type TransferOrder } from './messages.js'
+import type { HandleChannel, ConnectionHandle } from './channel.js'
+import { parseHandoverOrder, type HandoverOrder } from './messages.js'
 
 /** A connection and the session that goes with it. */
-export interface Arrived {
-  readonly handle: TransferHandle
+export interface ReceivedConnection {
+  readonly handle: ConnectionHandle
   readonly head: Uint8Array
   readonly state: unknown
 }
 
-export interface ArrivalHost {
+export interface HandoverTarget {
   /** Whether a connection with this state can be taken. Nothing may be done for it yet. */
-  welcomes(state: unknown): boolean
+  canAccept(state: unknown): boolean
   /** The connection and its handle are this worker's from now on. Must not throw. */
-  adopt(arrived: Arrived): void
+  receive(arrived: ReceivedConnection): void
 }
 
-export class Arrivals {
+export class HandoverReceiver {
   private readonly channel: HandleChannel
-  private readonly host: ArrivalHost
-  private readonly held = new Map<number, Arrived>()
+  private readonly host: HandoverTarget
+  private readonly held = new Map<number, ReceivedConnection>()
 
-  constructor(channel: HandleChannel, host: ArrivalHost) {
+  constructor(channel: HandleChannel, host: HandoverTarget) {
     this.channel = channel
     this.host = host
     channel.onMessage((message, handle) => {
-      const order = asTransferOrder(message)
+      const order = parseHandoverOrder(message)
       if (order !== null) this.heard(order, handle)
     })
   }
@@ -35,7 +35,7 @@ export class Arrivals {
     return this.held.size
   }
 
-  private heard(order: TransferOrder, handle: TransferHandle | null): void {
+  private heard(order: HandoverOrder, handle: ConnectionHandle | null): void {
     switch (order.kind) {
       case 'transfer-arrival':
         this.arrived(order, handle)
@@ -43,7 +43,7 @@ export class Arrivals {
       case 'transfer-go': {
         const arrived = this.held.get(order.id)
         this.held.delete(order.id)
-        if (arrived !== undefined) this.host.adopt(arrived)
+        if (arrived !== undefined) this.host.receive(arrived)
         break
       }
       case 'transfer-drop':
@@ -56,10 +56,10 @@ export class Arrivals {
   }
 
   private arrived(
-    { id, head, state }: TransferOrder & { kind: 'transfer-arrival' },
-    handle: TransferHandle | null,
+    { id, head, state }: HandoverOrder & { kind: 'transfer-arrival' },
+    handle: ConnectionHandle | null,
   ): void {
-    if (handle === null || !this.host.welcomes(state)) {
+    if (handle === null || !this.host.canAccept(state)) {
       handle?.close()
       this.report('transfer-refused', id)
       return

@@ -1,7 +1,7 @@
 /** Passes connections from old workers to their successors. Runs in the primary. */
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { TransferHandle, TransferPeer } from './channel.js'
-import { asTransferReport, IN_FLIGHT_MAX, type ReturnReason, type TransferReport } from './messages.js'
+import type { ConnectionHandle, HandoverPeer } from './channel.js'
+import { parseHandoverReport, IN_FLIGHT_MAX, type ReturnReason, type HandoverReport } from './messages.js'
 
 export interface RelayOptions {
   readonly clock: Clock
@@ -13,14 +13,14 @@ const TAKEN_WITHIN_MS = 5_000
 /** How long what a worker has sent may still arrive after its end. */
 const LATE_MS = 1_000
 
-interface Transfer {
+interface HandoverInFlight {
   /** The primary's number. */
   readonly id: number
-  readonly from: TransferPeer
+  readonly from: HandoverPeer
   /** The old worker's number. */
   readonly offer: number
-  readonly to: TransferPeer
-  readonly handle: TransferHandle
+  readonly to: HandoverPeer
+  readonly handle: ConnectionHandle
   readonly timer: Timer
 }
 
@@ -32,11 +32,11 @@ interface Transfer {
  * ends with it, as all of its others do. A connection whose old worker dies on the way goes on with the
  * successor, since all that it needs is on the way too; without one it ends.
  */
-export class TransferRelay {
+export class HandoverRelay {
   private readonly clock: Clock
   private readonly takenWithinMs: number
-  private readonly successors = new Map<number, TransferPeer>()
-  private readonly transfers = new Map<number, Transfer>()
+  private readonly successors = new Map<number, HandoverPeer>()
+  private readonly transfers = new Map<number, HandoverInFlight>()
   private lastId = 0
 
   constructor({ clock, takenWithinMs = TAKEN_WITHIN_MS }: RelayOptions) {
@@ -50,25 +50,25 @@ export class TransferRelay {
   }
 
   /** Listens to a worker, as long as it lives. Every worker that may give or take has to be known. */
-  watch(peer: TransferPeer): void {
+  watch(peer: HandoverPeer): void {
     peer.onMessage((message, handle) => {
-      const report = asTransferReport(message)
+      const report = parseHandoverReport(message)
       if (report !== null) this.heard(peer, report, handle)
     })
     peer.onEnd(() => this.ended(peer))
   }
 
   /** Whatever `from` offers goes to `to` from now on. */
-  pair(from: TransferPeer, to: TransferPeer): void {
+  pair(from: HandoverPeer, to: HandoverPeer): void {
     this.successors.set(from.id, to)
   }
 
   /** `from` has no successor any more; what is on its way still arrives. */
-  unpair(from: TransferPeer): void {
+  unpair(from: HandoverPeer): void {
     this.successors.delete(from.id)
   }
 
-  private heard(peer: TransferPeer, report: TransferReport, handle: TransferHandle | null): void {
+  private heard(peer: HandoverPeer, report: HandoverReport, handle: ConnectionHandle | null): void {
     switch (report.kind) {
       case 'transfer-offer':
         this.offered(peer, report, handle)
@@ -88,9 +88,9 @@ export class TransferRelay {
   }
 
   private offered(
-    from: TransferPeer,
-    { id: offer, head, state }: TransferReport & { kind: 'transfer-offer' },
-    handle: TransferHandle | null,
+    from: HandoverPeer,
+    { id: offer, head, state }: HandoverReport & { kind: 'transfer-offer' },
+    handle: ConnectionHandle | null,
   ): void {
     const to = this.successors.get(from.id)
     const reason = this.reasonAgainst(from, to)
@@ -101,14 +101,14 @@ export class TransferRelay {
     }
     const id = (this.lastId += 1)
     const timer = this.clock.after(this.takenWithinMs, () => this.giveBack(transfer, 'timeout'))
-    const transfer: Transfer = { id, from, offer, to, handle, timer }
+    const transfer: HandoverInFlight = { id, from, offer, to, handle, timer }
     this.transfers.set(id, transfer)
     to.send({ kind: 'transfer-arrival', id, head, state }, handle, () =>
       this.giveBack(transfer, 'successor-gone'),
     )
   }
 
-  private reasonAgainst(from: TransferPeer, to: TransferPeer | undefined): ReturnReason | null {
+  private reasonAgainst(from: HandoverPeer, to: HandoverPeer | undefined): ReturnReason | null {
     if (to === undefined) return 'no-successor'
     let onTheWay = 0
     for (const transfer of this.transfers.values()) if (transfer.from === from) onTheWay += 1
@@ -116,7 +116,7 @@ export class TransferRelay {
   }
 
   /** The moment at which the connection changes hands. */
-  private taken(peer: TransferPeer, id: number): void {
+  private taken(peer: HandoverPeer, id: number): void {
     const transfer = this.transferTo(peer, id)
     if (transfer === null) {
       // It was given back meanwhile, and its old worker may be using it.
@@ -132,7 +132,7 @@ export class TransferRelay {
    * An offer that never came (a process that has no file descriptor left loses the message) is the old worker's
    * again. If it has been decided, that answer goes ahead of this one, which then means nothing.
    */
-  private withdrawn(from: TransferPeer, offer: number): void {
+  private withdrawn(from: HandoverPeer, offer: number): void {
     for (const transfer of this.transfers.values()) {
       if (transfer.from !== from || transfer.offer !== offer) continue
       this.giveBack(transfer, 'withdrawn')
@@ -141,25 +141,25 @@ export class TransferRelay {
     answer(from, offer, 'withdrawn')
   }
 
-  private ended(peer: TransferPeer): void {
+  private ended(peer: HandoverPeer): void {
     this.clock.after(LATE_MS, () => this.successors.delete(peer.id))
     for (const [from, to] of this.successors) if (to === peer) this.successors.delete(from)
     for (const transfer of this.transfers.values())
       if (transfer.to === peer) this.giveBack(transfer, 'successor-gone')
   }
 
-  private transferTo(peer: TransferPeer, id: number): Transfer | null {
+  private transferTo(peer: HandoverPeer, id: number): HandoverInFlight | null {
     const transfer = this.transfers.get(id)
     return transfer?.to === peer ? transfer : null
   }
 
-  private giveBack(transfer: Transfer, reason: ReturnReason): void {
+  private giveBack(transfer: HandoverInFlight, reason: ReturnReason): void {
     if (!this.transfers.has(transfer.id)) return
     this.close(transfer)
     answer(transfer.from, transfer.offer, reason)
   }
 
-  private close({ id, timer, handle }: Transfer): void {
+  private close({ id, timer, handle }: HandoverInFlight): void {
     this.transfers.delete(id)
     timer.cancel()
     handle.close()
@@ -167,7 +167,7 @@ export class TransferRelay {
 }
 
 /** An old worker that has ended needs no answer. */
-function answer(from: TransferPeer, offer: number, reason: ReturnReason): void {
+function answer(from: HandoverPeer, offer: number, reason: ReturnReason): void {
   from.send({ kind: 'transfer-returned', id: offer, reason }, null, ignore)
 }
 

@@ -1,11 +1,11 @@
 /** The old worker's end: sends its connections to the successor, a bounded number at a time. */
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { HandleChannel, TransferHandle } from './channel.js'
-import { asTransferOrder, IN_FLIGHT_MAX } from './messages.js'
+import type { HandleChannel, ConnectionHandle } from './channel.js'
+import { parseHandoverOrder, IN_FLIGHT_MAX } from './messages.js'
 
 /** A connection that has been released, and the session that goes with it. */
-export interface Cargo {
-  readonly handle: TransferHandle
+export interface HandoverPayload {
+  readonly handle: ConnectionHandle
   readonly head: Uint8Array
   /** Must be JSON. */
   readonly state: unknown
@@ -16,21 +16,21 @@ export interface Cargo {
 }
 
 /** Why it cannot be released, and whether it may be in a moment. */
-export interface Refused {
+export interface HandoverRefusal {
   readonly reason: string
-  readonly passing: boolean
+  readonly transient: boolean
 }
 
 /** A connection that is to leave. */
-export interface Departing {
+export interface HandoverCandidate {
   /** Releases the connection and takes down the session's state in the same tick, or says why it cannot. */
-  release(): Cargo | Refused
+  release(): HandoverPayload | HandoverRefusal
 }
 
 /** How it went: `moved`, an obstacle's reason, a `ReturnReason`, or `given-up`. */
-export type Departure = string
+export type HandoverResult = string
 
-export interface DeparturesOptions {
+export interface HandoverSenderOptions {
   readonly channel: HandleChannel
   readonly clock: Clock
   /** Milliseconds for which a connection is asked again when what is in its way may pass. */
@@ -47,41 +47,41 @@ const REFUSED_AGAIN_MS = 500
 /** More than what the primary allows the successor. */
 const ANSWER_WITHIN_MS = 10_000
 
-interface Waiting {
-  readonly departing: Departing
-  readonly done: (how: Departure) => void
+interface PendingHandover {
+  readonly departing: HandoverCandidate
+  readonly done: (how: HandoverResult) => void
   /** When patience ends; null: not tried yet. */
   deadline: number | null
   /** How often the successor has refused it. */
   refusals: number
 }
 
-interface OnTheWay {
-  readonly cargo: Cargo
-  readonly waiting: Waiting
+interface InFlight {
+  readonly cargo: HandoverPayload
+  readonly waiting: PendingHandover
   readonly timer: Timer
 }
 
-export class Departures {
-  private readonly options: DeparturesOptions
-  private readonly onTheWay = new Map<number, OnTheWay>()
+export class HandoverSender {
+  private readonly options: HandoverSenderOptions
+  private readonly inFlight = new Map<number, InFlight>()
   /** First come, first served, as a Set keeps it. */
-  private readonly queue = new Set<Waiting>()
-  private readonly resting = new Map<Waiting, Timer>()
+  private readonly queue = new Set<PendingHandover>()
+  private readonly delayed = new Map<PendingHandover, Timer>()
   private givenUp = false
   private lastId = 0
 
-  constructor(options: DeparturesOptions) {
+  constructor(options: HandoverSenderOptions) {
     this.options = options
     options.channel.onMessage((message) => {
-      const order = asTransferOrder(message)
+      const order = parseHandoverOrder(message)
       if (order?.kind === 'transfer-moved') this.decided(order.id, 'moved')
       else if (order?.kind === 'transfer-returned') this.decided(order.id, order.reason)
     })
   }
 
   /** Resolves with how it went, never rejects; all may be asked for at once. */
-  move(departing: Departing): Promise<Departure> {
+  send(departing: HandoverCandidate): Promise<HandoverResult> {
     return new Promise((done) => {
       if (this.givenUp) {
         done('given-up')
@@ -95,70 +95,70 @@ export class Departures {
   /** What has not been released stays (`given-up`); what is on its way is decided as ever. Idempotent. */
   giveUp(): void {
     this.givenUp = true
-    for (const timer of this.resting.values()) timer.cancel()
-    const all = [...this.queue, ...this.resting.keys()]
+    for (const timer of this.delayed.values()) timer.cancel()
+    const all = [...this.queue, ...this.delayed.keys()]
     this.queue.clear()
-    this.resting.clear()
+    this.delayed.clear()
     for (const { done } of all) done('given-up')
   }
 
   private next(): void {
     for (const waiting of this.queue) {
-      if (this.onTheWay.size >= IN_FLIGHT_MAX) return
+      if (this.inFlight.size >= IN_FLIGHT_MAX) return
       this.queue.delete(waiting)
       this.attempt(waiting)
     }
   }
 
-  private attempt(waiting: Waiting): void {
+  private attempt(waiting: PendingHandover): void {
     const { clock, patienceMs = PATIENCE_MS } = this.options
     const released = waiting.departing.release()
-    if (!('passing' in released)) {
+    if (!('transient' in released)) {
       this.dispatch(released, waiting)
       return
     }
     waiting.deadline ??= clock.monotonic() + patienceMs
-    if (!released.passing || clock.monotonic() >= waiting.deadline) {
+    if (!released.transient || clock.monotonic() >= waiting.deadline) {
       waiting.done(released.reason)
       return
     }
-    this.rest(waiting, AGAIN_MS)
+    this.retryLater(waiting, AGAIN_MS)
   }
 
   /** It waits beside the queue, so that it keeps nobody from leaving. */
-  private rest(waiting: Waiting, ms: number): void {
+  private retryLater(waiting: PendingHandover, ms: number): void {
     const timer = this.options.clock.after(ms, () => {
-      this.resting.delete(waiting)
+      this.delayed.delete(waiting)
       this.queue.add(waiting)
       this.next()
     })
-    this.resting.set(waiting, timer)
+    this.delayed.set(waiting, timer)
   }
 
-  private dispatch(cargo: Cargo, waiting: Waiting): void {
+  private dispatch(cargo: HandoverPayload, waiting: PendingHandover): void {
     const { channel, clock, answerWithinMs = ANSWER_WITHIN_MS } = this.options
     const id = (this.lastId += 1)
     // Not taken back without asking: the primary may have decided already.
     const timer = clock.after(answerWithinMs, () =>
       channel.send({ kind: 'transfer-withdraw', id }, null, () => this.decided(id, 'no-primary')),
     )
-    this.onTheWay.set(id, { cargo, waiting, timer })
+    this.inFlight.set(id, { cargo, waiting, timer })
     const head = Buffer.from(cargo.head).toString('base64')
     channel.send({ kind: 'transfer-offer', id, head, state: cargo.state }, cargo.handle, () =>
       this.decided(id, 'no-primary'),
     )
   }
 
-  private decided(id: number, how: Departure): void {
-    const entry = this.onTheWay.get(id)
+  private decided(id: number, how: HandoverResult): void {
+    const entry = this.inFlight.get(id)
     if (entry === undefined) return
-    this.onTheWay.delete(id)
+    this.inFlight.delete(id)
     const { cargo, waiting, timer } = entry
     timer.cancel()
     if (how === 'moved') cargo.moved()
     else cargo.restore()
     if (how === 'successor-refused' && !this.givenUp && ++waiting.refusals < REFUSALS_MAX)
-      this.rest(waiting, REFUSED_AGAIN_MS)
+      this.retryLater(waiting, REFUSED_AGAIN_MS)
     else waiting.done(how)
     this.next()
   }

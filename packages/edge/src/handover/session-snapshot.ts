@@ -6,7 +6,7 @@ import type { Positions } from '../session/ports.js'
 /** Another form gets another number: a worker that does not know it refuses, and the session ends with 1012. */
 const FORM = 1
 
-export interface Passage {
+export interface SessionSnapshot {
   readonly version: ProtocolVersion
   readonly address: string
   readonly details: TokenDetails
@@ -16,14 +16,14 @@ export interface Passage {
 }
 
 /** As JSON. Holds the token: for the ears of the host's own processes alone. */
-export function encodePassage({ positions, ...rest }: Passage): object {
+export function encodeSnapshot({ positions, ...rest }: SessionSnapshot): object {
   const places =
     positions === null ? null : [...positions].map(([p, { epoch, offset }]) => [p, epoch, offset])
   return { form: FORM, ...rest, positions: places }
 }
 
 /** Null: not a passage of a form that is known here. */
-export function parsePassage(value: unknown): Passage | null {
+export function parseSnapshot(value: unknown): SessionSnapshot | null {
   if (!isObject(value) || value['form'] !== FORM) return null
   const { version, address, subscriptions } = value
   const details = detailsOf(value['details'])

@@ -1,6 +1,6 @@
 /** Has the code on disk, which may be newer than this primary, read the configuration. */
 import { fork } from 'node:child_process'
-import { asGeneration, type Generation } from './generation.js'
+import { parseGeneration, type Generation } from './generation.js'
 
 /** What the loader says, once. */
 export type LoaderMessage =
@@ -53,7 +53,7 @@ function settle(
   reject: (error: Error) => void,
 ): void {
   const { kind, generation, line } = said as Record<string, unknown>
-  const understood = kind === 'generation' ? asGeneration(generation) : null
+  const understood = kind === 'generation' ? parseGeneration(generation) : null
   if (understood !== null) resolve(understood)
   else if (kind === 'refused' && typeof line === 'string') reject(new Error(line))
   else reject(new Error('the code on disk needs a newer primary: restart the program'))

@@ -34,14 +34,14 @@ const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const
 type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** The generation that `value` is, or null when it is none that this primary understands. */
-export function asGeneration(value: unknown): Generation | null {
+export function parseGeneration(value: unknown): Generation | null {
   if (!isRecord(value)) return null
   const { version, workers, drain, logLevel, remarks, restartOnly, setup } = value
   if (typeof version !== 'string' || !isCount(workers)) return null
   const pace = asPace(drain)
   const level = LOG_LEVELS.find((each) => each === logLevel)
-  if (pace === null || level === undefined || !isTexts(remarks)) return null
-  if (!isRecord(restartOnly) || !isTexts(Object.values(restartOnly))) return null
+  if (pace === null || level === undefined || !isStrings(remarks)) return null
+  if (!isRecord(restartOnly) || !isStrings(Object.values(restartOnly))) return null
   return {
     version,
     workers,
@@ -75,7 +75,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function isTexts(value: unknown): value is readonly string[] {
+function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }
 

@@ -21,7 +21,7 @@ export type WorkerMessage =
 /** From the primary to a worker. */
 export type PrimaryMessage =
   /** The worker's configuration, as JSON that the primary does not look into, and its place. Sent once. */
-  | { readonly kind: 'setup'; readonly setup: unknown; readonly place: Place }
+  | { readonly kind: 'setup'; readonly setup: unknown; readonly place: WorkerAssignment }
   /** Close the sessions, paced, with 1012. */
   | { readonly kind: 'drain'; readonly order: DrainOrder }
   /** Close what is left with 1001 and end. */
@@ -30,7 +30,7 @@ export type PrimaryMessage =
   | { readonly kind: 'tell' }
 
 /** Where in the pool a worker stands. */
-export interface Place {
+export interface WorkerAssignment {
   /** Number of its slot on this host, from 0. */
   readonly slot: number
   /**
@@ -50,14 +50,14 @@ export interface DrainOrder {
 }
 
 /** The message of a worker that `value` is, or null. */
-export function asWorkerMessage(value: unknown): WorkerMessage | null {
+export function parseWorkerMessage(value: unknown): WorkerMessage | null {
   if (!isMessage(value)) return null
   switch (value.kind) {
     case 'hello':
     case 'drained':
       return { kind: value.kind }
     case 'missing':
-      return isTexts(value['missing']) ? { kind: 'missing', missing: value['missing'] } : null
+      return isStrings(value['missing']) ? { kind: 'missing', missing: value['missing'] } : null
     case 'metrics':
       return Array.isArray(value['snapshot'])
         ? { kind: 'metrics', snapshot: value['snapshot'].filter(isMetric) }
@@ -72,7 +72,7 @@ export function asWorkerMessage(value: unknown): WorkerMessage | null {
 }
 
 /** The message of the primary that `value` is, or null. */
-export function asPrimaryMessage(value: unknown): PrimaryMessage | null {
+export function parsePrimaryMessage(value: unknown): PrimaryMessage | null {
   if (!isMessage(value)) return null
   switch (value.kind) {
     case 'setup':
@@ -114,11 +114,11 @@ function isValue(value: unknown): boolean {
   return (typeof number === 'number' || number === null) && typeof labels === 'object' && labels !== null
 }
 
-function isTexts(value: unknown): value is readonly string[] {
+function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }
 
-function isPlace(value: unknown): value is Place {
+function isPlace(value: unknown): value is WorkerAssignment {
   return (
     typeof value === 'object' &&
     value !== null &&

@@ -5,8 +5,8 @@ import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
 import type { Generation } from './generation.js'
 import type { DrainOrder } from './messages.js'
-import { ReplacementError, Slot, type RestartReason, type SlotListener } from './worker-slot.js'
-import type { TransferRelay } from '../handover/relay.js'
+import { ReplacementError, WorkerSlot, type RestartReason, type WorkerSlotListener } from './worker-slot.js'
+import type { HandoverRelay } from '../handover/relay.js'
 import type { WorkerProcess } from './worker-process.js'
 
 /** What the pool counts. */
@@ -23,7 +23,7 @@ export interface PoolOptions {
   readonly generation: Generation
   readonly fork: () => WorkerProcess
   /** Carries connections from workers to their successors. */
-  readonly relay: Pick<TransferRelay, 'watch' | 'pair'>
+  readonly relay: Pick<HandoverRelay, 'watch' | 'pair'>
   readonly store: MetricStore
   /** Milliseconds that a worker may take until it serves in the place of another one. */
   readonly readyMsMax: number
@@ -33,10 +33,10 @@ export interface PoolOptions {
   readonly random?: () => number
 }
 
-export class WorkerPool implements SlotListener {
+export class WorkerPool implements WorkerSlotListener {
   private readonly options: PoolOptions
   /** Slot n is at n. */
-  private readonly slots: Slot[]
+  private readonly slots: WorkerSlot[]
   /** What all workers were started with, when none is being replaced and the last replacement went well. */
   private generation: Generation
   private stopping = false
@@ -65,12 +65,12 @@ export class WorkerPool implements SlotListener {
   }
 
   /** What keeps this host from serving, in words: nothing as soon as one worker serves. */
-  missing(): readonly string[] {
+  notReadyReasons(): readonly string[] {
     if (this.stopping) return ['draining']
     const all = new Set<string>()
     for (const slot of this.slots)
-      for (const occupant of slot.occupants) {
-        const missing = occupant.missing()
+      for (const handle of slot.workers) {
+        const missing = handle.notReadyReasons()
         if (missing.length === 0) return []
         for (const what of missing) all.add(what)
       }
@@ -78,8 +78,8 @@ export class WorkerPool implements SlotListener {
   }
 
   /** Has all workers tell their metrics as they are now; waits for those that hang, or do not know how, no longer than `msMax`. */
-  async tell(msMax: number): Promise<void> {
-    const told = this.slots.flatMap((slot) => slot.occupants).map((occupant) => occupant.tell())
+  async refreshMetrics(msMax: number): Promise<void> {
+    const told = this.slots.flatMap((slot) => slot.workers).map((handle) => handle.requestMetrics())
     await new Promise<void>((resolve) => {
       const timer = this.options.clock.after(msMax, resolve)
       void Promise.all(told).then(() => {
@@ -121,18 +121,18 @@ export class WorkerPool implements SlotListener {
   }
 
   /** A second signal: the workers close everything with 1001 now. */
-  hurry(): void {
+  stopNow(): void {
     if (!this.stopping) return
     this.delay?.cancel()
     this.drain()
-    for (const slot of this.slots) slot.hurry()
+    for (const slot of this.slots) slot.stopNow()
   }
 
   changed(): void {
-    const occupants = this.slots.flatMap((slot) => slot.occupants)
-    const ready = occupants.filter((occupant) => occupant.ready).length
+    const handles = this.slots.flatMap((slot) => slot.workers)
+    const ready = handles.filter((handle) => handle.ready).length
     if (ready > 0) this.hasServed = true
-    this.options.metrics.workers(occupants.length)
+    this.options.metrics.workers(handles.length)
     this.options.metrics.ready(ready)
   }
 
@@ -178,9 +178,9 @@ export class WorkerPool implements SlotListener {
     this.changed()
   }
 
-  private slot(number: number, generation: Generation): Slot {
+  private slot(number: number, generation: Generation): WorkerSlot {
     const { fork, relay, store, readyMsMax, clock, logger, random } = this.options
-    return new Slot({
+    return new WorkerSlot({
       number,
       generation,
       fork,

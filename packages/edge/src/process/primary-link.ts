@@ -2,15 +2,15 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Snapshot } from '@wazo-websocketd/shared/runtime/metrics'
 import {
-  asPrimaryMessage,
+  parsePrimaryMessage,
   type DrainOrder,
-  type Place,
+  type WorkerAssignment,
   type PrimaryMessage,
   type WorkerMessage,
 } from './messages.js'
 
 /** The channel itself; tests give it another one than that of this process. */
-export interface Channel {
+export interface PrimaryChannel {
   /** Calls `done` when the message has left this process, or cannot. */
   send(message: WorkerMessage, done: () => void): void
   onMessage(listener: (message: unknown) => void): void
@@ -20,7 +20,7 @@ export interface Channel {
 }
 
 /** The channel that `node:cluster` has given this process. */
-export const processChannel: Channel = {
+export const processChannel: PrimaryChannel = {
   send(message, done) {
     if (process.send === undefined || !process.connected) done()
     else process.send(message, undefined, undefined, () => done())
@@ -39,10 +39,10 @@ export interface DrainHandler {
 }
 
 /** What the primary gives a worker when it starts. */
-export interface Assignment {
+export interface WorkerStart {
   /** Its configuration; of the form that the code has which read it. */
   readonly setup: unknown
-  readonly place: Place
+  readonly place: WorkerAssignment
 }
 
 /** A sign of life. */
@@ -50,8 +50,8 @@ const BEAT_MS = 1_000
 /** Metrics are asked for when somebody wants to see them; they come by themselves for the case that this worker is killed. */
 const BEATS_PER_PUSH = 5
 
-export class WorkerLink {
-  private readonly channel: Channel
+export class PrimaryLink {
+  private readonly channel: PrimaryChannel
   private readonly clock: Clock
   private handler: DrainHandler | null = null
   private snapshot: (() => Promise<Snapshot>) | null = null
@@ -61,15 +61,15 @@ export class WorkerLink {
   private pending: PrimaryMessage[] = []
   private missing: readonly string[] | null = null
   private beats = 0
-  private assign: (assignment: Assignment) => void = () => undefined
-  private readonly assignment: Promise<Assignment>
+  private assign: (assignment: WorkerStart) => void = () => undefined
+  private readonly assignment: Promise<WorkerStart>
 
-  constructor(clock: Clock, channel: Channel = processChannel) {
+  constructor(clock: Clock, channel: PrimaryChannel = processChannel) {
     this.channel = channel
     this.clock = clock
     this.assignment = new Promise((resolve) => (this.assign = resolve))
     channel.onMessage((message) => {
-      const known = asPrimaryMessage(message)
+      const known = parsePrimaryMessage(message)
       if (known !== null) this.heard(known)
     })
     // Without a primary nobody accepts connections or starts a successor: a supervisor starts everything anew.
@@ -79,7 +79,7 @@ export class WorkerLink {
   }
 
   /** Asks the primary for this worker's setup and place. */
-  receiveAssignment(): Promise<Assignment> {
+  receiveAssignment(): Promise<WorkerStart> {
     void this.send({ kind: 'hello' })
     return this.assignment
   }

@@ -44,10 +44,10 @@ export class PrimaryService implements Service {
       port: adminPort,
       keys: 'metrics.listen or metrics.edge_port',
       metrics: async () => {
-        await pool.tell(TELL_MS_MAX)
+        await pool.refreshMetrics(TELL_MS_MAX)
         return store.exposition(await metrics.snapshot())
       },
-      missing: () => pool.missing(),
+      missing: () => pool.notReadyReasons(),
     })
     logger.info({ host: adminHost, port: this.admin.port }, 'metrics and health listen')
     pool.start()
@@ -61,8 +61,8 @@ export class PrimaryService implements Service {
     await this.admin?.close()
   }
 
-  hurry(): void {
-    this.options.pool.hurry()
+  stopNow(): void {
+    this.options.pool.stopNow()
   }
 
   reload(): void {

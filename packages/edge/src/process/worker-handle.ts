@@ -1,29 +1,29 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
-import { asWorkerMessage, type DrainOrder, type Place, type WorkerMessage } from './messages.js'
-import type { TransferPeer } from '../handover/channel.js'
+import { parseWorkerMessage, type DrainOrder, type WorkerAssignment, type WorkerMessage } from './messages.js'
+import type { HandoverPeer } from '../handover/channel.js'
 import type { WorkerProcess } from './worker-process.js'
 
 /** What a slot hears of a worker in it. */
-export interface OccupantListener {
+export interface WorkerHandleListener {
   /** What it misses is not what it was. */
-  changed(occupant: Occupant): void
+  changed(handle: WorkerHandle): void
   /** Neither it nor another one like it can serve, because of what this line says. */
-  fatal(occupant: Occupant, line: string, status: number): void
+  fatal(handle: WorkerHandle, line: string, status: number): void
   /** Once, when its process has ended. */
-  ended(occupant: Occupant, code: number | null, signal: string | null): void
+  ended(handle: WorkerHandle, code: number | null, signal: string | null): void
 }
 
-export interface OccupantOptions {
+export interface WorkerHandleOptions {
   readonly worker: WorkerProcess
   /** Its configuration; must be JSON. */
   readonly setup: unknown
-  readonly place: Place
+  readonly place: WorkerAssignment
   readonly store: MetricStore
   readonly clock: Clock
   readonly logger: Logger
-  readonly listener: OccupantListener
+  readonly listener: WorkerHandleListener
 }
 
 /** Workers say something every second; one that is silent for so long hangs. */
@@ -32,27 +32,27 @@ const SILENT_MS = 5000
 const CLOSE_MS = 3000
 
 /** One worker from its start to its end, as the primary knows it. */
-export class Occupant {
+export class WorkerHandle {
   /** By the monotonic clock. */
   readonly startedAt: number
   /** Resolves when the process has ended; never rejects. */
   readonly ended: Promise<void>
-  private readonly options: OccupantOptions
+  private readonly options: WorkerHandleOptions
   private heardAt: number
   /** null: it has not said anything yet. */
   private lastMissing: readonly string[] | null = null
   private killTimer: Timer | null = null
   private over = false
   /** Who waits for its metrics. */
-  private curious: (() => void)[] = []
+  private metricsWaiters: (() => void)[] = []
 
-  constructor(options: OccupantOptions) {
+  constructor(options: WorkerHandleOptions) {
     const { worker, clock, logger, place, listener } = options
     this.options = options
     this.startedAt = this.heardAt = clock.monotonic()
     worker.onMessage((message) => {
-      const known = asWorkerMessage(message)
-      if (known !== null) this.heard(known)
+      const known = parseWorkerMessage(message)
+      if (known !== null) this.onMessage(known)
     })
     this.ended = new Promise((resolve) => {
       worker.onExit((code, signal) => {
@@ -64,7 +64,7 @@ export class Occupant {
     logger.info({ slot: place.slot, workerPid: worker.pid }, 'worker started')
   }
 
-  get peer(): TransferPeer {
+  get peer(): HandoverPeer {
     return this.options.worker.peer
   }
 
@@ -78,17 +78,17 @@ export class Occupant {
   }
 
   /** What keeps it from serving, in words. */
-  missing(): readonly string[] {
+  notReadyReasons(): readonly string[] {
     if (this.lastMissing === null) return ['worker is starting']
     if (this.isSilent()) return ['worker does not answer']
     return this.lastMissing
   }
 
   /** Asks for its metrics as they are now. Resolves when they are in the store, and at once when it hangs or has yet to begin. */
-  tell(): Promise<void> {
+  requestMetrics(): Promise<void> {
     if (this.over || this.lastMissing === null || this.isSilent()) return Promise.resolve()
     this.options.worker.send({ kind: 'tell' })
-    return new Promise((resolve) => this.curious.push(resolve))
+    return new Promise((resolve) => this.metricsWaiters.push(resolve))
   }
 
   /** Orders it to close its sessions and end; it is killed when it has not ended soon after the deadline. */
@@ -123,7 +123,7 @@ export class Occupant {
   }
 
   /** What still comes after its end was told counts for nothing: it would stay among the living for ever. */
-  private heard(message: WorkerMessage): void {
+  private onMessage(message: WorkerMessage): void {
     if (this.over) return
     const { worker, setup, place, store, logger, listener, clock } = this.options
     this.heardAt = clock.monotonic()
@@ -137,7 +137,7 @@ export class Occupant {
         break
       case 'metrics':
         store.update(worker.id, message.snapshot)
-        this.told()
+        this.metricsArrived()
         break
       case 'drained':
         logger.info({ slot: place.slot, workerPid: worker.pid }, 'worker drained')
@@ -152,16 +152,16 @@ export class Occupant {
     return this.options.clock.monotonic() - this.heardAt > SILENT_MS
   }
 
-  private told(): void {
-    const { curious } = this
-    this.curious = []
-    for (const told of curious) told()
+  private metricsArrived(): void {
+    const { metricsWaiters } = this
+    this.metricsWaiters = []
+    for (const told of metricsWaiters) told()
   }
 
   private hasEnded(): void {
     const { store, worker, logger } = this.options
     this.over = true
-    this.told()
+    this.metricsArrived()
     this.killTimer?.cancel()
     store
       .retire(worker.id)

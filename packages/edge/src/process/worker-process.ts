@@ -1,14 +1,14 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { PrimaryMessage } from './messages.js'
-import { workerPeer, type TransferPeer } from '../handover/channel.js'
+import { workerPeer, type HandoverPeer } from '../handover/channel.js'
 
 /** A worker as the pool sees it; tests give it others than real processes. */
 export interface WorkerProcess {
   readonly id: number
   readonly pid: number | undefined
   /** The same worker, as it passes and takes connections. */
-  readonly peer: TransferPeer
+  readonly peer: HandoverPeer
   send(message: PrimaryMessage): void
   kill(signal: 'SIGKILL'): void
   onMessage(listener: (message: unknown) => void): void
@@ -33,7 +33,7 @@ export function clusterFork(path: () => string, args: readonly string[], clock: 
 }
 
 class ClusterWorkerProcess implements WorkerProcess {
-  readonly peer: TransferPeer
+  readonly peer: HandoverPeer
   private readonly worker: Worker
   private readonly clock: Clock
 

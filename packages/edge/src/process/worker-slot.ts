@@ -5,33 +5,33 @@ import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
 import type { Generation } from './generation.js'
 import type { DrainOrder } from './messages.js'
-import { Occupant, type OccupantListener } from './worker-handle.js'
-import type { TransferRelay } from '../handover/relay.js'
+import { WorkerHandle, type WorkerHandleListener } from './worker-handle.js'
+import type { HandoverRelay } from '../handover/relay.js'
 import type { WorkerProcess } from './worker-process.js'
 
 /** Why a worker had to be started again, as `worker_restarts_total{reason}` names it. */
 export type RestartReason = 'exit' | 'error' | 'signal'
 
-export interface SlotOptions {
+export interface WorkerSlotOptions {
   /** From 0. */
   readonly number: number
   /** What a worker that dies is replaced by, until `replace` has gone well. */
   readonly generation: Generation
   readonly fork: () => WorkerProcess
   /** Carries connections from a worker to the one that has its place. */
-  readonly relay: Pick<TransferRelay, 'watch' | 'pair'>
+  readonly relay: Pick<HandoverRelay, 'watch' | 'pair'>
   readonly store: MetricStore
   /** Milliseconds that a successor may take until it serves. */
   readonly readyMsMax: number
   readonly clock: Clock
   readonly logger: Logger
-  readonly listener: SlotListener
+  readonly listener: WorkerSlotListener
   /** From 0 up to, not including, 1; `Math.random` unless given. */
   readonly random?: () => number
 }
 
 /** What the pool hears of a slot. */
-export interface SlotListener {
+export interface WorkerSlotListener {
   /** Workers have come, gone, or serve or do not serve any more. */
   changed(): void
   restarted(reason: RestartReason): void
@@ -51,27 +51,27 @@ const STABLE_MS = 10_000
 const STOPPING = 'no worker is to be here any more'
 
 /** A successor on its way. */
-interface Arrival {
-  readonly occupant: Occupant
+interface Successor {
+  readonly handle: WorkerHandle
   readonly generation: Generation
   /** Takes the worker whose place it has got. */
-  readonly succeeded: (predecessor: Occupant | null) => void
+  readonly succeeded: (predecessor: WorkerHandle | null) => void
   readonly failed: (error: ReplacementError) => void
   readonly limit: Timer
 }
 
-export class Slot implements OccupantListener {
-  private readonly options: SlotOptions
+export class WorkerSlot implements WorkerHandleListener {
+  private readonly options: WorkerSlotOptions
   private readonly backoff: Backoff
   private generation: Generation
-  private current: Occupant | null = null
-  private arrival: Arrival | null = null
+  private current: WorkerHandle | null = null
+  private successor: Successor | null = null
   /** Replaced, or not wanted: they serve nobody new and end. */
-  private readonly leaving = new Set<Occupant>()
+  private readonly leaving = new Set<WorkerHandle>()
   private restart: Timer | null = null
   private closing = false
 
-  constructor(options: SlotOptions) {
+  constructor(options: WorkerSlotOptions) {
     const { random } = options
     this.options = options
     this.generation = options.generation
@@ -83,15 +83,15 @@ export class Slot implements OccupantListener {
   }
 
   /** Every worker of this slot that runs. */
-  get occupants(): readonly Occupant[] {
-    const here = this.arrival === null ? [] : [this.arrival.occupant]
+  get workers(): readonly WorkerHandle[] {
+    const here = this.successor === null ? [] : [this.successor.handle]
     return [...(this.current === null ? [] : [this.current]), ...here, ...this.leaving]
   }
 
   /** Starts a worker, and another one whenever it ends. */
   start(): void {
     this.restart = null
-    this.current = this.occupy(this.generation, false)
+    this.current = this.spawn(this.generation, false)
     this.options.listener.changed()
   }
 
@@ -101,7 +101,7 @@ export class Slot implements OccupantListener {
    * @throws ReplacementError when the new one does not get so far; the old one then goes on as if nothing was.
    */
   async replace(generation: Generation): Promise<void> {
-    const predecessor = await this.successionBy(generation)
+    const predecessor = await this.startSuccessor(generation)
     await predecessor?.ended
   }
 
@@ -110,60 +110,60 @@ export class Slot implements OccupantListener {
     this.closing = true
     this.restart?.cancel()
     this.restart = null
-    this.abandon(STOPPING)
+    this.abandonSuccessor(STOPPING)
     const last = this.current
     this.current = null
     if (last !== null) this.leave(last, order)
-    await Promise.all([...this.leaving].map((occupant) => occupant.ended))
+    await Promise.all([...this.leaving].map((handle) => handle.ended))
   }
 
   /** What drains closes everything with 1001 now. */
-  hurry(): void {
-    for (const occupant of this.leaving) occupant.closeNow()
+  stopNow(): void {
+    for (const handle of this.leaving) handle.closeNow()
   }
 
-  changed(occupant: Occupant): void {
-    if (this.arrival?.occupant === occupant && occupant.ready) this.succeed(this.arrival)
+  changed(handle: WorkerHandle): void {
+    if (this.successor?.handle === handle && handle.ready) this.promote(this.successor)
     this.options.listener.changed()
   }
 
-  fatal(occupant: Occupant, line: string, status: number): void {
-    if (this.arrival?.occupant === occupant) this.abandon(line)
-    else if (this.current === occupant && !this.options.listener.fatal(line, status)) {
-      this.options.logger.error({ ...this.fieldsOf(occupant), why: line }, 'worker cannot serve')
-      occupant.kill()
+  fatal(handle: WorkerHandle, line: string, status: number): void {
+    if (this.successor?.handle === handle) this.abandonSuccessor(line)
+    else if (this.current === handle && !this.options.listener.fatal(line, status)) {
+      this.options.logger.error({ ...this.fieldsOf(handle), why: line }, 'worker cannot serve')
+      handle.kill()
     }
   }
 
-  ended(occupant: Occupant, code: number | null, signal: string | null): void {
-    const fields = { ...this.fieldsOf(occupant), code, signal }
+  ended(handle: WorkerHandle, code: number | null, signal: string | null): void {
+    const fields = { ...this.fieldsOf(handle), code, signal }
     const { logger } = this.options
-    if (this.leaving.delete(occupant)) logger.info(fields, 'worker ended')
-    else if (this.arrival?.occupant === occupant) {
+    if (this.leaving.delete(handle)) logger.info(fields, 'worker ended')
+    else if (this.successor?.handle === handle) {
       logger.info(fields, 'worker ended')
-      this.notArrived(`the new worker ended before it was ready (${endOf(code, signal)})`)
-    } else this.died(occupant, code, signal)
+      this.successorFailed(`the new worker ended before it was ready (${endOf(code, signal)})`)
+    } else this.died(handle, code, signal)
     this.options.listener.changed()
   }
 
-  private died(occupant: Occupant, code: number | null, signal: string | null): void {
+  private died(handle: WorkerHandle, code: number | null, signal: string | null): void {
     const { clock, logger, listener } = this.options
     this.current = null
-    if (clock.monotonic() - occupant.startedAt >= STABLE_MS) this.backoff.reset()
+    if (clock.monotonic() - handle.startedAt >= STABLE_MS) this.backoff.reset()
     const delayMs = this.backoff.next()
     logger.error(
-      { ...this.fieldsOf(occupant), code, signal, delayMs: Math.round(delayMs) },
+      { ...this.fieldsOf(handle), code, signal, delayMs: Math.round(delayMs) },
       'worker ended unexpectedly: starting another one',
     )
     listener.restarted(reasonOf(code, signal))
     this.restart = clock.after(delayMs, () => this.start())
   }
 
-  private occupy(generation: Generation, successor: boolean): Occupant {
+  private spawn(generation: Generation, successor: boolean): WorkerHandle {
     const { fork, relay, number, store, clock, logger } = this.options
     const worker = fork()
     relay.watch(worker.peer)
-    return new Occupant({
+    return new WorkerHandle({
       worker,
       setup: generation.setup,
       place: { slot: number, successor },
@@ -175,69 +175,71 @@ export class Slot implements OccupantListener {
   }
 
   /** Starts a successor; resolves with the worker that it replaced as soon as it serves. */
-  private successionBy(generation: Generation): Promise<Occupant | null> {
+  private startSuccessor(generation: Generation): Promise<WorkerHandle | null> {
     const { clock, listener, readyMsMax } = this.options
     return new Promise((succeeded, failed) => {
       if (this.closing) {
         failed(new ReplacementError(STOPPING))
         return
       }
-      const occupant = this.occupy(generation, true)
-      const limit = clock.after(readyMsMax, () => this.late(occupant))
-      this.arrival = { occupant, generation, succeeded, failed, limit }
+      const handle = this.spawn(generation, true)
+      const limit = clock.after(readyMsMax, () => this.late(handle))
+      this.successor = { handle, generation, succeeded, failed, limit }
       listener.changed()
     })
   }
 
-  private succeed({ occupant, generation, succeeded, limit }: Arrival): void {
+  private promote({ handle, generation, succeeded, limit }: Successor): void {
     const predecessor = this.current
     limit.cancel()
     this.restart?.cancel()
     this.restart = null
-    this.arrival = null
-    this.current = occupant
+    this.successor = null
+    this.current = handle
     this.generation = generation
     this.backoff.reset()
     if (predecessor !== null) this.leave(predecessor, orderOf(generation))
     succeeded(predecessor)
   }
 
-  private late(occupant: Occupant): void {
-    const missing = occupant.missing().join(', ')
-    this.abandon(`the new worker was not ready after ${this.options.readyMsMax / 1000} s: ${missing}`)
+  private late(handle: WorkerHandle): void {
+    const missing = handle.notReadyReasons().join(', ')
+    this.abandonSuccessor(
+      `the new worker was not ready after ${this.options.readyMsMax / 1000} s: ${missing}`,
+    )
   }
 
   /** Ends the successor that is on its way, if one is: it has no sessions. */
-  private abandon(why: string): void {
-    if (this.arrival === null) return
-    const { occupant } = this.arrival
-    this.leaving.add(occupant)
-    this.notArrived(why)
-    occupant.kill()
+  private abandonSuccessor(why: string): void {
+    if (this.successor === null) return
+    const { handle } = this.successor
+    this.leaving.add(handle)
+    this.successorFailed(why)
+    handle.kill()
   }
 
-  private notArrived(why: string): void {
-    const { arrival } = this
-    this.arrival = null
-    arrival?.limit.cancel()
-    arrival?.failed(new ReplacementError(why))
+  private successorFailed(why: string): void {
+    const { successor } = this
+    this.successor = null
+    successor?.limit.cancel()
+    successor?.failed(new ReplacementError(why))
   }
 
   /**
    * Sends a worker away whose place is taken or given up. What it cannot pass to the worker that has its place now
    * gets 1012.
    */
-  private leave(occupant: Occupant, order: DrainOrder): void {
-    this.leaving.add(occupant)
+  private leave(handle: WorkerHandle, order: DrainOrder): void {
+    this.leaving.add(handle)
     const successor = this.current
-    if (successor === null) occupant.drain(order)
+    if (successor === null) handle.drain(order)
     else {
-      this.options.relay.pair(occupant.peer, successor.peer)
-      occupant.drain({ ...order, toSuccessor: true })
+      this.options.relay.pair(handle.peer, successor.peer)
+      handle.drain({ ...order, toSuccessor: true })
     }
   }
 
-  private fieldsOf({ pid }: Occupant): { slot: number; workerPid: number | undefined } {
+  private fieldsOf({ pid }: WorkerHandle): { slot: number; workerPid: number | undefined } {
     return { slot: this.options.number, workerPid: pid }
   }
 }

@@ -9,8 +9,8 @@ export class AclClass {
   /** How many sessions of the registry are of this class. */
   sessions = 0
   /** The last event that was decided for the whole class, by the judge's count, and how. */
-  stamp = 0
-  verdict = false
+  lastEventId = 0
+  lastDecision = false
 
   constructor(id: number, acl: readonly string[]) {
     this.id = id

@@ -20,7 +20,7 @@ const DOTTED = 1 << 30
  * Rule 5 of the contract, section 4, for one event after the other. A decision depends on the session only
  * when its user or session uuid stands in the required ACL; all others are shared by its class.
  */
-export class AclJudge {
+export class AclDecision {
   /** Decisions that were neither shared nor remembered, since the start. */
   evaluations = 0
   private readonly memo = new DecisionMemo()
@@ -28,13 +28,13 @@ export class AclJudge {
   /** The words of the required ACL, once somebody needed them, and which lengths they have. */
   private words: ReadonlySet<string> | null = null
   private lengths = 0
-  private event = 0
+  private eventId = 0
 
   /** What the next calls of `admits` are about. */
   begin(requiredAcl: string | null): void {
     this.requiredAcl = requiredAcl
     this.words = null
-    this.event++
+    this.eventId++
   }
 
   /** Whether the subject's ACL admits the event. */
@@ -44,11 +44,11 @@ export class AclJudge {
     const { aclClass } = subject
     if (aclClass.compiled.personal && this.concerns(requiredAcl, subject))
       return this.decidePersonally(requiredAcl, subject)
-    if (aclClass.stamp !== this.event) {
-      aclClass.verdict = this.decideForClass(requiredAcl, subject)
-      aclClass.stamp = this.event
+    if (aclClass.lastEventId !== this.eventId) {
+      aclClass.lastDecision = this.decideForClass(requiredAcl, subject)
+      aclClass.lastEventId = this.eventId
     }
-    return aclClass.verdict
+    return aclClass.lastDecision
   }
 
   /** The same for one session, apart from the event that `begin` named. */

@@ -1,4 +1,4 @@
-import type { Entry } from './index-entry.js'
+import type { IndexEntry } from './index-entry.js'
 
 /**
  * A dense array of entries in no particular order, and an entry can lie in many lists: `lists[n]` of the entry is this
@@ -7,23 +7,23 @@ import type { Entry } from './index-entry.js'
  * Walk it from the end (`size - 1` down to 0) and skip what `at` no longer gives: then no entry is missed when
  * others, whichever they are, are removed on the way; one that is moved down may be met twice.
  */
-export class List {
+export class EntryList {
   /** The last event that this list is an audience of, by the router's count. */
-  stamp = 0
-  private readonly owner: Map<string, List> | null
+  lastEventId = 0
+  private readonly owner: Map<string, EntryList> | null
   private readonly key: string
-  private entries: Entry[] = []
+  private entries: IndexEntry[] = []
 
   /** A list that is the value of `key` in `owner` as long as it is not empty. */
-  constructor(owner: Map<string, List> | null, key: string) {
+  constructor(owner: Map<string, EntryList> | null, key: string) {
     this.owner = owner
     this.key = key
   }
 
   /** The list called `key` in `owner`; it is made when there is none. */
-  static in(owner: Map<string, List>, key: string): List {
+  static in(owner: Map<string, EntryList>, key: string): EntryList {
     let list = owner.get(key)
-    if (list === undefined) owner.set(key, (list = new List(owner, key)))
+    if (list === undefined) owner.set(key, (list = new EntryList(owner, key)))
     return list
   }
 
@@ -31,12 +31,12 @@ export class List {
     return this.entries.length
   }
 
-  at(place: number): Entry | undefined {
+  at(place: number): IndexEntry | undefined {
     return this.entries[place]
   }
 
   /** Adds `entry`, which must not be in this list. */
-  add(entry: Entry): void {
+  add(entry: IndexEntry): void {
     entry.lists.push(this)
     entry.places.push(this.entries.length)
     // Most users have one session, and an array that grows takes room for seventeen.

@@ -1,6 +1,6 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Identity } from '@wazo-websocketd/shared/domain/identity'
-import type { Entry } from './index-entry.js'
+import type { IndexEntry } from './index-entry.js'
 
 /** The event names that a session is subscribed to, `*` among them when it wants everything. */
 export interface Subscriptions extends Iterable<string> {
@@ -14,7 +14,7 @@ export interface Recipient {
   readonly identity: Identity
   readonly subscriptions: Subscriptions
   /** Its place in the indexes, null at first: the registry's own. */
-  entry: Entry | null
+  entry: IndexEntry | null
   /** Hands over one event that the session may see and asked for. Must not throw. */
   deliver(event: BusEvent): void
 }

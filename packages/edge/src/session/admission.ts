@@ -1,9 +1,9 @@
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
-import type { Member, Roster } from './connection-table.js'
+import type { TrackedConnection, ConnectionTable } from './connection-table.js'
 
 /** What a verdict of wazo-auth is weighed against. */
-export interface Bench {
-  readonly roster: Roster
+export interface AdmissionContext {
+  readonly connections: ConnectionTable
   readonly masterTenant: () => string | undefined
 }
 
@@ -12,14 +12,19 @@ export interface Bench {
  * has heard of since; rights cannot be told while the master tenant is unknown; and a token or user may
  * have as many connections as the limits allow.
  */
-export function judge(verdict: Verdict, member: Member, token: TokenId, bench: Bench): Verdict {
+export function admitVerdict(
+  verdict: Verdict,
+  member: TrackedConnection,
+  token: TokenId,
+  bench: AdmissionContext,
+): Verdict {
   if (verdict.kind !== 'valid') return verdict
   const { sessionUuid, userUuid } = verdict.details
-  if (bench.roster.isRevoked(sessionUuid)) return { kind: 'invalid' }
+  if (bench.connections.isRevoked(sessionUuid)) return { kind: 'invalid' }
   if (bench.masterTenant() === undefined) return { kind: 'unavailable' }
-  if (token !== member.token && bench.roster.tokenIsFull(token))
+  if (token !== member.token && bench.connections.tokenIsFull(token))
     return { kind: 'oversized', limit: 'too many connections per token' }
-  if (userUuid !== member.owner?.userUuid && bench.roster.userIsFull(userUuid))
+  if (userUuid !== member.owner?.userUuid && bench.connections.userIsFull(userUuid))
     return { kind: 'oversized', limit: 'too many connections per user' }
   return verdict
 }

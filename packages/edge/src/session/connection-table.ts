@@ -1,11 +1,11 @@
 import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import { Groups } from './multi-map.js'
+import { MultiMap } from './multi-map.js'
 import { Revocations } from './revocations.js'
 
 /** A connection, as the roster knows it. */
-export interface Member {
+export interface TrackedConnection {
   /** Its token; like the owner it changes only between `leave` and `enter`. */
   readonly token: string
   readonly address: string
@@ -27,12 +27,12 @@ export interface ConnectionLimits {
 }
 
 /** All accepted connections of the worker, also those that have not started, until their socket is gone. */
-export class Roster {
+export class ConnectionTable {
   private readonly limits: ConnectionLimits
-  private readonly byToken = new Groups<Member>()
-  private readonly byAddress = new Groups<Member>()
-  private readonly byUser = new Groups<Member>()
-  private readonly bySession = new Groups<Member>()
+  private readonly byToken = new MultiMap<TrackedConnection>()
+  private readonly byAddress = new MultiMap<TrackedConnection>()
+  private readonly byUser = new MultiMap<TrackedConnection>()
+  private readonly bySession = new MultiMap<TrackedConnection>()
   private readonly revocations: Revocations
 
   constructor(limits: ConnectionLimits, clock: Clock) {
@@ -45,17 +45,17 @@ export class Roster {
   }
 
   /** Every connection; connections may come and go while it is walked. */
-  *all(): Iterable<Member> {
+  *all(): Iterable<TrackedConnection> {
     for (const group of this.byToken.each()) yield* group
   }
 
   /** The connections, those with the same token together. */
-  tokens(): Iterable<readonly Member[]> {
+  tokens(): Iterable<readonly TrackedConnection[]> {
     return this.byToken.each()
   }
 
   /** The connections of one token. */
-  withToken(token: string): readonly Member[] {
+  withToken(token: string): readonly TrackedConnection[] {
     return this.byToken.get(token)
   }
 
@@ -78,7 +78,7 @@ export class Roster {
   }
 
   /** Adds a connection under its present token and owner. */
-  enter(member: Member): void {
+  add(member: TrackedConnection): void {
     this.byToken.add(member.token, member)
     if (this.limits.connectionsPerIp !== null) this.byAddress.add(member.address, member)
     const { owner } = member
@@ -87,7 +87,7 @@ export class Roster {
     if (this.limits.connectionsPerUser !== null) this.byUser.add(owner.userUuid, member)
   }
 
-  leave(member: Member): void {
+  remove(member: TrackedConnection): void {
     this.byToken.remove(member.token, member)
     this.byAddress.remove(member.address, member)
     const { owner } = member

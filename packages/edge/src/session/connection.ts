@@ -9,69 +9,72 @@ import type {
 } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Entry } from '../route/index-entry.js'
+import type { IndexEntry } from '../route/index-entry.js'
 import type { Subscriptions } from '../route/recipient.js'
-import { Alarm } from './one-shot-timer.js'
+import { OneShotTimer } from './one-shot-timer.js'
 import { Credentials } from './credentials.js'
-import { EffectQueue, type Performer } from './effect-queue.js'
-import { judge } from './admission.js'
-import { Membership, type Participant, type Standing } from './feed.js'
-import { commonFrame, frameOf } from '../deliver/control-frames.js'
-import type { Sink } from '../deliver/outbox.js'
-import type { Passage } from '../handover/session-snapshot.js'
+import { EffectQueue, type EffectPerformer } from './effect-queue.js'
+import { admitVerdict } from './admission.js'
+import { Feed, type FreezeResult } from './feed.js'
+import type { FeedOwner } from './lagging-positions.js'
+import { sharedControlFrame, controlFrame } from '../deliver/control-frames.js'
+import type { FrameTarget } from '../deliver/outbox.js'
+import type { SessionSnapshot } from '../handover/session-snapshot.js'
 import type { ClientSocket, ExpirySource, Positions, SocketListener, TokenHolder } from './ports.js'
-import { Resumption } from '../drain/redemption.js'
-import type { Member } from './connection-table.js'
+import { Redemption } from '../drain/redemption.js'
+import type { TrackedConnection } from './connection-table.js'
 import { Session, type Effect } from './session.js'
-import type { Surroundings } from './context.js'
+import type { SessionContext } from './context.js'
 
 /**
  * A deletion travels in every partition: so long a session waits for it in the others, to be given there what was
  * published before. What was published after it is left out from the first moment.
  */
-const FAREWELL_MS = 1_000
+const REVOCATION_GRACE_MS = 1_000
 
 /** What the upgrade has told of a connection, here or at another worker. */
-export interface Opening {
+export interface ConnectionOrigin {
   readonly version: ProtocolVersion
   readonly token: TokenId
   readonly address: string
   /** Set: it comes from another worker, as this. */
-  readonly passage?: Passage
+  readonly snapshot?: SessionSnapshot
 }
 
 /** One accepted connection: carries out what the session core decides, and gives everything back at its end. */
-export class Connection implements SocketListener, Sink, Member, Participant, TokenHolder, Performer {
+export class Connection
+  implements SocketListener, FrameTarget, TrackedConnection, FeedOwner, TokenHolder, EffectPerformer
+{
   // First, and so next to each other in memory, what a delivery needs.
   private released = false
-  private readonly membership: Membership
-  private readonly around: Surroundings
+  private readonly feed: Feed
+  private readonly context: SessionContext
   readonly version: ProtocolVersion
   readonly socket: ClientSocket
-  turn = 0
-  place = 0
-  entry: Entry | null = null
+  flushId = 0
+  flushIndex = 0
+  entry: IndexEntry | null = null
   readonly address: string
   private readonly session: Session
   private readonly credentials: Credentials
   private readonly effects = new EffectQueue(this)
   /** Most sessions never need one. */
-  private rate: Alarm | null = null
-  private deadline: Alarm | null = null
-  private farewell: Timer | null = null
+  private rate: OneShotTimer | null = null
+  private deadline: OneShotTimer | null = null
+  private revocationGrace: Timer | null = null
   private endCode: number | null = null
 
-  constructor(around: Surroundings, socket: ClientSocket, opening: Opening) {
-    const { clock } = around
-    this.around = around
+  constructor(context: SessionContext, socket: ClientSocket, opening: ConnectionOrigin) {
+    const { clock } = context
+    this.context = context
     this.socket = socket
     this.version = opening.version
     this.address = opening.address
-    this.session = new Session(opening.version, around.limits, clock.monotonic())
-    this.credentials = new Credentials(around, this, opening.token)
-    const resumes = around.tickets !== null && opening.passage === undefined
-    const resumption = resumes ? new Resumption(around.tickets, around.metrics, this) : null
-    this.membership = new Membership(around, this, resumption)
+    this.session = new Session(opening.version, context.limits, clock.monotonic())
+    this.credentials = new Credentials(context, this, opening.token)
+    const resumes = context.tickets !== null && opening.snapshot === undefined
+    const redemption = resumes ? new Redemption(context.tickets, context.metrics, this) : null
+    this.feed = new Feed(context, this, redemption)
   }
 
   get token(): TokenId {
@@ -97,8 +100,8 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
 
   /** Enters the roster and asks wazo-auth about the token. */
   open(): void {
-    this.around.roster.enter(this)
-    this.around.metrics.opened(this.version)
+    this.context.connections.add(this)
+    this.context.metrics.opened(this.version)
     this.lookup(this.token, (verdict) => {
       if (verdict.kind === 'valid') this.credentials.adopt(verdict.details)
       if (!this.released) this.effects.run(this.session.authenticated(verdict, this.now()))
@@ -106,15 +109,15 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   }
 
   /** Enters the roster as the session that it was at another worker: the client is told nothing. */
-  continue({ details, subscriptions, positions }: Passage): void {
-    const { roster, metrics } = this.around
-    roster.enter(this)
+  restore({ details, subscriptions, positions }: SessionSnapshot): void {
+    const { connections, metrics } = this.context
+    connections.add(this)
     metrics.moved(this.version, 'here')
     metrics.subscriptions(subscriptions.length)
-    this.session.continue(subscriptions, positions !== null)
+    this.session.restore(subscriptions, positions !== null)
     this.credentials.adopt(details)
-    if (positions !== null && !this.ending) this.membership.takeOver(positions)
-    else if (roster.isRevoked(details.sessionUuid)) this.revoke('bus')
+    if (positions !== null && !this.ending) this.feed.resumeAt(positions)
+    else if (connections.isRevoked(details.sessionUuid)) this.revoke('bus')
     else this.recheck()
   }
 
@@ -133,21 +136,21 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
    * Stands still, to go on at another worker as what is returned; null while something is under way. After it either
    * `passed` or `remain`. Everything that it has to write is written.
    */
-  pass(): Passage | null {
+  snapshot(): SessionSnapshot | null {
     const { details } = this.credentials
-    if (this.released || !this.session.idle || this.farewell !== null || details === null) return null
-    const standing = this.session.started ? this.membership.depart() : null
-    if (standing === 'unsettled' || standing === 'nowhere') return null
-    this.around.outbox.flushSink(this)
+    if (this.released || !this.session.idle || this.revocationGrace !== null || details === null) return null
+    const frozenAt = this.session.started ? this.feed.freeze() : null
+    if (frozenAt === 'unsettled' || frozenAt === 'nowhere') return null
+    this.context.outbox.flushTarget(this)
     const { version, address } = this
-    return { version, address, details, subscriptions: [...this.subscriptions], positions: standing }
+    return { version, address, details, subscriptions: [...this.subscriptions], positions: frozenAt }
   }
 
   /** It goes on at another worker: here it ends, and nobody is told. */
-  passed(): void {
+  handedOver(): void {
     this.release()
-    this.around.roster.leave(this)
-    this.around.metrics.moved(this.version, 'away')
+    this.context.connections.remove(this)
+    this.context.metrics.moved(this.version, 'away')
   }
 
   text(text: string): void {
@@ -160,17 +163,17 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
 
   closed(code: number): void {
     this.release()
-    this.around.roster.leave(this)
-    this.around.metrics.closed(this.version, this.endCode ?? code)
+    this.context.connections.remove(this)
+    this.context.metrics.closed(this.version, this.endCode ?? code)
   }
 
   /** A live event. One of a partition whose log the session still reads will come from there. */
   deliver(event: BusEvent): void {
-    if (!this.released && !this.membership.isBehind(event)) this.around.outbox.deliver(this, event)
+    if (!this.released && !this.feed.isLagging(event)) this.context.outbox.deliver(this, event)
   }
 
   replay(event: BusEvent): void {
-    if (!this.released) this.around.outbox.deliver(this, event)
+    if (!this.released) this.context.outbox.deliver(this, event)
   }
 
   lost(): void {
@@ -178,43 +181,43 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   }
 
   congested(): boolean {
-    return this.socket.bufferedBytes > this.around.replayBufferBytes || this.socket.crowded
+    return this.socket.bufferedBytes > this.context.replayBufferBytes || this.socket.crowded
   }
 
   /** Stands still to leave, or says that it cannot yet (`Membership.depart`). */
-  depart(): Standing {
-    return this.released ? 'nowhere' : this.membership.depart()
+  freeze(): FreezeResult {
+    return this.released ? 'nowhere' : this.feed.freeze()
   }
 
   /** Where a session that departs stands; null when it has no place any more. */
-  get standing(): Positions | null {
-    return this.membership.standing
+  get frozenAt(): Positions | null {
+    return this.feed.frozenAt
   }
 
   /** Receives what lies up to where it is to leave. */
   readTo(targets: Positions, arrived: () => void): void {
-    this.membership.readTo(targets, arrived)
+    this.feed.readTo(targets, arrived)
   }
 
   /** Receives nothing more while it departs. */
-  stand(): void {
-    this.membership.stand()
+  stopReading(): void {
+    this.feed.stopReading()
   }
 
   /** Does not leave after all. */
-  remain(): void {
-    this.membership.remain()
+  unfreeze(): void {
+    this.feed.unfreeze()
   }
 
   /** Takes the session out of the live stream ahead of its end. */
-  sever(): void {
-    this.membership.leave()
+  closeFeed(): void {
+    this.feed.close()
   }
 
   revoked(partition: number, offset: Offset): void {
     if (this.released) return
-    if (this.membership.halt(partition, offset)) this.revoke('bus')
-    else this.farewell ??= this.around.clock.after(FAREWELL_MS, () => this.revoke('bus'))
+    if (this.feed.stopAt(partition, offset)) this.revoke('bus')
+    else this.revocationGrace ??= this.context.clock.after(REVOCATION_GRACE_MS, () => this.revoke('bus'))
   }
 
   ended(source: ExpirySource, why: 'expired' | 'refused' = 'expired'): void {
@@ -223,14 +226,14 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
       this.revoke(source)
       return
     }
-    this.around.metrics.expired(source)
+    this.context.metrics.expired(source)
     this.end(AUTHENTICATION_EXPIRED)
   }
 
   renewed(details: TokenDetails): void {
     if (this.released || this.owner === null) return
     this.credentials.identify(details)
-    this.membership.identified(false, () => undefined)
+    this.feed.identityReplaced(false, () => undefined)
   }
 
   /** Ends the session for a reason outside of it; idempotent. */
@@ -242,12 +245,12 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   }
 
   private now(): number {
-    return this.around.clock.monotonic()
+    return this.context.clock.monotonic()
   }
 
   private lookup(token: TokenId, answer: (verdict: Verdict) => void): void {
-    void this.around.authenticator.lookup(token).then((verdict) => {
-      if (!this.released) answer(judge(verdict, this, token, this.around))
+    void this.context.authenticator.lookup(token).then((verdict) => {
+      if (!this.released) answer(admitVerdict(verdict, this, token, this.context))
     })
   }
 
@@ -255,12 +258,12 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     if (this.released) return
     const effects = this.session.revoked(this.now())
     // Suspended in the very tick: the next event of the batch must not get through.
-    if (effects.some(({ kind }) => kind === 'suspend')) this.membership.suspend()
+    if (effects.some(({ kind }) => kind === 'suspend')) this.feed.suspend()
     this.effects.run(effects)
-    if (this.endCode === AUTHENTICATION_EXPIRED.code) this.around.metrics.expired(source)
+    if (this.endCode === AUTHENTICATION_EXPIRED.code) this.context.metrics.expired(source)
   }
 
-  carryOut(effect: Effect): void {
+  perform(effect: Effect): void {
     if (this.released) return
     switch (effect.kind) {
       case 'send':
@@ -270,11 +273,11 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
         this.end(effect.close)
         break
       case 'subscribed':
-        this.around.metrics.subscriptions(1)
-        this.membership.subscribed(effect.name)
+        this.context.metrics.subscriptions(1)
+        this.feed.nameAdded(effect.name)
         break
       case 'start':
-        this.membership.join(() => this.effects.run(this.session.live(this.now())))
+        this.feed.join(() => this.effects.run(this.session.live(this.now())))
         break
       case 'renew':
         this.renew(effect.token)
@@ -292,11 +295,13 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
         this.socket.resume()
         break
       case 'wait':
-        this.rate ??= new Alarm(this.around.clock, () => this.effects.run(this.session.tick(this.now())))
+        this.rate ??= new OneShotTimer(this.context.clock, () =>
+          this.effects.run(this.session.tick(this.now())),
+        )
         this.rate.set(effect.delay)
         break
       case 'op':
-        this.around.metrics.op(effect.op, effect.result)
+        this.context.metrics.op(effect.op, effect.result)
     }
   }
 
@@ -306,24 +311,24 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
   }
 
   private setDeadline(): void {
-    const { clock, renewalDeadline } = this.around
-    this.deadline ??= new Alarm(clock, () => this.effects.run(this.session.deadline(this.now())))
+    const { clock, renewalDeadline } = this.context
+    this.deadline ??= new OneShotTimer(clock, () => this.effects.run(this.session.deadline(this.now())))
     this.deadline.set(renewalDeadline)
   }
 
   private send(message: ServerMessage): void {
-    const common = commonFrame(message)
-    if (common !== null) this.around.outbox.share(this, common)
-    else this.around.outbox.send(this, frameOf(message))
+    const common = sharedControlFrame(message)
+    if (common !== null) this.context.outbox.sendShared(this, common)
+    else this.context.outbox.send(this, controlFrame(message))
   }
 
   /** A renewal succeeded: token, identity and ACL change at once. */
   private adopt(details: TokenDetails): void {
     this.deadline?.cancel()
-    this.farewell?.cancel()
-    this.farewell = null
+    this.revocationGrace?.cancel()
+    this.revocationGrace = null
     this.credentials.adopt(details)
-    this.membership.identified(true, () => this.effects.run(this.session.adopted(this.now())))
+    this.feed.identityReplaced(true, () => this.effects.run(this.session.adopted(this.now())))
   }
 
   /** Gives everything back but the place in the roster, which the socket keeps until it is gone. */
@@ -333,10 +338,10 @@ export class Connection implements SocketListener, Sink, Member, Participant, To
     this.session.end()
     this.rate?.cancel()
     this.deadline?.cancel()
-    this.farewell?.cancel()
-    this.membership.leave()
+    this.revocationGrace?.cancel()
+    this.feed.close()
     this.credentials.release()
-    this.around.metrics.subscriptions(-this.session.subscriptions.size)
-    this.around.outbox.flushSink(this)
+    this.context.metrics.subscriptions(-this.session.subscriptions.size)
+    this.context.outbox.flushTarget(this)
   }
 }

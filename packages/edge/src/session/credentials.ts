@@ -5,15 +5,15 @@ import {
   type TokenId,
 } from '@wazo-websocketd/shared/domain/identity'
 import type { TokenHolder } from './ports.js'
-import type { Member } from './connection-table.js'
-import type { Surroundings } from './context.js'
+import type { TrackedConnection } from './connection-table.js'
+import type { SessionContext } from './context.js'
 
-type Around = Pick<Surroundings, 'roster' | 'watch' | 'masterTenant'>
+type CredentialsContext = Pick<SessionContext, 'connections' | 'watch' | 'masterTenant'>
 
 /** A connection's token and who it makes the session; keeps roster and token watch up to date with both. */
 export class Credentials {
-  private readonly around: Around
-  private readonly holder: Member & TokenHolder
+  private readonly context: CredentialsContext
+  private readonly holder: TrackedConnection & TokenHolder
   private watched: { stop(): void } | null = null
   private released = false
   token: TokenId
@@ -22,8 +22,8 @@ export class Credentials {
   /** Null until wazo-auth has answered. */
   identity: Identity | null = null
 
-  constructor(around: Around, holder: Member & TokenHolder, token: TokenId) {
-    this.around = around
+  constructor(context: CredentialsContext, holder: TrackedConnection & TokenHolder, token: TokenId) {
+    this.context = context
     this.holder = holder
     this.token = token
   }
@@ -33,7 +33,7 @@ export class Credentials {
     this.identify(details)
     const before = this.watched
     // The new watch first: if both are for the same token, it is followed without a break.
-    const watched = this.around.watch.watch(details, this.holder)
+    const watched = this.context.watch.watch(details, this.holder)
     before?.stop()
     this.watched = watched
     if (this.released) this.release()
@@ -41,13 +41,13 @@ export class Credentials {
 
   /** What the token allows was found to have changed. Without a master tenant rights cannot be told. */
   identify(details: TokenDetails): void {
-    const master = this.around.masterTenant()
+    const master = this.context.masterTenant()
     if (master === undefined) return
-    this.around.roster.leave(this.holder)
+    this.context.connections.remove(this.holder)
     this.token = details.token
     this.details = details
     this.identity = identify(details, master)
-    this.around.roster.enter(this.holder)
+    this.context.connections.add(this.holder)
   }
 
   /** Stops watching; idempotent. */

@@ -1,19 +1,19 @@
 import type { Effect } from './session.js'
 
 /** Who carries effects out. */
-export interface Performer {
-  carryOut(effect: Effect): void
+export interface EffectPerformer {
+  perform(effect: Effect): void
 }
 
 const NOTHING: readonly Effect[] = []
 
 /** Has effects carried out in order; those that one of them brings about come after the ones already there. */
 export class EffectQueue {
-  private readonly performer: Performer
+  private readonly performer: EffectPerformer
   private waiting: readonly Effect[] = NOTHING
   private busy = false
 
-  constructor(performer: Performer) {
+  constructor(performer: EffectPerformer) {
     this.performer = performer
   }
 
@@ -25,7 +25,7 @@ export class EffectQueue {
     }
     this.busy = true
     for (let next = effects; next.length > 0;) {
-      for (const effect of next) this.performer.carryOut(effect)
+      for (const effect of next) this.performer.perform(effect)
       next = this.waiting
       this.waiting = NOTHING
     }

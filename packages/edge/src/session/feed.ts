@@ -1,23 +1,22 @@
 import { partitionOf, type BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
-import type { Bus, Hold, Position } from '../bus/ports.js'
-import { Behind, type Reader } from './lagging-positions.js'
+import type { Bus, PartitionLease, Position } from '../bus/ports.js'
+import { LaggingPositions, type FeedOwner } from './lagging-positions.js'
 import { partitionsFor, type Partitioning } from './partitions.js'
-import type { Permission, Positions, SessionRegistry } from './ports.js'
-import type { Resumption } from '../drain/redemption.js'
+import type { Permission, Positions, SessionIndex } from './ports.js'
+import type { Redemption } from '../drain/redemption.js'
 
 /** The bus and its routing, as a worker's sessions share them. */
-export interface BusSide extends Partitioning {
+export interface FeedContext extends Partitioning {
   readonly bus: Bus
-  readonly registry: SessionRegistry
+  readonly registry: SessionIndex
   readonly permission: Permission
 }
 
 /** Who takes part. */
-export type Participant = Reader
 
 /** Where a session stands that is to leave: at these positions; nowhere, having missed nothing; or not to be told yet. */
-export type Standing = Positions | 'nowhere' | 'unsettled'
+export type FreezeResult = Positions | 'nowhere' | 'unsettled'
 
 const NOBODY: readonly (() => void)[] = []
 
@@ -25,27 +24,27 @@ const NOBODY: readonly (() => void)[] = []
  * One session's part in the live stream: its hold on partitions, its place in the registry, and, while it
  * is *behind* (architecture, section 3), its own reading of the log.
  */
-export class Membership {
+export class Feed {
   /** null: the session is up to date in all partitions. First, because every delivery asks. */
-  private behind: Behind | null = null
-  private readonly side: BusSide
-  private readonly participant: Participant
+  private lagging: LaggingPositions | null = null
+  private readonly context: FeedContext
+  private readonly owner: FeedOwner
   /** Until the session has its place; longer only where that is an earlier session's. */
-  private resumption: Resumption | null
-  private hold: Hold | null = null
+  private redemption: Redemption | null
+  private lease: PartitionLease | null = null
   private partitions: readonly number[] = []
   /** The hold that is waited for. */
-  private joining: Hold | null = null
+  private pendingLease: PartitionLease | null = null
   private waiters: readonly (() => void)[] = NOBODY
   private registered = false
   private suspended = false
-  private departing = false
-  private left = false
+  private frozen = false
+  private closed = false
 
-  constructor(side: BusSide, participant: Participant, resumption: Resumption | null) {
-    this.side = side
-    this.participant = participant
-    this.resumption = resumption
+  constructor(context: FeedContext, owner: FeedOwner, redemption: Redemption | null) {
+    this.context = context
+    this.owner = owner
+    this.redemption = redemption
   }
 
   /**
@@ -53,16 +52,16 @@ export class Membership {
    * that is where an earlier session has left, if one has.
    */
   join(live: () => void): void {
-    if (this.left) return
-    const partitions = partitionsFor(this.participant.identity, this.side)
-    const before = this.joining
-    const hold = this.side.bus.hold(partitions)
-    this.joining = hold
+    if (this.closed) return
+    const partitions = partitionsFor(this.owner.identity, this.context)
+    const before = this.pendingLease
+    const lease = this.context.bus.lease(partitions)
+    this.pendingLease = lease
     // Only now: what both need stays held.
     before?.release()
     this.waiters = [...this.waiters, live]
-    hold.whenLive(() => {
-      if (hold === this.joining) this.enter(hold, partitions)
+    lease.whenLive(() => {
+      if (lease === this.pendingLease) this.enter(lease, partitions)
     })
   }
 
@@ -70,14 +69,14 @@ export class Membership {
    * Takes the place of a session that another worker has served up to `positions`: what has been published since
    * is read from the log, or the session is `lost`.
    */
-  takeOver(positions: Positions): void {
-    const partitions = partitionsFor(this.participant.identity, this.side)
+  resumeAt(positions: Positions): void {
+    const partitions = partitionsFor(this.owner.identity, this.context)
     if (!partitions.every((partition) => positions.has(partition))) {
-      this.participant.lost()
+      this.owner.lost()
       return
     }
-    const behind = this.fallBehind()
-    for (const partition of partitions) behind.stay(partition, positions.get(partition) as Position)
+    const lagging = this.ensureLagging()
+    for (const partition of partitions) lagging.pin(partition, positions.get(partition) as Position)
     this.join(() => undefined)
   }
 
@@ -85,19 +84,19 @@ export class Membership {
    * The identity was replaced. Calls `live` when the session is live for the new one; that is at once
    * when it needs no other partitions. `verified`: the suspension, if any, is over.
    */
-  identified(verified: boolean, live: () => void): void {
-    if (this.left) return
-    if (this.registered) this.side.registry.identified(this.participant)
+  identityReplaced(verified: boolean, live: () => void): void {
+    if (this.closed) return
+    if (this.registered) this.context.registry.identityReplaced(this.owner)
     if (verified) {
       this.suspended = false
-      this.behind?.release()
+      this.lagging?.clearStops()
     }
-    const joining = this.joining !== null
-    if (this.hold === null && !joining) {
+    const joining = this.pendingLease !== null
+    if (this.lease === null && !joining) {
       live()
       return
     }
-    const wanted = partitionsFor(this.participant.identity, this.side)
+    const wanted = partitionsFor(this.owner.identity, this.context)
     if (joining || !sameNumbers(wanted, this.partitions)) {
       this.join(live)
       return
@@ -107,112 +106,112 @@ export class Membership {
   }
 
   /** A name joined the subscriptions. */
-  subscribed(name: string): void {
-    if (this.registered) this.side.registry.subscribed(this.participant, name)
+  nameAdded(name: string): void {
+    if (this.registered) this.context.registry.nameAdded(this.owner, name)
   }
 
   /**
    * The token was deleted at `offset`, up to which the worker has delivered `partition`: nothing later of that
    * partition reaches the session until a new token is `identified`. True when that is so in all of its partitions.
    */
-  halt(partition: number, offset: Offset): boolean {
+  stopAt(partition: number, offset: Offset): boolean {
     // One that takes another's place will meet the deletion in the log, after what was published before.
-    if (this.hold === null) return this.behind === null
+    if (this.lease === null) return this.lagging === null
     // What was published before is read up to where the session leaves, or when it stays.
-    if (this.departing) return this.partitions.every((each) => this.behind?.halted(each) ?? false)
+    if (this.frozen) return this.partitions.every((each) => this.lagging?.isStopped(each) ?? false)
     if (this.suspended || !this.partitions.includes(partition)) return false
-    const at = this.side.bus.cursor(partition)
+    const at = this.context.bus.cursor(partition)
     if (at === null) return true
-    const behind = this.fallBehind()
-    behind.halt(partition, { epoch: at.epoch, offset })
-    return this.partitions.every((each) => behind.halted(each))
+    const lagging = this.ensureLagging()
+    lagging.stopAt(partition, { epoch: at.epoch, offset })
+    return this.partitions.every((each) => lagging.isStopped(each))
   }
 
   /** Nothing is delivered from here on until `identified`: the session stays where it is in all partitions. */
   suspend(): void {
-    if (this.left || this.suspended) return
+    if (this.closed || this.suspended) return
     this.suspended = true
     this.unregister()
-    this.behind?.stop()
-    if (this.hold !== null) this.stay()
+    this.lagging?.stopReading()
+    if (this.lease !== null) this.freezePositions()
   }
 
   /**
    * Stands still, to leave: says where. After it either `readTo` and `leave`, or `remain`. `unsettled` while the session
    * waits for its rights or its end: then nothing has changed.
    */
-  depart(): Standing {
-    if (this.left) return 'unsettled'
-    if (this.hold === null) return 'nowhere'
-    if (this.resting || this.joining !== null) return 'unsettled'
-    this.departing = true
+  freeze(): FreezeResult {
+    if (this.closed) return 'unsettled'
+    if (this.lease === null) return 'nowhere'
+    if (this.held || this.pendingLease !== null) return 'unsettled'
+    this.frozen = true
     this.unregister()
-    this.behind?.stop()
-    this.stay()
-    return this.standing ?? 'nowhere'
+    this.lagging?.stopReading()
+    this.freezePositions()
+    return this.frozenAt ?? 'nowhere'
   }
 
   /** Where a session stands that departs; null once it has left. */
-  get standing(): Positions | null {
-    return this.left ? null : (this.behind?.positions ?? null)
+  get frozenAt(): Positions | null {
+    return this.closed ? null : (this.lagging?.positions ?? null)
   }
 
   /** Receives, while it departs, what lies up to `targets`; then `arrived`. */
   readTo(targets: Positions, arrived: () => void): void {
-    this.behind?.readTo(targets, arrived)
+    this.lagging?.readTo(targets, arrived)
   }
 
   /** Receives nothing more while it departs. */
-  stand(): void {
-    this.behind?.stop()
+  stopReading(): void {
+    this.lagging?.stopReading()
   }
 
   /** Stays after all. */
-  remain(): void {
-    if (this.left || !this.departing) return
-    this.departing = false
-    this.behind?.stop()
-    if (!this.suspended && this.joining === null) this.advance()
+  unfreeze(): void {
+    if (this.closed || !this.frozen) return
+    this.frozen = false
+    this.lagging?.stopReading()
+    if (!this.suspended && this.pendingLease === null) this.advance()
   }
 
   /** Whether a live event must be left out, because the session reads its partition's log by itself. */
-  isBehind(event: BusEvent): boolean {
-    return this.behind?.has(partitionOf(event.tenant, this.side.partitions)) ?? false
+  isLagging(event: BusEvent): boolean {
+    return this.lagging?.has(partitionOf(event.tenant, this.context.partitions)) ?? false
   }
 
   /** Gives back everything; idempotent. */
-  leave(): void {
-    if (this.left) return
-    this.left = true
+  close(): void {
+    if (this.closed) return
+    this.closed = true
     this.waiters = NOBODY
-    this.resumption?.abandon()
-    this.behind?.stop()
+    this.redemption?.abandon()
+    this.lagging?.stopReading()
     this.unregister()
-    this.joining?.release()
-    this.joining = null
-    this.hold?.release()
-    this.hold = null
+    this.pendingLease?.release()
+    this.pendingLease = null
+    this.lease?.release()
+    this.lease = null
   }
 
-  private enter(hold: Hold, partitions: readonly number[]): void {
-    if (this.resumption === null || this.hold !== null) {
-      this.joined(hold, partitions)
+  private enter(lease: PartitionLease, partitions: readonly number[]): void {
+    if (this.redemption === null || this.lease !== null) {
+      this.joined(lease, partitions)
       return
     }
-    this.resumption.redeem((positions) => {
-      if (hold === this.joining) this.joined(hold, partitions, positions)
+    this.redemption.redeem((positions) => {
+      if (lease === this.pendingLease) this.joined(lease, partitions, positions)
     })
   }
 
-  private joined(hold: Hold, partitions: readonly number[], resumed?: Positions | null): void {
-    this.joining = null
-    this.hold?.release()
-    this.hold = hold
+  private joined(lease: PartitionLease, partitions: readonly number[], resumed?: Positions | null): void {
+    this.pendingLease = null
+    this.lease?.release()
+    this.lease = lease
     this.partitions = partitions
-    this.resumption?.settled()
-    if (resumed != null) this.resume(resumed)
-    else this.resumption = null
-    if (this.resting) this.stay()
+    this.redemption?.settled()
+    if (resumed != null) this.replayFrom(resumed)
+    else this.redemption = null
+    if (this.held) this.freezePositions()
     else this.advance()
     const waiters = this.waiters
     this.waiters = NOBODY
@@ -220,62 +219,62 @@ export class Membership {
   }
 
   /** Goes back to where an earlier session has left, unless the numbering is another since. */
-  private resume(positions: Positions): void {
+  private replayFrom(positions: Positions): void {
     for (const partition of this.partitions) {
-      const [from, at] = [positions.get(partition), this.side.bus.cursor(partition)]
+      const [from, at] = [positions.get(partition), this.context.bus.cursor(partition)]
       if (from === undefined || at === null) continue
-      if (from.epoch !== at.epoch) this.resumption?.outdated()
-      else if (from.offset !== at.offset) this.fallBehind().resume(partition, from, at.offset)
+      if (from.epoch !== at.epoch) this.redemption?.outdated()
+      else if (from.offset !== at.offset) this.ensureLagging().resume(partition, from, at.offset)
     }
   }
 
   /** Whether the session waits for a verdict, or for its end: it does not move on by itself. */
-  private get resting(): boolean {
-    return this.suspended || this.departing || (this.behind?.halting ?? false)
+  private get held(): boolean {
+    return this.suspended || this.frozen || (this.lagging?.anyStopped ?? false)
   }
 
   /** Goes live where the session is up to date and reads the log where it is behind. */
   private advance(): void {
-    if (this.resting) return
-    this.behind?.read(this.partitions)
+    if (this.held) return
+    this.lagging?.read(this.partitions)
     this.caughtUp()
   }
 
   private caughtUp(): void {
-    if (this.behind?.size === 0) this.behind = null
-    if (this.behind === null || this.behind.size < this.partitions.length) this.register()
+    if (this.lagging?.size === 0) this.lagging = null
+    if (this.lagging === null || this.lagging.size < this.partitions.length) this.register()
   }
 
-  private fallBehind(): Behind {
-    const { bus, permission } = this.side
+  private ensureLagging(): LaggingPositions {
+    const { bus, permission } = this.context
     const caughtUp = () => this.caughtUp()
-    const outdated = () => this.resumption?.outdated()
-    return (this.behind ??= new Behind({ bus, permission, reader: this.participant, caughtUp, outdated }))
+    const outdated = () => this.redemption?.outdated()
+    return (this.lagging ??= new LaggingPositions({ bus, permission, owner: this.owner, caughtUp, outdated }))
   }
 
-  private stay(): void {
-    const behind = this.fallBehind()
+  private freezePositions(): void {
+    const lagging = this.ensureLagging()
     for (const partition of this.partitions) {
-      if (behind.has(partition)) continue
-      const position = this.side.bus.cursor(partition)
+      if (lagging.has(partition)) continue
+      const position = this.context.bus.cursor(partition)
       if (position === null) {
-        this.participant.lost()
+        this.owner.lost()
         return
       }
-      behind.stay(partition, position)
+      lagging.pin(partition, position)
     }
   }
 
   private register(): void {
-    if (this.registered || this.left || this.suspended || this.departing) return
+    if (this.registered || this.closed || this.suspended || this.frozen) return
     this.registered = true
-    this.side.registry.add(this.participant)
+    this.context.registry.add(this.owner)
   }
 
   private unregister(): void {
     if (!this.registered) return
     this.registered = false
-    this.side.registry.remove(this.participant)
+    this.context.registry.remove(this.owner)
   }
 }
 

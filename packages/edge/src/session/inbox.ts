@@ -13,7 +13,7 @@ export type Frame = string | null
 const NO_FRAMES: Frame[] = []
 
 /** Frames that wait for their turn, in order, bounded. */
-export class Inbox {
+export class FrameQueue {
   private frames: Frame[] = NO_FRAMES
   private head = 0
   private bytes = 0

@@ -5,7 +5,7 @@ import type { Recipient } from '../route/recipient.js'
 import type { Permission, Positions } from './ports.js'
 
 /** Whose place it is. */
-export interface Reader extends Recipient {
+export interface FeedOwner extends Recipient {
   /** Hands over one event that the session missed and read from the log. */
   replay(event: BusEvent): void
   /** The session's token was deleted at `offset` of `partition`; what stands below it has been handed over. */
@@ -16,88 +16,90 @@ export interface Reader extends Recipient {
   congested(): boolean
 }
 
-export interface BehindOptions {
+export interface LaggingPositionsOptions {
   readonly bus: Bus
   readonly permission: Permission
-  readonly reader: Reader
+  readonly owner: FeedOwner
   /** A partition has been caught up with: its events come live again. */
   readonly caughtUp: () => void
   /** It was to resume where an earlier session ended, but the log no longer reaches back so far. */
   readonly outdated: () => void
 }
 
-interface Place {
+interface LaggingPosition {
   readonly epoch: Epoch
   offset: Offset
   /** Of a place that comes from a ticket: from where to read when the log does not reach back to `offset`. */
-  otherwise: Offset | null
+  fallback: Offset | null
   /** Ends the reading that is under way. */
   stop: (() => void) | null
   /** The session's token ends here: nothing later is for it. */
-  halted: boolean
+  stopped: boolean
 }
 
 /** Where a session stands in the partitions in which it is *behind* (architecture, section 3). */
-export class Behind {
-  private readonly options: BehindOptions
-  private readonly places = new Map<number, Place>()
+export class LaggingPositions {
+  private readonly options: LaggingPositionsOptions
+  private readonly positionsByPartition = new Map<number, LaggingPosition>()
 
-  constructor(options: BehindOptions) {
+  constructor(options: LaggingPositionsOptions) {
     this.options = options
   }
 
   get size(): number {
-    return this.places.size
+    return this.positionsByPartition.size
   }
 
   has(partition: number): boolean {
-    return this.places.has(partition)
+    return this.positionsByPartition.has(partition)
   }
 
   /** Whether the session has met its revocation in any partition. */
-  get halting(): boolean {
-    for (const { halted } of this.places.values()) if (halted) return true
+  get anyStopped(): boolean {
+    for (const { stopped } of this.positionsByPartition.values()) if (stopped) return true
     return false
   }
 
-  halted(partition: number): boolean {
-    return this.places.get(partition)?.halted ?? false
+  isStopped(partition: number): boolean {
+    return this.positionsByPartition.get(partition)?.stopped ?? false
   }
 
   /** The session stands at `position` from here on, unless it stands somewhere already. */
-  stay(partition: number, position: Position): void {
-    if (!this.has(partition)) this.places.set(partition, placeAt(position))
+  pin(partition: number, position: Position): void {
+    if (!this.has(partition)) this.positionsByPartition.set(partition, positionAt(position))
   }
 
   /** The session goes on from `position`, where an earlier one ended; if that is too long ago, from `otherwise`. */
-  resume(partition: number, position: Position, otherwise: Offset): void {
-    this.places.set(partition, { ...placeAt(position), otherwise })
+  resume(partition: number, position: Position, fallback: Offset): void {
+    this.positionsByPartition.set(partition, { ...positionAt(position), fallback })
   }
 
   /** Where the session stands in the partitions in which it is behind. */
   get positions(): Map<number, Position> {
     const positions = new Map<number, Position>()
-    for (const [partition, { epoch, offset }] of this.places) positions.set(partition, { epoch, offset })
+    for (const [partition, { epoch, offset }] of this.positionsByPartition)
+      positions.set(partition, { epoch, offset })
     return positions
   }
 
   /** The live stream has met the revocation at `position`; one that reads the log gets there by itself. */
-  halt(partition: number, position: Position): void {
-    const place = this.places.get(partition)
-    if (place === undefined) this.places.set(partition, { ...placeAt(position), halted: true })
-    else if (place.stop === null) place.halted = true
+  stopAt(partition: number, position: Position): void {
+    const known = this.positionsByPartition.get(partition)
+    if (known === undefined)
+      this.positionsByPartition.set(partition, { ...positionAt(position), stopped: true })
+    else if (known.stop === null) known.stopped = true
   }
 
   /** The revocation no longer counts. */
-  release(): void {
-    for (const place of this.places.values()) place.halted = false
+  clearStops(): void {
+    for (const position of this.positionsByPartition.values()) position.stopped = false
   }
 
   /** Reads the log where nobody does, but no longer in other partitions than these. */
   read(partitions: readonly number[]): void {
-    for (const [partition, place] of [...this.places]) {
+    for (const [partition, position] of [...this.positionsByPartition]) {
       if (!partitions.includes(partition)) this.forget(partition)
-      else if (place.stop === null) this.readOn(partition, place, null, this.options.caughtUp)
+      else if (position.stop === null) this.readOn(partition, position, null, this.options.caughtUp)
     }
   }
 
@@ -107,80 +109,80 @@ export class Behind {
     const one = () => {
       if (--reading === 0) arrived()
     }
-    for (const [partition, place] of [...this.places]) {
+    for (const [partition, position] of [...this.positionsByPartition]) {
       const target = targets.get(partition)
-      if (target?.epoch !== place.epoch || target.offset <= place.offset) continue
+      if (target?.epoch !== position.epoch || target.offset <= position.offset) continue
       reading++
-      this.readOn(partition, place, target.offset, one)
+      this.readOn(partition, position, target.offset, one)
     }
     one()
   }
 
   /** Stops reading; the session stays where it is. */
-  stop(): void {
-    for (const place of this.places.values()) {
-      place.stop?.()
-      place.stop = null
+  stopReading(): void {
+    for (const position of this.positionsByPartition.values()) {
+      position.stop?.()
+      position.stop = null
     }
   }
 
   /** `until`: where to stop and stand; null: at the worker's cursor, where the place is given up. */
-  private readOn(partition: number, place: Place, until: Offset | null, done: () => void): void {
-    const { bus, reader, outdated } = this.options
+  private readOn(partition: number, position: LaggingPosition, until: Offset | null, done: () => void): void {
+    const { bus, owner, outdated } = this.options
     let over = false
     const isOver = () => over
-    const { epoch, offset } = place
-    const stop = bus.catchUp(
+    const { epoch, offset } = position
+    const stop = bus.readLog(
       partition,
       { epoch, offset },
       {
-        events: (events) => this.replay(partition, place, events),
+        events: (events) => this.replay(partition, position, events),
         live: () => {
           over = true
-          place.stop = null
-          if (until === null) this.places.delete(partition)
-          else place.offset = until
+          position.stop = null
+          if (until === null) this.positionsByPartition.delete(partition)
+          else position.offset = until
           done()
         },
         lost: (loss) => {
           over = true
-          place.stop = null
-          if (loss === 'log' && place.otherwise !== null) {
-            place.offset = place.otherwise
-            place.otherwise = null
+          position.stop = null
+          if (loss === 'log' && position.fallback !== null) {
+            position.offset = position.fallback
+            position.fallback = null
             outdated()
-            this.readOn(partition, place, until, done)
-          } else reader.lost()
+            this.readOn(partition, position, until, done)
+          } else owner.lost()
         },
-        congested: () => reader.congested(),
+        congested: () => owner.congested(),
       },
       ...(until === null ? [] : [until]),
     )
     // The bus may have answered before it returned.
-    if (!isOver()) place.stop = stop
+    if (!isOver()) position.stop = stop
   }
 
-  private replay(partition: number, place: Place, events: readonly BusEvent[]): void {
-    const { permission, reader } = this.options
-    place.otherwise = null
+  private replay(partition: number, position: LaggingPosition, events: readonly BusEvent[]): void {
+    const { permission, owner } = this.options
+    position.fallback = null
     for (const event of events) {
-      if (place.halted) return
-      place.offset = event.offset
-      if (!event.revocationOnly && permission.permits(reader, event)) reader.replay(event)
-      if (event.revokedSession === null || event.revokedSession !== reader.identity.sessionUuid) continue
-      place.halted = true
-      place.stop?.()
-      place.stop = null
-      reader.revoked(partition, event.offset)
+      if (position.stopped) return
+      position.offset = event.offset
+      if (!event.revocationOnly && permission.permits(owner, event)) owner.replay(event)
+      if (event.revokedSession === null || event.revokedSession !== owner.identity.sessionUuid) continue
+      position.stopped = true
+      position.stop?.()
+      position.stop = null
+      owner.revoked(partition, event.offset)
     }
   }
 
   private forget(partition: number): void {
-    this.places.get(partition)?.stop?.()
-    this.places.delete(partition)
+    this.positionsByPartition.get(partition)?.stop?.()
+    this.positionsByPartition.delete(partition)
   }
 }
 
-function placeAt(position: Position): Place {
-  return { ...position, otherwise: null, stop: null, halted: false }
+function positionAt(position: Position): LaggingPosition {
+  return { ...position, fallback: null, stop: null, stopped: false }
 }

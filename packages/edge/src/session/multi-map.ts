@@ -1,5 +1,5 @@
 /** Members by key. Most keys have one member, which then costs no set of its own. */
-export class Groups<Member extends object> {
+export class MultiMap<Member extends object> {
   private readonly members = new Map<string, Member | Set<Member>>()
   private total = 0
 

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 
 /** A task that is due at most once at a time. */
-export class Alarm {
+export class OneShotTimer {
   private readonly clock: Clock
   private readonly task: () => void
   private timer: Timer | null = null

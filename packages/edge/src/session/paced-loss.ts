@@ -1,20 +1,20 @@
 import { BUS_CONNECTION_LOST } from '@wazo-websocketd/shared/domain/close'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Member } from './connection-table.js'
+import type { TrackedConnection } from './connection-table.js'
 
 /** A mass 1011 is spread over this time, so that the clients do not all come back at once. */
 const SPREAD_MS = 1_000
 const STEP_MS = 50
 
 /** Ends sessions whose continuity is lost, a few at a time. */
-export class LossSpread {
+export class PacedLoss {
   private readonly clock: Clock
 
   constructor(clock: Clock) {
     this.clock = clock
   }
 
-  add(members: readonly Member[]): void {
+  add(members: readonly TrackedConnection[]): void {
     const perStep = Math.ceil(members.length / (SPREAD_MS / STEP_MS))
     const step = (from: number) => {
       for (const member of members.slice(from, from + perStep)) member.end(BUS_CONNECTION_LOST)

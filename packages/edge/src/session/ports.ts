@@ -66,14 +66,14 @@ export interface TokenHolder {
 }
 
 /** The index of started sessions that are up to date with the worker's cursor. */
-export interface SessionRegistry {
+export interface SessionIndex {
   /** Indexes the recipient under its present identity and subscriptions. */
   add(recipient: Recipient): void
   remove(recipient: Recipient): void
   /** `name` has just joined the recipient's subscriptions. */
-  subscribed(recipient: Recipient, name: string): void
+  nameAdded(recipient: Recipient, name: string): void
   /** The recipient's identity has just been replaced. */
-  identified(recipient: Recipient): void
+  identityReplaced(recipient: Recipient): void
 }
 
 /** Judges one event for one session that reads the log by itself. */
@@ -122,13 +122,13 @@ export type Agreement =
  */
 export interface Tickets {
   /** The name under which workers speak of a token. */
-  tag(token: TokenId): string
+  tokenHash(token: TokenId): string
   /** Tells the other workers that the token's sessions leave here now; those that drain let theirs go too. */
-  call(token: TokenId): void
+  announce(token: TokenId): void
   /** Writes tickets that nobody can take yet; resolves with their ids, or null when that failed. */
   draft(token: TokenId, drafts: readonly TicketDraft[]): Promise<readonly string[] | null>
   /** Asks where the sessions of these drafts are to leave. `lastCall`: they cannot wait. With `wait` the drafts are gone. */
-  agree(token: TokenId, ids: readonly string[], lastCall: boolean): Promise<Agreement>
+  agree(token: TokenId, ids: readonly string[], final: boolean): Promise<Agreement>
   /** From now on the tickets can be taken. False when it failed. */
   issue(token: TokenId, tickets: readonly IssuedTicket[]): Promise<boolean>
   /** The tickets' sessions ended otherwise. */

@@ -19,8 +19,8 @@ import {
   type Verdict,
 } from '@wazo-websocketd/shared/domain/identity'
 import { command, spoken, type SessionLimits } from './ops.js'
-import { Inbox, type Frame } from './inbox.js'
-import { Names } from './subscriptions.js'
+import { FrameQueue, type Frame } from './inbox.js'
+import { SubscriptionSet } from './subscriptions.js'
 import type { OpResult } from './ports.js'
 import { TokenBucket } from './token-bucket.js'
 
@@ -54,13 +54,13 @@ const NO_EFFECTS: Effect[] = []
 export class Session {
   readonly version: ProtocolVersion
   readonly limits: SessionLimits
-  readonly subscriptions = new Names()
+  readonly subscriptions = new SubscriptionSet()
   started = false
   private closed = false
   private suspended = false
   private paused = false
   private waiting: Wait | null = 'verdict'
-  private readonly inbox = new Inbox()
+  private readonly inbox = new FrameQueue()
   private readonly bucket: TokenBucket
   private effects: Effect[] = NO_EFFECTS
 
@@ -76,7 +76,7 @@ export class Session {
   }
 
   /** Goes on where another worker has left it; instead of `authenticated`. */
-  continue(subscriptions: readonly string[], started: boolean): void {
+  restore(subscriptions: readonly string[], started: boolean): void {
     for (const name of subscriptions) this.subscriptions.add(name)
     this.started = started
     this.waiting = null
@@ -97,7 +97,7 @@ export class Session {
   authenticated(verdict: Verdict, now: number): readonly Effect[] {
     if (this.waiting !== 'verdict' || this.closed) return []
     if (verdict.kind === 'valid') this.send({ op: 'init', version: this.version })
-    else this.close(refusal(verdict))
+    else this.close(closeFor(verdict))
     return this.answered('verdict', now)
   }
 
@@ -116,7 +116,7 @@ export class Session {
       this.suspended = false
       this.waiting = 'adoption'
       this.effect({ kind: 'adopt', details: verdict.details })
-    } else this.close(refusal(verdict))
+    } else this.close(closeFor(verdict))
     return this.proceed(now)
   }
 
@@ -260,7 +260,7 @@ function isRenewal(frame: Frame): boolean {
 }
 
 /** How a session ends whose token got this verdict. */
-export function refusal(verdict: Exclude<Verdict, { kind: 'valid' }>): Close {
+export function closeFor(verdict: Exclude<Verdict, { kind: 'valid' }>): Close {
   switch (verdict.kind) {
     case 'invalid':
       return AUTHENTICATION_FAILED

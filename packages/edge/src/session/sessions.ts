@@ -16,24 +16,24 @@ import type { Logger } from 'pino'
 import { accept } from './accept.js'
 import type { SessionLimits } from './ops.js'
 import { Connection } from './connection.js'
-import { Departures, type Manner } from '../drain/ticketed-close.js'
+import { TicketedClose, type LeaveOptions } from '../drain/ticketed-close.js'
 import type { FrameBytes } from '../deliver/frame.js'
-import { LossSpread } from './paced-loss.js'
+import { PacedLoss } from './paced-loss.js'
 import { Outbox } from '../deliver/outbox.js'
 import { partitionsFor } from './partitions.js'
-import { parsePassage, type Passage } from '../handover/session-snapshot.js'
+import { parseSnapshot, type SessionSnapshot } from '../handover/session-snapshot.js'
 import type { ClientSocket, RejectReason, SocketListener, UpgradeRequest } from './ports.js'
-import { Roster, type ConnectionLimits, type Member } from './connection-table.js'
-import type { Surroundings } from './context.js'
+import { ConnectionTable, type ConnectionLimits, type TrackedConnection } from './connection-table.js'
+import type { SessionContext } from './context.js'
 
-export interface SessionHostOptions extends Omit<Surroundings, 'roster' | 'outbox' | 'limits'> {
+export interface SessionsOptions extends Omit<SessionContext, 'connections' | 'outbox' | 'limits'> {
   readonly limits: SessionLimits & ConnectionLimits
   /** What keeps the worker from serving; empty when it can (`/readyz`). */
-  readonly missing: () => readonly string[]
+  readonly notReadyReasons: () => readonly string[]
   /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
-  readonly share: (details: TokenDetails) => TokenDetails
+  readonly intern: (details: TokenDetails) => TokenDetails
   /** Runs a task after the present one: `process.nextTick`. */
-  readonly soon: (task: () => void) => void
+  readonly defer: (task: () => void) => void
   /** Shared with the sockets, which bound what waits in them by it. */
   readonly frameBytes: FrameBytes
   readonly log: Pick<Logger, 'debug' | 'warn'>
@@ -43,26 +43,26 @@ type Admission =
   { readonly connection: Connection } | { readonly close: Close; readonly reason: RejectReason }
 
 /** A listener for sockets that were turned away and only have to finish the closing handshake. */
-const DEAF: SocketListener = { text: () => undefined, binary: () => undefined, closed: () => undefined }
+const REJECTED: SocketListener = { text: () => undefined, binary: () => undefined, closed: () => undefined }
 
 /** The sessions of one worker: takes over upgraded sockets, and tells sessions what befalls many of them. */
-export class SessionHost {
-  readonly roster: Roster
-  private readonly options: SessionHostOptions
-  private readonly around: Surroundings
-  private readonly losses: LossSpread
-  private readonly departures: Departures | null
+export class Sessions {
+  readonly connections: ConnectionTable
+  private readonly options: SessionsOptions
+  private readonly context: SessionContext
+  private readonly losses: PacedLoss
+  private readonly ticketedClose: TicketedClose | null
   /** While it drains: tokens by the names under which other workers speak of them. */
-  private called: Map<string, string> | null = null
+  private drainingTokens: Map<string, string> | null = null
 
-  constructor(options: SessionHostOptions) {
-    const { clock, metrics, soon, tickets, frameBytes } = options
+  constructor(options: SessionsOptions) {
+    const { clock, metrics, defer, tickets, frameBytes } = options
     this.options = options
-    this.roster = new Roster(options.limits, clock)
-    const outbox = new Outbox({ soon, now: () => clock.now(), metrics, frameBytes })
-    this.around = { ...options, roster: this.roster, outbox }
-    this.losses = new LossSpread(clock)
-    this.departures = tickets === null ? null : new Departures({ tickets, clock, metrics })
+    this.connections = new ConnectionTable(options.limits, clock)
+    const outbox = new Outbox({ defer, now: () => clock.now(), metrics, frameBytes })
+    this.context = { ...options, connections: this.connections, outbox }
+    this.losses = new PacedLoss(clock)
+    this.ticketedClose = tickets === null ? null : new TicketedClose({ tickets, clock, metrics })
   }
 
   /** Takes over a freshly upgraded socket: a session begins, or the socket is closed with the reason. */
@@ -74,54 +74,55 @@ export class SessionHost {
     }
     this.options.metrics.rejected(admission.reason)
     socket.close(admission.close)
-    return DEAF
+    return REJECTED
   }
 
   /** Whether a session that another worker passes on could go on here. */
-  welcomes(state: unknown): boolean {
-    const { missing, masterTenant } = this.options
+  canAccept(state: unknown): boolean {
+    const { notReadyReasons, masterTenant } = this.options
     const master = masterTenant()
-    if (missing().length > 0 || master === undefined || this.roster.workerIsFull()) return false
-    const passage = parsePassage(state)
-    return passage !== null && this.knowsPlace(passage, master)
+    if (notReadyReasons().length > 0 || master === undefined || this.connections.workerIsFull()) return false
+    const snapshot = parseSnapshot(state)
+    return snapshot !== null && this.positionsMatch(snapshot, master)
   }
 
   /**
    * Goes on with a session that another worker has passed on. Nothing when its state is not understood, which
    * `welcomes` tells before: then the socket is closed with 1012.
    */
-  adopt(socket: ClientSocket, state: unknown): SocketListener {
-    const passage = parsePassage(state)
-    if (passage === null) {
+  restore(socket: ClientSocket, state: unknown): SocketListener {
+    const snapshot = parseSnapshot(state)
+    if (snapshot === null) {
       socket.close(SERVICE_RESTART)
-      return DEAF
+      return REJECTED
     }
-    const { version, address } = passage
-    const details = this.options.share(passage.details)
-    const connection = new Connection(this.around, socket, {
+    const { version, address } = snapshot
+    const details = this.options.intern(snapshot.details)
+    const connection = new Connection(this.context, socket, {
       version,
       address,
       token: details.token,
-      passage,
+      snapshot,
     })
-    connection.continue({ ...passage, details })
+    connection.restore({ ...snapshot, details })
     return connection
   }
 
   /** The connections that are not closing. */
   *open(): Iterable<Connection> {
-    for (const member of this.roster.all()) if (member instanceof Connection && !member.ending) yield member
+    for (const member of this.connections.all())
+      if (member instanceof Connection && !member.ending) yield member
   }
 
   /** The bus cannot prove continuity of a partition any more: 1011 to its sessions, spread over a second. */
   lost(partition: number, why: string): void {
     const concerned: Connection[] = []
-    for (const member of this.roster.all()) {
+    for (const member of this.connections.all()) {
       const { owner } = member
       if (!(member instanceof Connection) || owner === null || member.ending) continue
-      if (!partitionsFor(member.identity, this.around).includes(partition)) continue
+      if (!partitionsFor(member.identity, this.context).includes(partition)) continue
       // At once: an event after the gap must not look like the one after the last.
-      member.sever()
+      member.closeFeed()
       concerned.push(member)
     }
     this.options.log.warn({ partition, why, sessions: concerned.length }, 'continuity of events lost')
@@ -132,32 +133,33 @@ export class SessionHost {
    * Lets the sessions of one token go, with 1012; returns how many that are. `lastCall`: none of them can wait for
    * others that left before to be back.
    */
-  readonly leave = (group: readonly Member[], lastCall: boolean): number => {
-    return this.depart(group, { lastCall, called: false })
+  readonly closeForRestart = (group: readonly TrackedConnection[], final: boolean): number => {
+    return this.leaveTogether(group, { final, announced: false })
   }
 
   /** A drain begins: what other workers call is heard from now on. */
-  drain(): void {
+  beginDrain(): void {
     const { tickets } = this.options
     if (tickets === null) return
-    this.called = new Map()
-    for (const [member] of this.roster.tokens())
-      if (member !== undefined) this.called.set(tickets.tag(member.token as TokenId), member.token)
+    this.drainingTokens = new Map()
+    for (const [member] of this.connections.tokens())
+      if (member !== undefined)
+        this.drainingTokens.set(tickets.tokenHash(member.token as TokenId), member.token)
   }
 
   /**
    * Another worker lets the sessions of a token go: if this one drains as well, theirs leave together. Returns how many
    * sessions go because of it.
    */
-  calls(tag: string): number {
-    const token = this.called?.get(tag)
+  drainNoticed(tag: string): number {
+    const token = this.drainingTokens?.get(tag)
     if (token === undefined) return 0
-    return this.depart(this.roster.withToken(token), { lastCall: false, called: true })
+    return this.leaveTogether(this.connections.withToken(token), { final: false, announced: true })
   }
 
   /** The router has delivered an `auth_session_deleted` of this offset, or what stands for it in this partition: its sessions end. */
   revoke(sessionUuid: string, partition: number, offset: Offset): void {
-    this.roster.revoke(sessionUuid, partition, offset)
+    this.connections.revoke(sessionUuid, partition, offset)
   }
 
   /**
@@ -165,10 +167,10 @@ export class SessionHost {
    * `redis.prefix`, `redis.partitions` or `bus.access_scope` they may be others: then it ends where it is, with 1012
    * and paced, rather than here with 1011 and all at once.
    */
-  private knowsPlace({ details, positions }: Passage, master: string): boolean {
+  private positionsMatch({ details, positions }: SessionSnapshot, master: string): boolean {
     if (positions === null) return true
-    const { bus } = this.around
-    return partitionsFor(identify(details, master), this.around).every((partition) => {
+    const { bus } = this.context
+    return partitionsFor(identify(details, master), this.context).every((partition) => {
       const from = positions.get(partition)
       // All partitions are of one epoch; where this worker has not been yet, the one that it always follows tells.
       const here = bus.cursor(partition) ?? bus.cursor(0)
@@ -176,11 +178,11 @@ export class SessionHost {
     })
   }
 
-  private depart(group: readonly Member[], manner: Manner): number {
+  private leaveTogether(group: readonly TrackedConnection[], manner: LeaveOptions): number {
     const connections = group.filter((member) => member instanceof Connection)
     const [first] = connections
     if (first === undefined) return 0
-    if (this.departures !== null) return this.departures.begin(first.token, connections, manner)
+    if (this.ticketedClose !== null) return this.ticketedClose.begin(first.token, connections, manner)
     let ended = 0
     for (const connection of connections) {
       if (connection.ending) continue
@@ -196,15 +198,15 @@ export class SessionHost {
     if ('close' in accepted) return accepted
     const { version, token: raw } = accepted
     const { address } = request
-    if (this.options.missing().length > 0 || this.options.masterTenant() === undefined)
+    if (this.options.notReadyReasons().length > 0 || this.options.masterTenant() === undefined)
       return { close: TRY_AGAIN_LATER, reason: 'not-ready' }
-    if (this.roster.workerIsFull()) return { close: TRY_AGAIN_LATER, reason: 'worker-full' }
-    if (this.roster.tokenIsFull(raw))
+    if (this.connections.workerIsFull()) return { close: TRY_AGAIN_LATER, reason: 'worker-full' }
+    if (this.connections.tokenIsFull(raw))
       return { close: limitExceeded('too many connections per token'), reason: 'token-limit' }
-    if (this.roster.addressIsFull(address))
+    if (this.connections.addressIsFull(address))
       return { close: limitExceeded('too many connections per address'), reason: 'ip-limit' }
     const token = parseTokenId(raw)
     if (token === null) return { close: AUTHENTICATION_FAILED, reason: 'token-format' }
-    return { connection: new Connection(this.around, socket, { version, token, address }) }
+    return { connection: new Connection(this.context, socket, { version, token, address }) }
   }
 }

@@ -5,7 +5,7 @@ const FEW_MAX = 8
 const NONE: string[] = []
 
 /** The event names that one session is subscribed to, in the order in which it named them. */
-export class Names implements Subscriptions {
+export class SubscriptionSet implements Subscriptions {
   private names: string[] | Set<string> = NONE
 
   get size(): number {

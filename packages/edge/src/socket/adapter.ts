@@ -3,8 +3,8 @@ import { SLOW_CONSUMER, type Close } from '@wazo-websocketd/shared/domain/close'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { WebSocket, type RawData } from 'ws'
 import type { ClientSocket, SocketListener } from '../session/ports.js'
-import type { Beating, Heartbeat } from './heartbeat.js'
-import type { Buffering, SendBuffers } from './send-buffers.js'
+import type { Pingable, Heartbeat } from './heartbeat.js'
+import type { BufferedConnection, SendBuffers } from './send-buffers.js'
 
 /** What a slow client may still take before its socket is destroyed. */
 const SHED_LINGER_MS = 2_000
@@ -33,35 +33,35 @@ export class PeerWebSocket extends WebSocket implements Adapted {
 }
 
 /** What carries a connection. */
-export interface Carrier {
+export interface Transport {
   readonly ws: PeerWebSocket
   readonly stream: Socket
 }
 
 /** What the adapters of a worker share. */
-export interface AdapterSurroundings {
+export interface AdapterContext {
   readonly clock: Clock
   readonly heartbeat: Heartbeat
   readonly buffers: SendBuffers
 }
 
 /** A `ws` socket as a session's client end. Frames go to the underlying socket directly, in whole frames. */
-export class WsAdapter implements ClientSocket, Beating, Buffering {
+export class WsAdapter implements ClientSocket, Pingable, BufferedConnection {
   slot: number | null = null
-  unanswered: number | null = null
+  pendingPingTick: number | null = null
   paused = false
   private readonly ws: PeerWebSocket
   private readonly stream: Socket
-  private readonly around: AdapterSurroundings
+  private readonly context: AdapterContext
   private listener: SocketListener | null = null
 
-  constructor(ws: PeerWebSocket, stream: Socket, around: AdapterSurroundings) {
+  constructor(ws: PeerWebSocket, stream: Socket, context: AdapterContext) {
     this.ws = ws
     this.stream = stream
-    this.around = around
+    this.context = context
     ws.adapter = this
     ws.on('message', onMessage).on('pong', onPong).on('error', onError).on('close', onClose)
-    around.heartbeat.add(this)
+    context.heartbeat.add(this)
   }
 
   /** Whom to tell; to be called in the tick of the construction. */
@@ -69,7 +69,7 @@ export class WsAdapter implements ClientSocket, Beating, Buffering {
     this.listener = listener
   }
 
-  get carrier(): Carrier {
+  get transport(): Transport {
     return { ws: this.ws, stream: this.stream }
   }
 
@@ -78,7 +78,7 @@ export class WsAdapter implements ClientSocket, Beating, Buffering {
   }
 
   get crowded(): boolean {
-    return this.around.buffers.crowded
+    return this.context.buffers.crowded
   }
 
   sendFrames(frames: readonly Uint8Array[]): void {
@@ -93,14 +93,14 @@ export class WsAdapter implements ClientSocket, Beating, Buffering {
       this.stream.uncork()
       taken = !this.stream.writableNeedDrain
     }
-    if (!taken) this.around.buffers.pressed(this, bytesOf(frames))
+    if (!taken) this.context.buffers.pressed(this, bytesOf(frames))
   }
 
   close({ code, reason }: Close): void {
     if (this.ws.readyState !== WebSocket.OPEN) return
     // The client's answer to the close frame has to be read.
     this.resume()
-    this.around.buffers.remove(this)
+    this.context.buffers.remove(this)
     this.ws.close(code, reason)
   }
 
@@ -120,14 +120,14 @@ export class WsAdapter implements ClientSocket, Beating, Buffering {
     if (this.ws.readyState === WebSocket.OPEN) this.stream.write(PING_FRAME)
   }
 
-  dead(): void {
+  timedOut(): void {
     this.ws.terminate()
   }
 
-  shed(): void {
+  closeSlow(): void {
     this.close(SLOW_CONSUMER)
     this.gone(SLOW_CONSUMER.code)
-    this.around.clock.after(SHED_LINGER_MS, () => this.ws.terminate())
+    this.context.clock.after(SHED_LINGER_MS, () => this.ws.terminate())
   }
 
   received(data: RawData, isBinary: boolean): void {
@@ -138,23 +138,23 @@ export class WsAdapter implements ClientSocket, Beating, Buffering {
   }
 
   answered(): void {
-    this.unanswered = null
+    this.pendingPingTick = null
   }
 
   /** The socket is on its way to another process: neither pinged nor judged. */
   suspended(): void {
-    this.around.heartbeat.remove(this)
-    this.around.buffers.remove(this)
+    this.context.heartbeat.remove(this)
+    this.context.buffers.remove(this)
   }
 
   /** The socket has come back. */
   restored(): void {
-    this.unanswered = null
-    if (this.ws.readyState === WebSocket.OPEN) this.around.heartbeat.add(this)
+    this.pendingPingTick = null
+    if (this.ws.readyState === WebSocket.OPEN) this.context.heartbeat.add(this)
   }
 
   /** The socket is another process's now: its end here is nobody's business. */
-  forget(): void {
+  handedOver(): void {
     this.suspended()
     this.listener = null
     this.ws.adapter = null
@@ -162,8 +162,8 @@ export class WsAdapter implements ClientSocket, Beating, Buffering {
 
   /** The socket is going: nobody writes to it or waits for it any more. Idempotent. */
   gone(code: number): void {
-    this.around.heartbeat.remove(this)
-    this.around.buffers.remove(this)
+    this.context.heartbeat.remove(this)
+    this.context.buffers.remove(this)
     const { listener } = this
     this.listener = null
     listener?.closed(code)

@@ -1,16 +1,16 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 
 /** A connection, as the heartbeat sees it. The heartbeat alone writes `slot` and `unanswered`. */
-export interface Beating {
+export interface Pingable {
   /** Where the connection stands on the wheel; null: nowhere. */
   slot: number | null
   /** The tick of the oldest ping without an answer, or null. */
-  unanswered: number | null
+  pendingPingTick: number | null
   /** Whether the server itself does not read, so that an answer cannot be seen. */
   readonly paused: boolean
   ping(): void
   /** No answer within the time allowed. */
-  dead(): void
+  timedOut(): void
 }
 
 export interface HeartbeatOptions {
@@ -28,8 +28,8 @@ export class Heartbeat {
   private readonly clock: Clock
   private readonly tickMs: number
   private readonly pongTicks: number
-  private readonly slots: Set<Beating>[]
-  private readonly due = new Map<number, Beating[]>()
+  private readonly slots: Set<Pingable>[]
+  private readonly due = new Map<number, Pingable[]>()
   private tickNumber = 0
   private nextSlot = 0
   private members = 0
@@ -39,10 +39,10 @@ export class Heartbeat {
     this.clock = clock
     this.tickMs = Math.min(TICK_MS_MAX, pingInterval, pongTime)
     this.pongTicks = Math.ceil(pongTime / this.tickMs)
-    this.slots = Array.from({ length: Math.round(pingInterval / this.tickMs) }, () => new Set<Beating>())
+    this.slots = Array.from({ length: Math.round(pingInterval / this.tickMs) }, () => new Set<Pingable>())
   }
 
-  add(member: Beating): void {
+  add(member: Pingable): void {
     if (member.slot !== null) return
     member.slot = this.nextSlot
     this.nextSlot = (this.nextSlot + 1) % this.slots.length
@@ -51,7 +51,7 @@ export class Heartbeat {
     this.timer ??= this.clock.after(this.tickMs, () => this.tick())
   }
 
-  remove(member: Beating): void {
+  remove(member: Pingable): void {
     if (member.slot === null) return
     this.slots[member.slot]?.delete(member)
     member.slot = null
@@ -67,10 +67,10 @@ export class Heartbeat {
     this.tickNumber += 1
     this.judge(this.due.get(this.tickNumber) ?? [])
     this.due.delete(this.tickNumber)
-    const pinged: Beating[] = []
+    const pinged: Pingable[] = []
     for (const member of this.slots[this.tickNumber % this.slots.length] ?? []) {
-      if (member.unanswered === null) {
-        member.unanswered = this.tickNumber
+      if (member.pendingPingTick === null) {
+        member.pendingPingTick = this.tickNumber
         pinged.push(member)
       }
       member.ping()
@@ -78,21 +78,21 @@ export class Heartbeat {
     this.expect(pinged)
   }
 
-  private expect(pinged: readonly Beating[]): void {
+  private expect(pinged: readonly Pingable[]): void {
     if (pinged.length === 0) return
     const at = this.tickNumber + this.pongTicks
     this.due.set(at, [...(this.due.get(at) ?? []), ...pinged])
   }
 
-  private judge(due: readonly Beating[]): void {
-    const postponed: Beating[] = []
+  private judge(due: readonly Pingable[]): void {
+    const postponed: Pingable[] = []
     for (const member of due) {
-      if (member.slot === null || member.unanswered === null) continue
-      if (member.unanswered > this.tickNumber - this.pongTicks) continue
+      if (member.slot === null || member.pendingPingTick === null) continue
+      if (member.pendingPingTick > this.tickNumber - this.pongTicks) continue
       if (member.paused) {
-        member.unanswered = this.tickNumber
+        member.pendingPingTick = this.tickNumber
         postponed.push(member)
-      } else member.dead()
+      } else member.timedOut()
     }
     this.expect(postponed)
   }

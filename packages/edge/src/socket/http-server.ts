@@ -53,7 +53,7 @@ export function createHttpServer({ tls, limits }: HttpServerOptions): Server {
 }
 
 /** Ends a request that must not be upgraded, before the protocols are switched. */
-export function refuse(socket: Socket, status: number, extraHeaders = ''): void {
+export function rejectUpgrade(socket: Socket, status: number, extraHeaders = ''): void {
   const body = `${STATUS_CODES[status] ?? ''}\n`
   socket.on('error', () => socket.destroy())
   socket.once('finish', () => socket.destroy())

@@ -14,7 +14,7 @@ interface Incomplete {
   seen: boolean
 }
 
-export interface IncompleteUpgradesOptions {
+export interface PendingUpgradesOptions {
   /** So many may always be there. */
   readonly limit: number
   /** Milliseconds that a request may take until it is complete. */
@@ -29,14 +29,14 @@ export interface IncompleteUpgradesOptions {
  * unread in a worker that is busy; so a connection goes only at the second sweep that meets it, and those that
  * the worker completes within the time for a handshake, at its pace of the last second, are no excess.
  */
-export class IncompleteUpgrades {
-  private readonly options: IncompleteUpgradesOptions
+export class PendingUpgrades {
+  private readonly options: PendingUpgradesOptions
   private readonly waiting = new Map<string, Incomplete>()
   private sweeping = false
   /** Since the last sweep. */
   private completed = 0
 
-  constructor(options: IncompleteUpgradesOptions) {
+  constructor(options: PendingUpgradesOptions) {
     this.options = options
   }
 

@@ -3,11 +3,11 @@ import type { FrameBytes } from '../deliver/frame.js'
 import type { SocketLimits, SocketMetrics } from './ports.js'
 
 /** A connection, as far as its send buffer goes. */
-export interface Buffering {
+export interface BufferedConnection {
   /** Bytes that the operating system has not taken yet. */
   readonly bufferedBytes: number
   /** The client does not keep up: close it. */
-  shed(): void
+  closeSlow(): void
 }
 
 export interface SendBuffersOptions {
@@ -20,7 +20,7 @@ export interface SendBuffersOptions {
   readonly frameBytes: FrameBytes
 }
 
-interface Entry {
+interface BufferRecord {
   bytes: number
   /** Since when the buffer has not been below the soft limit, or null. */
   aboveSince: number | null
@@ -47,7 +47,7 @@ const CROWDED_SHARE = 0.5
  */
 export class SendBuffers {
   private readonly options: SendBuffersOptions
-  private readonly entries = new Map<Buffering, Entry>()
+  private readonly entries = new Map<BufferedConnection, BufferRecord>()
   /** The sum of all buffers. */
   private total = 0
   /** Memory in use when it was looked at last, and the frames made by then. */
@@ -60,7 +60,7 @@ export class SendBuffers {
   }
 
   /** A write of so many bytes did not go through at once. */
-  pressed(connection: Buffering, written: number): void {
+  pressed(connection: BufferedConnection, written: number): void {
     const { clock, frameBytes } = this.options
     if (this.timer === null) {
       this.held = 0
@@ -75,7 +75,7 @@ export class SendBuffers {
   }
 
   /** The connection is closing. */
-  remove(connection: Buffering): void {
+  remove(connection: BufferedConnection): void {
     const entry = this.entries.get(connection)
     if (entry === undefined) return
     this.total -= entry.bytes
@@ -115,7 +115,7 @@ export class SendBuffers {
     this.heldAt = made
   }
 
-  private measure(connection: Buffering, entry: Entry): void {
+  private measure(connection: BufferedConnection, entry: BufferRecord): void {
     const { sendBufferSoftBytes, sendBufferSoftTime, sendBufferHardBytes } = this.options.limits
     const now = this.options.clock.monotonic()
     const bytes = connection.bufferedBytes
@@ -128,7 +128,7 @@ export class SendBuffers {
   }
 
   /** Once a buffer holds nothing of what had been written by the mark, it holds only what was made after it. */
-  private moveMark(entry: Entry): void {
+  private moveMark(entry: BufferRecord): void {
     if (entry.sent - entry.bytes < entry.markSent) return
     entry.madeAfter = entry.markMade
     entry.markSent = entry.sent
@@ -148,13 +148,13 @@ export class SendBuffers {
     }
   }
 
-  private shed(connection: Buffering): void {
+  private shed(connection: BufferedConnection): void {
     this.remove(connection)
     this.options.metrics.slowConsumer()
-    connection.shed()
+    connection.closeSlow()
   }
 }
 
-function freshEntry(made: number): Entry {
+function freshEntry(made: number): BufferRecord {
   return { bytes: 0, aboveSince: null, madeAfter: made, sent: 0, markSent: 0, markMade: made }
 }

@@ -5,22 +5,22 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { WebSocketServer } from 'ws'
 import type { FrameBytes } from '../deliver/frame.js'
 import type { ConnectionHandler } from '../session/ports.js'
-import { PeerWebSocket, WsAdapter, type AdapterSurroundings } from './adapter.js'
+import { PeerWebSocket, WsAdapter, type AdapterContext } from './adapter.js'
 import { ClientAddress } from './client-address.js'
 import { Heartbeat } from './heartbeat.js'
 import {
   answerPlainRequest,
   createHttpServer,
   listen,
-  refuse,
+  rejectUpgrade,
   stopListening,
   type HttpServerOptions,
 } from './http-server.js'
-import { IncompleteUpgrades } from './pending-upgrades.js'
+import { PendingUpgrades } from './pending-upgrades.js'
 import { OriginPolicy } from './origin.js'
 import type { SocketLimits, SocketMetrics } from './ports.js'
 import { SendBuffers } from './send-buffers.js'
-import { adopt, canAdopt, type Arrival } from './detach/attach.js'
+import { attach, canAttach, type DetachedConnection } from './detach/attach.js'
 
 export interface SocketServerOptions extends HttpServerOptions {
   /** null: any. */
@@ -53,28 +53,28 @@ export interface SocketServer {
   /** Accepts no further connections; those that are there stay. Idempotent. */
   stopListening(): void
   /** Whether `adopt` works with this process's `ws`. */
-  readonly adopts: boolean
+  readonly canAttach: boolean
   /** Goes on with a connection that another process upgraded; the caller listens to it in the same tick. */
-  adopt(arrival: Arrival): WsAdapter
+  attach(arrival: DetachedConnection): WsAdapter
 }
 
 /** @throws Error in one line for a certificate or proxy that cannot be used. */
 export function createSocketServer(options: SocketServerOptions): SocketServer {
   const { limits, clock, metrics, log, frameBytes } = options
   const server = createHttpServer(options)
-  const incomplete = new IncompleteUpgrades({
+  const incomplete = new PendingUpgrades({
     limit: limits.incompleteUpgrades,
     handshakeTime: limits.handshakeTime,
     clock,
     dropped: () => metrics.handshakeRefused('incomplete'),
   })
-  const around: AdapterSurroundings = {
+  const context: AdapterContext = {
     clock,
     heartbeat: new Heartbeat({ clock, pingInterval: options.pingInterval, pongTime: limits.pongTime }),
     buffers: new SendBuffers({ clock, limits, metrics, frameBytes }),
   }
   const webSockets = createWebSockets(options)
-  const upgrade = upgradeHandler(options, webSockets, around)
+  const upgrade = upgradeHandler(options, webSockets, context)
   server.maxConnections = limits.connectionsPerWorker + CONNECTIONS_HEADROOM
   server.on('drop', () => metrics.handshakeRefused('too-many-connections'))
   server.on('connection', (socket: Socket) => incomplete.add(socket))
@@ -90,16 +90,16 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   return {
     listen: () => listen(server, options),
     stopListening: () => stopListening(server),
-    adopts: canAdopt(webSockets.options),
+    canAttach: canAttach(webSockets.options),
     // With the defaults that `ws` has added to ours.
-    adopt: (arrival) => adopt(arrival, webSockets.options, around),
+    attach: (arrival) => attach(arrival, webSockets.options, context),
   }
 }
 
 function upgradeHandler(
   options: SocketServerOptions,
   webSockets: ReturnType<typeof createWebSockets>,
-  around: AdapterSurroundings,
+  context: AdapterContext,
 ) {
   const { metrics, onConnection } = options
   const origins = new OriginPolicy(options.allowedOrigins)
@@ -107,18 +107,18 @@ function upgradeHandler(
   return (request: IncomingMessage, head: Buffer): void => {
     const { headers, socket, url = '/' } = request
     if (headers.upgrade?.toLowerCase() !== 'websocket') {
-      refuse(socket, 426, 'Upgrade: websocket\r\n')
+      rejectUpgrade(socket, 426, 'Upgrade: websocket\r\n')
       return
     }
     if (!origins.permits(headers.origin)) {
       metrics.handshakeRefused('origin')
-      refuse(socket, 403)
+      rejectUpgrade(socket, 403)
       return
     }
     const address = addresses.of(socket.remoteAddress, single(headers['x-forwarded-for']))
     const tokenHeader = single(headers['x-auth-token'])
     webSockets.handleUpgrade(request, socket, head, (ws) => {
-      const adapter = new WsAdapter(ws, socket, around)
+      const adapter = new WsAdapter(ws, socket, context)
       adapter.listen(onConnection(adapter, { url, tokenHeader, address }))
     })
   }

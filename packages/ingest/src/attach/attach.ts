@@ -7,11 +7,11 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { readCanary, type Canary } from '../broker/canary.js'
 import { Consumer } from '../broker/consumer.js'
 import { fingerprint } from '../normalise/delivery.js'
-import type { Markers, MarkerWatch } from '../broker/epoch-marker.js'
-import { claimOf } from '../normalise/numbering.js'
+import type { EpochMarkers, MarkerWatch } from '../broker/epoch-marker.js'
+import { claimedOffset } from '../normalise/numbering.js'
 import { Planner, type Memory, type Meta, type NewEpochReason, type Plan, type PlanOptions } from './plan.js'
 import type { Publisher } from '../publish/publisher.js'
-import type { Mark } from './history.js'
+import type { StreamMark } from './history.js'
 import { DeadlineError, sleep, within } from '@wazo-websocketd/shared/runtime/sleep'
 import type { Status } from '../status/status.js'
 
@@ -21,13 +21,13 @@ export interface Attachment {
   /** Where each partition stands; null: Redis has not told. */
   readonly heads: readonly (Offset | null)[]
   /** The verified place at which the consumer began: the lowest head. */
-  readonly at: Mark
+  readonly at: StreamMark
   readonly consumer: Consumer
   readonly marker: MarkerWatch
 }
 
 /** What an ingest brings along from before. */
-export interface Past {
+export interface PreviousAttachment {
   readonly memory: Memory | null
   /** An epoch in which the stream has lost messages: a new one has to begin. */
   readonly broken: Epoch | null
@@ -46,7 +46,7 @@ export interface AttachOptions extends PlanOptions {
   /** How long one's own canary may take. */
   readonly canaryMs: number
   /** Between two looks at a Redis that others may know more about. */
-  readonly lookMs: number
+  readonly redisPollMs: number
   /** How long broker and Redis may take for one try. */
   readonly tryMs: number
   /** An ingest that is attached moves the heads within this time. */
@@ -55,7 +55,7 @@ export interface AttachOptions extends PlanOptions {
 
 export interface AttachParts {
   readonly publisher: Publisher
-  readonly markers: Markers
+  readonly markers: EpochMarkers
   readonly canary: Pick<Canary, 'send'>
   readonly status: Status
   readonly clock: Clock
@@ -82,7 +82,11 @@ export class Attacher {
    * Resolves once attached. Rejects when the broker or Redis does not answer (DeadlineError: something may still be
    * under way on the connection), or `signal` is aborted (the connection is gone, or the program ends).
    */
-  async attach(connection: ChannelModel, past: () => Past, signal: AbortSignal): Promise<Attachment> {
+  async attach(
+    connection: ChannelModel,
+    past: () => PreviousAttachment,
+    signal: AbortSignal,
+  ): Promise<Attachment> {
     const { publisher, clock } = this.parts
     const refusing = new Set<number>()
     const { broken, left } = past()
@@ -99,7 +103,7 @@ export class Attacher {
             'redis',
             'Redis does not answer for partition 0, which tells the epoch in force',
           )
-        await sleep(clock, this.options.lookMs, signal)
+        await sleep(clock, this.options.redisPollMs, signal)
         continue
       }
       const isBroken = plan.kind !== 'new-epoch' && (plan.epoch === broken || plan.epoch === unseen)
@@ -191,7 +195,7 @@ export class Attacher {
   private async resume(
     connection: ChannelModel,
     metas: Metas,
-    { epoch, at }: { readonly epoch: Epoch; readonly at: Mark },
+    { epoch, at }: { readonly epoch: Epoch; readonly at: StreamMark },
     missing: readonly number[],
     refusing: Set<number>,
   ): Promise<Attachment | null> {
@@ -233,12 +237,12 @@ export class Attacher {
   private async verify(
     connection: ChannelModel,
     consumer: Consumer,
-    at: Mark,
+    at: StreamMark,
   ): Promise<'good' | 'again' | NewEpochReason> {
     const { inbox } = consumer
     const first = await inbox.next(this.options.silenceMs)
-    if (first === null) return this.lookAtEnd(connection, at)
-    const claim = claimOf(first)
+    if (first === null) return this.checkEnd(connection, at)
+    const claim = claimedOffset(first)
     if (fingerprint(first.content) !== at.fingerprint)
       return claim !== null && claim > at.offset ? 'trimmed' : 'recreated'
     if (claim !== at.offset) {
@@ -246,14 +250,14 @@ export class Attacher {
       const second = await inbox.next(this.options.silenceMs)
       if (second === null) return this.again(`the broker gives nothing behind offset ${at.offset}`)
       inbox.putBack(second)
-      if ((claimOf(second) ?? Infinity) > at.offset + 2) return 'trimmed'
+      if ((claimedOffset(second) ?? Infinity) > at.offset + 2) return 'trimmed'
     }
     consumer.ack(first.fields.deliveryTag)
     return 'good'
   }
 
   /** Silence at head: a recreated stream ends below it. Otherwise the broker is only slow. */
-  private async lookAtEnd(connection: ChannelModel, at: Mark): Promise<'again' | 'recreated'> {
+  private async checkEnd(connection: ChannelModel, at: StreamMark): Promise<'again' | 'recreated'> {
     const { clock } = this.parts
     const { stream, prefetch } = this.options
     const last = await Consumer.start(connection, { stream, prefetch, from: 'last' }, clock)
@@ -285,7 +289,7 @@ export class Attacher {
     const [first] = metas
     if (first === undefined) {
       status.waits('redis', `a new epoch is needed (${why}), but Redis does not answer for partition 0`)
-      await sleep(clock, this.options.lookMs)
+      await sleep(clock, this.options.redisPollMs)
       return null
     }
     const consumer = await Consumer.start(connection, { stream, prefetch, from: 'next' }, clock)
@@ -319,7 +323,7 @@ export class Attacher {
   }
 
   /** Brings all partitions into a new epoch; null where another ingest has, or Redis does not answer: to be looked at again. */
-  private async bring(metas: Metas, epoch: Epoch, at: Mark): Promise<(Offset | null)[]> {
+  private async bring(metas: Metas, epoch: Epoch, at: StreamMark): Promise<(Offset | null)[]> {
     const { publisher } = this.parts
     const heads: (Offset | null)[] = [at.offset]
     for (const [p, meta] of metas.entries()) {
@@ -332,7 +336,7 @@ export class Attacher {
   }
 
   /** The place of the first own canary that is sent from now on; null: none comes in time. */
-  private async ownCanary(consumer: Consumer): Promise<Mark | null> {
+  private async ownCanary(consumer: Consumer): Promise<StreamMark | null> {
     const { canary, clock } = this.parts
     const since = clock.monotonic()
     const until = since + this.options.canaryMs
@@ -341,7 +345,7 @@ export class Attacher {
       const message = await consumer.inbox.next(left)
       if (message === null) return null
       consumer.ack(message.fields.deliveryTag)
-      const offset = claimOf(message)
+      const offset = claimedOffset(message)
       const read = readCanary(message)
       if (offset !== null && read?.ingest === this.options.ingest && read.sentAt >= since)
         return { offset, fingerprint: fingerprint(message.content) }

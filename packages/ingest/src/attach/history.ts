@@ -2,12 +2,12 @@ import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Delivery } from '../normalise/delivery.js'
 
 /** A place in the stream and the fingerprint of the message there. */
-export interface Mark {
+export interface StreamMark {
   readonly offset: Offset
   readonly fingerprint: string
 }
 
-interface Entry extends Mark {
+interface Entry extends StreamMark {
   /** Monotonic milliseconds. */
   readonly at: number
   /** Bytes that had gone by when the entry was made. */
@@ -28,7 +28,7 @@ const ENTRIES_PER_HISTORY_BYTES = 64
  * Answers "where was the stream `redis.history` ago" without trusting any clock but the monotonic one.
  * Holds about one entry a second, and those of bursts: bounded by the history on both counts. Pure.
  */
-export class Ring {
+export class StreamHistory {
   private readonly entries: Entry[] = []
   private bytes = 0
   /** The last delivery that `bytes` holds: what is read again after attaching is not counted again. */
@@ -49,7 +49,7 @@ export class Ring {
   }
 
   /** Head moved to `mark`; what went by on the way has been counted. */
-  advance(mark: Mark, now: number): void {
+  advance(mark: StreamMark, now: number): void {
     const latest = this.entries.at(-1)
     if (latest !== undefined && mark.offset <= latest.offset) return
     const grain = this.options.historyBytes / ENTRIES_PER_HISTORY_BYTES
@@ -69,7 +69,7 @@ export class Ring {
    * Where to start when the history has to be published again, no longer ago than `reachMs`; null: this
    * ingest has seen nothing yet.
    */
-  start(now: number, reachMs: number): Mark | null {
+  start(now: number, reachMs: number): StreamMark | null {
     return this.entries.find(({ at }) => now - at <= reachMs) ?? this.entries.at(-1) ?? null
   }
 

@@ -1,9 +1,9 @@
 /** Where an ingest attaches, given what Redis holds and what it remembers. Pure. */
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
-import type { Mark } from './history.js'
+import type { StreamMark } from './history.js'
 
 /** The hash `meta` of one partition. */
-export interface Meta extends Mark {
+export interface Meta extends StreamMark {
   readonly epoch: Epoch
   readonly stream: string
   readonly partitions: number
@@ -15,26 +15,26 @@ export interface Meta extends Mark {
 export interface Memory {
   readonly epoch: Epoch
   /** Where the history begins. */
-  readonly start: Mark
+  readonly start: StreamMark
   /** It reaches back over the whole of `redis.history`. */
   readonly complete: boolean
 }
 
 export type Plan =
   /** Attach at the lowest head and go on. */
-  | { readonly kind: 'attach'; readonly epoch: Epoch; readonly at: Mark }
+  | { readonly kind: 'attach'; readonly epoch: Epoch; readonly at: StreamMark }
   /** Redis lost its data: write these partitions' meta again, with the same epoch, once attached at `at`. */
   | {
       readonly kind: 'seed'
       readonly epoch: Epoch
-      readonly at: Mark
+      readonly at: StreamMark
       readonly partitions: readonly number[]
     }
   /** Bring partitions that a new epoch has not reached yet into it. */
   | {
       readonly kind: 'adopt'
       readonly epoch: Epoch
-      readonly at: Mark
+      readonly at: StreamMark
       readonly partitions: readonly number[]
     }
   /** Somebody else may know better, or Redis does not answer for all: look again soon. */
@@ -55,7 +55,7 @@ export interface PlanOptions {
   readonly stream: string
   readonly partitions: number
   /** How long an ingest that remembers less than the whole history leaves an empty Redis to one that does. */
-  readonly youngWaitMs: number
+  readonly partialHistoryWaitMs: number
   /** How long an ingest without a memory leaves an empty Redis to those who have one. */
   readonly emptyWaitMs: number
   /** How long the head of another stream, partition count or form has to stand still before it is given up. */
@@ -102,7 +102,8 @@ export class Planner {
     this.emptySince ??= now
     const waited = now - this.emptySince
     if (memory !== null && (recorded === undefined || recorded === memory.epoch)) {
-      if (!memory.complete && waited < this.options.youngWaitMs) return { kind: 'wait', why: 'no-meta' }
+      if (!memory.complete && waited < this.options.partialHistoryWaitMs)
+        return { kind: 'wait', why: 'no-meta' }
       return { kind: 'seed', epoch: memory.epoch, at: memory.start, partitions: missing }
     }
     if (waited < this.options.emptyWaitMs) return { kind: 'wait', why: 'no-meta' }

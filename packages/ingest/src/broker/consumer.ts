@@ -2,7 +2,7 @@ import type { Channel, ChannelModel, ConsumeMessage, Message } from 'amqplib'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { close } from './close.js'
-import { Inbox } from './inbox.js'
+import { MessageInbox } from './inbox.js'
 
 export interface ConsumerOptions {
   readonly stream: string
@@ -14,11 +14,11 @@ export interface ConsumerOptions {
 
 /** One consumer of the stream on a channel of its own. */
 export class Consumer {
-  readonly inbox: Inbox
+  readonly inbox: MessageInbox
   private readonly channel: Channel
   private open = true
 
-  private constructor(channel: Channel, inbox: Inbox) {
+  private constructor(channel: Channel, inbox: MessageInbox) {
     this.channel = channel
     this.inbox = inbox
     channel.on('error', (error: Error) => this.end(`channel closed by the broker: ${error.message}`))
@@ -28,7 +28,7 @@ export class Consumer {
   /** Starts consuming. Rejects with the broker's error. */
   static async start(connection: ChannelModel, options: ConsumerOptions, clock: Clock): Promise<Consumer> {
     const channel = await connection.createChannel()
-    const consumer = new Consumer(channel, new Inbox(clock))
+    const consumer = new Consumer(channel, new MessageInbox(clock))
     await channel.prefetch(options.prefetch)
     // amqplib calls with null when the broker cancels the consumer, for example as the stream is deleted.
     const onMessage = (message: ConsumeMessage | null): void => {

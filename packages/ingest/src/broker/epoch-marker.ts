@@ -18,7 +18,7 @@ export interface MarkerWatch {
  * epoch began, and every event that it took is in the stream. Each attached ingest consumes it: so no policy removes it
  * as unused, and its end is told at once.
  */
-export class Markers {
+export class EpochMarkers {
   /** Declared here for epochs that may never have come into force. */
   private readonly declared = new Set<Epoch>()
   private readonly stream: string

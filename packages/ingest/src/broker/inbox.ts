@@ -7,7 +7,7 @@ interface Waiter {
 }
 
 /** The messages of one consumer: asked for one by one while attaching, pushed to a sink afterwards. */
-export class Inbox {
+export class MessageInbox {
   private readonly clock: Clock
   /** Bounded by the consumer's credit: nothing is acknowledged while messages wait here. */
   private readonly kept: ConsumeMessage[] = []

@@ -7,7 +7,7 @@ import { sleep, within } from '@wazo-websocketd/shared/runtime/sleep'
 
 const ONCE_MS_MAX = 10_000
 
-export interface UpkeepParts {
+export interface TopologyGuardParts {
   /** Names of exchanges that the broker should have and does not. */
   readonly missing: (connection: ChannelModel) => Promise<readonly string[]>
   /** Idempotent; on channels of its own, so that a refusal harms no other. */
@@ -26,11 +26,11 @@ export interface UpkeepParts {
  * the stream, canaries too, and nothing shows that events no longer get there. The broker does not tell either
  * whether a binding was there when it is declared: so all of it is declared again every few seconds.
  */
-export class Upkeep {
+export class TopologyGuard {
   private readonly intervalMs: number
-  private readonly parts: UpkeepParts
+  private readonly parts: TopologyGuardParts
 
-  constructor(intervalMs: number, parts: UpkeepParts) {
+  constructor(intervalMs: number, parts: TopologyGuardParts) {
     this.intervalMs = intervalMs
     this.parts = parts
   }

@@ -7,7 +7,7 @@ import type { CanaryMessage } from '../broker/canary.js'
 import { EVERY_PARTITION, fingerprint, targetOf, type Delivery } from './delivery.js'
 import { normalise, type NormaliseOptions } from './normalise.js'
 
-export interface IntakeOptions extends NormaliseOptions {
+export interface DeliveryOptions extends NormaliseOptions {
   readonly partitions: number
   /** Identity of this ingest: tells its own canaries from those of others. */
   readonly ingest: string
@@ -19,11 +19,11 @@ export interface IntakeOptions extends NormaliseOptions {
  * Objects are spelt out, not spread: this runs once for every message of the bus, and spreading costs
  * several times what parsing the body does.
  */
-export function receive(
+export function toDelivery(
   message: ConsumeMessage,
   offset: Offset,
   canary: CanaryMessage | null,
-  options: IntakeOptions,
+  options: DeliveryOptions,
   clock: Clock,
 ): Delivery {
   if (canary !== null) {
@@ -78,13 +78,13 @@ function deliveryOf(
     canarySentAt,
     urgent,
     target,
-    fingerprint: printer(message.content, event !== null),
+    fingerprint: lazyFingerprint(message.content, event !== null),
     published: false,
   }
 }
 
 /** Only the body of an event, which counts in the window, is kept: poison can be larger than everything else there. */
-function printer(body: Buffer, kept: boolean): () => string {
+function lazyFingerprint(body: Buffer, kept: boolean): () => string {
   if (kept) return () => fingerprint(body)
   const print = fingerprint(body)
   return () => print

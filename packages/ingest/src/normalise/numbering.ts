@@ -64,7 +64,7 @@ export class Numbering {
   /** Takes the next message; `isCanary`: its header can be believed. */
   take(message: ConsumeMessage, isCanary: boolean): void {
     if (this.unproven !== null) return
-    const claim = claimOf(message)
+    const claim = claimedOffset(message)
     if (this.held.length === 0 && claim === this.at + 1) {
       this.at = claim
       this.parts.deliver(message, claim)
@@ -87,7 +87,7 @@ export class Numbering {
     const { held, at } = this
     const last = held.at(-1)
     if (last === undefined) return
-    const end = claimOf(last)
+    const end = claimedOffset(last)
     const claimed = end === null ? 0 : end - at - held.length
     const skipped = isCanary ? claimed : Math.max(0, claimed)
     const jump = { from: at, to: at + skipped + 1 }
@@ -99,7 +99,7 @@ export class Numbering {
     let left = skipped
     for (const message of held) {
       // Those that say so stand behind a skip; what none speaks of, the last one.
-      const step = message === last ? left : (claimOf(message) ?? 0) - this.at - 1
+      const step = message === last ? left : (claimedOffset(message) ?? 0) - this.at - 1
       if (step === left || (step === 1 && left > 0)) {
         this.at += step
         left -= step
@@ -112,7 +112,7 @@ export class Numbering {
 }
 
 /** The offset that a message's header names; null: it names none. */
-export function claimOf(message: ConsumeMessage): Offset | null {
+export function claimedOffset(message: ConsumeMessage): Offset | null {
   const claim: unknown = message.properties.headers?.['x-stream-offset']
   return typeof claim === 'number' && Number.isSafeInteger(claim) ? claim : null
 }

@@ -6,21 +6,21 @@ import type { Attachment } from '../attach/attach.js'
 import { readCanary, type Canary } from '../broker/canary.js'
 import type { Continuity } from './continuity.js'
 import { EVERY_PARTITION, type Delivery } from '../normalise/delivery.js'
-import { receive, type IntakeOptions } from '../normalise/intake.js'
-import type { Ledger } from '../status/accounting.js'
+import { toDelivery, type DeliveryOptions } from '../normalise/intake.js'
+import type { Accounting } from '../status/accounting.js'
 import type { IngestMetrics } from '../metrics.js'
 import { Numbering, type Jumps } from '../normalise/numbering.js'
 import type { Publisher } from './publisher.js'
-import type { Ring } from '../attach/history.js'
+import type { StreamHistory } from '../attach/history.js'
 import { Sequencer, type AttachReason, type PublishCall, type SequencerOptions } from './sequencer.js'
 import { sleep } from '@wazo-websocketd/shared/runtime/sleep'
 import type { Status } from '../status/status.js'
 import { Window, type WindowLimits } from './window.js'
 
-export interface PipelineOptions {
+export interface PublishLoopOptions {
   readonly sequencer: SequencerOptions
   readonly window: WindowLimits
-  readonly intake: IntakeOptions
+  readonly delivery: DeliveryOptions
   /** Between two tries of a call that Redis did not answer. */
   readonly retryMs: number
   /** Own canaries go out, and nothing comes in, for so long: the consumer has gone deaf. */
@@ -28,29 +28,29 @@ export interface PipelineOptions {
   /** Nothing comes in for so long, while ticks do: the stream has changed its leader, and lost what came meanwhile. */
   readonly stallMs: number
   /** Between two looks at what waits for messages. */
-  readonly lookMs: number
+  readonly checkMs: number
   /** A message whose offset is in doubt waits so long for a canary. */
   readonly doubtMs: number
   /** Credit is given back for so many deliveries together: each acknowledgement is a packet to the broker. */
   readonly ackEvery: number
 }
 
-export interface PipelineParts {
+export interface PublishLoopParts {
   readonly publisher: Publisher
-  readonly ring: Ring
+  readonly history: StreamHistory
   readonly canary: Pick<Canary, 'blocked' | 'sending' | 'send' | 'marker'>
   readonly continuity: Continuity
   readonly jumps: Jumps
   readonly clock: Clock
-  readonly ledger: Ledger
+  readonly accounting: Accounting
   readonly metrics: IngestMetrics
   readonly status: Status
   changed(): void
 }
 
-export class Pipeline {
-  private readonly options: PipelineOptions
-  private readonly parts: PipelineParts
+export class PublishLoop {
+  private readonly options: PublishLoopOptions
+  private readonly parts: PublishLoopParts
   private readonly attachment: Attachment
   private readonly window: Window
   private readonly numbering: Numbering
@@ -60,24 +60,24 @@ export class Pipeline {
   private over = false
   private isLeading: boolean | null = null
   private reason: AttachReason | null = null
-  private looking: Timer | null = null
-  private heardAt: number
+  private checkTimer: Timer | null = null
+  private lastMessageAt: number
   /** What the last look saw, and how many in a row have seen ticks and nothing else. */
-  private seen = { heardAt: -1, ticks: 0, stalled: 0 }
+  private seen = { lastMessageAt: -1, ticks: 0, stalled: 0 }
   /** When a message was last held for a canary. */
   private askedAt = 0
   /** The last delivery, and how many there are up to it for which no credit has been given back. */
   private lastTag = 0
   private unacked = 0
 
-  constructor(options: PipelineOptions, parts: PipelineParts, attachment: Attachment) {
+  constructor(options: PublishLoopOptions, parts: PublishLoopParts, attachment: Attachment) {
     const { clock } = parts
     const { epoch, heads, at } = attachment
     this.options = options
     this.parts = parts
     this.attachment = attachment
     this.window = new Window(options.window, at.offset)
-    const now = (this.heardAt = clock.monotonic())
+    const now = (this.lastMessageAt = clock.monotonic())
     this.sequencers = heads.map(
       (head, partition) => new Sequencer(options.sequencer, { partition, epoch, head }, this.window, now),
     )
@@ -109,11 +109,11 @@ export class Pipeline {
         () => this.finish('ended'),
       )
       canary.marker = marker.queue
-      this.look()
-      await Promise.all(this.sequencers.map((sequencer) => this.drive(sequencer)))
+      this.check()
+      await Promise.all(this.sequencers.map((sequencer) => this.drivePartition(sequencer)))
     } finally {
       this.finish(null)
-      this.looking?.cancel()
+      this.checkTimer?.cancel()
       canary.marker = null
       signal.removeEventListener('abort', stop)
       if (this.numbering.jump !== null) jumps.add(this.numbering.jump)
@@ -133,7 +133,7 @@ export class Pipeline {
 
   private receive(message: ConsumeMessage): void {
     if (this.over) return
-    this.heardAt = this.parts.clock.monotonic()
+    this.lastMessageAt = this.parts.clock.monotonic()
     this.lastTag = message.fields.deliveryTag
     this.unacked++
     this.numbering.take(message, readCanary(message) !== null)
@@ -143,11 +143,10 @@ export class Pipeline {
 
   private deliver(message: ConsumeMessage, offset: Offset): void {
     const { continuity, clock } = this.parts
-    const { intake } = this.options
     const canary = readCanary(message)
     continuity.passed(offset)
-    if (canary?.ingest === intake.ingest && !continuity.heard(canary)) this.finish('hole')
-    const delivery = receive(message, offset, canary, intake, clock)
+    if (canary?.ingest === this.options.delivery.ingest && !continuity.heard(canary)) this.finish('hole')
+    const delivery = toDelivery(message, offset, canary, this.options.delivery, clock)
     this.window.push(delivery)
     if (!delivery.urgent) return
     if (delivery.target === EVERY_PARTITION) for (const wake of this.wakes) wake()
@@ -155,19 +154,19 @@ export class Pipeline {
   }
 
   /** What nobody tells of: a consumer that has gone deaf, a message that waits for a canary in vain. */
-  private look(): void {
+  private check(): void {
     const { canary, clock, status } = this.parts
     const now = clock.monotonic()
     // The broker takes no canaries: that nothing waits and Redis answers is all that can be shown.
     if (canary.blocked && this.sequencers.every((sequencer) => sequencer.isIdle(now))) status.proven(now)
-    if (!canary.sending || this.window.fill >= 1) this.heardAt = now
-    else if (now - this.heardAt >= this.options.watchdogMs) this.finish('silent')
+    if (!canary.sending || this.window.fill >= 1) this.lastMessageAt = now
+    else if (now - this.lastMessageAt >= this.options.watchdogMs) this.finish('silent')
     else if (this.isStalled()) this.finish('hole')
     if (this.numbering.holds && now - this.askedAt >= this.options.doubtMs) {
       this.numbering.settle()
       if (this.numbering.jump !== null) this.finish('gap')
     }
-    if (!this.over) this.looking = clock.after(this.options.lookMs, () => this.look())
+    if (!this.over) this.checkTimer = clock.after(this.options.checkMs, () => this.check())
   }
 
   /**
@@ -176,15 +175,15 @@ export class Pipeline {
    */
   private isStalled(): boolean {
     const { ticks } = this.attachment.marker
-    const { seen, heardAt } = this
+    const { seen, lastMessageAt } = this
     // Looks are counted, not ticks: after a pause of the broker or of this process these come all at once.
-    if (seen.heardAt !== heardAt) seen.stalled = 0
+    if (seen.lastMessageAt !== lastMessageAt) seen.stalled = 0
     else if (ticks > seen.ticks) seen.stalled++
-    Object.assign(seen, { heardAt, ticks })
-    return seen.stalled * this.options.lookMs >= this.options.stallMs
+    Object.assign(seen, { lastMessageAt, ticks })
+    return seen.stalled * this.options.checkMs >= this.options.stallMs
   }
 
-  private async drive(sequencer: Sequencer): Promise<void> {
+  private async drivePartition(sequencer: Sequencer): Promise<void> {
     const { clock } = this.parts
     for (;;) {
       await nextTick() // what arrives in one tick travels as one batch
@@ -207,19 +206,20 @@ export class Pipeline {
   }
 
   private async publish(sequencer: Sequencer, call: PublishCall): Promise<void> {
-    const { publisher, ring, clock, ledger } = this.parts
+    const { publisher, history, clock, accounting } = this.parts
     const started = clock.monotonic()
-    const answer = await publisher.publish(call, ring.trimTo(started))
+    const answer = await publisher.publish(call, history.trimTo(started))
     const now = clock.monotonic()
-    ledger.answered(call, answer, (now - started) / 1000)
+    accounting.answered(call, answer, (now - started) / 1000)
     sequencer.answered(call, answer, now)
     this.release()
-    if (call.last === this.floor(now)) ring.advance({ offset: call.last, fingerprint: call.fingerprint }, now)
+    if (call.last === this.floor(now))
+      history.advance({ offset: call.last, fingerprint: call.fingerprint }, now)
     if (answer.kind === 'lost') await sleep(clock, this.options.retryMs)
   }
 
   private async poll(sequencer: Sequencer): Promise<void> {
-    const { publisher, ring, clock, status } = this.parts
+    const { publisher, history, clock, status } = this.parts
     try {
       const meta = await publisher.meta(sequencer.partition)
       const now = clock.monotonic()
@@ -227,7 +227,7 @@ export class Pipeline {
       this.giveCredit(1)
       this.release()
       if (meta !== null && meta.epoch === status.epoch && meta.offset === this.floor(now))
-        ring.advance(meta, now)
+        history.advance(meta, now)
     } catch (error) {
       sequencer.failed(clock.monotonic())
       status.waits('redis', error instanceof Error ? error.message : String(error))
@@ -248,7 +248,7 @@ export class Pipeline {
 
   /** Deliveries that are done with: accounted for, their room in the window given to others. */
   private release(): void {
-    const { ledger, ring, status, clock, metrics } = this.parts
+    const { accounting, history, status, clock, metrics } = this.parts
     const now = clock.monotonic()
     const floor = this.floor(now)
     const released = this.window.release(({ offset, target }: Delivery) => {
@@ -260,9 +260,9 @@ export class Pipeline {
     const leads = this.sequencers.some((sequencer) => sequencer.leads)
     if (leads !== this.isLeading) metrics.publishing((this.isLeading = leads))
     if (released.length > 0) {
-      ring.count(released)
+      history.count(released)
       this.giveCredit()
-      ledger.released(released)
+      accounting.released(released)
     }
     this.parts.changed()
   }

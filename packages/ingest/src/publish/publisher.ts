@@ -14,8 +14,8 @@ import {
 } from '@wazo-websocketd/shared/redis/layout'
 import { eventIn } from '../normalise/delivery.js'
 import type { Meta } from '../attach/plan.js'
-import type { Mark } from '../attach/history.js'
-import type { Answer, PublishCall } from './sequencer.js'
+import type { StreamMark } from '../attach/history.js'
+import type { PublishAnswer, PublishCall } from './sequencer.js'
 
 /**
  * What the publisher needs of a Redis connection. It must have no offline queue and must not send a command
@@ -89,7 +89,7 @@ export class Publisher {
   }
 
   /** Carries out one compare-and-set. Redis's faults are answers, too. `trimTo`: the log may forget what lies below. */
-  async publish(call: PublishCall, trimTo: Offset | null): Promise<Answer> {
+  async publish(call: PublishCall, trimTo: Offset | null): Promise<PublishAnswer> {
     const { meta, log, live } = this.name(call.partition)
     const { epoch, prev, last } = call
     const bytes = encodeBatch({ epoch, prev, last, events: this.events(call) }, allocate)
@@ -127,7 +127,7 @@ export class Publisher {
   }
 
   /** Writes a partition's meta if it is absent. True: written. Rejects with RedisFault. */
-  async seed(partition: number, epoch: Epoch, at: Mark): Promise<boolean> {
+  async seed(partition: number, epoch: Epoch, at: StreamMark): Promise<boolean> {
     const { meta, log } = this.name(partition)
     this.trimmed[partition] = null
     const answer = await this.run(SEED, [meta, log], [epoch, ...this.place(at)])
@@ -138,7 +138,7 @@ export class Publisher {
    * Starts `epoch` in one partition if `seen` (null: no meta) is still what it holds. True: started.
    * Rejects with RedisFault.
    */
-  async newEpoch(partition: number, seen: Epoch | null, epoch: Epoch, at: Mark): Promise<boolean> {
+  async newEpoch(partition: number, seen: Epoch | null, epoch: Epoch, at: StreamMark): Promise<boolean> {
     const { meta, log } = this.name(partition)
     this.trimmed[partition] = null
     const answer = await this.run(NEW_EPOCH, [meta, log], [seen ?? '', epoch, ...this.place(at)])
@@ -161,7 +161,7 @@ export class Publisher {
     return this.names[partition] ?? keys(this.options.prefix, partition, this.options.database)
   }
 
-  private place(at: Mark): string[] {
+  private place(at: StreamMark): string[] {
     return [String(at.offset), at.fingerprint, this.options.stream, String(this.options.partitions)]
   }
 
@@ -198,7 +198,7 @@ function script(source: string): Script {
 }
 
 /** What becomes of a call that failed: while Redis does not serve it was not carried out and has to be made again. */
-function refusal(error: unknown): Answer {
+function refusal(error: unknown): PublishAnswer {
   if (!(error instanceof RedisFault)) throw error
   return { kind: error.reply && !error.passing ? 'failed' : 'lost', why: error.message }
 }
@@ -207,7 +207,7 @@ function texts(answer: unknown): string[] {
   return Array.isArray(answer) ? answer.map((part) => (part === null ? '' : String(part))) : []
 }
 
-function toAnswer(answer: unknown): Answer {
+function toAnswer(answer: unknown): PublishAnswer {
   const [kind, value = ''] = texts(answer)
   switch (kind) {
     case 'OK':

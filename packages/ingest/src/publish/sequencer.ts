@@ -7,7 +7,7 @@ import type { Delivery } from '../normalise/delivery.js'
 import type { Window } from './window.js'
 
 /** What the script answered, or what became of the call. */
-export type Answer =
+export type PublishAnswer =
   | { readonly kind: 'OK' | 'DUP' | 'PART' | 'ROLLED'; readonly head: Offset }
   | { readonly kind: 'EMPTY' }
   | { readonly kind: 'EPOCH'; readonly epoch: Epoch }
@@ -50,7 +50,7 @@ export interface SequencerOptions {
   /** How often a follower asks for the head. */
   readonly headPollMs: number
   /** How often it does when the window is half full, so that it keeps up with the one that publishes. */
-  readonly crowdedPollMs: number
+  readonly backlogPollMs: number
   /** How long nothing may be heard of Redis when there is nothing to publish: it may have lost its data. */
   readonly idlePollMs: number
   /** A follower publishes by itself when its oldest delivery has waited that long. */
@@ -128,12 +128,12 @@ export class Sequencer {
       const call = this.call(at)
       if (call !== null) return { kind: 'publish', call }
     }
-    const pollAt = this.polledAt + (window.fill >= 0.5 ? options.crowdedPollMs : options.headPollMs)
+    const pollAt = this.polledAt + (window.fill >= 0.5 ? options.backlogPollMs : options.headPollMs)
     return now >= pollAt ? { kind: 'poll' } : { kind: 'wait', until: Math.min(pollAt, takeoverAt) }
   }
 
   /** What became of the call of a step. */
-  answered(call: PublishCall, answer: Answer, now: number): void {
+  answered(call: PublishCall, answer: PublishAnswer, now: number): void {
     if (answer.kind === 'lost') {
       this.retry = { ...call, retried: true }
       this.failed(now)

@@ -3,10 +3,10 @@ import type { Logger } from 'pino'
 import type { Delivery } from '../normalise/delivery.js'
 import type { IngestMetrics, MessageResult } from '../metrics.js'
 import type { DropReason } from '../normalise/normalise.js'
-import type { Answer, PublishCall } from '../publish/sequencer.js'
+import type { PublishAnswer, PublishCall } from '../publish/sequencer.js'
 import type { Status } from './status.js'
 
-export interface LedgerParts {
+export interface AccountingParts {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: IngestMetrics
@@ -17,16 +17,16 @@ const MINUTE_MS = 60_000
 const DROP_LOGS_PER_MINUTE_MAX = 10
 
 /** Accounts for every batch and every delivery: metrics, the status, and a bounded number of log lines. */
-export class Ledger {
-  private readonly parts: LedgerParts
+export class Accounting {
+  private readonly parts: AccountingParts
   private dropLogs = { since: -MINUTE_MS, count: 0 }
 
-  constructor(parts: LedgerParts) {
+  constructor(parts: AccountingParts) {
     this.parts = parts
   }
 
   /** Redis answered a call, `seconds` after it was sent. */
-  answered(call: PublishCall, answer: Answer, seconds: number): void {
+  answered(call: PublishCall, answer: PublishAnswer, seconds: number): void {
     const { metrics, status } = this.parts
     metrics.answered(answer.kind)
     if (answer.kind === 'OK') metrics.published(eventsIn(call), seconds)

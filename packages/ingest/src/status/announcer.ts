@@ -14,7 +14,7 @@ export class Announcer {
   private readonly status: Status
   private readonly send: (message: Uint8Array) => void
   private timer: Timer | null = null
-  private said: IngestState | null = null
+  private lastAnnounced: IngestState | null = null
 
   constructor(options: AnnouncerOptions, clock: Clock, status: Status, send: (message: Uint8Array) => void) {
     this.options = options
@@ -24,7 +24,7 @@ export class Announcer {
   }
 
   start(): void {
-    this.say()
+    this.announce()
     this.timer = this.clock.after(this.options.intervalMs, () => this.start())
   }
 
@@ -36,13 +36,13 @@ export class Announcer {
 
   /** The status changed: says so at once if that makes another state. */
   changed(): void {
-    if (this.timer !== null && this.status.state !== this.said) this.say()
+    if (this.timer !== null && this.status.state !== this.lastAnnounced) this.announce()
   }
 
-  private say(): void {
+  private announce(): void {
     if (this.status.passive) return
     const { epoch, heads, state } = this.status
-    this.said = state
+    this.lastAnnounced = state
     this.send(encodeState({ ingest: this.options.ingest, epoch, state, heads }))
   }
 }

@@ -12,7 +12,7 @@ export interface Service {
   /** Ends in good order; called at most once, also while `start` has not resolved yet. */
   stop(): Promise<void>
   /** A second signal: `stop` should resolve at once. */
-  hurry(): void
+  stopNow(): void
   /** SIGHUP. */
   reload(): void
   /** Rejects when the service cannot go on; never resolves. */
@@ -83,7 +83,7 @@ export class Lifecycle {
     if (this.current === 'stopped') return
     if (this.current === 'stopping') {
       this.options.logger.warn({ signal }, 'second signal: stopping at once')
-      this.service.hurry()
+      this.service.stopNow()
       return
     }
     this.options.logger.info({ signal }, 'stopping')

@@ -1,4 +1,4 @@
-import { between, judge } from '@wazo-websocketd/edge/bus/cursor'
+import { between, classify } from '@wazo-websocketd/edge/bus/cursor'
 import { expect } from 'chai'
 import { EPOCH, event, OTHER_EPOCH } from '../../../support/fakes/batches.js'
 
@@ -14,13 +14,13 @@ describe('cursor', () => {
   ]
   for (const { what, prev, last, step } of cases) {
     it(`answers ${step} to ${what}`, () => {
-      expect(judge(at, { epoch: EPOCH, prev, last })).to.equal(step)
+      expect(classify(at, { epoch: EPOCH, prev, last })).to.equal(step)
     })
   }
 
   it('answers recover to another epoch, however its numbers look', () => {
-    expect(judge(at, { epoch: OTHER_EPOCH, prev: 10, last: 12 })).to.equal('recover')
-    expect(judge(at, { epoch: OTHER_EPOCH, prev: 1, last: 2 })).to.equal('recover')
+    expect(classify(at, { epoch: OTHER_EPOCH, prev: 10, last: 12 })).to.equal('recover')
+    expect(classify(at, { epoch: OTHER_EPOCH, prev: 1, last: 2 })).to.equal('recover')
   })
 
   it('cuts events at both ends of a range', () => {

@@ -1,21 +1,21 @@
-import { IngestStates } from '@wazo-websocketd/edge/bus/ingest-status'
+import { IngestStatus } from '@wazo-websocketd/edge/bus/ingest-status'
 import type { IngestState } from '@wazo-websocketd/shared/domain/envelope'
 import { expect } from 'chai'
 import { EPOCH } from '../../../support/fakes/batches.js'
 
 const graces = { lostGraceMs: 2_000, silenceGraceMs: 30_000 }
 
-function heard(states: IngestStates, ingest: string, state: IngestState, now: number): void {
-  states.heard({ kind: 'state', ingest, epoch: EPOCH, state, heads: [] }, now)
+function heard(states: IngestStatus, ingest: string, state: IngestState, now: number): void {
+  states.received({ kind: 'state', ingest, epoch: EPOCH, state, heads: [] }, now)
 }
 
 describe('states of the ingests', () => {
   it('is silent before anything was heard', () => {
-    expect(new IngestStates(graces, 0).state(0)).to.equal('silent')
+    expect(new IngestStatus(graces, 0).state(0)).to.equal('silent')
   })
 
   it('takes the best of what the ingests say', () => {
-    const states = new IngestStates(graces, 0)
+    const states = new IngestStatus(graces, 0)
     heard(states, 'a', 'down', 0)
     expect(states.state(0)).to.equal('down')
     heard(states, 'b', 'catching-up', 0)
@@ -27,14 +27,14 @@ describe('states of the ingests', () => {
   })
 
   it('does not count a state older than 3 s', () => {
-    const states = new IngestStates(graces, 0)
+    const states = new IngestStatus(graces, 0)
     heard(states, 'a', 'up', 0)
     expect(states.state(3_000)).to.equal('up')
     expect(states.state(3_001)).to.equal('silent')
   })
 
   it('is lost when all that speak have been down for the grace', () => {
-    const states = new IngestStates(graces, 0)
+    const states = new IngestStatus(graces, 0)
     heard(states, 'a', 'up', 0)
     for (let now = 1_000; now <= 2_000; now += 1_000) {
       expect(states.lost(now)).to.equal(null)
@@ -45,7 +45,7 @@ describe('states of the ingests', () => {
   })
 
   it('is not lost while one ingest catches up', () => {
-    const states = new IngestStates(graces, 0)
+    const states = new IngestStatus(graces, 0)
     for (let now = 0; now <= 10_000; now += 1_000) {
       heard(states, 'a', 'down', now)
       heard(states, 'b', 'catching-up', now)
@@ -54,7 +54,7 @@ describe('states of the ingests', () => {
   })
 
   it('starts the grace anew when an ingest came up in between', () => {
-    const states = new IngestStates(graces, 0)
+    const states = new IngestStatus(graces, 0)
     heard(states, 'a', 'down', 0)
     heard(states, 'a', 'up', 1_500)
     heard(states, 'a', 'down', 2_000)
@@ -64,14 +64,14 @@ describe('states of the ingests', () => {
   })
 
   it('is lost after silence for its own, longer grace', () => {
-    const states = new IngestStates(graces, 0)
+    const states = new IngestStatus(graces, 0)
     heard(states, 'a', 'up', 1_000)
     expect(states.lost(30_999)).to.equal(null)
     expect(states.lost(31_000)).to.match(/heard/)
   })
 
   it('does not count as silence what passed without a connection', () => {
-    const states = new IngestStates(graces, 0)
+    const states = new IngestStatus(graces, 0)
     heard(states, 'a', 'up', 1_000)
     states.excuse(1_000, 40_000)
     expect(states.lost(40_000)).to.equal(null)
@@ -79,7 +79,7 @@ describe('states of the ingests', () => {
   })
 
   it('remembers a bounded number of ingests', () => {
-    const states = new IngestStates(graces, 0)
+    const states = new IngestStatus(graces, 0)
     for (let i = 0; i < 64; i++) heard(states, `i${i}`, 'down', 0)
     heard(states, 'one too many', 'up', 0)
     expect(states.state(0)).to.equal('down')

@@ -1,4 +1,4 @@
-import { read, type Page } from '@wazo-websocketd/edge/bus/page'
+import { readPage, type Page } from '@wazo-websocketd/edge/bus/page'
 import { encodeState } from '@wazo-websocketd/shared/domain/envelope'
 import { expect } from 'chai'
 import { batch, EPOCH, OTHER_EPOCH } from '../../../support/fakes/batches.js'
@@ -10,36 +10,41 @@ function page(head: number, ...entries: Uint8Array[]): Page {
   return { meta: { epoch: EPOCH, head }, entries }
 }
 
-function offsets(reading: ReturnType<typeof read>): number[] {
+function offsets(reading: ReturnType<typeof readPage>): number[] {
   return reading.kind === 'read' ? reading.batches.flat().map((event) => event.offset) : []
 }
 
 describe('recovery', () => {
   it('reads on to the head', () => {
-    const reading = read(at, page(14, batch(10, 12, [11, 12]), batch(12, 14, [14])), live)
+    const reading = readPage(at, page(14, batch(10, 12, [11, 12]), batch(12, 14, [14])), live)
     expect(reading).to.include({ kind: 'read', reached: 14, complete: true })
     expect(offsets(reading)).to.deep.equal([11, 12, 14])
   })
 
   it('is complete at once when nothing is missing', () => {
-    expect(read(at, page(10), live)).to.deep.equal({ kind: 'read', batches: [], reached: 10, complete: true })
+    expect(readPage(at, page(10), live)).to.deep.equal({
+      kind: 'read',
+      batches: [],
+      reached: 10,
+      complete: true,
+    })
   })
 
   it('takes only what lies above the cursor from a batch that overlaps it', () => {
-    expect(offsets(read(at, page(12, batch(8, 12, [9, 10, 11, 12])), live))).to.deep.equal([11, 12])
+    expect(offsets(readPage(at, page(12, batch(8, 12, [9, 10, 11, 12])), live))).to.deep.equal([11, 12])
   })
 
   it('goes on to the next page until the head is reached', () => {
-    expect(read(at, page(20, batch(10, 12, [12])), live)).to.include({ reached: 12, complete: false })
+    expect(readPage(at, page(20, batch(10, 12, [12])), live)).to.include({ reached: 12, complete: false })
   })
 
   it('goes on beyond the head that it read when more has been heard', () => {
-    const reading = read(at, page(12, batch(10, 12, [12])), { heard: 13, ceiling: Infinity })
+    const reading = readPage(at, page(12, batch(10, 12, [12])), { heard: 13, ceiling: Infinity })
     expect(reading).to.include({ reached: 12, complete: false })
   })
 
   it('stops at the ceiling, also within a batch', () => {
-    const reading = read(at, page(16, batch(10, 14, [11, 12, 13, 14]), batch(14, 16, [16])), {
+    const reading = readPage(at, page(16, batch(10, 14, [11, 12, 13, 14]), batch(14, 16, [16])), {
       heard: 12,
       ceiling: 12,
     })
@@ -48,19 +53,19 @@ describe('recovery', () => {
   })
 
   it('moves over ranges without events', () => {
-    expect(read(at, page(12, batch(10, 12, [])), live)).to.include({ reached: 12, complete: true })
+    expect(readPage(at, page(12, batch(10, 12, [])), live)).to.include({ reached: 12, complete: true })
   })
 
   it('waits while Redis is empty', () => {
-    expect(read(at, { meta: null, entries: [] }, live).kind).to.equal('wait')
+    expect(readPage(at, { meta: null, entries: [] }, live).kind).to.equal('wait')
   })
 
   it('waits while the head is below the cursor', () => {
-    expect(read(at, page(9), live).kind).to.equal('wait')
+    expect(readPage(at, page(9), live).kind).to.equal('wait')
   })
 
   it('waits while the head is below what has been heard', () => {
-    expect(read(at, page(10), { heard: 12, ceiling: Infinity }).kind).to.equal('wait')
+    expect(readPage(at, page(10), { heard: 12, ceiling: Infinity }).kind).to.equal('wait')
   })
 
   const losses: [string, Page][] = [
@@ -79,16 +84,16 @@ describe('recovery', () => {
       [foreign, /form 2/],
       [page(12, Uint8Array.of(99, 1)), /version 99: this program reads/],
     ] as const) {
-      const reading = read(at, given, live)
+      const reading = readPage(at, given, live)
       expect(reading).to.include({ kind: 'lost', loss: 'continuity', unreadable: true })
       expect(reading.kind === 'lost' && reading.why).to.match(why)
     }
-    expect(read(at, page(12), live)).to.not.have.property('unreadable')
+    expect(readPage(at, page(12), live)).to.not.have.property('unreadable')
   })
 
   for (const [what, given] of losses) {
     it(`is lost with ${what}`, () => {
-      expect(read(at, given, live).kind).to.equal('lost')
+      expect(readPage(at, given, live).kind).to.equal('lost')
     })
   }
 })

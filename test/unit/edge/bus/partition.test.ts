@@ -97,7 +97,7 @@ class Scene {
           this.onLost()
         },
         changed: () => undefined,
-        deaf: () => this.deaf++,
+        stale: () => this.deaf++,
       },
     })
   }
@@ -349,7 +349,7 @@ describe('partition', () => {
     await scene.live()
     scene.log.entries.push({ prev: 0, last: 1, bytes: Uint8Array.of(99) })
     scene.log.head = 1
-    scene.partition.garbled('envelope version 99')
+    scene.partition.unreadableMessage('envelope version 99')
     await scene.log.answer()
     await scene.log.answer()
     expect(scene.losses[0]).to.match(/unreadable/)
@@ -410,7 +410,7 @@ describe('partition', () => {
     const scene = new Scene()
     await scene.live()
     scene.log.append([1], 1)
-    scene.partition.garbled('unknown kind of envelope: 3')
+    scene.partition.unreadableMessage('unknown kind of envelope: 3')
     await scene.log.answer()
     expect([scene.partition.live, scene.partition.missing()]).to.deep.equal([true, null])
     expect([scene.losses.length, scene.delivered]).to.deep.equal([0, [1]])
@@ -436,10 +436,10 @@ describe('partition', () => {
     const scene = new Scene()
     scene.log.append([1], 1)
     await scene.live()
-    scene.partition.catchUp(START, reader)
-    scene.partition.tellLost('told')
+    scene.partition.readLog(START, reader)
+    scene.partition.notifyLost('told')
     expect(outcomes).to.deep.equal(['lost: continuity'])
-    scene.partition.catchUp(START, reader)
+    scene.partition.readLog(START, reader)
     scene.partition.close()
     await settle()
     expect(outcomes).to.deep.equal(['lost: continuity'])
@@ -531,7 +531,7 @@ describe('partition, under any order of what can happen', () => {
       const offset = Math.min(position, this.last)
       const session = { from: offset, seen: [] as Offset[], live: false, lost: false }
       this.behind.push(session)
-      this.scene.partition.catchUp(
+      this.scene.partition.readLog(
         { epoch: EPOCH, offset },
         {
           events: (events) => session.seen.push(...events.map(({ offset }) => offset)),

@@ -1,9 +1,9 @@
-import { Deafness } from '@wazo-websocketd/edge/bus/stale-subscription'
+import { StaleSubscription } from '@wazo-websocketd/edge/bus/stale-subscription'
 import { expect } from 'chai'
 
 describe('deafness of a subscription', () => {
   it('is suspected after 3 s of silence, and again after 3 more', () => {
-    const deafness = new Deafness(0)
+    const deafness = new StaleSubscription(0)
     expect([deafness.due(2_999), deafness.due(3_000), deafness.due(5_999)]).to.deep.equal([
       null,
       'silence',
@@ -15,7 +15,7 @@ describe('deafness of a subscription', () => {
   })
 
   it('is suspected when a head stays above the cursor for 1 s', () => {
-    const deafness = new Deafness(0)
+    const deafness = new StaleSubscription(0)
     deafness.head(true, 100)
     deafness.head(true, 900)
     expect([deafness.due(1_099), deafness.due(1_100)]).to.deep.equal([null, 'head'])
@@ -29,14 +29,14 @@ describe('deafness of a subscription', () => {
   })
 
   it('is proven by events that a silence hid', () => {
-    const deafness = new Deafness(0)
+    const deafness = new StaleSubscription(0)
     deafness.due(3_000)
     deafness.reads(5)
     expect(deafness.read(6, true)).to.equal(true)
   })
 
   it('is proven when twice running something was found without a word in between', () => {
-    const deafness = new Deafness(0)
+    const deafness = new StaleSubscription(0)
     const look = (now: number, reached: number): boolean => {
       deafness.head(true, now - 1_000)
       expect(deafness.due(now)).to.equal('head')
@@ -55,7 +55,7 @@ describe('deafness of a subscription', () => {
   })
 
   it('is not proven by a look that finds nothing, nor by a recovery for another reason', () => {
-    const deafness = new Deafness(0)
+    const deafness = new StaleSubscription(0)
     for (let now = 3_000; now < 30_000; now += 3_000) {
       deafness.due(now)
       deafness.reads(5)

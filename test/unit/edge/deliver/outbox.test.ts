@@ -1,19 +1,19 @@
 import { expect } from 'chai'
 import { FrameBytes, frameString } from '@wazo-websocketd/edge/deliver/frame'
-import { Outbox, type Sink } from '@wazo-websocketd/edge/deliver/outbox'
+import { Outbox, type FrameTarget } from '@wazo-websocketd/edge/deliver/outbox'
 import { event, FakeMetrics, FakeSocket } from '../../../support/fakes/session.js'
 
 function setUp() {
   const metrics = new FakeMetrics()
   const tasks: (() => void)[] = []
   const frameBytes = new FrameBytes()
-  const soon = (task: () => void) => void tasks.push(task)
-  const outbox = new Outbox({ soon, now: () => 1_000_000, metrics, frameBytes })
-  const sink = (version: 1 | 2): Sink & { socket: FakeSocket } => ({
+  const defer = (task: () => void) => void tasks.push(task)
+  const outbox = new Outbox({ defer, now: () => 1_000_000, metrics, frameBytes })
+  const sink = (version: 1 | 2): FrameTarget & { socket: FakeSocket } => ({
     version,
     socket: new FakeSocket(),
-    turn: 0,
-    place: 0,
+    flushId: 0,
+    flushIndex: 0,
   })
   const flush = () => tasks.splice(0).forEach((task) => task())
   return { metrics, frameBytes, outbox, sink, flush, tasks }
@@ -81,7 +81,7 @@ describe('Outbox', () => {
     const { outbox, sink, flush } = setUp()
     const one = sink(1)
     outbox.send(one, frameString('first'))
-    outbox.flushSink(one)
+    outbox.flushTarget(one)
     outbox.send(one, frameString('second'))
     flush()
     expect(one.socket.texts).to.deep.equal(['first', 'second'])
@@ -120,11 +120,11 @@ describe('Outbox', () => {
     const first = event(1)
     outbox.deliver(one, first)
     outbox.deliver(other, first)
-    outbox.flushSink(one)
-    outbox.flushSink(one)
+    outbox.flushTarget(one)
+    outbox.flushTarget(one)
     expect(one.socket.texts).to.deep.equal(['{"n":1}'])
     expect(other.socket.texts).to.deep.equal([])
-    outbox.share(one, frameString('later'))
+    outbox.sendShared(one, frameString('later'))
     flush()
     expect(one.socket.texts).to.deep.equal(['{"n":1}', 'later'])
     expect(other.socket.texts).to.deep.equal(['{"n":1}'])

@@ -1,16 +1,16 @@
-import { decodeCall, encodeCall } from '@wazo-websocketd/edge/drain/drain-notice'
+import { decodeDrainNotice, encodeDrainNotice } from '@wazo-websocketd/edge/drain/drain-notice'
 import { hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 
 describe('a call of a draining worker', () => {
   it('says whose sessions it lets go', () => {
-    expect(decodeCall(encodeCall(hashToken('abc')))).to.equal(hashToken('abc'))
+    expect(decodeDrainNotice(encodeDrainNotice(hashToken('abc')))).to.equal(hashToken('abc'))
   })
 
   it('that this version does not know is null', () => {
     for (const message of ['', 'abc', `${hashToken('abc')} 2`, `leave ${hashToken('abc')}`, 'G'.repeat(64)])
-      expect(decodeCall(message)).to.equal(null)
-    fc.assert(fc.property(fc.string(), (message) => decodeCall(message) === null))
+      expect(decodeDrainNotice(message)).to.equal(null)
+    fc.assert(fc.property(fc.string(), (message) => decodeDrainNotice(message) === null))
   })
 })

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { SERVICE_RESTART, type Close } from '@wazo-websocketd/shared/domain/close'
 import { Drain } from '@wazo-websocketd/edge/drain/drain'
-import { Roster, type Member } from '@wazo-websocketd/edge/session/connection-table'
+import { ConnectionTable, type TrackedConnection } from '@wazo-websocketd/edge/session/connection-table'
 import { FakeClock } from '../../../support/fakes/session.js'
 
 const UNLIMITED = {
@@ -17,11 +17,11 @@ function setUp(
   options: { rate?: number; stubborn?: boolean; reluctant?: boolean } = {},
 ) {
   const clock = new FakeClock()
-  const roster = new Roster(UNLIMITED, clock)
+  const connections = new ConnectionTable(UNLIMITED, clock)
   const ends: { at: number; code: number; token: string }[] = []
   const start = clock.now()
   const join = (token: string) => {
-    const member: Member & { ending: boolean } = {
+    const member: TrackedConnection & { ending: boolean } = {
       token,
       address: '',
       owner: null,
@@ -30,17 +30,17 @@ function setUp(
       end({ code }: Close) {
         member.ending = true
         ends.push({ at: clock.now() - start, code, token })
-        if (options.stubborn !== true) roster.leave(member)
+        if (options.stubborn !== true) connections.remove(member)
       },
     }
-    roster.enter(member)
+    connections.add(member)
   }
   for (let i = 0; i < sessions; i++) join(`token-${Math.floor(i / perToken)}`)
   const drain = new Drain({
     clock,
-    roster,
-    leave: (group, lastCall) => {
-      if (options.reluctant === true && !lastCall) return 0
+    connections,
+    leave: (group, final) => {
+      if (options.reluctant === true && !final) return 0
       const staying = group.filter(({ ending }) => !ending)
       for (const member of staying) member.end(SERVICE_RESTART)
       return staying.length
@@ -54,7 +54,7 @@ function setUp(
     await Promise.resolve()
     return done
   }
-  return { clock, roster, ends, drain, run, settled, join }
+  return { clock, connections, ends, drain, run, settled, join }
 }
 
 describe('Drain', () => {
@@ -89,7 +89,7 @@ describe('Drain', () => {
     const { clock, ends, drain, run } = setUp(1_000)
     run()
     for (let i = 0; i < 10; i++) {
-      drain.charge(10)
+      drain.account(10)
       clock.advance(100)
     }
     expect(ends.length).to.be.within(90, 120)
@@ -117,7 +117,7 @@ describe('Drain', () => {
     run()
     clock.advance(1_000)
     const before = ends.length
-    drain.goAway()
+    drain.closeRemaining()
     expect(ends).to.have.length(1_000)
     expect(ends.slice(before).every(({ code }) => code === 1001)).to.equal(true)
     clock.advance(50)

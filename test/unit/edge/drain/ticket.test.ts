@@ -1,4 +1,4 @@
-import { encodeTicket, marksOf, parseRow, TICKET_FORM } from '@wazo-websocketd/edge/drain/ticket'
+import { encodeTicket, matchKeysOf, parseRow, TICKET_FORM } from '@wazo-websocketd/edge/drain/ticket'
 import type { TicketHolder } from '@wazo-websocketd/edge/session/ports'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
@@ -12,11 +12,11 @@ const holder = (changes: Partial<TicketHolder> = {}): TicketHolder => ({
 
 describe('a ticket', () => {
   it('knows a session by version, address and names, in whatever order those were subscribed to', () => {
-    const marks = marksOf(holder())
+    const marks = matchKeysOf(holder())
     expect(marks).to.include({ version: '2', address: '192.0.2.1' })
-    expect(marksOf(holder({ subscriptions: new Set(['a', 'b']) }))).to.deep.equal(marks)
+    expect(matchKeysOf(holder({ subscriptions: new Set(['a', 'b']) }))).to.deep.equal(marks)
     for (const names of [['a'], ['a,b'], ['a', 'b', '']])
-      expect(marksOf(holder({ subscriptions: new Set(names) })).names).to.not.equal(marks.names)
+      expect(matchKeysOf(holder({ subscriptions: new Set(names) })).names).to.not.equal(marks.names)
   })
 
   it('holds no event name and keeps large offsets to the digit', () => {

@@ -19,8 +19,8 @@ class Scene {
   }
 
   /** Begins to let the sessions of a token go. */
-  leave(token = 'a', lastCall = false): number {
-    return this.worker.host.leave(this.worker.host.roster.withToken(token), lastCall)
+  leave(token = 'a', final = false): number {
+    return this.worker.host.closeForRestart(this.worker.host.connections.withToken(token), final)
   }
 
   /** Lets what has been asked be answered, then time pass, and so on. */
@@ -228,12 +228,12 @@ describe('sessions that leave', () => {
   it('leave when another worker calls, if this one drains', async () => {
     const scene = new Scene()
     const client = await scene.start()
-    scene.worker.host.calls('tag of a')
+    scene.worker.host.drainNoticed('tag of a')
     await scene.pass(SETTLE_MS)
     expect(scene.tickets.drafts).to.deep.equal([])
-    scene.worker.host.drain()
-    scene.worker.host.calls('tag of nobody')
-    scene.worker.host.calls('tag of a')
+    scene.worker.host.beginDrain()
+    scene.worker.host.drainNoticed('tag of nobody')
+    scene.worker.host.drainNoticed('tag of a')
     await scene.pass(SETTLE_MS)
     expect(client.socket.closeCode).to.equal(1012)
     expect(scene.tickets.calls).to.deep.equal([])
@@ -243,7 +243,7 @@ describe('sessions that leave', () => {
     const worker = new Worker()
     worker.auth.mint('a')
     const client = await worker.start('a', 2, 'foo')
-    expect(worker.host.leave(worker.host.roster.withToken('a'), false)).to.equal(1)
+    expect(worker.host.closeForRestart(worker.host.connections.withToken('a'), false)).to.equal(1)
     expect(client.socket.closeCode).to.equal(1012)
   })
 })

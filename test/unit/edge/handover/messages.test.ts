@@ -1,5 +1,9 @@
-import { asTransferOrder, asTransferReport, RETURN_REASONS } from '@wazo-websocketd/edge/handover/messages'
-import { asPrimaryMessage, asWorkerMessage } from '@wazo-websocketd/edge/process/messages'
+import {
+  parseHandoverOrder,
+  parseHandoverReport,
+  RETURN_REASONS,
+} from '@wazo-websocketd/edge/handover/messages'
+import { parsePrimaryMessage, parseWorkerMessage } from '@wazo-websocketd/edge/process/messages'
 import { expect } from 'chai'
 
 const REPORTS = [
@@ -35,26 +39,26 @@ const NONSENSE = [
 describe('the messages of a transfer', () => {
   it('are understood by the side they are for, and by no other', () => {
     for (const report of REPORTS) {
-      expect(asTransferReport(report)).to.deep.equal(report)
-      expect(asTransferOrder(report)).to.equal(null)
+      expect(parseHandoverReport(report)).to.deep.equal(report)
+      expect(parseHandoverOrder(report)).to.equal(null)
     }
     for (const order of ORDERS) {
-      expect(asTransferOrder(order)).to.deep.equal(order)
-      expect(asTransferReport(order)).to.equal(null)
+      expect(parseHandoverOrder(order)).to.deep.equal(order)
+      expect(parseHandoverReport(order)).to.equal(null)
     }
   })
 
   it('are none of those that pool and workers exchange on the same channel', () => {
     for (const message of [...REPORTS, ...ORDERS]) {
-      expect(asWorkerMessage(message)).to.equal(null)
-      expect(asPrimaryMessage(message)).to.equal(null)
+      expect(parseWorkerMessage(message)).to.equal(null)
+      expect(parsePrimaryMessage(message)).to.equal(null)
     }
   })
 
   it('are not made out of anything else', () => {
     for (const value of NONSENSE) {
-      expect(asTransferReport(value), JSON.stringify(value)).to.equal(null)
-      expect(asTransferOrder(value), JSON.stringify(value)).to.equal(null)
+      expect(parseHandoverReport(value), JSON.stringify(value)).to.equal(null)
+      expect(parseHandoverOrder(value), JSON.stringify(value)).to.equal(null)
     }
   })
 })

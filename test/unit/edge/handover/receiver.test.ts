@@ -1,11 +1,11 @@
-import { Arrivals, type Arrived } from '@wazo-websocketd/edge/handover/receiver'
+import { HandoverReceiver, type ReceivedConnection } from '@wazo-websocketd/edge/handover/receiver'
 import { expect } from 'chai'
 import { FakeChannel, FakeHandle } from '../../../support/fakes/handover.js'
 
 describe('the arrivals of a worker', () => {
   let channel: FakeChannel
-  let arrivals: Arrivals
-  let adopted: Arrived[]
+  let arrivals: HandoverReceiver
+  let adopted: ReceivedConnection[]
   let welcome: boolean
   let handle: FakeHandle
 
@@ -14,7 +14,10 @@ describe('the arrivals of a worker', () => {
     adopted = []
     welcome = true
     handle = new FakeHandle()
-    arrivals = new Arrivals(channel, { welcomes: () => welcome, adopt: (arrived) => adopted.push(arrived) })
+    arrivals = new HandoverReceiver(channel, {
+      canAccept: () => welcome,
+      receive: (arrived) => adopted.push(arrived),
+    })
   })
 
   const arrive = (with_: FakeHandle | null = handle) =>

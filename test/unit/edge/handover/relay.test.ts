@@ -1,18 +1,18 @@
 import { IN_FLIGHT_MAX } from '@wazo-websocketd/edge/handover/messages'
-import { TransferRelay } from '@wazo-websocketd/edge/handover/relay'
+import { HandoverRelay } from '@wazo-websocketd/edge/handover/relay'
 import { expect } from 'chai'
 import { FakeClock } from '../bus/fake-clock.js'
 import { FakeHandle, FakePeer } from '../../../support/fakes/handover.js'
 
 describe('the relay of connections in the primary', () => {
   let clock: FakeClock
-  let relay: TransferRelay
+  let relay: HandoverRelay
   let old: FakePeer
   let next: FakePeer
 
   beforeEach(() => {
     clock = new FakeClock()
-    relay = new TransferRelay({ clock, takenWithinMs: 1_000 })
+    relay = new HandoverRelay({ clock, takenWithinMs: 1_000 })
     old = new FakePeer(1)
     next = new FakePeer(2)
     relay.watch(old)

@@ -1,4 +1,8 @@
-import { Departures, type Cargo, type Refused } from '@wazo-websocketd/edge/handover/sender'
+import {
+  HandoverSender,
+  type HandoverPayload,
+  type HandoverRefusal,
+} from '@wazo-websocketd/edge/handover/sender'
 import { IN_FLIGHT_MAX } from '@wazo-websocketd/edge/handover/messages'
 import { expect } from 'chai'
 import { FakeClock } from '../bus/fake-clock.js'
@@ -6,11 +10,11 @@ import { FakeChannel, FakeHandle } from '../../../support/fakes/handover.js'
 
 class FakeDeparting {
   readonly handle = new FakeHandle()
-  refusals: Refused[] = []
+  refusals: HandoverRefusal[] = []
   asked = 0
   readonly fate: string[] = []
 
-  release(): Cargo | Refused {
+  release(): HandoverPayload | HandoverRefusal {
     this.asked += 1
     return (
       this.refusals.shift() ?? {
@@ -24,22 +28,22 @@ class FakeDeparting {
   }
 }
 
-const PASSING: Refused = { reason: 'mid-frame', passing: true }
+const PASSING: HandoverRefusal = { reason: 'mid-frame', transient: true }
 
 describe('the departures of a worker', () => {
   let clock: FakeClock
   let channel: FakeChannel
-  let departures: Departures
+  let departures: HandoverSender
 
   beforeEach(() => {
     clock = new FakeClock()
     channel = new FakeChannel()
-    departures = new Departures({ channel, clock, patienceMs: 100, answerWithinMs: 1_000 })
+    departures = new HandoverSender({ channel, clock, patienceMs: 100, answerWithinMs: 1_000 })
   })
 
   const depart = () => {
     const departing = new FakeDeparting()
-    return { departing, result: departures.move(departing) }
+    return { departing, result: departures.send(departing) }
   }
 
   it('offer handle, head and state, and end well when the primary says so', async () => {
@@ -121,7 +125,7 @@ describe('the departures of a worker', () => {
   it('ask again when the obstacle may pass, without keeping the others', async () => {
     const slow = new FakeDeparting()
     slow.refusals = [PASSING, PASSING]
-    const result = departures.move(slow)
+    const result = departures.send(slow)
     const { departing: other } = depart()
     expect(other.asked).to.equal(1)
     expect(slow.asked).to.equal(1)
@@ -135,7 +139,7 @@ describe('the departures of a worker', () => {
   it('leave a connection where it is when patience has ended', async () => {
     const slow = new FakeDeparting()
     slow.refusals = Array.from({ length: 100 }, () => PASSING)
-    const result = departures.move(slow)
+    const result = departures.send(slow)
     for (let i = 0; i < 20; i++) clock.advance(10)
     expect(await result).to.equal('mid-frame')
     expect(slow.asked).to.be.within(8, 13)
@@ -146,8 +150,8 @@ describe('the departures of a worker', () => {
   it('do not ask again when nothing will change', async () => {
     const { departing, result } = (() => {
       const departing = new FakeDeparting()
-      departing.refusals = [{ reason: 'tls', passing: false }]
-      return { departing, result: departures.move(departing) }
+      departing.refusals = [{ reason: 'tls', transient: false }]
+      return { departing, result: departures.send(departing) }
     })()
     expect(await result).to.equal('tls')
     expect(departing.asked).to.equal(1)
@@ -160,7 +164,7 @@ describe('the departures of a worker', () => {
     slow.refusals = [PASSING]
     channel.receive({ kind: 'transfer-moved', id: 1 })
     channel.receive({ kind: 'transfer-moved', id: 2 })
-    const resting = departures.move(slow)
+    const resting = departures.send(slow)
     departures.giveUp()
     expect(await resting).to.equal('given-up')
     expect(await depart().result).to.equal('given-up')

@@ -2,7 +2,7 @@ import { partitionsFor } from '@wazo-websocketd/edge/session/partitions'
 import type { Connection } from '@wazo-websocketd/edge/session/connection'
 import type { Epoch, Identity } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
-import { encodePassage, parsePassage } from '@wazo-websocketd/edge/handover/session-snapshot'
+import { encodeSnapshot, parseSnapshot } from '@wazo-websocketd/edge/handover/session-snapshot'
 import { at } from '../../../support/fakes/tickets.js'
 import { Client, event, FakeSocket, Worker } from '../../../support/fakes/session.js'
 
@@ -28,17 +28,17 @@ class Scene {
 
   /** What the only session takes along; it stands still from now on. */
   state(session: Connection | undefined = this.departing()[0]): object {
-    return encodePassage(session!.pass()!)
+    return encodeSnapshot(session!.snapshot()!)
   }
 
   /** Passes the only session there is. */
   pass(): Client {
     const [session] = this.departing()
     const state = carried(this.state(session))
-    expect(this.next.host.welcomes(state)).to.equal(true)
-    session!.passed()
+    expect(this.next.host.canAccept(state)).to.equal(true)
+    session!.handedOver()
     const socket = new FakeSocket()
-    return new Client(socket, this.next.host.adopt(socket, state))
+    return new Client(socket, this.next.host.restore(socket, state))
   }
 }
 
@@ -76,9 +76,9 @@ describe('a session that passes to another worker', () => {
     await scene.next.settle()
     expect(before.socket.closes).to.deep.equal([])
     const { old, next } = scene
-    expect([old.metrics.open, old.metrics.live, old.host.roster.size]).to.deep.equal([0, 0, 0])
+    expect([old.metrics.open, old.metrics.live, old.host.connections.size]).to.deep.equal([0, 0, 0])
     expect([old.bus.openHolds, old.registry.recipients.size, old.watch.open]).to.deep.equal([0, 0, 0])
-    expect([next.metrics.open, next.metrics.live, next.host.roster.size]).to.deep.equal([1, 1, 1])
+    expect([next.metrics.open, next.metrics.live, next.host.connections.size]).to.deep.equal([1, 1, 1])
     expect([...old.metrics.closedWith, ...next.metrics.closedWith]).to.deep.equal([])
     expect([old.metrics.moves, next.metrics.moves]).to.deep.equal([['away'], ['here']])
     expect(old.clock.pending).to.equal(0)
@@ -94,7 +94,7 @@ describe('a session that passes to another worker', () => {
     client.op({ op: 'ping', data: { payload: 'p' } })
     const [subscribed, started, pong] = messages(scene.next, client) as { op: string }[]
     expect([subscribed!.op, started!.op, pong!.op]).to.deep.equal(['subscribe', 'start', 'pong'])
-    expect([...scene.next.host.roster.all()][0])
+    expect([...scene.next.host.connections.all()][0])
       .to.have.property('subscriptions')
       .with.property('size', 2)
   })
@@ -115,22 +115,22 @@ describe('a session that passes to another worker', () => {
     scene.old.auth.waiting = true
     scene.old.upgrade('/?version=2&token=a')
     await scene.old.settle()
-    expect(scene.departing()[0]!.pass()).to.equal(null)
+    expect(scene.departing()[0]!.snapshot()).to.equal(null)
     scene.old.auth.answer()
     await scene.old.settle()
     const [session] = scene.departing()
-    expect(session!.pass()).to.not.equal(null)
-    session!.remain()
+    expect(session!.snapshot()).to.not.equal(null)
+    session!.unfreeze()
   })
 
   it('misses nothing when it stays after all', async () => {
     const scene = new Scene()
     const client = await scene.old.start('a', 2, 'foo')
     const [session] = scene.departing()
-    session!.pass()
+    session!.snapshot()
     scene.old.bus.cursors[0] = 11
     scene.old.registry.route(event(11))
-    session!.remain()
+    session!.unfreeze()
     const { reader, offset } = scene.old.bus.catchUps[0]!
     expect(offset).to.equal(10)
     reader.events([event(11)])
@@ -167,7 +167,7 @@ describe('a session that passes to another worker', () => {
     const state = carried(scene.state()) as { positions: [number, string, number][] }
     state.positions[0]![0] = 7
     const socket = new FakeSocket()
-    next.host.adopt(socket, state)
+    next.host.restore(socket, state)
     expect(socket.closeCode).to.equal(1011)
   })
 
@@ -231,9 +231,9 @@ describe('a session that passes to another worker', () => {
     await scene.old.start('a', 2, 'foo')
     const state = carried(scene.state()) as Record<string, unknown>
     scene.next.bus.missingParts = ['redis']
-    expect(scene.next.host.welcomes(state)).to.equal(false)
+    expect(scene.next.host.canAccept(state)).to.equal(false)
     scene.next.bus.missingParts = []
-    expect(scene.next.host.welcomes(state)).to.equal(true)
+    expect(scene.next.host.canAccept(state)).to.equal(true)
     for (const wrong of [
       { ...state, form: 2 },
       { ...state, version: 3 },
@@ -244,9 +244,9 @@ describe('a session that passes to another worker', () => {
       null,
       'x',
     ])
-      expect(scene.next.host.welcomes(wrong), JSON.stringify(wrong)).to.equal(false)
+      expect(scene.next.host.canAccept(wrong), JSON.stringify(wrong)).to.equal(false)
     const full = new Worker({ connectionsPerWorker: 0 })
-    expect(full.host.welcomes(state)).to.equal(false)
+    expect(full.host.canAccept(state)).to.equal(false)
   })
 
   it('is not welcome where its place means nothing: it ends where it is', async () => {
@@ -254,7 +254,7 @@ describe('a session that passes to another worker', () => {
     await scene.old.start('a', 2, 'foo')
     const state = carried(scene.state())
     scene.next.bus.epoch = 'of another prefix' as Epoch
-    expect(scene.next.host.welcomes(state)).to.equal(false)
+    expect(scene.next.host.canAccept(state)).to.equal(false)
     // Its own partition is not followed yet: the one that always is tells.
     const wider = new Worker({}, 4)
     const [partition] = partitionsFor({ tenantUuid: 'tenant-1', master: false } as Identity, {
@@ -263,30 +263,30 @@ describe('a session that passes to another worker', () => {
     })
     const moved = { ...(state as object), positions: [[partition, 'epoch', 10]] }
     wider.bus.cursors = [10, null, null, null]
-    expect(wider.host.welcomes(moved)).to.equal(true)
+    expect(wider.host.canAccept(moved)).to.equal(true)
     wider.bus.epoch = 'another' as Epoch
-    expect(wider.host.welcomes(moved)).to.equal(false)
+    expect(wider.host.canAccept(moved)).to.equal(false)
     wider.bus.epoch = 'epoch' as Epoch
     const elsewhere = { ...(state as object), positions: [[partition! + 1, 'epoch', 10]] }
-    expect(wider.host.welcomes(elsewhere)).to.equal(false)
+    expect(wider.host.canAccept(elsewhere)).to.equal(false)
   })
 
   it('is welcome everywhere before its start', async () => {
     const scene = new Scene()
     await scene.old.connect('a')
     scene.next.bus.epoch = 'of another prefix' as Epoch
-    expect(scene.next.host.welcomes(carried(scene.state()))).to.equal(true)
+    expect(scene.next.host.canAccept(carried(scene.state()))).to.equal(true)
   })
 
   it('is the same after it was written down', () => {
     const details = new Worker().auth.mint('a')
-    const passage = {
+    const snapshot = {
       version: 1 as const,
       address: '2001:db8::1',
       details,
       subscriptions: ['foo', '*'],
       positions: at([2 ** 40, 3]),
     }
-    expect(parsePassage(carried(encodePassage(passage)))).to.deep.equal(passage)
+    expect(parseSnapshot(carried(encodeSnapshot(snapshot)))).to.deep.equal(snapshot)
   })
 })

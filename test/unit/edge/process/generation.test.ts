@@ -1,4 +1,4 @@
-import { asGeneration, leftToRestart } from '@wazo-websocketd/edge/process/generation'
+import { parseGeneration, leftToRestart } from '@wazo-websocketd/edge/process/generation'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { generation } from '../../../support/fakes/worker.js'
@@ -7,7 +7,7 @@ describe('a generation', () => {
   it('is understood as it comes over the channel, whatever newer code has added', () => {
     const sent = { ...generation({ restartOnly: { user: 'null' }, remarks: ['a key'] }), added: 1 }
     const received: unknown = JSON.parse(JSON.stringify(sent))
-    expect(asGeneration(received)).to.deep.equal(
+    expect(parseGeneration(received)).to.deep.equal(
       generation({ restartOnly: { user: 'null' }, remarks: ['a key'] }),
     )
   })
@@ -27,13 +27,13 @@ describe('a generation', () => {
   ]
   for (const over of broken)
     it(`is none with ${JSON.stringify(over)}`, () => {
-      expect(asGeneration({ ...generation(), ...over })).to.equal(null)
+      expect(parseGeneration({ ...generation(), ...over })).to.equal(null)
     })
 
   it('is never read from anything else, and nothing throws', () => {
     fc.assert(
       fc.property(fc.anything(), (value) => {
-        expect(asGeneration(value)).to.equal(null)
+        expect(parseGeneration(value)).to.equal(null)
       }),
     )
   })

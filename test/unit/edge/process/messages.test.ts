@@ -1,4 +1,4 @@
-import { asPrimaryMessage, asWorkerMessage } from '@wazo-websocketd/edge/process/messages'
+import { parsePrimaryMessage, parseWorkerMessage } from '@wazo-websocketd/edge/process/messages'
 import { aggregateExposition, Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { expect } from 'chai'
 import fc from 'fast-check'
@@ -12,13 +12,13 @@ describe('the messages between primary and workers', () => {
       { kind: 'drained' },
       { kind: 'fatal', line: 'port in use', status: 1 },
     ]
-    for (const message of fromWorker) expect(asWorkerMessage(message)).to.deep.equal(message)
+    for (const message of fromWorker) expect(parseWorkerMessage(message)).to.deep.equal(message)
     const fromPrimary = [
       { kind: 'setup', setup: { a: 1 }, place: { slot: 0, successor: true } },
       { kind: 'drain', order: { ratePerSecond: 100, timeoutMs: 30_000 } },
       { kind: 'close' },
     ]
-    for (const message of fromPrimary) expect(asPrimaryMessage(message)).to.deep.equal(message)
+    for (const message of fromPrimary) expect(parsePrimaryMessage(message)).to.deep.equal(message)
   })
 
   it('are null when they are of others or malformed', () => {
@@ -39,8 +39,8 @@ describe('the messages between primary and workers', () => {
       'hello',
     ]
     for (const message of strange) {
-      expect(asWorkerMessage(message)).to.equal(null)
-      expect(asPrimaryMessage(message)).to.equal(null)
+      expect(parseWorkerMessage(message)).to.equal(null)
+      expect(parsePrimaryMessage(message)).to.equal(null)
     }
   })
 
@@ -60,7 +60,7 @@ describe('the messages between primary and workers', () => {
       { ...first, values: [null] },
       { ...first, values: [{ value: '1', labels: {} }] },
     ]
-    const told = asWorkerMessage({ kind: 'metrics', snapshot: [...strange, ...known] })
+    const told = parseWorkerMessage({ kind: 'metrics', snapshot: [...strange, ...known] })
     if (told?.kind !== 'metrics') throw new Error('not understood')
     expect(told.snapshot).to.deep.equal(known)
     const { body } = await aggregateExposition([told.snapshot, told.snapshot])
@@ -69,11 +69,11 @@ describe('the messages between primary and workers', () => {
 
   it('may have more than this version knows', () => {
     const place = { slot: 1, successor: false, host: 'later' }
-    const known = asPrimaryMessage({ kind: 'setup', setup: null, place, more: 1 })
+    const known = parsePrimaryMessage({ kind: 'setup', setup: null, place, more: 1 })
     expect(known).to.deep.include({ kind: 'setup', place })
     const order = { ratePerSecond: 1, timeoutMs: 2, order: 'oldest-first' }
-    expect(asPrimaryMessage({ kind: 'drain', order })).to.deep.include({ kind: 'drain' })
-    expect(asWorkerMessage({ kind: 'missing', missing: [], more: 1 })).to.deep.equal({
+    expect(parsePrimaryMessage({ kind: 'drain', order })).to.deep.include({ kind: 'drain' })
+    expect(parseWorkerMessage({ kind: 'missing', missing: [], more: 1 })).to.deep.equal({
       kind: 'missing',
       missing: [],
     })
@@ -82,7 +82,7 @@ describe('the messages between primary and workers', () => {
   it('never throw, whatever arrives', () => {
     fc.assert(
       fc.property(fc.anything(), (value) => {
-        expect(() => [asWorkerMessage(value), asPrimaryMessage(value)]).to.not.throw()
+        expect(() => [parseWorkerMessage(value), parsePrimaryMessage(value)]).to.not.throw()
       }),
     )
   })

@@ -1,4 +1,4 @@
-import { TransferRelay } from '@wazo-websocketd/edge/handover/relay'
+import { HandoverRelay } from '@wazo-websocketd/edge/handover/relay'
 import { MetricStore } from '@wazo-websocketd/edge/process/metric-store'
 import type { Generation } from '@wazo-websocketd/edge/process/generation'
 import { WorkerPool } from '@wazo-websocketd/edge/process/pool'
@@ -27,7 +27,7 @@ function setUp(size = 2, over: Partial<Generation> = {}) {
       workers.push(worker)
       return worker
     },
-    relay: new TransferRelay({ clock }),
+    relay: new HandoverRelay({ clock }),
     store,
     readyMsMax: READY_MS_MAX,
     metrics: {
@@ -109,10 +109,10 @@ describe('the pool of workers', () => {
 
   it('has its workers tell their metrics: waits for all that live, and for one that hangs no longer than allowed', async () => {
     const { clock, pool, workers } = setUp(3)
-    expect(await Promise.race([pool.tell(300).then(() => 'told'), settle()])).to.equal('told') // all are starting
+    expect(await Promise.race([pool.refreshMetrics(300).then(() => 'told'), settle()])).to.equal('told') // all are starting
     for (const worker of workers) worker.ready()
     const asked = () => workers.filter(({ sent }) => sent.some(({ kind }) => kind === 'tell')).length
-    const first = outcomeOf(pool.tell(300))
+    const first = outcomeOf(pool.refreshMetrics(300))
     expect(asked()).to.equal(3)
     workers[0]!.say({ kind: 'metrics', snapshot: [] })
     workers[1]!.exit(null, 'SIGKILL')
@@ -121,7 +121,7 @@ describe('the pool of workers', () => {
     workers[2]!.say({ kind: 'metrics', snapshot: [] })
     await settle()
     expect(first.ended).to.equal('done')
-    const second = outcomeOf(pool.tell(300))
+    const second = outcomeOf(pool.refreshMetrics(300))
     workers[0]!.say({ kind: 'metrics', snapshot: [] })
     clock.advance(299)
     await settle()
@@ -199,12 +199,12 @@ describe('the pool of workers', () => {
   describe('is ready', () => {
     it('as soon as one worker is, and names what all of them miss before', () => {
       const { pool, workers } = setUp()
-      expect(pool.missing()).to.deep.equal(['worker is starting'])
+      expect(pool.notReadyReasons()).to.deep.equal(['worker is starting'])
       workers[0]!.say({ kind: 'missing', missing: ['Redis', 'master tenant'] })
       workers[1]!.say({ kind: 'missing', missing: ['Redis'] })
-      expect(pool.missing()).to.deep.equal(['Redis', 'master tenant'])
+      expect(pool.notReadyReasons()).to.deep.equal(['Redis', 'master tenant'])
       workers[1]!.say({ kind: 'missing', missing: [] })
-      expect(pool.missing()).to.deep.equal([])
+      expect(pool.notReadyReasons()).to.deep.equal([])
     })
 
     it('not when the only ready worker hangs', () => {
@@ -213,17 +213,17 @@ describe('the pool of workers', () => {
       clock.advance(4000)
       workers[0]!.say({ kind: 'metrics', snapshot: [] })
       clock.advance(4000)
-      expect(pool.missing()).to.deep.equal([])
+      expect(pool.notReadyReasons()).to.deep.equal([])
       clock.advance(2000)
-      expect(pool.missing()).to.deep.equal(['worker does not answer'])
+      expect(pool.notReadyReasons()).to.deep.equal(['worker does not answer'])
     })
 
     it('not without workers, nor while draining', () => {
       const { pool, workers } = setUp(1)
       workers[0]!.ready().exit(1, null)
-      expect(pool.missing()).to.deep.equal(['no worker is running'])
+      expect(pool.notReadyReasons()).to.deep.equal(['no worker is running'])
       void pool.stop()
-      expect(pool.missing()).to.deep.equal(['draining'])
+      expect(pool.notReadyReasons()).to.deep.equal(['draining'])
     })
   })
 
@@ -258,7 +258,7 @@ describe('the pool of workers', () => {
       const { clock, pool, workers } = setUp(1)
       workers[0]!.ready()
       const stopped = pool.stop()
-      pool.hurry()
+      pool.stopNow()
       expect(workers[0]!.sent.at(-1)).to.deep.equal({ kind: 'close' })
       clock.advance(3000)
       expect(workers[0]!.kills).to.deep.equal(['SIGKILL'])
@@ -319,11 +319,11 @@ describe('the pool of workers', () => {
       workers[0]!.ready()
       void pool.replace(generation({ ...NEXT, workers: 1 }))
       expect([running(), serving()]).to.deep.equal([2, 1])
-      expect(pool.missing()).to.deep.equal([])
+      expect(pool.notReadyReasons()).to.deep.equal([])
       workers[1]!.ready()
       workers[0]!.say({ kind: 'missing', missing: ['draining'] })
       expect([running(), serving()]).to.deep.equal([2, 1])
-      expect(pool.missing()).to.deep.equal([])
+      expect(pool.notReadyReasons()).to.deep.equal([])
       workers[0]!.exit(1, null)
       clock.advance(60_000)
       await settle()
@@ -512,7 +512,7 @@ describe('the pool of workers', () => {
       workers[1]!.exit(0, null)
       workers[2]!.exit(0, null)
       expect(await isDone(stopped)).to.equal(false)
-      pool.hurry()
+      pool.stopNow()
       expect(workers[0]!.sent.at(-1)).to.deep.equal({ kind: 'close' })
       workers[0]!.exit(0, null)
       expect(await isDone(stopped)).to.equal(true)
@@ -528,7 +528,7 @@ describe('the pool of workers', () => {
       const { clock, pool, workers } = setUp(1, DELAYED)
       workers[0]!.ready()
       const stopped = pool.stop()
-      expect(pool.missing()).to.deep.equal(['draining'])
+      expect(pool.notReadyReasons()).to.deep.equal(['draining'])
       clock.advance(4999)
       expect(workers[0]!.sent.map(({ kind }) => kind)).to.deep.equal(['setup'])
       clock.advance(1)
@@ -541,7 +541,7 @@ describe('the pool of workers', () => {
       const { clock, pool, workers } = setUp(1, DELAYED)
       workers[0]!.ready()
       const stopped = pool.stop()
-      pool.hurry()
+      pool.stopNow()
       expect(workers[0]!.sent.map(({ kind }) => kind)).to.deep.equal(['setup', 'drain', 'close'])
       workers[0]!.exit(0, null)
       clock.advance(60_000)

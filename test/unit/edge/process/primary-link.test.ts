@@ -1,9 +1,13 @@
 import type { WorkerMessage } from '@wazo-websocketd/edge/process/messages'
-import { ignoreGroupSignals, WorkerLink, type Channel } from '@wazo-websocketd/edge/process/primary-link'
+import {
+  ignoreGroupSignals,
+  PrimaryLink,
+  type PrimaryChannel,
+} from '@wazo-websocketd/edge/process/primary-link'
 import { expect } from 'chai'
 import { FakeClock } from '../../../support/fakes/clock.js'
 
-class FakeChannel implements Channel {
+class FakeChannel implements PrimaryChannel {
   readonly sent: WorkerMessage[] = []
   readonly exits: number[] = []
   receive: (message: unknown) => void = () => undefined
@@ -26,7 +30,7 @@ class FakeChannel implements Channel {
 function setUp() {
   const clock = new FakeClock()
   const channel = new FakeChannel()
-  const link = new WorkerLink(clock, channel)
+  const link = new PrimaryLink(clock, channel)
   const orders: unknown[] = []
   const handler = {
     drain: (order: unknown) => void orders.push(order),

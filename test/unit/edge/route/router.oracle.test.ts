@@ -1,5 +1,5 @@
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
-import { Registry } from '@wazo-websocketd/edge/route/subscription-index'
+import { SubscriptionIndex } from '@wazo-websocketd/edge/route/subscription-index'
 import { type AccessScope, Router } from '@wazo-websocketd/edge/route/router'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Identity } from '@wazo-websocketd/shared/domain/identity'
@@ -76,7 +76,11 @@ function pick(sessions: readonly FakeRecipient[], index: number): FakeRecipient 
 }
 
 /** Applies what is not an event. */
-function change(step: Exclude<Step, { kind: 'event' }>, sessions: FakeRecipient[], registry: Registry): void {
+function change(
+  step: Exclude<Step, { kind: 'event' }>,
+  sessions: FakeRecipient[],
+  registry: SubscriptionIndex,
+): void {
   if (step.kind === 'join') {
     const joined = new FakeRecipient(step.identity, step.subscriptions)
     sessions.push(joined)
@@ -90,10 +94,10 @@ function change(step: Exclude<Step, { kind: 'event' }>, sessions: FakeRecipient[
     sessions.splice(sessions.indexOf(session), 1)
   } else if (step.kind === 'subscribe') {
     session.subscriptions.add(step.name)
-    registry.subscribed(session, step.name)
+    registry.nameAdded(session, step.name)
   } else {
     session.identity = step.identity
-    registry.identified(session)
+    registry.identityReplaced(session)
   }
 }
 
@@ -103,7 +107,7 @@ describe('router: against an oracle that asks every session', () => {
       const seen = { judged: 0, delivered: 0, withheld: 0 }
       fc.assert(
         fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
-          const registry = new Registry()
+          const registry = new SubscriptionIndex()
           const metrics = new CountingMetrics()
           const router = new Router({ registry, accessScope: scope, metrics })
           const sessions: FakeRecipient[] = []

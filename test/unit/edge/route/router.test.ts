@@ -1,11 +1,11 @@
-import { Registry } from '@wazo-websocketd/edge/route/subscription-index'
+import { SubscriptionIndex } from '@wazo-websocketd/edge/route/subscription-index'
 import { type AccessScope, Router } from '@wazo-websocketd/edge/route/router'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { expect } from 'chai'
 import { CountingMetrics, eventOf, FakeRecipient } from '../../../support/fakes/recipients.js'
 
 function setUp(recipients: readonly FakeRecipient[], accessScope: AccessScope = 'tenant') {
-  const registry = new Registry()
+  const registry = new SubscriptionIndex()
   const metrics = new CountingMetrics()
   const router = new Router({ registry, accessScope, metrics })
   for (const recipient of recipients) registry.add(recipient)
@@ -120,8 +120,8 @@ describe('router: changes', () => {
     const { router, registry } = setUp([recipient])
     router.route(eventOf({}))
     recipient.subscriptions.add('foo')
-    registry.subscribed(recipient, 'foo')
-    registry.subscribed(recipient, 'foo')
+    registry.nameAdded(recipient, 'foo')
+    registry.nameAdded(recipient, 'foo')
     router.route(eventOf({ offset: 2 }))
     expect(recipient.got.map((e) => e.offset)).to.deep.equal([2])
   })
@@ -131,7 +131,7 @@ describe('router: changes', () => {
     const { router, registry } = setUp([recipient])
     router.route(eventOf({ offset: 1, tenant: 't1', requiredAcl: 'a' }))
     recipient.identity = { ...recipient.identity, tenantUuid: 't2', acl: ['b'] }
-    registry.identified(recipient)
+    registry.identityReplaced(recipient)
     router.route(eventOf({ offset: 2, tenant: 't1', requiredAcl: 'b' }))
     router.route(eventOf({ offset: 3, tenant: 't2', requiredAcl: 'a' }))
     router.route(eventOf({ offset: 4, tenant: 't2', requiredAcl: 'b' }))
@@ -142,8 +142,8 @@ describe('router: changes', () => {
     const recipient = new FakeRecipient({}, ['foo'])
     const { router, registry } = setUp([recipient])
     registry.remove(recipient)
-    registry.subscribed(recipient, 'foo')
-    registry.identified(recipient)
+    registry.nameAdded(recipient, 'foo')
+    registry.identityReplaced(recipient)
     router.route(eventOf({}))
     expect(recipient.got).to.have.length(0)
   })

@@ -1,13 +1,13 @@
-import { Registry } from '@wazo-websocketd/edge/route/subscription-index'
+import { SubscriptionIndex } from '@wazo-websocketd/edge/route/subscription-index'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { parseTokenId } from '@wazo-websocketd/shared/domain/identity'
 import { FakeRecipient, identityOf } from '../../../support/fakes/recipients.js'
 
 /** Everything that the registry still holds. */
-function leftovers(registry: Registry): number {
+function leftovers(registry: SubscriptionIndex): number {
   const { masters, classes } = registry
-  const groups = [...registry.groups()]
+  const groups = [...registry.allTenants()]
   return (
     registry.size +
     masters.size +
@@ -30,15 +30,15 @@ const session = fc.record({
 
 describe('registry', () => {
   it('has one list for equal ACLs, for as long as a session with it is registered', () => {
-    const registry = new Registry()
+    const registry = new SubscriptionIndex()
     const details = { ...identityOf({}), token: parseTokenId('token')!, expiresAt: 1 }
-    const shared = (acl: string[]) => registry.share({ ...details, acl }).acl
+    const shared = (acl: string[]) => registry.intern({ ...details, acl }).acl
     const first = shared(['a', 'b'])
     const recipient = new FakeRecipient({ acl: first }, [])
     registry.add(recipient)
     expect(shared(['a', 'b'])).to.equal(first)
     expect(shared(['a', 'c'])).to.deep.equal(['a', 'c'])
-    expect(registry.share(details)).to.deep.equal(details)
+    expect(registry.intern(details)).to.deep.equal(details)
     registry.remove(recipient)
     expect(shared(['a', 'b'])).not.to.equal(first)
     expect(registry.classes.size).to.equal(0)
@@ -47,16 +47,16 @@ describe('registry', () => {
   it('holds nothing once the last session is gone, in whatever order they went', () => {
     fc.assert(
       fc.property(fc.array(session, { maxLength: 20 }), fc.infiniteStream(fc.nat()), (drawn, order) => {
-        const registry = new Registry()
+        const registry = new SubscriptionIndex()
         const sessions = drawn.map((s) => new FakeRecipient(s, s.names))
         for (const s of sessions) registry.add(s)
         expect(registry.size).to.equal(sessions.length)
         for (const s of sessions) {
           const [turn] = order.take(1)
-          if (turn! % 2 === 0) registry.subscribed(s, 'later')
+          if (turn! % 2 === 0) registry.nameAdded(s, 'later')
           if (turn! % 3 === 0) {
             s.identity = { ...s.identity, userUuid: 'u9', acl: ['c'] }
-            registry.identified(s)
+            registry.identityReplaced(s)
           }
         }
         while (sessions.length > 0) {
@@ -72,33 +72,33 @@ describe('registry', () => {
   })
 
   it('drops a user, a name and a tenant with its last session', () => {
-    const registry = new Registry()
+    const registry = new SubscriptionIndex()
     const first = new FakeRecipient({ userUuid: 'u1' }, ['foo'])
     const second = new FakeRecipient({ userUuid: 'u2' }, ['bar'])
     registry.add(first)
     registry.add(second)
-    const group = registry.groupOf('tenant')!
+    const group = registry.tenantOf('tenant')!
     registry.remove(first)
     expect([...group.byUser.keys()]).to.deep.equal(['u2'])
     expect([...group.byName.keys()]).to.deep.equal(['bar'])
     registry.remove(second)
     expect(group.byUser.size + group.byName.size).to.equal(0)
-    expect(registry.groupOf('tenant')).to.equal(undefined)
+    expect(registry.tenantOf('tenant')).to.equal(undefined)
   })
 
   it('indexes a recipient once, however often it is added', () => {
-    const registry = new Registry()
+    const registry = new SubscriptionIndex()
     const recipient = new FakeRecipient({}, ['foo'])
     registry.add(recipient)
     registry.add(recipient)
     expect(registry.size).to.equal(1)
-    expect(registry.groupOf('tenant')!.wanting('foo')).to.equal(1)
+    expect(registry.tenantOf('tenant')!.subscribersOf('foo')).to.equal(1)
     registry.remove(recipient)
     expect(leftovers(registry)).to.equal(0)
   })
 
   it('shares one ACL class among equal lists and keeps different ones apart', () => {
-    const registry = new Registry()
+    const registry = new SubscriptionIndex()
     const sessions = [['a', 'b'], ['a', 'b'], ['b', 'a'], ['a'], [], ['xbz'], ['ybz']].map(
       (acl) => new FakeRecipient({ acl }, []),
     )

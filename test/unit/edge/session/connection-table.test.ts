@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import type { Close } from '@wazo-websocketd/shared/domain/close'
-import { Groups } from '@wazo-websocketd/edge/session/multi-map'
+import { MultiMap } from '@wazo-websocketd/edge/session/multi-map'
 import { Revocations } from '@wazo-websocketd/edge/session/revocations'
-import { Roster, type Member } from '@wazo-websocketd/edge/session/connection-table'
+import { ConnectionTable, type TrackedConnection } from '@wazo-websocketd/edge/session/connection-table'
 import { FakeClock } from '../../../support/fakes/session.js'
 
-class FakeMember implements Member {
+class FakeMember implements TrackedConnection {
   ending = false
   address = '192.0.2.1'
   revocations: [number, number][] = []
@@ -27,61 +27,64 @@ const LIMITS = { connectionsPerWorker: 3, connectionsPerToken: 2, connectionsPer
 
 describe('Roster', () => {
   it('counts by worker, token, user and address, and forgets those that leave', () => {
-    const roster = new Roster(LIMITS, new FakeClock())
+    const connections = new ConnectionTable(LIMITS, new FakeClock())
     const members = [
       new FakeMember('t', { sessionUuid: 's', userUuid: 'u' }),
       new FakeMember('t'),
       new FakeMember('x'),
     ]
-    for (const member of members) roster.enter(member)
+    for (const member of members) connections.add(member)
     const counts = () => [
-      roster.size,
-      roster.workerIsFull(),
-      roster.tokenIsFull('t'),
-      roster.tokenIsFull('x'),
-      roster.userIsFull('u'),
-      roster.addressIsFull('192.0.2.1'),
+      connections.size,
+      connections.workerIsFull(),
+      connections.tokenIsFull('t'),
+      connections.tokenIsFull('x'),
+      connections.userIsFull('u'),
+      connections.addressIsFull('192.0.2.1'),
     ]
     expect(counts()).to.deep.equal([3, true, true, false, true, true])
-    for (const member of members) roster.leave(member)
+    for (const member of members) connections.remove(member)
     expect(counts()).to.deep.equal([0, false, false, false, false, false])
-    expect([...roster.all()]).to.deep.equal([])
-    expect([...roster.tokens()]).to.deep.equal([])
+    expect([...connections.all()]).to.deep.equal([])
+    expect([...connections.tokens()]).to.deep.equal([])
   })
 
   it('does not limit users and addresses unless asked to', () => {
-    const roster = new Roster(
+    const connections = new ConnectionTable(
       { ...LIMITS, connectionsPerUser: null, connectionsPerIp: null },
       new FakeClock(),
     )
-    for (let i = 0; i < 5; i++) roster.enter(new FakeMember('t', { sessionUuid: 's', userUuid: 'u' }))
-    expect([roster.userIsFull('u'), roster.addressIsFull('192.0.2.1')]).to.deep.equal([false, false])
+    for (let i = 0; i < 5; i++) connections.add(new FakeMember('t', { sessionUuid: 's', userUuid: 'u' }))
+    expect([connections.userIsFull('u'), connections.addressIsFull('192.0.2.1')]).to.deep.equal([
+      false,
+      false,
+    ])
   })
 
   it('revokes exactly the sessions of that uuid', () => {
-    const roster = new Roster(LIMITS, new FakeClock())
+    const connections = new ConnectionTable(LIMITS, new FakeClock())
     const [a, b, unknown] = [
       new FakeMember('a', { sessionUuid: 's1', userUuid: 'u' }),
       new FakeMember('b', { sessionUuid: 's2', userUuid: 'u' }),
       new FakeMember('c'),
     ]
-    for (const member of [a, b, unknown]) roster.enter(member)
-    roster.revoke('s1', 2, 77)
+    for (const member of [a, b, unknown]) connections.add(member)
+    connections.revoke('s1', 2, 77)
     expect([a, b, unknown].map(({ revocations }) => revocations)).to.deep.equal([[[2, 77]], [], []])
-    expect([roster.isRevoked('s1'), roster.isRevoked('s2')]).to.deep.equal([true, false])
+    expect([connections.isRevoked('s1'), connections.isRevoked('s2')]).to.deep.equal([true, false])
   })
 
   it('lists the connections of a token together', () => {
-    const roster = new Roster(LIMITS, new FakeClock())
+    const connections = new ConnectionTable(LIMITS, new FakeClock())
     const [a, b, c] = [new FakeMember('t'), new FakeMember('x'), new FakeMember('t')]
-    for (const member of [a, b, c]) roster.enter(member)
-    expect([...roster.tokens()]).to.deep.equal([[a, c], [b]])
+    for (const member of [a, b, c]) connections.add(member)
+    expect([...connections.tokens()]).to.deep.equal([[a, c], [b]])
   })
 })
 
 describe('Groups', () => {
   it('keeps any number of members per key, each once', () => {
-    const groups = new Groups<object>()
+    const groups = new MultiMap<object>()
     const [a, b, c] = [{}, {}, {}]
     for (const member of [a, a, b, b, c]) groups.add('k', member)
     expect(groups.get('k')).to.deep.equal([a, b, c])
@@ -94,7 +97,7 @@ describe('Groups', () => {
   })
 
   it('leaves a single member alone when another one is removed', () => {
-    const groups = new Groups<object>()
+    const groups = new MultiMap<object>()
     const a = {}
     groups.add('k', a)
     groups.remove('k', {})
@@ -102,7 +105,7 @@ describe('Groups', () => {
   })
 
   it('can be changed while it is walked', () => {
-    const groups = new Groups<object>()
+    const groups = new MultiMap<object>()
     const members = [{}, {}, {}]
     members.forEach((member, at) => groups.add(String(at), member))
     const seen: object[] = []

@@ -1,9 +1,9 @@
-import { Groups } from '@wazo-websocketd/edge/session/multi-map'
+import { MultiMap } from '@wazo-websocketd/edge/session/multi-map'
 import { expect } from 'chai'
 
 describe('groups', () => {
   it('count their members, each once, and forget keys without any', () => {
-    const groups = new Groups<object>()
+    const groups = new MultiMap<object>()
     const [a, b] = [{}, {}]
     for (const [key, member] of [
       ['x', a],

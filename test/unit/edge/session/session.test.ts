@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
-import { refusal, Session, type Effect } from '@wazo-websocketd/edge/session/session'
+import { closeFor, Session, type Effect } from '@wazo-websocketd/edge/session/session'
 
 const LIMITS = { subscriptionsPerSession: 3, eventNameBytes: 8, opsPerSecond: 50, opsBurst: 300 }
 const DETAILS = { token: 'new' as TokenId } as TokenDetails
@@ -63,7 +63,7 @@ describe('Session', () => {
     ] as const)
       it(`answers the verdict ${verdict.kind} with ${close}`, () => {
         expect(brief(new Session(2, LIMITS, 0).authenticated(verdict, 0))).to.deep.equal([close])
-        expect(refusal(verdict).code).to.equal(Number(close.split(' ')[1]))
+        expect(closeFor(verdict).code).to.equal(Number(close.split(' ')[1]))
       })
 
     it('keeps ops and handles them in order after init', () => {

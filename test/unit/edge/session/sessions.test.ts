@@ -9,7 +9,7 @@ function expectNothingLeft(worker: Worker): void {
   expect(worker.bus.openHolds, 'holds').to.equal(0)
   expect(worker.watch.open, 'watches').to.equal(0)
   expect(worker.registry.recipients.size, 'registered').to.equal(0)
-  expect(worker.host.roster.size, 'roster').to.equal(0)
+  expect(worker.host.connections.size, 'roster').to.equal(0)
   expect(worker.clock.pending, 'timers').to.equal(0)
   expect(worker.metrics.open, 'connections').to.equal(0)
   expect(worker.metrics.live, 'subscriptions').to.equal(0)

@@ -1,4 +1,4 @@
-import { Names } from '@wazo-websocketd/edge/session/subscriptions'
+import { SubscriptionSet } from '@wazo-websocketd/edge/session/subscriptions'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 
@@ -7,7 +7,7 @@ describe('names', () => {
     const name = fc.oneof(fc.constantFrom('__proto__', '*', 'foo'), fc.string({ maxLength: 2 }))
     fc.assert(
       fc.property(fc.array(name, { maxLength: 40 }), (added) => {
-        const names = new Names()
+        const names = new SubscriptionSet()
         const set = new Set<string>()
         for (const each of added) {
           expect(names.has(each)).to.equal(set.has(each))
@@ -22,7 +22,7 @@ describe('names', () => {
   })
 
   it('of two sessions have nothing to do with each other', () => {
-    const [one, other] = [new Names(), new Names()]
+    const [one, other] = [new SubscriptionSet(), new SubscriptionSet()]
     one.add('foo')
     expect([...other]).to.deep.equal([])
   })

@@ -1,10 +1,10 @@
 import { expect } from 'chai'
-import { Heartbeat, type Beating } from '@wazo-websocketd/edge/socket/heartbeat'
+import { Heartbeat, type Pingable } from '@wazo-websocketd/edge/socket/heartbeat'
 import { FakeClock } from '../../../support/fakes/session.js'
 
-class FakePeer implements Beating {
+class FakePeer implements Pingable {
   slot: number | null = null
-  unanswered: number | null = null
+  pendingPingTick: number | null = null
   paused = false
   pings: number[] = []
   deaths: number[] = []
@@ -16,9 +16,9 @@ class FakePeer implements Beating {
   }
   ping(): void {
     this.pings.push(this.clock.now())
-    if (this.answers) this.unanswered = null
+    if (this.answers) this.pendingPingTick = null
   }
-  dead(): void {
+  timedOut(): void {
     this.deaths.push(this.clock.now())
   }
 }
@@ -62,7 +62,7 @@ describe('Heartbeat', () => {
     one.answers = false
     clock.advance(30_000)
     clock.advance(19_000)
-    one.unanswered = null
+    one.pendingPingTick = null
     one.answers = true
     clock.advance(60_000)
     expect(one.deaths).to.deep.equal([])

@@ -1,4 +1,4 @@
-import { IncompleteUpgrades } from '@wazo-websocketd/edge/socket/pending-upgrades'
+import { PendingUpgrades } from '@wazo-websocketd/edge/socket/pending-upgrades'
 import { expect } from 'chai'
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
@@ -25,12 +25,12 @@ class FakeSocket extends EventEmitter {
 describe('connections without a complete request', () => {
   let clock: FakeClock
   let dropped: number
-  let incomplete: IncompleteUpgrades
+  let incomplete: PendingUpgrades
 
   beforeEach(() => {
     clock = new FakeClock()
     dropped = 0
-    incomplete = new IncompleteUpgrades({
+    incomplete = new PendingUpgrades({
       limit: LIMIT,
       handshakeTime: 5_000,
       clock,

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
-import { SendBuffers, type Buffering } from '@wazo-websocketd/edge/socket/send-buffers'
+import { SendBuffers, type BufferedConnection } from '@wazo-websocketd/edge/socket/send-buffers'
 import { FakeClock } from '../../../support/fakes/session.js'
 
 const MIB = 1024 * 1024
@@ -11,7 +11,7 @@ const LIMITS = {
   sendBufferWorkerBytes: 40 * MIB,
 }
 
-class FakeConnection implements Buffering {
+class FakeConnection implements BufferedConnection {
   bufferedBytes: number
   sheds = 0
 
@@ -19,7 +19,7 @@ class FakeConnection implements Buffering {
     this.bufferedBytes = bufferedBytes
   }
 
-  shed(): void {
+  closeSlow(): void {
     this.sheds += 1
   }
 }

@@ -2,7 +2,13 @@ import { expect } from 'chai'
 import { Planner, type Memory, type Meta } from '@wazo-websocketd/ingest/attach/plan'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 
-const OPTIONS = { stream: 's.v1', partitions: 2, youngWaitMs: 500, emptyWaitMs: 3000, foreignWaitMs: 5000 }
+const OPTIONS = {
+  stream: 's.v1',
+  partitions: 2,
+  partialHistoryWaitMs: 500,
+  emptyWaitMs: 3000,
+  foreignWaitMs: 5000,
+}
 
 function meta(offset: number, over: Partial<Meta> = {}): Meta {
   return { epoch: 'E' as Epoch, offset, fingerprint: `f${offset}`, stream: 's.v1', partitions: 2, ...over }

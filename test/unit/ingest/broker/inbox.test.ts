@@ -1,6 +1,6 @@
 import type { ConsumeMessage } from 'amqplib'
 import { expect } from 'chai'
-import { Inbox } from '@wazo-websocketd/ingest/broker/inbox'
+import { MessageInbox } from '@wazo-websocketd/ingest/broker/inbox'
 import { FakeClock } from '../../../support/fakes/clock.js'
 
 function message(name: string): ConsumeMessage {
@@ -18,7 +18,7 @@ function nameOf(value: ConsumeMessage | null): string | null {
 describe('Inbox', () => {
   it('gives messages one by one, those that came early and those that come late', async () => {
     const clock = new FakeClock()
-    const inbox = new Inbox(clock)
+    const inbox = new MessageInbox(clock)
     inbox.put(message('a'))
     expect(nameOf(await inbox.next(100))).to.equal('a')
     const late = inbox.next(100)
@@ -29,7 +29,7 @@ describe('Inbox', () => {
 
   it('gives null after the time without a message, and keeps what comes later', async () => {
     const clock = new FakeClock()
-    const inbox = new Inbox(clock)
+    const inbox = new MessageInbox(clock)
     const none = inbox.next(100)
     clock.advance(100)
     expect(await none).to.equal(null)
@@ -38,7 +38,7 @@ describe('Inbox', () => {
   })
 
   it('fails whoever waits, or asks later, when the consumer has ended', async () => {
-    const inbox = new Inbox(new FakeClock())
+    const inbox = new MessageInbox(new FakeClock())
     const waiting = inbox.next(100).catch(messageOf)
     inbox.end('cancelled')
     inbox.end('again')
@@ -47,7 +47,7 @@ describe('Inbox', () => {
   })
 
   it('flows in order: first what has been waiting, then what comes', () => {
-    const inbox = new Inbox(new FakeClock())
+    const inbox = new MessageInbox(new FakeClock())
     const got: (string | null)[] = []
     const ends: string[] = []
     inbox.put(message('a'))
@@ -63,7 +63,7 @@ describe('Inbox', () => {
   })
 
   it('tells of an end that came before it flows', () => {
-    const inbox = new Inbox(new FakeClock())
+    const inbox = new MessageInbox(new FakeClock())
     inbox.end('closed')
     const ends: string[] = []
     inbox.flow(

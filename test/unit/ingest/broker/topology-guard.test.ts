@@ -2,7 +2,7 @@ import type { ChannelModel } from 'amqplib'
 import { expect } from 'chai'
 import { pino } from 'pino'
 import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
-import { Upkeep } from '@wazo-websocketd/ingest/broker/topology-guard'
+import { TopologyGuard } from '@wazo-websocketd/ingest/broker/topology-guard'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import { settle } from '../../../support/fakes/publish-loop.js'
 
@@ -26,7 +26,7 @@ class Scene {
   constructor() {
     const write = (line: string) => void this.lines.push((JSON.parse(line) as { msg: string }).msg)
     const log = pino({}, { write })
-    const upkeep = new Upkeep(5000, {
+    const topologyGuard = new TopologyGuard(5000, {
       missing: () => Promise.resolve(this.missing.splice(0)),
       declare: async () => {
         await this.held
@@ -39,7 +39,7 @@ class Scene {
       clock: this.clock,
       log,
     })
-    this.running = upkeep.run(CONNECTION, this.end.signal)
+    this.running = topologyGuard.run(CONNECTION, this.end.signal)
   }
 
   async pass(ms: number): Promise<void> {

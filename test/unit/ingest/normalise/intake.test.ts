@@ -2,7 +2,7 @@ import type { ConsumeMessage } from 'amqplib'
 import { expect } from 'chai'
 import { EVERY_PARTITION, eventIn, fingerprint, targetOf } from '@wazo-websocketd/ingest/normalise/delivery'
 import { readCanary } from '@wazo-websocketd/ingest/broker/canary'
-import { receive } from '@wazo-websocketd/ingest/normalise/intake'
+import { toDelivery } from '@wazo-websocketd/ingest/normalise/intake'
 import { eventBytes } from '@wazo-websocketd/shared/domain/envelope'
 import { partitionOf } from '@wazo-websocketd/shared/domain/event'
 import { FakeClock } from '../../../support/fakes/clock.js'
@@ -23,7 +23,7 @@ function take(...args: Parameters<typeof message>) {
   const clock = new FakeClock()
   clock.advance(5000)
   const one = message(...args)
-  return receive(one, 42, readCanary(one), OPTIONS, clock)
+  return toDelivery(one, 42, readCanary(one), OPTIONS, clock)
 }
 
 describe('receive', () => {

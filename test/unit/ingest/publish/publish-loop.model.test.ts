@@ -3,7 +3,7 @@ import type { ConsumeMessage } from 'amqplib'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Meta } from '@wazo-websocketd/ingest/attach/plan'
-import type { Answer, AttachReason, PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
+import type { PublishAnswer, AttachReason, PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import { EPOCH, message, PipelineBench, settle } from '../../../support/fakes/publish-loop.js'
 import { partitionOf } from '@wazo-websocketd/shared/domain/event'
@@ -35,7 +35,7 @@ class Redis {
     this.live = live
   }
 
-  publish({ partition, prev, last, deliveries }: PublishCall): Answer {
+  publish({ partition, prev, last, deliveries }: PublishCall): PublishAnswer {
     const head = this.heads[partition] ?? null
     if (head === null) return { kind: 'EMPTY' }
     if (head >= last) return { kind: 'DUP', head }
@@ -114,7 +114,7 @@ class Ingest {
       clock,
       {
         publish: (call) =>
-          fly<Answer>(
+          fly<PublishAnswer>(
             call.partition,
             () => redis.publish(call),
             (resolve) => resolve({ kind: 'lost', why: 'away' }),

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { setImmediate as nextTick } from 'node:timers/promises'
 import type { Meta } from '@wazo-websocketd/ingest/attach/plan'
-import type { Answer, PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
+import type { PublishAnswer, PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { partitionOf } from '@wazo-websocketd/shared/domain/event'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import {
@@ -18,7 +18,7 @@ import {
 const HISTORY_BYTES = 1000
 const WINDOW = 8
 
-function pipeline(partitions = 1) {
+function publishLoop(partitions = 1) {
   const clock = new FakeClock()
   const seen = { calls: [] as PublishCall[], trimTo: null as number | null }
   const redis = {
@@ -27,7 +27,7 @@ function pipeline(partitions = 1) {
     away: false,
     /** Before an answer. */
     delay: () => Promise.resolve(),
-    answer: (call: PublishCall): Answer => ({ kind: 'OK', head: call.last }),
+    answer: (call: PublishCall): PublishAnswer => ({ kind: 'OK', head: call.last }),
     meta: (p: number): Meta | null => ({
       epoch: EPOCH,
       offset: redis.heads[p]!,
@@ -79,7 +79,7 @@ const tenantOf = (p: number): string =>
 
 describe('Pipeline', () => {
   it('is up only once a canary came through since it attached, however fresh an earlier one is', async () => {
-    const { clock, redis, attach, state, stop } = pipeline()
+    const { clock, redis, attach, state, stop } = publishLoop()
     const first = attach(10)
     clock.advance(100)
     first.inbox.put(canary(11, 50, 1))
@@ -103,7 +103,7 @@ describe('Pipeline', () => {
   })
 
   it('trims by bytes when the events of one batch belong to several partitions', async () => {
-    const { seen, attach, clock, stop } = pipeline(2)
+    const { seen, attach, clock, stop } = publishLoop(2)
     const { inbox } = attach(10)
     const tenants = ['a', 'b', 'c', 'd', 'e', 'f']
     expect(new Set(tenants.map((tenant) => partitionOf(tenant, 2))).size).to.equal(2)
@@ -118,7 +118,7 @@ describe('Pipeline', () => {
   })
 
   it('gives credit back together, as deliveries come, while its window has room', async () => {
-    const { clock, redis, acks, attach, stop } = pipeline()
+    const { clock, redis, acks, attach, stop } = publishLoop()
     const { inbox } = attach(10)
     // Another one publishes: what comes stays in the window.
     redis.heads = [10]
@@ -141,7 +141,7 @@ describe('Pipeline', () => {
     const prefetches = fc.integer({ min: ACK_EVERY, max: 3 * WINDOW })
     const delays = fc.infiniteStream(fc.nat(4))
     const property = fc.asyncProperty(prefetches, delays, async (prefetch, ticks) => {
-      const { redis, acks, attach, stop } = pipeline()
+      const { redis, acks, attach, stop } = publishLoop()
       redis.delay = async () => {
         for (let left = ticks.next().value as number; left > 0; left--) await nextTick()
       }
@@ -162,7 +162,7 @@ describe('Pipeline', () => {
   })
 
   it('keeps no delivery for long when no more come', async () => {
-    const { clock, acks, attach, stop } = pipeline()
+    const { clock, acks, attach, stop } = publishLoop()
     const { inbox } = attach(10)
     inbox.put(event(11))
     await settle()
@@ -174,7 +174,7 @@ describe('Pipeline', () => {
   })
 
   it('trims by bytes when other ingests publish first', async () => {
-    const { redis, seen, attach, clock, stop } = pipeline()
+    const { redis, seen, attach, clock, stop } = publishLoop()
     const { inbox } = attach(10)
     for (let n = 11; n < 40; n++) {
       // Every other batch was already there, and something behind it as well.
@@ -191,7 +191,7 @@ describe('Pipeline', () => {
   })
 
   it('attaches again when canaries go out for ten seconds and nothing comes in', async () => {
-    const { clock, sender, attach, pass } = pipeline()
+    const { clock, sender, attach, pass } = publishLoop()
     const { inbox, outcome } = attach(10)
     await pass(60_000)
     expect(outcome.why, 'nothing was sent').to.equal(undefined)
@@ -208,7 +208,7 @@ describe('Pipeline', () => {
   })
 
   it('finds within a second, without a message of the stream, that Redis has lost its data', async () => {
-    const { clock, redis, attach } = pipeline()
+    const { clock, redis, attach } = publishLoop()
     const { outcome } = attach(10)
     await settle()
     for (let n = 0; n < 30; n++) {
@@ -226,7 +226,7 @@ describe('Pipeline', () => {
   })
 
   it('goes on asking a Redis that does not answer, and is not silent meanwhile', async () => {
-    const { redis, attach, stop, pass, state } = pipeline()
+    const { redis, attach, stop, pass, state } = publishLoop()
     const { outcome } = attach(10)
     redis.away = true
     await pass(10_000)
@@ -240,7 +240,7 @@ describe('Pipeline', () => {
   })
 
   it('does not take a Redis without an answer for a consumer that is silent', async () => {
-    const { redis, sender, attach, stop, pass } = pipeline()
+    const { redis, sender, attach, stop, pass } = publishLoop()
     const { inbox, outcome } = attach(10)
     redis.answer = () => ({ kind: 'lost', why: 'away' })
     sender.sending = true
@@ -263,7 +263,7 @@ describe('Pipeline', () => {
     ['the numbering jumps', 'gap', ({ inbox }) => inbox.put(canary(19, 0, 4))],
   ] as [string, string, (attached: ReturnType<PipelineBench['attach']>) => unknown][])
     it(`attaches again when ${what}`, async () => {
-      const { attach } = pipeline()
+      const { attach } = publishLoop()
       const attached = attach(10)
       act(attached)
       await settle()
@@ -271,7 +271,7 @@ describe('Pipeline', () => {
     })
 
   it('takes a jump of the numbering that it meets again after attaching', async () => {
-    const { attach, heads, stop } = pipeline()
+    const { attach, heads, stop } = publishLoop()
     const first = attach(10)
     first.inbox.put(canary(19, 0, 4))
     await settle()
@@ -283,7 +283,7 @@ describe('Pipeline', () => {
   })
 
   it('asks for a canary when a header is in doubt, and does not wait for one that does not come', async () => {
-    const { sender, attach, heads, pass, stop } = pipeline()
+    const { sender, attach, heads, pass, stop } = publishLoop()
     const { inbox } = attach(10)
     inbox.put(message(11, { 'x-stream-offset': 'x', name: 'e', required_acl: null }, 'wazo-headers', '{}'))
     await settle()
@@ -294,7 +294,7 @@ describe('Pipeline', () => {
   })
 
   it('is up without canaries while the broker takes none, as long as Redis answers', async () => {
-    const { redis, sender, attach, state, pass, stop } = pipeline()
+    const { redis, sender, attach, state, pass, stop } = publishLoop()
     attach(10)
     sender.blocked = true
     await pass(20_000)
@@ -308,7 +308,7 @@ describe('Pipeline', () => {
   describe('with a partition for which Redis does not answer', () => {
     /** Partition 1 is away. */
     async function halfAway(heads?: readonly (number | null)[]) {
-      const made = pipeline(2)
+      const made = publishLoop(2)
       const { redis } = made
       const outage = { is: true }
       redis.answer = ({ partition, last }) =>

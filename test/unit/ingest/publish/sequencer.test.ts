@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { EVERY_PARTITION } from '@wazo-websocketd/ingest/normalise/delivery'
-import { Sequencer, type Answer, type PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
+import { Sequencer, type PublishAnswer, type PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { Window } from '@wazo-websocketd/ingest/publish/window'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { delivery } from '../../../support/fakes/delivery.js'
@@ -8,7 +8,7 @@ import { delivery } from '../../../support/fakes/delivery.js'
 const EPOCH = 'E' as Epoch
 const OPTIONS = {
   headPollMs: 200,
-  crowdedPollMs: 10,
+  backlogPollMs: 10,
   idlePollMs: 1000,
   takeoverMs: 500,
   absentMs: 2000,
@@ -34,7 +34,7 @@ function sequencer(head: number | null = 10, { base = head ?? 10, partition = 0 
     if (step.kind !== 'publish') throw new Error(`expected a publish, got ${step.kind}`)
     return step.call
   }
-  const publish = (answer: Answer, now = 0): void => subject.answered(call(now), answer, now)
+  const publish = (answer: PublishAnswer, now = 0): void => subject.answered(call(now), answer, now)
   return { window, subject, push, call, publish }
 }
 

@@ -1,15 +1,15 @@
 import { expect } from 'chai'
 import { pino } from 'pino'
 import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
-import { Ledger } from '@wazo-websocketd/ingest/status/accounting'
+import { Accounting } from '@wazo-websocketd/ingest/status/accounting'
 import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
-import type { Answer, PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
+import type { PublishAnswer, PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { Status } from '@wazo-websocketd/ingest/status/status'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import { delivery } from '../../../support/fakes/delivery.js'
 
-function ledger() {
+function accounting() {
   const clock = new FakeClock()
   const log: string[] = []
   const counted: unknown[] = []
@@ -29,7 +29,7 @@ function ledger() {
   const options = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }
   const status = new Status(options, clock, new Complaints(clock, logger, 30_000))
   status.brokerConnected = true
-  const subject = new Ledger({ clock, log: logger, metrics, status })
+  const subject = new Accounting({ clock, log: logger, metrics, status })
   return { clock, status, log, counted, answers, subject }
 }
 
@@ -46,8 +46,12 @@ const CALL: PublishCall = {
 
 describe('Ledger', () => {
   it('counts the events of a batch that went out, and nothing of one that did not', () => {
-    const { counted, answers, subject } = ledger()
-    const others: Answer[] = [{ kind: 'DUP', head: 3 }, { kind: 'lost', why: 'away' }, { kind: 'EMPTY' }]
+    const { counted, answers, subject } = accounting()
+    const others: PublishAnswer[] = [
+      { kind: 'DUP', head: 3 },
+      { kind: 'lost', why: 'away' },
+      { kind: 'EMPTY' },
+    ]
     for (const answer of others) subject.answered(CALL, answer, 0.5)
     expect(counted).to.deep.equal([])
     subject.answered(CALL, { kind: 'OK', head: 3 }, 0.5)
@@ -56,7 +60,7 @@ describe('Ledger', () => {
   })
 
   it('is down at once while Redis refuses a batch, and after the grace while it does not answer; says why', () => {
-    const { clock, counted, status, log, subject } = ledger()
+    const { clock, counted, status, log, subject } = accounting()
     subject.answered(CALL, { kind: 'failed', why: 'Redis: WRONGTYPE' }, 0)
     expect([status.state, counted]).to.deep.equal(['down', ['failed']])
     expect(log.join('')).to.contain('a batch of partition 0 was refused by Redis: WRONGTYPE')
@@ -69,7 +73,7 @@ describe('Ledger', () => {
   })
 
   it('tells what was published from here, by others, and dropped; a drop counts where it was published', () => {
-    const { counted, subject } = ledger()
+    const { counted, subject } = accounting()
     subject.released([
       delivery(1, { published: true }),
       delivery(2, { published: true }),
@@ -86,7 +90,7 @@ describe('Ledger', () => {
   })
 
   it('measures the way of its own canaries', () => {
-    const { clock, counted, status, subject } = ledger()
+    const { clock, counted, status, subject } = accounting()
     clock.advance(1500)
     subject.released([delivery(1, { event: null, canarySentAt: 1000 })])
     expect(counted).to.deep.equal([['lag', 0.5]])
@@ -96,7 +100,7 @@ describe('Ledger', () => {
   })
 
   it('logs at most ten drops a minute', () => {
-    const { clock, log, subject } = ledger()
+    const { clock, log, subject } = accounting()
     const drop = (): void => subject.released([delivery(1, { ...dropped, published: true })])
     for (let n = 0; n < 30; n++) drop()
     expect(log).to.have.length(10)

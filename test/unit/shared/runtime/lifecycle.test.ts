@@ -32,7 +32,7 @@ class FakeService implements Service {
     this.calls.push('stop')
     return new Promise((resolve) => (this.stopped = resolve))
   }
-  hurry(): void {
+  stopNow(): void {
     this.calls.push('hurry')
     this.stopped()
   }

@@ -1,9 +1,9 @@
 import type { ServerOptions } from 'ws'
-import { PeerWebSocket, WsAdapter, type AdapterSurroundings } from '../adapter.js'
+import { PeerWebSocket, WsAdapter, type AdapterContext } from '../adapter.js'
 import { canOpen, openOver, streamOver, type TcpHandle } from './ws-internals.js'
 
 /** A connection that another process released. */
-export interface Arrival {
+export interface DetachedConnection {
   readonly handle: TcpHandle
   /** What that process had read and not understood. */
   readonly head: Uint8Array
@@ -15,19 +15,19 @@ export interface Arrival {
  * meanwhile is noticed like any other.
  * @param options those of the `WebSocketServer` that upgrades this process's connections
  */
-export function adopt(
-  { handle, head }: Arrival,
+export function attach(
+  { handle, head }: DetachedConnection,
   options: ServerOptions,
-  around: AdapterSurroundings,
+  context: AdapterContext,
 ): WsAdapter {
   const stream = streamOver(handle)
   const ws = peerWebSocket(options)
   openOver(ws, stream, head, options)
-  return new WsAdapter(ws, stream, around)
+  return new WsAdapter(ws, stream, context)
 }
 
 /** Whether `adopt` would work in this process, which may have another version of `ws` than the one that releases. */
-export function canAdopt(options: ServerOptions): boolean {
+export function canAttach(options: ServerOptions): boolean {
   return canOpen(() => peerWebSocket(options), options)
 }
 

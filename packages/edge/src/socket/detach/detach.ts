@@ -1,6 +1,6 @@
 import type { WsAdapter } from '../adapter.js'
 import { findObstacle, suspend, type TcpHandle } from './ws-internals.js'
-import { refusal, type Refusal } from './obstacle.js'
+import { refusedBy, type DetachRefusal } from './obstacle.js'
 
 /**
  * A connection on its way to another process. Exactly one of `moved` and `restore` has to be called, else the
@@ -8,7 +8,7 @@ import { refusal, type Refusal } from './obstacle.js'
  * frame) waits: `restore` sends it, `moved` drops it. So the session may go on; what it does after the release
  * counts only if the connection comes back.
  */
-export interface Released {
+export interface Detached {
   /** To be sent to the other process; a second reference to the same connection arises there. */
   readonly handle: TcpHandle
   /** What was read from the client and not understood yet; begins with the first byte of a frame. */
@@ -24,17 +24,17 @@ export interface Released {
  * left to write. To be called from a task of its own, not from within the connection's own events. A refused
  * connection is as it was.
  */
-export function release(adapter: WsAdapter): Released | Refusal {
-  const { ws, stream } = adapter.carrier
+export function detach(adapter: WsAdapter): Detached | DetachRefusal {
+  const { ws, stream } = adapter.transport
   const obstacle = findObstacle(ws, stream)
-  if (obstacle !== null) return refusal(obstacle)
+  if (obstacle !== null) return refusedBy(obstacle)
   const { handle, head, restore, abandon } = suspend(stream)
   adapter.suspended()
   return {
     handle,
     head,
     moved() {
-      adapter.forget()
+      adapter.handedOver()
       abandon()
     },
     restore() {

@@ -12,15 +12,15 @@ export const OBSTACLES = [
 export type Obstacle = (typeof OBSTACLES)[number]
 
 /** Those that go away by themselves while the connection works, so that waiting a little is worth it. */
-const PASSING: ReadonlySet<Obstacle> = new Set<Obstacle>(['mid-frame', 'mid-message', 'unsent'])
+const TRANSIENT: ReadonlySet<Obstacle> = new Set<Obstacle>(['mid-frame', 'mid-message', 'unsent'])
 
 /** A connection that stays where it is, and works on. */
-export interface Refusal {
+export interface DetachRefusal {
   readonly reason: Obstacle
   /** Whether it may be otherwise in some milliseconds. */
-  readonly passing: boolean
+  readonly transient: boolean
 }
 
-export function refusal(reason: Obstacle): Refusal {
-  return { reason, passing: PASSING.has(reason) }
+export function refusedBy(reason: Obstacle): DetachRefusal {
+  return { reason, transient: TRANSIENT.has(reason) }
 }

@@ -1,6 +1,6 @@
-import { adopt } from '@wazo-websocketd/edge/socket/detach/attach'
+import { attach } from '@wazo-websocketd/edge/socket/detach/attach'
 import { findObstacle } from '@wazo-websocketd/edge/socket/detach/ws-internals'
-import { release, type Released } from '@wazo-websocketd/edge/socket/detach/detach'
+import { detach, type Detached } from '@wazo-websocketd/edge/socket/detach/detach'
 import { expect } from 'chai'
 import { clientFrame } from '../../../../integration/edge-socket.support.js'
 import { Pair, settle, turns } from '../../../../support/socket-pair.js'
@@ -15,9 +15,9 @@ describe('a connection that is released', () => {
   })
   afterEach(() => pair.close())
 
-  const released = (): Released => {
-    const result = release(pair.adapter)
-    if ('passing' in result) throw new Error(result.reason)
+  const released = (): Detached => {
+    const result = detach(pair.adapter)
+    if ('transient' in result) throw new Error(result.reason)
     return result
   }
   const heard = async (...texts: string[]) => {
@@ -25,17 +25,17 @@ describe('a connection that is released', () => {
     expect(pair.heard).to.deep.equal(texts)
   }
   /** What the other process would do with its own reference to the same connection. */
-  const adoptHere = ({ handle, head }: Released) => {
-    pair.adapter.forget()
-    return pair.take(adopt({ handle, head }, pair.webSockets.options, pair.around))
+  const adoptHere = ({ handle, head }: Detached) => {
+    pair.adapter.handedOver()
+    return pair.take(attach({ handle, head }, pair.webSockets.options, pair.context))
   }
 
   it('is refused with the reason, and works on', async () => {
     const frame = clientFrame('hello')
     pair.client.write(frame.subarray(0, 3))
-    const { ws, stream } = pair.adapter.carrier
+    const { ws, stream } = pair.adapter.transport
     await settle(() => findObstacle(ws, stream) !== null)
-    expect(release(pair.adapter)).to.deep.equal({ reason: 'mid-frame', passing: true })
+    expect(detach(pair.adapter)).to.deep.equal({ reason: 'mid-frame', transient: true })
     pair.client.write(frame.subarray(3))
     await heard('hello')
     pair.adapter.sendFrames([Buffer.from('answer')])
@@ -82,7 +82,7 @@ describe('a connection that is released', () => {
   it('speaks through its new adapter, frames of the head first', async () => {
     pair.adapter.pause()
     pair.client.write(Buffer.concat([clientFrame('1'), clientFrame('2'), clientFrame('3').subarray(0, 5)]))
-    await settle(() => pair.adapter.carrier.stream.readableLength > 0)
+    await settle(() => pair.adapter.transport.stream.readableLength > 0)
     const travelling = released()
     expect(travelling.head.length).to.be.greaterThan(0)
     pair.client.write(Buffer.concat([clientFrame('3').subarray(5), clientFrame('4')]))

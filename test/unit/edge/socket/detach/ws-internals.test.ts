@@ -1,7 +1,7 @@
 /** Fails when a new version of `ws` or Node has changed what the transfer relies on. */
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { canAdopt } from '@wazo-websocketd/edge/socket/detach/attach'
+import { canAttach } from '@wazo-websocketd/edge/socket/detach/attach'
 import { canOpen, findObstacle, streamOver, suspend } from '@wazo-websocketd/edge/socket/detach/ws-internals'
 import { expect } from 'chai'
 import { clientFrame } from '../../../../integration/edge-socket.support.js'
@@ -16,7 +16,7 @@ describe('what the transfer relies on in ws and node:net', () => {
   })
   afterEach(() => pair.close())
 
-  const obstacle = () => findObstacle(pair.adapter.carrier.ws, pair.adapter.carrier.stream)
+  const obstacle = () => findObstacle(pair.adapter.transport.ws, pair.adapter.transport.stream)
   const until = async (wanted: ReturnType<typeof findObstacle>) => {
     await settle(() => obstacle() === wanted)
     expect(obstacle()).to.equal(wanted)
@@ -27,7 +27,7 @@ describe('what the transfer relies on in ws and node:net', () => {
   }
 
   it('is there under its name', () => {
-    const { ws, stream } = pair.adapter.carrier
+    const { ws, stream } = pair.adapter.transport
     const internals = ws as unknown as { _receiver: object; _socket: Socket; setSocket: unknown }
     expect(internals._receiver).to.include({
       _state: 0,
@@ -46,7 +46,7 @@ describe('what the transfer relies on in ws and node:net', () => {
 
   it('is tried out before a connection is taken: a `ws` that has changed takes none', () => {
     const { options } = pair.webSockets
-    expect(canAdopt(options)).to.equal(true)
+    expect(canAttach(options)).to.equal(true)
     const changed = (setSocket: unknown) => () => {
       const ws = new WebSocket(null as never, undefined, options)
       return Object.assign(ws, { setSocket })
@@ -98,7 +98,7 @@ describe('what the transfer relies on in ws and node:net', () => {
     for (let i = 0; i < 16; i++) pair.adapter.sendFrames([frame])
     await turns()
     expect(obstacle()).to.equal('unsent')
-    const { stream } = pair.adapter.carrier
+    const { stream } = pair.adapter.transport
     const { _handle: handle } = stream as unknown as { _handle: { writeQueueSize: number } }
     expect(handle.writeQueueSize).to.be.greaterThan(0)
     pair.client.resume()
@@ -124,11 +124,11 @@ describe('what the transfer relies on in ws and node:net', () => {
     pair.close()
     pair = await Pair.open({ perMessageDeflate: true })
     expect(obstacle()).to.equal('compression')
-    expect(findObstacle(pair.adapter.carrier.ws, new TLSSocket(new Socket()))).to.equal('tls')
+    expect(findObstacle(pair.adapter.transport.ws, new TLSSocket(new Socket()))).to.equal('tls')
   })
 
   it('keeps everything where it is when a field is missing, or another stream is meant', () => {
-    const { ws, stream } = pair.adapter.carrier
+    const { ws, stream } = pair.adapter.transport
     expect(findObstacle(ws, streamOver((stream as unknown as { _handle: never })._handle))).to.equal(
       'unsupported',
     )
@@ -141,7 +141,7 @@ describe('what the transfer relies on in ws and node:net', () => {
   })
 
   it('lets a suspended connection read and write nothing, and go on in order', async () => {
-    const { stream } = pair.adapter.carrier
+    const { stream } = pair.adapter.transport
     const suspended = suspend(stream)
     pair.client.write(clientFrame('one'))
     pair.adapter.sendFrames([Buffer.from('a')])
@@ -161,7 +161,7 @@ describe('what the transfer relies on in ws and node:net', () => {
     pair.client.write(
       Buffer.concat([clientFrame('one'), clientFrame('two'), clientFrame('three').subarray(0, 4)]),
     )
-    const { stream } = pair.adapter.carrier
+    const { stream } = pair.adapter.transport
     await settle(() => stream.readableLength > 0)
     const suspended = suspend(stream)
     expect(suspended.head.length).to.be.greaterThan(12)
@@ -175,7 +175,7 @@ describe('what the transfer relies on in ws and node:net', () => {
   })
 
   it('closes the handle of a stream that was destroyed meanwhile', async () => {
-    const { stream } = pair.adapter.carrier
+    const { stream } = pair.adapter.transport
     const suspended = suspend(stream)
     stream.destroy()
     await turns()
@@ -185,7 +185,7 @@ describe('what the transfer relies on in ws and node:net', () => {
   })
 
   it('can be abandoned: the stream ends, its server forgets it, and the connection is not shut down', async () => {
-    const { stream } = pair.adapter.carrier
+    const { stream } = pair.adapter.transport
     const connections = () => (pair.http as unknown as { _connections: number })._connections
     expect(connections()).to.equal(1)
     pair.adapter.sendFrames([])
