@@ -1,4 +1,4 @@
-import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { RedisConnection } from './publisher.js'
 
 /** What a link needs of a Redis client; ioredis's `Redis` and `Cluster` are both. */
@@ -18,6 +18,8 @@ export interface LinkOptions {
 
 /** A client is replaced at most so often while some of its calls are answered. */
 const REPLACE_INTERVAL_MS = 5000
+/** A refusal counts for so long after the last one: an ingest that only follows makes no call that would disprove it. */
+const REFUSAL_MS = 3000
 
 /**
  * A Redis connection that notices a dead one by itself. The client library waits for the kernel to give
@@ -32,6 +34,7 @@ export class RedisLink implements RedisConnection {
   private renewedAt = -Infinity
   /** What Redis refused last because it does not serve; null: it does. */
   private refused: string | null = null
+  private refusal: Timer | null = null
   private stopped = false
   private answeredAt = -Infinity
   private replacedAt = -Infinity
@@ -82,6 +85,8 @@ export class RedisLink implements RedisConnection {
   /** Redis answers `command`, but does not serve: a fresh client may find another server, which does. */
   renew(command: string): void {
     this.note(kindOf(command))
+    this.refusal?.cancel()
+    this.refusal = this.clock.after(REFUSAL_MS, () => this.note(null))
     const now = this.clock.monotonic()
     if (now - this.renewedAt < this.options.renewIntervalMs) return
     this.renewedAt = now
@@ -90,6 +95,7 @@ export class RedisLink implements RedisConnection {
 
   stop(): void {
     this.stopped = true
+    this.refusal?.cancel()
     this.client.disconnect()
   }
 

@@ -114,6 +114,17 @@ describe('RedisLink', () => {
     expect(told).to.deep.equal([false, true])
   })
 
+  it('forgets a refusal that is not repeated: an ingest that follows makes no such call any more', () => {
+    const { clock, subject } = link()
+    for (let ms = 0; ms < 6000; ms += 1000) {
+      subject.renew('EVALSHA')
+      clock.advance(1000)
+      expect(subject.connected, `${ms} ms`).to.equal(false)
+    }
+    clock.advance(2000)
+    expect(subject.connected).to.equal(true)
+  })
+
   it('makes no new client once stopped', async () => {
     const { clock, clients, subject } = link()
     const call = failureOf(subject.callBuffer('A', []))
