@@ -45,6 +45,9 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
   let ingest: Program
   let load: Load
   let followers: Follower[]
+  /** The numbers of the load's events that have been read from the stream so far, and where to read on. */
+  let stored: Set<number>
+  let readFrom: number | 'first' = 'first'
 
   before(async () => {
     rabbit = await startRabbitCluster()
@@ -63,6 +66,7 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
   beforeEach(async () => {
     await allReady(cluster, AGAIN_MS_MAX)
     const { token } = cluster.auth.mint()
+    stored = new Set()
     load = await Load.start(urlOf(await bystander()), PER_SECOND)
     followers = await Promise.all(
       Array.from({ length: SESSIONS }, (_, i) =>
@@ -206,7 +210,7 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
 
   async function outcomeOf(at: number): Promise<Outcome> {
     const next = load.next
-    const stored = await storedBefore(next)
+    await storedBefore(next)
     const lost = load.sentAt.flatMap((sentAt, n) =>
       n < next && sentAt > at - 1_000 && !stored.has(n) ? n : [],
     )
@@ -227,33 +231,32 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
     }
   }
 
-  /** The numbers of this load's events in the stream, read until the one before `next` comes. */
-  async function storedBefore(next: number): Promise<Set<number>> {
+  /** Takes in the numbers of this load's events in the stream, until the one before `next` comes. */
+  async function storedBefore(next: number): Promise<void> {
     const node = rabbit.nodes.find((each) => each.running())!
     const connection = await connect(`${node.url}/${vhost}`)
     connection.on('error', () => undefined)
     const channel = await connection.createChannel()
     await channel.prefetch(1_000)
-    const found = new Set<number>()
     const take = (body: string): void => {
       const { data } = JSON.parse(body) as { data?: { n: number; load: string } }
-      if (data?.load === load.id) found.add(data.n)
+      if (data?.load === load.id) stored.add(data.n)
     }
     await channel.consume(
       STREAM,
       (message) => {
         if (message === null) return
         take(message.content.toString())
+        readFrom = Number(message.properties.headers?.['x-stream-offset'])
         channel.ack(message)
       },
-      { arguments: { 'x-stream-offset': 'first' } },
+      { arguments: { 'x-stream-offset': readFrom } },
     )
-    await waitFor(() => found.has(next - 1), {
+    await waitFor(() => stored.has(next - 1), {
       timeoutMs: 20_000,
       what: `event ${next - 1} to be in the stream`,
     })
     await connection.close()
-    return found
   }
 
   function summarise(outcomes: readonly Outcome[]): void {
