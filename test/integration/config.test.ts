@@ -313,6 +313,8 @@ describe('the configuration of a program', () => {
       ['bus: {tls: {cert: /c.pem}}', 'bus.tls.cert: needs bus.tls.key too'],
       ['redis: {tls: {key: /k.pem}}', 'redis.tls.key: needs redis.tls.cert too'],
       ['redis: {url: "redis://:p@ss#x@h:6379"}', 'redis.url: has a # that is not percent-encoded'],
+      ['redis: {url: "redis://:p%ss@h:6379"}', 'redis.url: has a % in its user or password'],
+      ['redis: {url: "redis://:p%ff@h:6379"}', 'redis.url: has a % in its user or password'],
     ]
     for (const [line, complaint] of rows)
       it(line, () => {

@@ -14,6 +14,8 @@ import { waitFor } from './wait.mjs'
 
 const run = promisify(execFile)
 const START_MS_MAX = 60_000
+/** Of a call into a node that is busy; 5 by default. */
+const EVALUATE_SECONDS_MAX = '60'
 const DEBIAN_LIBRARY = '/usr/lib/rabbitmq/lib'
 const AMQP_HEADER = Buffer.from([0x41, 0x4d, 0x51, 0x50, 0, 0, 9, 1])
 
@@ -156,7 +158,7 @@ function controls(place) {
   /** @param {string} expression */
   const evaluate = async (expression) => {
     const name = `call-${randomUUID()}` // by default all calls have one, which is refused when two come at once
-    const call = run('erl_call', ['-h', name, '-n', place.node, '-e'], { env: environment(place) })
+    const call = run('erl_call', ['-h', name, '-n', place.node, '-timeout', EVALUATE_SECONDS_MAX, '-e'], { env: environment(place) })
     call.child.stdin?.end(`${expression}\n`)
     const { stdout } = await call
     const [, value] = /^\{ok, (.*)\}$/s.exec(stdout.trim()) ?? []

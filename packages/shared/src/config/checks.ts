@@ -26,6 +26,8 @@ export function crossChecks(
   if (!URL.canParse(redis.url)) problem('redis.url', 'must be an address such as redis://127.0.0.1:6379')
   else if (new URL(redis.url).hash !== '')
     problem('redis.url', 'has a # that is not percent-encoded; in a password it is written %23')
+  else if (!isPercentEncoded(redis.url))
+    problem('redis.url', 'has a % in its user or password that is not percent-encoded; it is written %25')
   else redisChecks(redis, problem)
   for (const [key, nodes] of [
     ['bus.hosts', bus.hosts],
@@ -68,6 +70,17 @@ function redisChecks(redis: Config['redis'], problem: (key: string, what: string
   if (redis.cluster === null) return
   if (redis.sentinels !== null) problem('redis.sentinels', 'cannot be used together with redis.cluster')
   if (database > 0) problem('redis.url', 'must not name a database other than 0: redis.cluster has no other')
+}
+
+/** Whether user and password of a url can be decoded. */
+function isPercentEncoded(url: string): boolean {
+  const { username, password } = new URL(url)
+  try {
+    decodeURIComponent(username + password)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function isPort(port: number): boolean {
