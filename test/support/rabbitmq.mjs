@@ -158,7 +158,9 @@ function controls(place) {
   /** @param {string} expression */
   const evaluate = async (expression) => {
     const name = `call-${randomUUID()}` // by default all calls have one, which is refused when two come at once
-    const call = run('erl_call', ['-h', name, '-n', place.node, '-timeout', EVALUATE_SECONDS_MAX, '-e'], { env: environment(place) })
+    const call = run('erl_call', ['-h', name, '-n', place.node, '-timeout', EVALUATE_SECONDS_MAX, '-e'], {
+      env: environment(place),
+    })
     call.child.stdin?.end(`${expression}\n`)
     const { stdout } = await call
     const [, value] = /^\{ok, (.*)\}$/s.exec(stdout.trim()) ?? []
