@@ -1,4 +1,5 @@
 /** What workers are started with: one reading of the configuration, by the code that was on disk at that time. */
+import { isRecord, isStrings } from '@wazo-websocketd/shared/domain/guards'
 
 /** How sessions are moved away (`drain.*`). */
 export interface DrainPace {
@@ -69,14 +70,6 @@ function asPace(value: unknown): DrainPace | null {
   return isAmount(ratePerSecond) && isAmount(timeoutMs) && isAmount(delayMs)
     ? { ratePerSecond, timeoutMs, delayMs }
     : null
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isStrings(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }
 
 function isAmount(value: unknown): value is number {
