@@ -4,6 +4,8 @@
  */
 const DOMAIN = '^packages/shared/src/domain/'
 const CLOCK = '^packages/shared/src/runtime/clock[.]ts$'
+/** Addresses and networks as the configuration spells them. */
+const NETWORK = '^packages/shared/src/runtime/network[.]ts$'
 const SHARED = '^packages/shared/src/'
 const CONFIG = '^packages/shared/src/config/'
 const RUNTIME = '^packages/shared/src/runtime/'
@@ -83,7 +85,7 @@ module.exports = {
       types: [SESSION_PORTS],
     }),
     ...folder('socket', edge('socket'), {
-      values: [edge('socket'), edge('session'), DOMAIN, CLOCK, npm('ws')],
+      values: [edge('socket'), edge('session'), DOMAIN, CLOCK, NETWORK, npm('ws')],
       types: [edge('deliver'), PINO],
       node: true,
     }),

@@ -1,6 +1,7 @@
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { sleep } from '@wazo-websocketd/shared/runtime/sleep'
 import { describeTlsError, readAuthorities } from '@wazo-websocketd/shared/runtime/tls'
 import { Pool } from 'undici'
 import { aclExcess, type AclLimits } from './acl-limits.js'
@@ -92,7 +93,7 @@ export class AuthClient {
       if (!again) return verdict
       const delay = backoff.next()
       if (clock.monotonic() + delay >= deadline) return UNAVAILABLE
-      await new Promise<void>((resolve) => clock.after(delay, resolve))
+      await sleep(clock, delay)
     }
   }
 

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import { errorCode } from '@wazo-websocketd/shared/runtime/system-error'
 import type { Dispatcher, Pool } from 'undici'
 
 /** Far above the largest ACL that is accepted (5,000 patterns of 512 bytes). */
@@ -89,7 +90,7 @@ class Reception implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.settle({ kind: 'failed', timedOut: false, why: codeOf(error) })
+    this.settle({ kind: 'failed', timedOut: false, why: errorCode(error) || error.name })
   }
 
   private giveUp(answer: HttpAnswer): void {
@@ -104,8 +105,4 @@ class Reception implements Dispatcher.DispatchHandler {
     this.deadline.cancel()
     this.resolve(answer)
   }
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }

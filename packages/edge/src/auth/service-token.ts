@@ -1,3 +1,4 @@
+import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
 import type { Credentials, ServiceTokenAnswer } from './client.js'
@@ -21,7 +22,11 @@ export interface ServiceTokenOptions {
 export class ServiceTokenKeeper {
   private readonly options: ServiceTokenOptions
   private tenant: string | undefined
-  private failures = 0
+  private readonly backoff = new Backoff({
+    firstMs: RETRY_DELAY_FIRST_MS,
+    maxMs: RETRY_DELAY_MAX_MS,
+    jitter: 0,
+  })
   private timer: Timer | null = null
   private stopped = false
 
@@ -58,7 +63,7 @@ export class ServiceTokenKeeper {
   private take(tenantUuid: string, expiresAt: number): void {
     const { logger, authTime, changed } = this.options
     const lifeMs = expiresAt - authTime()
-    this.failures = 0
+    this.backoff.reset()
     this.next(Math.max(lifeMs * RENEWED_AT_SHARE, RETRY_DELAY_FIRST_MS))
     if (this.tenant === tenantUuid) return
     this.tenant = tenantUuid
@@ -67,8 +72,7 @@ export class ServiceTokenKeeper {
   }
 
   private fail(answer: Exclude<ServiceTokenAnswer, { kind: 'created' }>): void {
-    const delayMs = Math.min(RETRY_DELAY_FIRST_MS * 2 ** this.failures, RETRY_DELAY_MAX_MS)
-    if (delayMs < RETRY_DELAY_MAX_MS) this.failures++
+    const delayMs = this.backoff.next()
     this.next(delayMs)
     this.options.logger.error({ retryInSeconds: delayMs / 1_000 }, describe(answer))
   }

@@ -1,4 +1,5 @@
 /** What wazo-auth answers about a token, checked field by field (contract, section 6). Pure. */
+import { isRecord, isStrings } from '@wazo-websocketd/shared/domain/guards'
 import { NO_TENANT, type TokenDetails, type TokenId } from '@wazo-websocketd/shared/domain/identity'
 
 const PURPOSES_OF_ADMINS: ReadonlySet<unknown> = new Set(['external_api', 'internal'])
@@ -18,13 +19,13 @@ export interface ServiceToken {
 export function parseTokenAnswer(token: TokenId, body: string, tenantless: boolean): TokenDetails | null {
   const data = dataOf(body)
   const metadata = data?.['metadata']
-  if (data === undefined || !isObject(metadata)) return null
+  if (data === undefined || !isRecord(metadata)) return null
   const { session_uuid: sessionUuid, acl, utc_expires_at: expiry } = data
   const { uuid: userUuid, purpose, admin } = metadata
   const tenantUuid = tenantOf(metadata, tenantless)
   const expiresAt = parseUtc(expiry)
   if (!isName(sessionUuid) || !isName(userUuid) || tenantUuid === null) return null
-  if (!isTexts(acl) || expiresAt === null) return null
+  if (!isStrings(acl) || expiresAt === null) return null
   return {
     token,
     sessionUuid,
@@ -40,7 +41,7 @@ export function parseTokenAnswer(token: TokenId, body: string, tenantless: boole
 export function parseServiceToken(body: string, tenantless: boolean): ServiceToken | null {
   const data = dataOf(body)
   const metadata = data?.['metadata']
-  if (data === undefined || !isObject(metadata)) return null
+  if (data === undefined || !isRecord(metadata)) return null
   const tenantUuid = tenantOf(metadata, tenantless)
   const expiresAt = parseUtc(data['utc_expires_at'])
   return tenantUuid !== null && expiresAt !== null ? { tenantUuid, expiresAt } : null
@@ -67,30 +68,22 @@ export function parseUtc(value: unknown): number | null {
   return date.getTime() + Number((match[7] ?? '').slice(0, 3).padEnd(3, '0'))
 }
 
-function tenantOf({ tenant_uuid: tenant }: Record<string, unknown>, tenantless: boolean): string | null {
+function tenantOf({ tenant_uuid: tenant }: Readonly<Record<string, unknown>>, tenantless: boolean): string | null {
   if (isName(tenant)) return tenant
   return tenantless && (tenant === undefined || tenant === null) ? NO_TENANT : null
 }
 
-function dataOf(body: string): Record<string, unknown> | undefined {
+function dataOf(body: string): Readonly<Record<string, unknown>> | undefined {
   let answer: unknown
   try {
     answer = JSON.parse(body)
   } catch {
     return undefined
   }
-  const data = isObject(answer) ? answer['data'] : undefined
-  return isObject(data) ? data : undefined
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  const data = isRecord(answer) ? answer['data'] : undefined
+  return isRecord(data) ? data : undefined
 }
 
 function isName(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }

@@ -1,5 +1,7 @@
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { DeadlineError, within } from '@wazo-websocketd/shared/runtime/sleep'
+import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
 import type { Pair } from '@wazo-websocketd/shared/redis/pair'
 import { Script } from '@wazo-websocketd/shared/redis/script'
 import { isKnownForm, keys, unknownForm } from '@wazo-websocketd/shared/redis/layout'
@@ -75,32 +77,20 @@ export class RedisLog implements LogSource {
     if (commands === null) throw new LogUnavailableError('not connected to Redis')
     const names = keys(this.options.prefix, partition)
     const args = [after === null ? '' : String(after), PAGE_ENTRIES_MAX, bytesMax]
-    return parse(
-      await this.withinDeadline(commands, READ_SCRIPT.run(commands, [names.meta, names.log], args)),
-    )
+    return parsePage(await this.read(commands, READ_SCRIPT.run(commands, [names.meta, names.log], args)))
   }
 
-  private withinDeadline<T>(commands: LogCaller, answer: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const deadline = this.options.clock.after(READ_DEADLINE_MS, () => {
-        reject(new LogUnavailableError('Redis did not answer in time'))
-        commands.giveUp('a read was not answered in time')
-      })
-      answer.then(
-        (value) => {
-          deadline.cancel()
-          resolve(value)
-        },
-        (error: unknown) => {
-          deadline.cancel()
-          reject(new LogUnavailableError(error instanceof Error ? error.message : 'Redis failed'))
-        },
-      )
-    })
+  private async read(commands: LogCaller, answer: Promise<unknown>): Promise<unknown> {
+    try {
+      return await within(this.options.clock, READ_DEADLINE_MS, 'a read of the log', answer)
+    } catch (error) {
+      if (error instanceof DeadlineError) commands.giveUp('a read was not answered in time')
+      throw new LogUnavailableError(messageOf(error))
+    }
   }
 }
 
-function parse(answer: unknown): Page {
+function parsePage(answer: unknown): Page {
   if (!Array.isArray(answer)) throw new LogUnavailableError('unexpected answer of the log script')
   if (answer.length === 0) return { meta: null, entries: [] }
   const [epoch, head, entries, form] = answer as unknown[]

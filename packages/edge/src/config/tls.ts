@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { createSecureContext } from 'node:tls'
-import { describeSystemError } from '@wazo-websocketd/shared/runtime/system-error'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
-import { messageOf, STATUS_CONFIG, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
+import { checkPair, readPem } from '@wazo-websocketd/shared/runtime/tls'
 
 /** Certificate chain and private key, as PEM text. */
 export interface TlsPem {
@@ -20,24 +17,12 @@ export function readTlsFiles(
   const { certificate, private_key: privateKey } = websocket
   if (certificate === null || privateKey === null) return null
   const pem = {
-    certificate: read('websocket.certificate', certificate),
-    privateKey: read('websocket.private_key', privateKey),
+    certificate: readPem('websocket.certificate', certificate),
+    privateKey: readPem('websocket.private_key', privateKey),
   }
-  try {
-    createSecureContext({ cert: pem.certificate, key: pem.privateKey })
-  } catch (error) {
-    throw new StartupError(
-      `websocket.certificate, websocket.private_key: ${certificate} and ${privateKey} are not a usable pair: ${messageOf(error)}`,
-      STATUS_CONFIG,
-    )
-  }
+  checkPair('websocket.certificate, websocket.private_key', `${certificate} and ${privateKey}`, {
+    cert: pem.certificate,
+    key: pem.privateKey,
+  })
   return pem
-}
-
-function read(key: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new StartupError(`${key}: cannot read ${file}: ${describeSystemError(error)}`, STATUS_CONFIG)
-  }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
+import { sleep, within } from '@wazo-websocketd/shared/runtime/sleep'
 import type { RedisClient } from '@wazo-websocketd/shared/redis/client'
 import { drainChannel, ticketsKey } from '@wazo-websocketd/shared/redis/layout'
 import { hashTag, hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
@@ -123,23 +124,21 @@ export class RedisTickets implements Tickets {
       const client = this.options.client()
       if (client !== null) {
         try {
-          return await this.within(TRY_MS, script.run(client, [this.key(token)], args))
+          return await within(
+            clock,
+            TRY_MS,
+            'a script of the tickets',
+            script.run(client, [this.key(token)], args),
+          )
         } catch (error) {
           why = error instanceof Error ? error.message : 'Redis failed'
         }
       }
       if (clock.monotonic() + RETRY_MS >= until) break
-      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
+      await sleep(clock, RETRY_MS)
     }
     this.log.warn('tickets', { tokenHash: hashTag(hashToken(token)), why }, 'resume: Redis does not answer')
     return undefined
-  }
-
-  private within<T>(ms: number, answer: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const deadline = this.options.clock.after(ms, () => reject(new Error('Redis did not answer in time')))
-      answer.then(resolve, reject).finally(() => deadline.cancel())
-    })
   }
 }
 

@@ -1,4 +1,5 @@
 /** A session as one worker passes it to another of the same host, which may be of a newer version. */
+import { isRecord, isStrings } from '@wazo-websocketd/shared/domain/guards'
 import { parseTokenId, type Epoch, type TokenDetails } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { Positions } from '../session/ports.js'
@@ -24,21 +25,21 @@ export function encodeSnapshot({ positions, ...rest }: SessionSnapshot): object 
 
 /** Null: not a passage of a form that is known here. */
 export function parseSnapshot(value: unknown): SessionSnapshot | null {
-  if (!isObject(value) || value['form'] !== FORM) return null
+  if (!isRecord(value) || value['form'] !== FORM) return null
   const { version, address, subscriptions } = value
   const details = detailsOf(value['details'])
   const positions = value['positions'] === null ? null : positionsOf(value['positions'])
-  if ((version !== 1 && version !== 2) || typeof address !== 'string' || !areTexts(subscriptions)) return null
+  if ((version !== 1 && version !== 2) || typeof address !== 'string' || !isStrings(subscriptions)) return null
   if (details === null || positions === undefined) return null
   return { version, address, details, subscriptions, positions }
 }
 
 function detailsOf(value: unknown): TokenDetails | null {
-  if (!isObject(value)) return null
+  if (!isRecord(value)) return null
   const { sessionUuid, userUuid, tenantUuid, admin, acl, expiresAt } = value
   const token = typeof value['token'] === 'string' ? parseTokenId(value['token']) : null
   if (token === null || typeof sessionUuid !== 'string' || typeof userUuid !== 'string') return null
-  if (typeof tenantUuid !== 'string' || typeof admin !== 'boolean' || !areTexts(acl)) return null
+  if (typeof tenantUuid !== 'string' || typeof admin !== 'boolean' || !isStrings(acl)) return null
   if (typeof expiresAt !== 'number') return null
   return { token, sessionUuid, userUuid, tenantUuid, admin, acl, expiresAt }
 }
@@ -55,12 +56,4 @@ function positionsOf(value: unknown): Positions | undefined {
     positions.set(partition as number, { epoch: epoch as Epoch, offset: offset as number })
   }
   return positions
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function areTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }

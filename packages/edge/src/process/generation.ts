@@ -1,4 +1,7 @@
 /** What workers are started with: one reading of the configuration, by the code that was on disk at that time. */
+import { isRecord, isStrings } from '@wazo-websocketd/shared/domain/guards'
+import { isPinoLevel, type PinoLevel } from '@wazo-websocketd/shared/runtime/logger'
+import type { DrainOrder } from './messages.js'
 
 /** How sessions are moved away (`drain.*`). */
 export interface DrainPace {
@@ -21,7 +24,7 @@ export interface Generation {
   readonly workers: number
   readonly drain: DrainPace
   /** The level of the primary's log. */
-  readonly logLevel: LogLevel
+  readonly logLevel: PinoLevel
   /** For the log, one line each. */
   readonly remarks: readonly string[]
   /** Keys that only a restart of the program takes up, and their values as text. */
@@ -30,23 +33,19 @@ export interface Generation {
   readonly setup: unknown
 }
 
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const
-type LogLevel = (typeof LOG_LEVELS)[number]
-
 /** The generation that `value` is, or null when it is none that this primary understands. */
 export function parseGeneration(value: unknown): Generation | null {
   if (!isRecord(value)) return null
   const { version, workers, drain, logLevel, remarks, restartOnly, setup } = value
   if (typeof version !== 'string' || !isCount(workers)) return null
   const pace = asPace(drain)
-  const level = LOG_LEVELS.find((each) => each === logLevel)
-  if (pace === null || level === undefined || !isStrings(remarks)) return null
+  if (pace === null || !isPinoLevel(logLevel) || !isStrings(remarks)) return null
   if (!isRecord(restartOnly) || !isStrings(Object.values(restartOnly))) return null
   return {
     version,
     workers,
     drain: pace,
-    logLevel: level,
+    logLevel,
     remarks,
     restartOnly: restartOnly as Record<string, string>,
     setup,
@@ -63,20 +62,17 @@ export function leftToRestart(
     .map(([key]) => key)
 }
 
+/** What each of `workers` that drain at the same time is ordered: they share `drain.rate`, which is the host's. */
+export function drainOrder({ drain }: Generation, workers: number): DrainOrder {
+  return { ratePerSecond: drain.ratePerSecond / workers, timeoutMs: drain.timeoutMs }
+}
+
 function asPace(value: unknown): DrainPace | null {
   if (!isRecord(value)) return null
   const { ratePerSecond, timeoutMs, delayMs } = value
   return isAmount(ratePerSecond) && isAmount(timeoutMs) && isAmount(delayMs)
     ? { ratePerSecond, timeoutMs, delayMs }
     : null
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isStrings(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }
 
 function isAmount(value: unknown): value is number {

@@ -3,6 +3,7 @@
  * stays what it was when its workers are replaced: messages may be added, but those that are here keep their
  * meaning. What one side does not know it ignores; other messages on the same channel are not ours.
  */
+import { isRecord, isStrings } from '@wazo-websocketd/shared/domain/guards'
 import type { Snapshot } from '@wazo-websocketd/shared/runtime/metrics'
 
 /** From a worker to the primary. */
@@ -93,7 +94,7 @@ interface Message {
 }
 
 function isMessage(value: unknown): value is Message {
-  return typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string'
+  return isRecord(value) && typeof value['kind'] === 'string'
 }
 
 /** The ways to make one value out of those of all workers that prom-client knows in this version. */
@@ -101,41 +102,25 @@ const AGGREGATORS: ReadonlySet<unknown> = new Set(['sum', 'first', 'min', 'max',
 
 /** Whether it can be added up here: one that newer code has made otherwise would fail every scrape of the host. */
 function isMetric(value: unknown): value is Snapshot[number] {
-  if (typeof value !== 'object' || value === null) return false
-  const { name, type, aggregator, values } = value as Record<string, unknown>
+  if (!isRecord(value)) return false
+  const { name, type, aggregator, values } = value
   if (typeof name !== 'string' || typeof type !== 'string' || !AGGREGATORS.has(aggregator)) return false
   return Array.isArray(values) && values.every(isValue)
 }
 
 function isValue(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  const { value: number, labels } = value as Record<string, unknown>
+  if (!isRecord(value)) return false
+  const { value: number, labels } = value
   // What is not a number is null after its way over the channel.
   return (typeof number === 'number' || number === null) && typeof labels === 'object' && labels !== null
 }
 
-function isStrings(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string')
-}
-
 function isPlace(value: unknown): value is WorkerAssignment {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'slot' in value &&
-    'successor' in value &&
-    typeof value.slot === 'number' &&
-    typeof value.successor === 'boolean'
-  )
+  return isRecord(value) && typeof value['slot'] === 'number' && typeof value['successor'] === 'boolean'
 }
 
 function isDrainOrder(value: unknown): value is DrainOrder {
   return (
-    typeof value === 'object' &&
-    value !== null &&
-    'ratePerSecond' in value &&
-    'timeoutMs' in value &&
-    typeof value.ratePerSecond === 'number' &&
-    typeof value.timeoutMs === 'number'
+    isRecord(value) && typeof value['ratePerSecond'] === 'number' && typeof value['timeoutMs'] === 'number'
   )
 }

@@ -1,10 +1,10 @@
 /** The workers of a host: started, watched, started again, replaced, drained. Runs in the primary. */
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import { within } from '@wazo-websocketd/shared/runtime/sleep'
 import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
-import type { Generation } from './generation.js'
-import type { DrainOrder } from './messages.js'
+import { drainOrder, type Generation } from './generation.js'
 import { ReplacementError, WorkerSlot, type RestartReason, type WorkerSlotListener } from './worker-slot.js'
 import type { HandoverRelay } from '../handover/relay.js'
 import type { WorkerProcess } from './worker-process.js'
@@ -80,13 +80,7 @@ export class WorkerPool implements WorkerSlotListener {
   /** Has all workers tell their metrics as they are now; waits for those that hang, or do not know how, no longer than `msMax`. */
   async refreshMetrics(msMax: number): Promise<void> {
     const told = this.slots.flatMap((slot) => slot.workers).map((handle) => handle.requestMetrics())
-    await new Promise<void>((resolve) => {
-      const timer = this.options.clock.after(msMax, resolve)
-      void Promise.all(told).then(() => {
-        timer.cancel()
-        resolve()
-      })
-    })
+    await within(this.options.clock, msMax, 'asking for metrics', Promise.all(told)).catch(() => undefined)
   }
 
   /**
@@ -150,7 +144,7 @@ export class WorkerPool implements WorkerSlotListener {
   private drain(): void {
     if (this.draining) return
     this.draining = true
-    const order = orderOf(this.generation, this.slots.length)
+    const order = drainOrder(this.generation, this.slots.length)
     void Promise.all(this.slots.map((slot) => slot.close(order))).then(() => this.whenStopped())
   }
 
@@ -173,7 +167,7 @@ export class WorkerPool implements WorkerSlotListener {
   private async drop(generation: Generation): Promise<void> {
     const last = this.slots.at(-1)
     if (last === undefined) return
-    await last.close(orderOf(generation, 1))
+    await last.close(drainOrder(generation, 1))
     this.slots.splice(this.slots.indexOf(last), 1)
     this.changed()
   }
@@ -193,9 +187,4 @@ export class WorkerPool implements WorkerSlotListener {
       ...(random === undefined ? {} : { random }),
     })
   }
-}
-
-/** `drain.rate` is that of the host: workers that drain at the same time share it. */
-function orderOf({ drain }: Generation, workers: number): DrainOrder {
-  return { ratePerSecond: drain.ratePerSecond / workers, timeoutMs: drain.timeoutMs }
 }

@@ -3,7 +3,7 @@ import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
-import type { Generation } from './generation.js'
+import { drainOrder, type Generation } from './generation.js'
 import type { DrainOrder } from './messages.js'
 import { WorkerHandle, type WorkerHandleListener } from './worker-handle.js'
 import type { HandoverRelay } from '../handover/relay.js'
@@ -198,7 +198,7 @@ export class WorkerSlot implements WorkerHandleListener {
     this.current = handle
     this.generation = generation
     this.backoff.reset()
-    if (predecessor !== null) this.leave(predecessor, orderOf(generation))
+    if (predecessor !== null) this.leave(predecessor, drainOrder(generation, 1))
     succeeded(predecessor)
   }
 
@@ -242,11 +242,6 @@ export class WorkerSlot implements WorkerHandleListener {
   private fieldsOf({ pid }: WorkerHandle): { slot: number; workerPid: number | undefined } {
     return { slot: this.options.number, workerPid: pid }
   }
-}
-
-/** One worker of the host drains alone: all of `drain.rate` is its own. */
-function orderOf({ drain }: Generation): DrainOrder {
-  return { ratePerSecond: drain.ratePerSecond, timeoutMs: drain.timeoutMs }
 }
 
 function reasonOf(code: number | null, signal: string | null): RestartReason {

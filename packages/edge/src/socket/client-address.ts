@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { parseNetwork } from '@wazo-websocketd/shared/runtime/network'
 
 const MAPPED_IPV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 /** Proxies in a row beyond which nobody looks. */
@@ -29,16 +30,10 @@ export class ClientAddress {
   }
 
   private trust(entry: string): void {
-    const [address = '', bits] = entry.split('/')
-    const version = isIP(address)
-    const family = version === 6 ? 'ipv6' : 'ipv4'
-    try {
-      if (version === 0) throw new Error('not an address')
-      if (bits === undefined) this.proxies.addAddress(address, family)
-      else this.proxies.addSubnet(address, /^\d+$/.test(bits) ? Number(bits) : NaN, family)
-    } catch {
+    const network = parseNetwork(entry)
+    if (network === null)
       throw new Error(`websocket.trusted_proxies: ${JSON.stringify(entry)} is not an address or network`)
-    }
+    this.proxies.addSubnet(network.address, network.bits, network.family)
   }
 
   private trusts(address: string): boolean {

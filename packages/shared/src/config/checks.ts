@@ -1,5 +1,5 @@
-import { isIP } from 'node:net'
 import { redisDatabase } from '../redis/url.js'
+import { parseNetwork } from '../runtime/network.js'
 import type { Config } from './schema.js'
 import type { Setting } from './resolve.js'
 
@@ -45,7 +45,7 @@ export function crossChecks(
     problem(`${key}.${given}`, `needs ${key}.${lacking} too`)
   }
   for (const entry of websocket.trusted_proxies)
-    if (!isNetwork(entry))
+    if (parseNetwork(entry) === null)
       problem('websocket.trusted_proxies', `${JSON.stringify(entry)} is not an address or network`)
   if (limits.send_buffer_soft_bytes > limits.send_buffer_hard_bytes)
     problem('limits.send_buffer_soft_bytes', 'must not be above limits.send_buffer_hard_bytes')
@@ -85,14 +85,6 @@ function isPercentEncoded(url: string): boolean {
 
 function isPort(port: number): boolean {
   return port >= 1 && port <= PORT_MAX
-}
-
-/** An address, or a network such as 10.0.0.0/8. */
-function isNetwork(entry: string): boolean {
-  const [address = '', bits, ...rest] = entry.split('/')
-  const version = isIP(address)
-  if (version === 0 || rest.length > 0) return false
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 6 ? 128 : 32))
 }
 
 function mendCredentials(auth: Config['auth']): string {

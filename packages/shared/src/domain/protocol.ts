@@ -1,4 +1,5 @@
 /** The messages of the WebSocket protocol, both directions, and their text frames (PROTOCOL.md). Pure, linear in the length of the text. */
+import { isRecord } from './guards.js'
 import { memberSource } from './json-source.js'
 
 export type ProtocolVersion = 1 | 2
@@ -46,7 +47,7 @@ export function parseClientMessage(text: string): Parsed {
   } catch {
     return { fault: 'not JSON' }
   }
-  if (!isObject(root)) return { fault: 'root is not an object' }
+  if (!isRecord(root)) return { fault: 'root is not an object' }
   if (!Object.hasOwn(root, 'op')) return { fault: 'op is missing' }
   const op = root['op']
   if (typeof op !== 'string') return { fault: 'op is not a string' }
@@ -105,10 +106,6 @@ function withString(
 function argumentsOf(root: JsonObject, op: string, argument: string): JsonObject | string {
   if (!Object.hasOwn(root, 'data')) return `${op}: data is missing`
   const data = root['data']
-  if (!isObject(data)) return `${op}: data is not an object`
+  if (!isRecord(data)) return `${op}: data is not an object`
   return Object.hasOwn(data, argument) ? data : `${op}: data.${argument} is missing`
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

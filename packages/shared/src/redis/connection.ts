@@ -1,10 +1,11 @@
+import { Backoff } from '../runtime/backoff.js'
 import type { Clock, Timer } from '../runtime/clock.js'
 import type { Logger } from 'pino'
 import { Pair, type RedisServers } from './pair.js'
 import { messageOf } from '../runtime/startup-error.js'
 
 const PING_INTERVAL_MS = 500
-const RECONNECT_DELAY_MIN_MS = 50
+const RECONNECT_DELAY_FIRST_MS = 50
 /** Sessions wait for the connection, so the delay stays short however long Redis is away. */
 const RECONNECT_DELAY_MAX_MS = 500
 /** A connection that has served for so long is made anew without delay when it is lost. */
@@ -40,7 +41,11 @@ export class Connection {
   private pair: Pair | null = null
   private opened = false
   private servesSince: number | null = null
-  private failures = 0
+  private readonly backoff = new Backoff({
+    firstMs: RECONNECT_DELAY_FIRST_MS,
+    maxMs: RECONNECT_DELAY_MAX_MS,
+    jitter: 0,
+  })
   /** When reasons were logged. */
   private readonly told = new Map<string, number>()
   private toldServing = false
@@ -133,7 +138,7 @@ export class Connection {
       this.toldServing = true
       this.options.changed()
     }
-    if (now - this.servesSince >= STEADY_MS) this.failures = 0
+    if (now - this.servesSince >= STEADY_MS) this.backoff.reset()
     for (const [why, at] of this.told) if (now - at >= REASON_LOG_INTERVAL_MS) this.told.delete(why)
   }
 
@@ -148,9 +153,7 @@ export class Connection {
     this.pair = null
     this.opened = false
     this.servesSince = null
-    const delay = Math.min(RECONNECT_DELAY_MAX_MS, RECONNECT_DELAY_MIN_MS * 2 ** this.failures)
-    if (delay < RECONNECT_DELAY_MAX_MS) this.failures++
-    this.reconnecting = clock.after(delay, () => void this.connect())
+    this.reconnecting = clock.after(this.backoff.next(), () => void this.connect())
     if (opened) for (const listener of this.channels.values()) listener.interrupted?.()
     if (serves) this.options.changed()
   }

@@ -1,5 +1,6 @@
 import { maskedUrl } from './url.js'
 import { messageOf } from '../runtime/startup-error.js'
+import { errorCode } from '../runtime/system-error.js'
 import { describeTlsError, type TlsKeys } from '../runtime/tls.js'
 
 /** Where Redis is, as the keys of the configuration say. */
@@ -29,7 +30,7 @@ export function isNoMaster(error: unknown): boolean {
 export function describeRedisError(error: unknown, place: RedisPlace): string {
   const { where, key } = whereIs(place)
   const message = deepestMessage(error)
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = errorCode(error)
   if (message.includes('NOAUTH'))
     return `Redis at ${where} wants a password: set redis.url to redis://:PASSWORD@HOST:PORT`
   if (message.includes('WRONGPASS') || message.includes('invalid password'))

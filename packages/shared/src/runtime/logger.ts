@@ -25,9 +25,16 @@ const PINO_LEVELS = {
   critical: 'fatal',
 } as const
 
+/** pino's names of the levels. */
+export type PinoLevel = (typeof PINO_LEVELS)[LogLevel]
+
 /** pino's name for a level of the configuration. */
-export function pinoLevel(level: LogLevel): (typeof PINO_LEVELS)[LogLevel] {
+export function pinoLevel(level: LogLevel): PinoLevel {
   return PINO_LEVELS[level]
+}
+
+export function isPinoLevel(value: unknown): value is PinoLevel {
+  return Object.values(PINO_LEVELS).some((level) => level === value)
 }
 
 const LEVEL_NAMES: ReadonlyMap<string, string> = new Map(

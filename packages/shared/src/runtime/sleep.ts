@@ -1,4 +1,4 @@
-import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Clock } from './clock.js'
 
 /** Waits `ms` milliseconds; ends early when `signal` is aborted. Never rejects. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {

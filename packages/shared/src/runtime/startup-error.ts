@@ -1,3 +1,5 @@
+import { errorCode } from './system-error.js'
+
 /** Status of a configuration that cannot be used (EX_CONFIG); systemd does not restart on it. */
 export const STATUS_CONFIG = 78
 
@@ -17,9 +19,8 @@ export class StartupError extends Error {
  * Errors that have nothing to do with listening come back with their own message.
  */
 export function listenError(error: unknown, host: string, port: number, keys: string): StartupError {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
-  switch (code) {
+  switch (errorCode(error)) {
     case 'EADDRINUSE':
       return new StartupError(
         `cannot listen on ${address}: in use by another program; change ${keys} or end that program`,

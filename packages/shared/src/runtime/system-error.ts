@@ -1,7 +1,11 @@
+/** The code of a failed call, such as `ENOENT`; empty when the error has none. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
 /** What a failed system call means, without the path and without `ENOENT: `. */
 export function describeSystemError(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  switch (code) {
+  switch (errorCode(error)) {
     case 'ENOENT':
       return 'no such file'
     case 'EACCES':
@@ -18,5 +22,5 @@ export function describeSystemError(error: unknown): string {
 
 /** Whether a failed system call says that the file does not exist. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  return errorCode(error) === 'ENOENT'
 }

@@ -25,19 +25,24 @@ export function readClientTls(name: string, config: TlsConfig): ClientTls | null
   const tls = {
     rejectUnauthorized: verify,
     ...(ca === null ? {} : { ca: readAuthorities(`${name}.ca`, ca) }),
-    ...(cert === null ? {} : { cert: read(`${name}.cert`, cert) }),
-    ...(key === null ? {} : { key: read(`${name}.key`, key) }),
+    ...(cert === null ? {} : { cert: readPem(`${name}.cert`, cert) }),
+    ...(key === null ? {} : { key: readPem(`${name}.key`, key) }),
   }
-  try {
-    createSecureContext(tls)
-  } catch (error) {
-    const files = [cert, key].join(' and ')
-    throw new StartupError(
-      `${name}.cert, ${name}.key: ${files} are not a usable pair: ${messageOf(error)}`,
-      STATUS_CONFIG,
-    )
-  }
+  checkPair(`${name}.cert, ${name}.key`, [cert, key].join(' and '), tls)
   return tls
+}
+
+/**
+ * Checks that certificate and private key belong together.
+ * @param names the keys of the configuration; `files` are their values
+ * @throws StartupError with status 78, naming keys and files.
+ */
+export function checkPair(names: string, files: string, pair: Pick<ClientTls, 'ca' | 'cert' | 'key'>): void {
+  try {
+    createSecureContext(pair)
+  } catch (error) {
+    throw new StartupError(`${names}: ${files} are not a usable pair: ${messageOf(error)}`, STATUS_CONFIG)
+  }
 }
 
 /**
@@ -45,7 +50,7 @@ export function readClientTls(name: string, config: TlsConfig): ClientTls | null
  * @throws StartupError with status 78, naming key and file, when it cannot be read or holds none.
  */
 export function readAuthorities(name: string, file: string): string {
-  const text = read(name, file)
+  const text = readPem(name, file)
   try {
     new X509Certificate(text) // `tls.connect` would take anything, and then trust nobody
   } catch {
@@ -54,7 +59,11 @@ export function readAuthorities(name: string, file: string): string {
   return text
 }
 
-function read(name: string, file: string): string {
+/**
+ * The text of a PEM file.
+ * @throws StartupError with status 78, naming key and file, when it cannot be read.
+ */
+export function readPem(name: string, file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {

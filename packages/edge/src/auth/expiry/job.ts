@@ -1,4 +1,5 @@
 /** The jobs of the queue `token-expiry`: what those who add them and those who process them agree on. Pure. */
+import { isRecord } from '@wazo-websocketd/shared/domain/guards'
 import type { TokenHash } from '@wazo-websocketd/shared/runtime/token-hash'
 import { parseUtc } from '../token-answer.js'
 
@@ -37,8 +38,8 @@ export function jobData({ hash, expiresAt, dueAt }: ExpiryJob): ExpiryJobData {
 
 /** The job in `data`, or null when it is none of the form that is known here, which has no `form`. */
 export function parseJobData(data: unknown): ExpiryJob | null {
-  if (typeof data !== 'object' || data === null) return null
-  const { hash, utc_expires_at, utc_due_at, form } = data as Readonly<Record<string, unknown>>
+  if (!isRecord(data)) return null
+  const { hash, utc_expires_at, utc_due_at, form } = data
   if (form !== undefined) return null
   const expiresAt = parseUtc(utc_expires_at)
   const dueAt = parseUtc(utc_due_at)

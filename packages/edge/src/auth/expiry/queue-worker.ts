@@ -1,5 +1,6 @@
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
+import { within } from '@wazo-websocketd/shared/runtime/sleep'
 import type { RedisClient } from '@wazo-websocketd/shared/redis/client'
 import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
 import { hashTag } from '@wazo-websocketd/shared/runtime/token-hash'
@@ -70,10 +71,8 @@ export class ExpiryWorker {
   /** Resolves when no job is under way any more, or soon when Redis does not answer. */
   async stop(): Promise<void> {
     const { clock, client } = this.options
-    await Promise.race([
-      this.worker?.close().catch(() => undefined),
-      new Promise<void>((resolve) => clock.after(CLOSE_MS_MAX, resolve)),
-    ])
+    const closed = this.worker?.close() ?? Promise.resolve()
+    await within(clock, CLOSE_MS_MAX, 'closing the queue', closed).catch(() => undefined)
     client.disconnect()
     this.log.close()
   }

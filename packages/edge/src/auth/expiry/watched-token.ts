@@ -1,4 +1,5 @@
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
+import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { hashTag, type TokenHash } from '@wazo-websocketd/shared/runtime/token-hash'
 import type { Logger } from 'pino'
@@ -77,7 +78,8 @@ export class WatchedToken {
   private expiresAt: number
   private isOver = false
   private checking = false
-  private failures = 0
+  /** Delays of the tries while wazo-auth does not answer; null: it has answered the last one. */
+  private backoff: Backoff | null = null
   /** When the cluster's timer is to ring for this token; null once it has. This and what follows is wazo-auth's time. */
   private dueAt: number | null = null
   /** The queue has the job of the expiry and so takes none for a check. */
@@ -232,7 +234,7 @@ export class WatchedToken {
   }
 
   private stillValid(details: TokenDetails, from: number): void {
-    this.failures = 0
+    this.backoff = null
     this.moveExpiry(details.expiresAt)
     this.plan(from)
     this.addAfter(NEXT_JOB)
@@ -249,9 +251,8 @@ export class WatchedToken {
     const { expiresAt } = this
     const now = authTime()
     const left = expiresAt - now
-    const delay = Math.min(RETRY_FIRST_MS * 2 ** this.failures, RETRY_MAX_MS)
-    if (delay < RETRY_MAX_MS) this.failures++
-    this.checkAt = now + delay
+    this.backoff ??= new Backoff({ firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS, jitter: 0 })
+    this.checkAt = now + this.backoff.next()
     this.checkSource = source
     // While wazo-auth is away the tries are each worker's own; the end is the cluster's again.
     if (left <= LAST_JOB_MS || left <= rule(left)) {
