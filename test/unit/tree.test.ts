@@ -45,7 +45,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/admission',
     'edge/session/connection',
     'edge/session/credentials',
-    'edge/session/effect-queue',
+    'edge/session/effects',
     'edge/session/feed',
     'edge/session/one-shot-timer',
     'edge/session/paced-loss',

@@ -256,8 +256,8 @@ export class FakeRegistry {
     this.calls.push('remove')
   }
 
-  nameAdded(_recipient: Recipient, name: string): void {
-    this.calls.push(`subscribed ${name}`)
+  subscriptionChanged(recipient: Recipient, name: string): void {
+    if (this.recipients.has(recipient)) this.calls.push(`subscribed ${name}`)
   }
 
   identityReplaced(recipient: Recipient): void {

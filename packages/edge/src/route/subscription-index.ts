@@ -64,8 +64,8 @@ export class SubscriptionIndex {
       this.tenants.delete(entry.tenantIndex.tenant)
   }
 
-  /** `name` has just joined the recipient's subscriptions. */
-  nameAdded(recipient: Recipient, name: string): void {
+  /** The recipient's subscription to `name` has just begun; no op ends one. */
+  subscriptionChanged(recipient: Recipient, name: string): void {
     const { entry } = recipient
     if (entry === null) return
     const list = EntryList.in(entry.tenantIndex.byName, name)

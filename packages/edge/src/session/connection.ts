@@ -13,7 +13,7 @@ import type { IndexEntry } from '../route/index-entry.js'
 import type { Subscriptions } from '../route/recipient.js'
 import { OneShotTimer } from './one-shot-timer.js'
 import { Credentials } from './credentials.js'
-import { EffectQueue, type EffectPerformer } from './effect-queue.js'
+import { EffectQueue, type Effect } from './effects.js'
 import { admitVerdict } from './admission.js'
 import { Feed, type FreezeResult } from './feed.js'
 import type { FeedOwner } from './lagging-positions.js'
@@ -23,7 +23,7 @@ import type { SessionSnapshot } from '../handover/session-snapshot.js'
 import type { ClientSocket, ExpirySource, Positions, SocketListener, TokenHolder } from './ports.js'
 import { Redemption } from '../drain/redemption.js'
 import type { TrackedConnection } from './connection-table.js'
-import { Session, type Effect } from './session.js'
+import { Session } from './session.js'
 import type { SessionContext } from './context.js'
 
 /**
@@ -42,9 +42,7 @@ export interface ConnectionOrigin {
 }
 
 /** One accepted connection: carries out what the session core decides, and gives everything back at its end. */
-export class Connection
-  implements SocketListener, FrameTarget, TrackedConnection, FeedOwner, TokenHolder, EffectPerformer
-{
+export class Connection implements SocketListener, FrameTarget, TrackedConnection, FeedOwner, TokenHolder {
   // First, and so next to each other in memory, what a delivery needs.
   private released = false
   private readonly feed: Feed
@@ -272,9 +270,9 @@ export class Connection
       case 'close':
         this.end(effect.close)
         break
-      case 'subscribed':
-        this.context.metrics.subscriptions(1)
-        this.feed.nameAdded(effect.name)
+      case 'subscription':
+        this.context.metrics.subscriptions(effect.change)
+        this.context.registry.subscriptionChanged(this, effect.name)
         break
       case 'start':
         this.feed.join(() => this.effects.run(this.session.live(this.now())))

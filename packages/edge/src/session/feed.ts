@@ -105,11 +105,6 @@ export class Feed {
     live()
   }
 
-  /** A name joined the subscriptions. */
-  nameAdded(name: string): void {
-    if (this.registered) this.context.registry.nameAdded(this.owner, name)
-  }
-
   /**
    * The token was deleted at `offset`, up to which the worker has delivered `partition`: nothing later of that
    * partition reaches the session until a new token is `identified`. True when that is so in all of its partitions.

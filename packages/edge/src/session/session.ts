@@ -12,40 +12,24 @@ import {
   type ProtocolVersion,
   type ServerMessage,
 } from '@wazo-websocketd/shared/domain/protocol'
-import {
-  parseTokenId,
-  type TokenDetails,
-  type TokenId,
-  type Verdict,
-} from '@wazo-websocketd/shared/domain/identity'
-import { command, spoken, type SessionLimits } from './ops.js'
+import type { Verdict } from '@wazo-websocketd/shared/domain/identity'
+import type { Effect } from './effects.js'
+import { refuse, reply, runOp, type SessionLimits } from './ops.js'
 import { FrameQueue, type Frame } from './inbox.js'
 import { SubscriptionSet } from './subscriptions.js'
-import type { OpResult } from './ports.js'
 import { TokenBucket } from './token-bucket.js'
-
-/** What the shell has to do, in this order. */
-export type Effect =
-  | { readonly kind: 'send'; readonly message: ServerMessage }
-  | { readonly kind: 'close'; readonly close: Close }
-  /** A name has joined the subscriptions. */
-  | { readonly kind: 'subscribed'; readonly name: string }
-  /** Become live on the bus; answered with `live`. */
-  | { readonly kind: 'start' }
-  /** Ask wazo-auth about the new token; answered with `renewal`. */
-  | { readonly kind: 'renew'; readonly token: TokenId }
-  /** Replace identity, ACL and token at once; answered with `adopted` when live for the new identity. */
-  | { readonly kind: 'adopt'; readonly details: TokenDetails }
-  /** Deliver nothing from here on, until `adopt`. */
-  | { readonly kind: 'suspend' }
-  | { readonly kind: 'pause' }
-  | { readonly kind: 'resume' }
-  /** Call `tick` after so many milliseconds. */
-  | { readonly kind: 'wait'; readonly delay: number }
-  | { readonly kind: 'op'; readonly op: string; readonly result: OpResult }
 
 /** What the next op has to wait for. */
 type Wait = 'verdict' | 'live' | 'renewal' | 'adoption' | 'rate'
+
+/** What the next op has to wait for after an effect. */
+const WAIT_AFTER: ReadonlyMap<Effect['kind'], Wait> = new Map([
+  ['start', 'live'],
+  ['renew', 'renewal'],
+  ['adopt', 'adoption'],
+  ['wait', 'rate'],
+])
+const BINARY_FRAME = { fault: 'binary frame' } as const
 
 /** Stands for all empty lists of effects: most sessions have nothing to do most of the time. Never written to. */
 const NO_EFFECTS: Effect[] = []
@@ -114,7 +98,6 @@ export class Session {
     if (this.waiting !== 'renewal' || this.closed) return []
     if (verdict.kind === 'valid') {
       this.suspended = false
-      this.waiting = 'adoption'
       this.effect({ kind: 'adopt', details: verdict.details })
     } else this.close(closeFor(verdict))
     return this.proceed(now)
@@ -123,7 +106,7 @@ export class Session {
   /** The session is live for the identity that it adopted. */
   adopted(now: number): readonly Effect[] {
     if (this.waiting !== 'adoption' || this.closed) return []
-    this.reply(spoken({ op: 'token' }, this))
+    for (const effect of reply({ op: 'token' }, this)) this.effect(effect)
     return this.answered('adoption', now)
   }
 
@@ -159,10 +142,8 @@ export class Session {
   private proceed(now: number): readonly Effect[] {
     while (!this.closed && this.waiting === null && this.inbox.length > 0) {
       const delay = this.bucket.take(now)
-      if (delay > 0) {
-        this.waiting = 'rate'
-        this.effect({ kind: 'wait', delay })
-      } else this.handle(this.inbox.shift() as Frame)
+      if (delay > 0) this.effect({ kind: 'wait', delay })
+      else this.handle(this.inbox.shift() as Frame)
     }
     this.regulate()
     const effects = this.effects
@@ -173,6 +154,11 @@ export class Session {
   private effect(effect: Effect): void {
     if (this.effects === NO_EFFECTS) this.effects = [effect]
     else this.effects.push(effect)
+    const wait = WAIT_AFTER.get(effect.kind)
+    if (wait !== undefined) this.waiting = wait
+    if (effect.kind !== 'close') return
+    this.closed = true
+    this.inbox.clear()
   }
 
   /** Stops reading while ops pile up, and reads on when all of them are done. */
@@ -188,57 +174,10 @@ export class Session {
   }
 
   private handle(frame: Frame): void {
-    if (frame === null) {
-      this.refuse('unknown', protocolError('binary frame'))
-      return
-    }
-    const parsed = parseClientMessage(frame)
-    if ('fault' in parsed) {
-      this.refuse('unknown', protocolError(parsed.fault))
-      return
-    }
-    const message = parsed.ok
-    const outcome = command(message, this)
-    switch (outcome.kind) {
-      case 'refuse':
-        this.refuse(message.op, outcome.close)
-        return
-      case 'renew':
-        this.renew(outcome.token)
-        return
-      case 'start':
-        this.waiting = 'live'
-        this.effect({ kind: 'start' })
-        break
-      case 'subscribe':
-        this.subscriptions.add(outcome.name)
-        this.effect({ kind: 'subscribed', name: outcome.name })
-        this.reply(outcome.reply)
-        break
-      case 'reply':
-        this.reply(outcome.reply)
-    }
-    this.effect({ kind: 'op', op: message.op, result: 'ok' })
-  }
-
-  private renew(raw: string): void {
-    const token = parseTokenId(raw)
-    if (token === null) {
-      this.refuse('token', AUTHENTICATION_FAILED)
-      return
-    }
-    this.waiting = 'renewal'
-    this.effect({ kind: 'renew', token })
-    this.effect({ kind: 'op', op: 'token', result: 'ok' })
-  }
-
-  private refuse(op: string, close: Close): void {
-    this.effect({ kind: 'op', op, result: 'refused' })
-    this.close(close)
-  }
-
-  private reply(message: ServerMessage | null): void {
-    if (message !== null) this.send(message)
+    const parsed = frame === null ? BINARY_FRAME : parseClientMessage(frame)
+    const effects =
+      'fault' in parsed ? refuse('unknown', protocolError(parsed.fault)) : runOp(parsed.ok, this)
+    for (const effect of effects) this.effect(effect)
   }
 
   private send(message: ServerMessage): void {
@@ -246,10 +185,7 @@ export class Session {
   }
 
   private close(close: Close): void {
-    if (this.closed) return
-    this.effect({ kind: 'close', close })
-    this.closed = true
-    this.inbox.clear()
+    if (!this.closed) this.effect({ kind: 'close', close })
   }
 }
 
