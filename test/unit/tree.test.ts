@@ -47,7 +47,6 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/credentials',
     'edge/session/effects',
     'edge/session/feed',
-    'edge/session/one-shot-timer',
     'edge/session/paced-loss',
     'edge/session/partitions',
   ],

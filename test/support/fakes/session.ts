@@ -252,8 +252,11 @@ export class FakeRegistry {
   }
 
   remove(recipient: Recipient): void {
-    if (!this.recipients.delete(recipient)) throw new Error('removed twice')
-    this.calls.push('remove')
+    if (this.recipients.delete(recipient)) this.calls.push('remove')
+  }
+
+  has(recipient: Recipient): boolean {
+    return this.recipients.has(recipient)
   }
 
   subscriptionChanged(recipient: Recipient, name: string): void {
@@ -261,7 +264,7 @@ export class FakeRegistry {
   }
 
   identityReplaced(recipient: Recipient): void {
-    this.calls.push(`identified ${recipient.identity.tenantUuid}`)
+    if (this.recipients.has(recipient)) this.calls.push(`identified ${recipient.identity.tenantUuid}`)
   }
 
   permits(recipient: Recipient, event: BusEvent): boolean {

@@ -26,6 +26,10 @@ export class SubscriptionIndex {
     return { ...details, acl: this.classes.find(details.acl).acl, tenantUuid }
   }
 
+  has(recipient: Recipient): boolean {
+    return recipient.entry !== null
+  }
+
   /** The sessions of `tenant` that are no masters. */
   tenantOf(tenant: string): TenantIndex | undefined {
     return this.tenants.get(tenant)

@@ -11,7 +11,6 @@ import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/dom
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { IndexEntry } from '../route/index-entry.js'
 import type { Subscriptions } from '../route/recipient.js'
-import { OneShotTimer } from './one-shot-timer.js'
 import { Credentials } from './credentials.js'
 import { EffectQueue, type Effect } from './effects.js'
 import { admitVerdict } from './admission.js'
@@ -44,7 +43,8 @@ export interface ConnectionOrigin {
 /** One accepted connection: carries out what the session core decides, and gives everything back at its end. */
 export class Connection implements SocketListener, FrameTarget, TrackedConnection, FeedOwner, TokenHolder {
   // First, and so next to each other in memory, what a delivery needs.
-  private released = false
+  /** Whether the session is over and has given everything back; its socket may still be closing. */
+  ending = false
   private readonly feed: Feed
   private readonly context: SessionContext
   readonly version: ProtocolVersion
@@ -57,8 +57,8 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
   private readonly credentials: Credentials
   private readonly effects = new EffectQueue(this)
   /** Most sessions never need one. */
-  private rate: OneShotTimer | null = null
-  private deadline: OneShotTimer | null = null
+  private rate: Timer | null = null
+  private deadline: Timer | null = null
   private revocationGrace: Timer | null = null
   private endCode: number | null = null
 
@@ -92,17 +92,13 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
     return this.session.subscriptions
   }
 
-  get ending(): boolean {
-    return this.released
-  }
-
   /** Enters the roster and asks wazo-auth about the token. */
   open(): void {
     this.context.connections.add(this)
     this.context.metrics.opened(this.version)
     this.lookup(this.token, (verdict) => {
       if (verdict.kind === 'valid') this.credentials.adopt(verdict.details)
-      if (!this.released) this.effects.run(this.session.authenticated(verdict, this.now()))
+      if (!this.ending) this.effects.run(this.session.authenticated(verdict, this.now()))
     })
   }
 
@@ -136,7 +132,7 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
    */
   snapshot(): SessionSnapshot | null {
     const { details } = this.credentials
-    if (this.released || !this.session.idle || this.revocationGrace !== null || details === null) return null
+    if (this.ending || !this.session.idle || this.revocationGrace !== null || details === null) return null
     const frozenAt = this.session.started ? this.feed.freeze() : null
     if (frozenAt === 'unsettled' || frozenAt === 'nowhere') return null
     this.context.outbox.flushTarget(this)
@@ -167,11 +163,11 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
 
   /** A live event. One of a partition whose log the session still reads will come from there. */
   deliver(event: BusEvent): void {
-    if (!this.released && !this.feed.isLagging(event)) this.context.outbox.deliver(this, event)
+    if (!this.ending && !this.feed.isLagging(event)) this.context.outbox.deliver(this, event)
   }
 
   replay(event: BusEvent): void {
-    if (!this.released) this.context.outbox.deliver(this, event)
+    if (!this.ending) this.context.outbox.deliver(this, event)
   }
 
   lost(): void {
@@ -184,7 +180,7 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
 
   /** Stands still to leave, or says that it cannot yet (`Membership.depart`). */
   freeze(): FreezeResult {
-    return this.released ? 'nowhere' : this.feed.freeze()
+    return this.ending ? 'nowhere' : this.feed.freeze()
   }
 
   /** Where a session that departs stands; null when it has no place any more. */
@@ -213,13 +209,13 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
   }
 
   revoked(partition: number, offset: Offset): void {
-    if (this.released) return
+    if (this.ending) return
     if (this.feed.stopAt(partition, offset)) this.revoke('bus')
     else this.revocationGrace ??= this.context.clock.after(REVOCATION_GRACE_MS, () => this.revoke('bus'))
   }
 
   ended(source: ExpirySource, why: 'expired' | 'refused' = 'expired'): void {
-    if (this.released) return
+    if (this.ending) return
     if (why === 'refused') {
       this.revoke(source)
       return
@@ -229,14 +225,14 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
   }
 
   renewed(details: TokenDetails): void {
-    if (this.released || this.owner === null) return
+    if (this.ending || this.owner === null) return
     this.credentials.identify(details)
     this.feed.identityReplaced(false, () => undefined)
   }
 
   /** Ends the session for a reason outside of it; idempotent. */
   end(close: Close): void {
-    if (this.released) return
+    if (this.ending) return
     this.endCode = close.code
     this.release()
     this.socket.close(close)
@@ -248,12 +244,12 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
 
   private lookup(token: TokenId, answer: (verdict: Verdict) => void): void {
     void this.context.authenticator.lookup(token).then((verdict) => {
-      if (!this.released) answer(admitVerdict(verdict, this, token, this.context))
+      if (!this.ending) answer(admitVerdict(verdict, this, token, this.context))
     })
   }
 
   private revoke(source: ExpirySource): void {
-    if (this.released) return
+    if (this.ending) return
     const effects = this.session.revoked(this.now())
     // Suspended in the very tick: the next event of the batch must not get through.
     if (effects.some(({ kind }) => kind === 'suspend')) this.feed.suspend()
@@ -262,7 +258,7 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
   }
 
   perform(effect: Effect): void {
-    if (this.released) return
+    if (this.ending) return
     switch (effect.kind) {
       case 'send':
         this.send(effect.message)
@@ -293,10 +289,9 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
         this.socket.resume()
         break
       case 'wait':
-        this.rate ??= new OneShotTimer(this.context.clock, () =>
+        this.rate = this.context.clock.after(effect.delay, () =>
           this.effects.run(this.session.tick(this.now())),
         )
-        this.rate.set(effect.delay)
         break
       case 'op':
         this.context.metrics.op(effect.op, effect.result)
@@ -310,8 +305,7 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
 
   private setDeadline(): void {
     const { clock, renewalDeadline } = this.context
-    this.deadline ??= new OneShotTimer(clock, () => this.effects.run(this.session.deadline(this.now())))
-    this.deadline.set(renewalDeadline)
+    this.deadline ??= clock.after(renewalDeadline, () => this.effects.run(this.session.deadline(this.now())))
   }
 
   private send(message: ServerMessage): void {
@@ -323,6 +317,7 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
   /** A renewal succeeded: token, identity and ACL change at once. */
   private adopt(details: TokenDetails): void {
     this.deadline?.cancel()
+    this.deadline = null
     this.revocationGrace?.cancel()
     this.revocationGrace = null
     this.credentials.adopt(details)
@@ -331,8 +326,8 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
 
   /** Gives everything back but the place in the roster, which the socket keeps until it is gone. */
   private release(): void {
-    if (this.released) return
-    this.released = true
+    if (this.ending) return
+    this.ending = true
     this.session.end()
     this.rate?.cancel()
     this.deadline?.cancel()
