@@ -252,16 +252,19 @@ export class FakeRegistry {
   }
 
   remove(recipient: Recipient): void {
-    if (!this.recipients.delete(recipient)) throw new Error('removed twice')
-    this.calls.push('remove')
+    if (this.recipients.delete(recipient)) this.calls.push('remove')
   }
 
-  nameAdded(_recipient: Recipient, name: string): void {
-    this.calls.push(`subscribed ${name}`)
+  has(recipient: Recipient): boolean {
+    return this.recipients.has(recipient)
+  }
+
+  subscriptionChanged(recipient: Recipient, name: string): void {
+    if (this.recipients.has(recipient)) this.calls.push(`subscribed ${name}`)
   }
 
   identityReplaced(recipient: Recipient): void {
-    this.calls.push(`identified ${recipient.identity.tenantUuid}`)
+    if (this.recipients.has(recipient)) this.calls.push(`identified ${recipient.identity.tenantUuid}`)
   }
 
   permits(recipient: Recipient, event: BusEvent): boolean {

@@ -10,9 +10,9 @@ export class Redemption {
   private readonly metrics: Pick<SessionMetrics, 'tickets'>
   private readonly holder: RedemptionHolder
   private answer: Promise<Ticket | null> | null = null
-  private used = false
-  private abandoned = false
-  private late = false
+  /** `abandoned`: the session has ended, and an answer that comes later gives the ticket back. */
+  private state: 'open' | 'used' | 'abandoned' = 'open'
+  private isOutdated = false
 
   constructor(tickets: Tickets, metrics: Pick<SessionMetrics, 'tickets'>, holder: RedemptionHolder) {
     this.tickets = tickets
@@ -26,13 +26,13 @@ export class Redemption {
     const { token } = holder
     this.answer ??= tickets.take(token, holder).then((ticket) => {
       // The start was not answered: the client has seen nothing of it.
-      if (this.abandoned && ticket !== null) tickets.restore(token, ticket.id)
+      if (this.state === 'abandoned' && ticket !== null) tickets.restore(token, ticket.id)
       return ticket
     })
     void this.answer.then((ticket) => {
-      if (this.abandoned) return
-      if (ticket !== null && !this.used) this.metrics.tickets('resumed', 1)
-      this.used = true
+      if (this.state === 'abandoned') return
+      if (ticket !== null && this.state === 'open') this.metrics.tickets('resumed', 1)
+      this.state = 'used'
       found(ticket?.positions ?? null)
     })
   }
@@ -44,12 +44,12 @@ export class Redemption {
 
   /** What the ticket is for cannot be read any more: counted once. */
   outdated(): void {
-    if (!this.late) this.metrics.tickets('outdated', 1)
-    this.late = true
+    if (!this.isOutdated) this.metrics.tickets('outdated', 1)
+    this.isOutdated = true
   }
 
   /** The session has ended. */
   abandon(): void {
-    this.abandoned = true
+    this.state = 'abandoned'
   }
 }

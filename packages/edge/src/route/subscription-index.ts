@@ -26,6 +26,10 @@ export class SubscriptionIndex {
     return { ...details, acl: this.classes.find(details.acl).acl, tenantUuid }
   }
 
+  has(recipient: Recipient): boolean {
+    return recipient.entry !== null
+  }
+
   /** The sessions of `tenant` that are no masters. */
   tenantOf(tenant: string): TenantIndex | undefined {
     return this.tenants.get(tenant)
@@ -64,8 +68,8 @@ export class SubscriptionIndex {
       this.tenants.delete(entry.tenantIndex.tenant)
   }
 
-  /** `name` has just joined the recipient's subscriptions. */
-  nameAdded(recipient: Recipient, name: string): void {
+  /** The recipient's subscription to `name` has just begun; no op ends one. */
+  subscriptionChanged(recipient: Recipient, name: string): void {
     const { entry } = recipient
     if (entry === null) return
     const list = EntryList.in(entry.tenantIndex.byName, name)

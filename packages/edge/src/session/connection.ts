@@ -11,9 +11,8 @@ import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/dom
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { IndexEntry } from '../route/index-entry.js'
 import type { Subscriptions } from '../route/recipient.js'
-import { OneShotTimer } from './one-shot-timer.js'
 import { Credentials } from './credentials.js'
-import { EffectQueue, type EffectPerformer } from './effect-queue.js'
+import { EffectQueue, type Effect } from './effects.js'
 import { admitVerdict } from './admission.js'
 import { Feed, type FreezeResult } from './feed.js'
 import type { FeedOwner } from './lagging-positions.js'
@@ -23,7 +22,7 @@ import type { SessionSnapshot } from '../handover/session-snapshot.js'
 import type { ClientSocket, ExpirySource, Positions, SocketListener, TokenHolder } from './ports.js'
 import { Redemption } from '../drain/redemption.js'
 import type { TrackedConnection } from './connection-table.js'
-import { Session, type Effect } from './session.js'
+import { Session } from './session.js'
 import type { SessionContext } from './context.js'
 
 /**
@@ -42,11 +41,10 @@ export interface ConnectionOrigin {
 }
 
 /** One accepted connection: carries out what the session core decides, and gives everything back at its end. */
-export class Connection
-  implements SocketListener, FrameTarget, TrackedConnection, FeedOwner, TokenHolder, EffectPerformer
-{
+export class Connection implements SocketListener, FrameTarget, TrackedConnection, FeedOwner, TokenHolder {
   // First, and so next to each other in memory, what a delivery needs.
-  private released = false
+  /** Whether the session is over and has given everything back; its socket may still be closing. */
+  ending = false
   private readonly feed: Feed
   private readonly context: SessionContext
   readonly version: ProtocolVersion
@@ -59,8 +57,8 @@ export class Connection
   private readonly credentials: Credentials
   private readonly effects = new EffectQueue(this)
   /** Most sessions never need one. */
-  private rate: OneShotTimer | null = null
-  private deadline: OneShotTimer | null = null
+  private rate: Timer | null = null
+  private deadline: Timer | null = null
   private revocationGrace: Timer | null = null
   private endCode: number | null = null
 
@@ -94,17 +92,13 @@ export class Connection
     return this.session.subscriptions
   }
 
-  get ending(): boolean {
-    return this.released
-  }
-
   /** Enters the roster and asks wazo-auth about the token. */
   open(): void {
     this.context.connections.add(this)
     this.context.metrics.opened(this.version)
     this.lookup(this.token, (verdict) => {
       if (verdict.kind === 'valid') this.credentials.adopt(verdict.details)
-      if (!this.released) this.effects.run(this.session.authenticated(verdict, this.now()))
+      if (!this.ending) this.effects.run(this.session.authenticated(verdict, this.now()))
     })
   }
 
@@ -138,7 +132,7 @@ export class Connection
    */
   snapshot(): SessionSnapshot | null {
     const { details } = this.credentials
-    if (this.released || !this.session.idle || this.revocationGrace !== null || details === null) return null
+    if (this.ending || !this.session.idle || this.revocationGrace !== null || details === null) return null
     const frozenAt = this.session.started ? this.feed.freeze() : null
     if (frozenAt === 'unsettled' || frozenAt === 'nowhere') return null
     this.context.outbox.flushTarget(this)
@@ -169,11 +163,11 @@ export class Connection
 
   /** A live event. One of a partition whose log the session still reads will come from there. */
   deliver(event: BusEvent): void {
-    if (!this.released && !this.feed.isLagging(event)) this.context.outbox.deliver(this, event)
+    if (!this.ending && !this.feed.isLagging(event)) this.context.outbox.deliver(this, event)
   }
 
   replay(event: BusEvent): void {
-    if (!this.released) this.context.outbox.deliver(this, event)
+    if (!this.ending) this.context.outbox.deliver(this, event)
   }
 
   lost(): void {
@@ -186,7 +180,7 @@ export class Connection
 
   /** Stands still to leave, or says that it cannot yet (`Membership.depart`). */
   freeze(): FreezeResult {
-    return this.released ? 'nowhere' : this.feed.freeze()
+    return this.ending ? 'nowhere' : this.feed.freeze()
   }
 
   /** Where a session that departs stands; null when it has no place any more. */
@@ -215,13 +209,13 @@ export class Connection
   }
 
   revoked(partition: number, offset: Offset): void {
-    if (this.released) return
+    if (this.ending) return
     if (this.feed.stopAt(partition, offset)) this.revoke('bus')
     else this.revocationGrace ??= this.context.clock.after(REVOCATION_GRACE_MS, () => this.revoke('bus'))
   }
 
   ended(source: ExpirySource, why: 'expired' | 'refused' = 'expired'): void {
-    if (this.released) return
+    if (this.ending) return
     if (why === 'refused') {
       this.revoke(source)
       return
@@ -231,14 +225,14 @@ export class Connection
   }
 
   renewed(details: TokenDetails): void {
-    if (this.released || this.owner === null) return
+    if (this.ending || this.owner === null) return
     this.credentials.identify(details)
     this.feed.identityReplaced(false, () => undefined)
   }
 
   /** Ends the session for a reason outside of it; idempotent. */
   end(close: Close): void {
-    if (this.released) return
+    if (this.ending) return
     this.endCode = close.code
     this.release()
     this.socket.close(close)
@@ -250,12 +244,12 @@ export class Connection
 
   private lookup(token: TokenId, answer: (verdict: Verdict) => void): void {
     void this.context.authenticator.lookup(token).then((verdict) => {
-      if (!this.released) answer(admitVerdict(verdict, this, token, this.context))
+      if (!this.ending) answer(admitVerdict(verdict, this, token, this.context))
     })
   }
 
   private revoke(source: ExpirySource): void {
-    if (this.released) return
+    if (this.ending) return
     const effects = this.session.revoked(this.now())
     // Suspended in the very tick: the next event of the batch must not get through.
     if (effects.some(({ kind }) => kind === 'suspend')) this.feed.suspend()
@@ -264,7 +258,7 @@ export class Connection
   }
 
   perform(effect: Effect): void {
-    if (this.released) return
+    if (this.ending) return
     switch (effect.kind) {
       case 'send':
         this.send(effect.message)
@@ -272,9 +266,9 @@ export class Connection
       case 'close':
         this.end(effect.close)
         break
-      case 'subscribed':
-        this.context.metrics.subscriptions(1)
-        this.feed.nameAdded(effect.name)
+      case 'subscription':
+        this.context.metrics.subscriptions(effect.change)
+        this.context.registry.subscriptionChanged(this, effect.name)
         break
       case 'start':
         this.feed.join(() => this.effects.run(this.session.live(this.now())))
@@ -295,10 +289,9 @@ export class Connection
         this.socket.resume()
         break
       case 'wait':
-        this.rate ??= new OneShotTimer(this.context.clock, () =>
+        this.rate = this.context.clock.after(effect.delay, () =>
           this.effects.run(this.session.tick(this.now())),
         )
-        this.rate.set(effect.delay)
         break
       case 'op':
         this.context.metrics.op(effect.op, effect.result)
@@ -312,8 +305,7 @@ export class Connection
 
   private setDeadline(): void {
     const { clock, renewalDeadline } = this.context
-    this.deadline ??= new OneShotTimer(clock, () => this.effects.run(this.session.deadline(this.now())))
-    this.deadline.set(renewalDeadline)
+    this.deadline ??= clock.after(renewalDeadline, () => this.effects.run(this.session.deadline(this.now())))
   }
 
   private send(message: ServerMessage): void {
@@ -325,6 +317,7 @@ export class Connection
   /** A renewal succeeded: token, identity and ACL change at once. */
   private adopt(details: TokenDetails): void {
     this.deadline?.cancel()
+    this.deadline = null
     this.revocationGrace?.cancel()
     this.revocationGrace = null
     this.credentials.adopt(details)
@@ -333,8 +326,8 @@ export class Connection
 
   /** Gives everything back but the place in the roster, which the socket keeps until it is gone. */
   private release(): void {
-    if (this.released) return
-    this.released = true
+    if (this.ending) return
+    this.ending = true
     this.session.end()
     this.rate?.cancel()
     this.deadline?.cancel()

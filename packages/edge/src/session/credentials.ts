@@ -15,7 +15,6 @@ export class Credentials {
   private readonly context: CredentialsContext
   private readonly holder: TrackedConnection & TokenHolder
   private watched: { stop(): void } | null = null
-  private released = false
   token: TokenId
   /** What wazo-auth has answered; null until then. */
   details: TokenDetails | null = null
@@ -36,7 +35,8 @@ export class Credentials {
     const watched = this.context.watch.watch(details, this.holder)
     before?.stop()
     this.watched = watched
-    if (this.released) this.release()
+    // The watch may have ended the session before it returned.
+    if (this.holder.ending) this.release()
   }
 
   /** What the token allows was found to have changed. Without a master tenant rights cannot be told. */
@@ -52,7 +52,6 @@ export class Credentials {
 
   /** Stops watching; idempotent. */
   release(): void {
-    this.released = true
     this.watched?.stop()
     this.watched = null
   }

@@ -36,9 +36,9 @@ export class Feed {
   /** The hold that is waited for. */
   private pendingLease: PartitionLease | null = null
   private waiters: readonly (() => void)[] = NOBODY
-  private registered = false
   private suspended = false
   private frozen = false
+  /** A feed may end before its session: a loss of continuity closes feeds at once, and their sessions over a second. */
   private closed = false
 
   constructor(context: FeedContext, owner: FeedOwner, redemption: Redemption | null) {
@@ -86,7 +86,7 @@ export class Feed {
    */
   identityReplaced(verified: boolean, live: () => void): void {
     if (this.closed) return
-    if (this.registered) this.context.registry.identityReplaced(this.owner)
+    this.context.registry.identityReplaced(this.owner)
     if (verified) {
       this.suspended = false
       this.lagging?.clearStops()
@@ -103,11 +103,6 @@ export class Feed {
     }
     this.advance()
     live()
-  }
-
-  /** A name joined the subscriptions. */
-  nameAdded(name: string): void {
-    if (this.registered) this.context.registry.nameAdded(this.owner, name)
   }
 
   /**
@@ -266,14 +261,12 @@ export class Feed {
   }
 
   private register(): void {
-    if (this.registered || this.closed || this.suspended || this.frozen) return
-    this.registered = true
-    this.context.registry.add(this.owner)
+    const { registry } = this.context
+    if (this.closed || this.suspended || this.frozen || registry.has(this.owner)) return
+    registry.add(this.owner)
   }
 
   private unregister(): void {
-    if (!this.registered) return
-    this.registered = false
     this.context.registry.remove(this.owner)
   }
 }

@@ -1,6 +1,9 @@
-import type { Subscriptions } from '../route/recipient.js'
-import { limitExceeded, type Close } from '@wazo-websocketd/shared/domain/close'
+/** The ops of a client: one function each, which changes the session's core and yields effects for the rest. */
+import { AUTHENTICATION_FAILED, limitExceeded, type Close } from '@wazo-websocketd/shared/domain/close'
+import { parseTokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { ClientMessage, ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
+import type { Effect } from './effects.js'
+import type { SubscriptionSet } from './subscriptions.js'
 
 /** What a client may ask of one session. */
 export interface SessionLimits {
@@ -10,55 +13,66 @@ export interface SessionLimits {
   readonly opsBurst: number
 }
 
-/** What a command's outcome depends on. */
-export interface CommandState {
+/** What the effects of an op depend on. */
+export interface OpContext {
   readonly version: ProtocolVersion
   readonly started: boolean
-  readonly subscriptions: Subscriptions
+  readonly subscriptions: SubscriptionSet
   readonly limits: SessionLimits
 }
 
-/** What a command comes to. `reply: null` means that the client is told nothing. */
-export type Outcome =
-  | { readonly kind: 'reply'; readonly reply: ServerMessage | null }
-  | { readonly kind: 'subscribe'; readonly name: string; readonly reply: ServerMessage | null }
-  | { readonly kind: 'start' }
-  | { readonly kind: 'renew'; readonly token: string }
-  | { readonly kind: 'refuse'; readonly close: Close }
-
 const encoder = new TextEncoder()
+const START: Effect = { kind: 'start' }
 
-/** Judges one op by contract, section 3: what has to be done and what the client is told. */
-export function command(message: ClientMessage, state: CommandState): Outcome {
+/** Carries out one op (C3.3 to C3.8). */
+export function runOp(message: ClientMessage, session: OpContext): readonly Effect[] {
   switch (message.op) {
     case 'ping':
-      return { kind: 'reply', reply: { op: 'pong', payload: message.payload } }
+      return accept('ping', { kind: 'send', message: { op: 'pong', payload: message.payload } })
     case 'subscribe':
-      return subscribe(message.eventName, state)
+      return subscribe(message.eventName, session)
     case 'start':
-      if (!state.started) return { kind: 'start' }
-      return { kind: 'reply', reply: spoken({ op: 'start' }, state) }
+      return accept('start', ...(session.started ? reply({ op: 'start' }, session) : [START]))
     case 'token':
-      return { kind: 'renew', token: message.token }
+      return renew(message.token)
   }
 }
 
-/** Version 1 falls silent at `start`: from then on the client hears events and pongs only. */
-export function spoken(reply: ServerMessage, state: CommandState): ServerMessage | null {
-  return state.version === 1 && state.started ? null : reply
+/** Refuses an op, which ends the session. */
+export function refuse(op: string, close: Close): readonly Effect[] {
+  return [
+    { kind: 'op', op, result: 'refused' },
+    { kind: 'close', close },
+  ]
 }
 
-function subscribe(name: string, state: CommandState): Outcome {
-  const reply = spoken({ op: 'subscribe' }, state)
-  if (state.subscriptions.has(name)) return { kind: 'reply', reply }
-  const { eventNameBytes, subscriptionsPerSession } = state.limits
+/** Version 1 falls silent at `start` (C3.4, C3.5, C3.8): from then on the client hears events and pongs only. */
+export function reply(message: ServerMessage, { version, started }: OpContext): readonly Effect[] {
+  return version === 1 && started ? [] : [{ kind: 'send', message }]
+}
+
+function accept(op: string, ...effects: readonly Effect[]): readonly Effect[] {
+  return [...effects, { kind: 'op', op, result: 'ok' }]
+}
+
+function subscribe(name: string, session: OpContext): readonly Effect[] {
+  const { subscriptions } = session
+  const answer = reply({ op: 'subscribe' }, session)
+  if (subscriptions.has(name)) return accept('subscribe', ...answer)
+  const { eventNameBytes, subscriptionsPerSession } = session.limits
   // A name of n UTF-16 units has between n and 3n bytes; counting them is only worth it in between.
   if (name.length * 3 > eventNameBytes && encoder.encode(name).length > eventNameBytes)
-    return { kind: 'refuse', close: limitExceeded(`event name longer than ${eventNameBytes} bytes`) }
-  if (state.subscriptions.size >= subscriptionsPerSession)
-    return {
-      kind: 'refuse',
-      close: limitExceeded(`more than ${subscriptionsPerSession} subscriptions per session`),
-    }
-  return { kind: 'subscribe', name, reply }
+    return refuse('subscribe', limitExceeded(`event name longer than ${eventNameBytes} bytes`))
+  if (subscriptions.size >= subscriptionsPerSession)
+    return refuse(
+      'subscribe',
+      limitExceeded(`more than ${subscriptionsPerSession} subscriptions per session`),
+    )
+  subscriptions.add(name)
+  return accept('subscribe', { kind: 'subscription', name, change: 1 }, ...answer)
+}
+
+function renew(raw: string): readonly Effect[] {
+  const token = parseTokenId(raw)
+  return token === null ? refuse('token', AUTHENTICATION_FAILED) : accept('token', { kind: 'renew', token })
 }

@@ -69,9 +69,11 @@ export interface TokenHolder {
 export interface SessionIndex {
   /** Indexes the recipient under its present identity and subscriptions. */
   add(recipient: Recipient): void
+  /** Takes the recipient out of every index; ignored when it is in none. */
   remove(recipient: Recipient): void
-  /** `name` has just joined the recipient's subscriptions. */
-  nameAdded(recipient: Recipient, name: string): void
+  has(recipient: Recipient): boolean
+  /** The recipient's subscription to `name` has just begun or ended; ignored while the recipient is not indexed. */
+  subscriptionChanged(recipient: Recipient, name: string): void
   /** The recipient's identity has just been replaced. */
   identityReplaced(recipient: Recipient): void
 }

@@ -7,45 +7,31 @@ import {
   protocolError,
   type Close,
 } from '@wazo-websocketd/shared/domain/close'
+import type { Verdict } from '@wazo-websocketd/shared/domain/identity'
 import {
   parseClientMessage,
   type ProtocolVersion,
   type ServerMessage,
 } from '@wazo-websocketd/shared/domain/protocol'
-import {
-  parseTokenId,
-  type TokenDetails,
-  type TokenId,
-  type Verdict,
-} from '@wazo-websocketd/shared/domain/identity'
-import { command, spoken, type SessionLimits } from './ops.js'
+import type { Effect } from './effects.js'
 import { FrameQueue, type Frame } from './inbox.js'
+import { refuse, reply, runOp, type SessionLimits } from './ops.js'
 import { SubscriptionSet } from './subscriptions.js'
-import type { OpResult } from './ports.js'
 import { TokenBucket } from './token-bucket.js'
 
-/** What the shell has to do, in this order. */
-export type Effect =
-  | { readonly kind: 'send'; readonly message: ServerMessage }
-  | { readonly kind: 'close'; readonly close: Close }
-  /** A name has joined the subscriptions. */
-  | { readonly kind: 'subscribed'; readonly name: string }
-  /** Become live on the bus; answered with `live`. */
-  | { readonly kind: 'start' }
-  /** Ask wazo-auth about the new token; answered with `renewal`. */
-  | { readonly kind: 'renew'; readonly token: TokenId }
-  /** Replace identity, ACL and token at once; answered with `adopted` when live for the new identity. */
-  | { readonly kind: 'adopt'; readonly details: TokenDetails }
-  /** Deliver nothing from here on, until `adopt`. */
-  | { readonly kind: 'suspend' }
-  | { readonly kind: 'pause' }
-  | { readonly kind: 'resume' }
-  /** Call `tick` after so many milliseconds. */
-  | { readonly kind: 'wait'; readonly delay: number }
-  | { readonly kind: 'op'; readonly op: string; readonly result: OpResult }
+/** `open`: the next op is handled at once. In all others it waits, or, when `closed`, is dropped. */
+type Phase = 'authenticating' | 'open' | 'starting' | 'renewing' | 'adopting' | 'throttled' | 'closed'
 
-/** What the next op has to wait for. */
-type Wait = 'verdict' | 'live' | 'renewal' | 'adoption' | 'rate'
+/** The phase that an effect begins; it ends with the answer to that effect. */
+const PHASE_AFTER: ReadonlyMap<Effect['kind'], Phase> = new Map([
+  ['start', 'starting'],
+  ['renew', 'renewing'],
+  ['adopt', 'adopting'],
+  ['wait', 'throttled'],
+  ['close', 'closed'],
+])
+
+const BINARY_FRAME = { fault: 'binary frame' } as const
 
 /** Stands for all empty lists of effects: most sessions have nothing to do most of the time. Never written to. */
 const NO_EFFECTS: Effect[] = []
@@ -56,10 +42,10 @@ export class Session {
   readonly limits: SessionLimits
   readonly subscriptions = new SubscriptionSet()
   started = false
-  private closed = false
+  private phase: Phase = 'authenticating'
+  /** The token was deleted, and the verdict on a new one decides. */
   private suspended = false
   private paused = false
-  private waiting: Wait | null = 'verdict'
   private readonly inbox = new FrameQueue()
   private readonly bucket: TokenBucket
   private effects: Effect[] = NO_EFFECTS
@@ -72,49 +58,49 @@ export class Session {
 
   /** Whether nothing is under way: every op so far has been answered, and there is a verdict on the token. */
   get idle(): boolean {
-    return !this.closed && !this.suspended && this.waiting === null && this.inbox.length === 0
+    return this.phase === 'open' && !this.suspended && this.inbox.length === 0
   }
 
   /** Goes on where another worker has left it; instead of `authenticated`. */
   restore(subscriptions: readonly string[], started: boolean): void {
     for (const name of subscriptions) this.subscriptions.add(name)
     this.started = started
-    this.waiting = null
+    this.phase = 'open'
   }
 
   /** A frame of the client: its text, or null for a binary one. */
   frame(frame: Frame, now: number): readonly Effect[] {
-    if (!this.closed && !this.inbox.push(frame)) this.close(limitExceeded('too many operations at once'))
+    if (this.phase !== 'closed' && !this.inbox.push(frame))
+      this.close(limitExceeded('too many operations at once'))
     return this.proceed(now)
   }
 
   /** The time of a `wait` is over. */
   tick(now: number): readonly Effect[] {
-    return this.answered('rate', now)
+    return this.answered('throttled', now)
   }
 
   /** wazo-auth's verdict on the token of the upgrade. */
   authenticated(verdict: Verdict, now: number): readonly Effect[] {
-    if (this.waiting !== 'verdict' || this.closed) return []
+    if (this.phase !== 'authenticating') return NO_EFFECTS
     if (verdict.kind === 'valid') this.send({ op: 'init', version: this.version })
     else this.close(closeFor(verdict))
-    return this.answered('verdict', now)
+    return this.answered('authenticating', now)
   }
 
-  /** The bus is live for the session and the registry knows it. */
+  /** The bus is live for the session and the index has it. */
   live(now: number): readonly Effect[] {
-    if (this.waiting !== 'live' || this.closed) return []
+    if (this.phase !== 'starting') return NO_EFFECTS
     this.send({ op: 'start' })
     this.started = true
-    return this.answered('live', now)
+    return this.answered('starting', now)
   }
 
   /** wazo-auth's verdict on the token of the op `token` in flight. */
   renewal(verdict: Verdict, now: number): readonly Effect[] {
-    if (this.waiting !== 'renewal' || this.closed) return []
+    if (this.phase !== 'renewing') return NO_EFFECTS
     if (verdict.kind === 'valid') {
       this.suspended = false
-      this.waiting = 'adoption'
       this.effect({ kind: 'adopt', details: verdict.details })
     } else this.close(closeFor(verdict))
     return this.proceed(now)
@@ -122,47 +108,44 @@ export class Session {
 
   /** The session is live for the identity that it adopted. */
   adopted(now: number): readonly Effect[] {
-    if (this.waiting !== 'adoption' || this.closed) return []
-    this.reply(spoken({ op: 'token' }, this))
-    return this.answered('adoption', now)
+    if (this.phase !== 'adopting') return NO_EFFECTS
+    for (const effect of reply({ op: 'token' }, this)) this.effect(effect)
+    return this.answered('adopting', now)
   }
 
-  /** The session's token was deleted. A renewal that is under way gets its verdict first. */
+  /** The session's token was deleted. A renewal that is under way gets its verdict first (C3.10). */
   revoked(now: number): readonly Effect[] {
-    if (this.closed || this.suspended) return []
-    if (this.waiting === 'renewal' || this.inbox.some(isRenewal)) {
+    if (this.phase === 'closed' || this.suspended) return NO_EFFECTS
+    if (this.phase === 'renewing' || this.inbox.some(isRenewal)) {
       this.suspended = true
       this.effect({ kind: 'suspend' })
     } else this.close(AUTHENTICATION_EXPIRED)
     return this.proceed(now)
   }
 
-  /** The deadline of a renewal, or of a suspension, has passed. */
+  /** The deadline of a renewal, or of a suspension, has passed (C3.11). */
   deadline(now: number): readonly Effect[] {
-    if (this.suspended || this.waiting === 'renewal') this.close(TRY_AGAIN_LATER)
+    if (this.suspended || this.phase === 'renewing') this.close(TRY_AGAIN_LATER)
     return this.proceed(now)
   }
 
-  /** The session is over for a reason of the shell's; nothing has an effect any more. */
+  /** The connection has ended the session; nothing has an effect any more. */
   end(): void {
-    this.closed = true
-    this.waiting = null
+    this.phase = 'closed'
     this.inbox.clear()
   }
 
-  private answered(wait: Wait, now: number): readonly Effect[] {
-    if (this.waiting === wait) this.waiting = null
+  private answered(phase: Phase, now: number): readonly Effect[] {
+    if (this.phase === phase) this.phase = 'open'
     return this.proceed(now)
   }
 
-  /** Handles what may be handled, in order, and returns what that came to. */
+  /** Handles the frames that may be handled, in order, and returns the effects since the last time. */
   private proceed(now: number): readonly Effect[] {
-    while (!this.closed && this.waiting === null && this.inbox.length > 0) {
+    while (this.phase === 'open' && this.inbox.length > 0) {
       const delay = this.bucket.take(now)
-      if (delay > 0) {
-        this.waiting = 'rate'
-        this.effect({ kind: 'wait', delay })
-      } else this.handle(this.inbox.shift() as Frame)
+      if (delay > 0) this.effect({ kind: 'wait', delay })
+      else this.handle(this.inbox.shift() as Frame)
     }
     this.regulate()
     const effects = this.effects
@@ -173,12 +156,14 @@ export class Session {
   private effect(effect: Effect): void {
     if (this.effects === NO_EFFECTS) this.effects = [effect]
     else this.effects.push(effect)
+    this.phase = PHASE_AFTER.get(effect.kind) ?? this.phase
+    if (this.phase === 'closed') this.inbox.clear()
   }
 
   /** Stops reading while ops pile up, and reads on when all of them are done. */
   private regulate(): void {
-    if (this.closed) return
-    if (!this.paused && (this.inbox.full || this.waiting === 'rate')) {
+    if (this.phase === 'closed') return
+    if (!this.paused && (this.inbox.full || this.phase === 'throttled')) {
       this.paused = true
       this.effect({ kind: 'pause' })
     } else if (this.paused && this.inbox.length === 0) {
@@ -188,57 +173,10 @@ export class Session {
   }
 
   private handle(frame: Frame): void {
-    if (frame === null) {
-      this.refuse('unknown', protocolError('binary frame'))
-      return
-    }
-    const parsed = parseClientMessage(frame)
-    if ('fault' in parsed) {
-      this.refuse('unknown', protocolError(parsed.fault))
-      return
-    }
-    const message = parsed.ok
-    const outcome = command(message, this)
-    switch (outcome.kind) {
-      case 'refuse':
-        this.refuse(message.op, outcome.close)
-        return
-      case 'renew':
-        this.renew(outcome.token)
-        return
-      case 'start':
-        this.waiting = 'live'
-        this.effect({ kind: 'start' })
-        break
-      case 'subscribe':
-        this.subscriptions.add(outcome.name)
-        this.effect({ kind: 'subscribed', name: outcome.name })
-        this.reply(outcome.reply)
-        break
-      case 'reply':
-        this.reply(outcome.reply)
-    }
-    this.effect({ kind: 'op', op: message.op, result: 'ok' })
-  }
-
-  private renew(raw: string): void {
-    const token = parseTokenId(raw)
-    if (token === null) {
-      this.refuse('token', AUTHENTICATION_FAILED)
-      return
-    }
-    this.waiting = 'renewal'
-    this.effect({ kind: 'renew', token })
-    this.effect({ kind: 'op', op: 'token', result: 'ok' })
-  }
-
-  private refuse(op: string, close: Close): void {
-    this.effect({ kind: 'op', op, result: 'refused' })
-    this.close(close)
-  }
-
-  private reply(message: ServerMessage | null): void {
-    if (message !== null) this.send(message)
+    const parsed = frame === null ? BINARY_FRAME : parseClientMessage(frame)
+    const effects =
+      'fault' in parsed ? refuse('unknown', protocolError(parsed.fault)) : runOp(parsed.ok, this)
+    for (const effect of effects) this.effect(effect)
   }
 
   private send(message: ServerMessage): void {
@@ -246,10 +184,7 @@ export class Session {
   }
 
   private close(close: Close): void {
-    if (this.closed) return
-    this.effect({ kind: 'close', close })
-    this.closed = true
-    this.inbox.clear()
+    if (this.phase !== 'closed') this.effect({ kind: 'close', close })
   }
 }
 

@@ -94,7 +94,7 @@ function change(
     sessions.splice(sessions.indexOf(session), 1)
   } else if (step.kind === 'subscribe') {
     session.subscriptions.add(step.name)
-    registry.nameAdded(session, step.name)
+    registry.subscriptionChanged(session, step.name)
   } else {
     session.identity = step.identity
     registry.identityReplaced(session)

@@ -53,7 +53,7 @@ describe('registry', () => {
         expect(registry.size).to.equal(sessions.length)
         for (const s of sessions) {
           const [turn] = order.take(1)
-          if (turn! % 2 === 0) registry.nameAdded(s, 'later')
+          if (turn! % 2 === 0) registry.subscriptionChanged(s, 'later')
           if (turn! % 3 === 0) {
             s.identity = { ...s.identity, userUuid: 'u9', acl: ['c'] }
             registry.identityReplaced(s)

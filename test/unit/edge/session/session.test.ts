@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
-import { closeFor, Session, type Effect } from '@wazo-websocketd/edge/session/session'
+import type { Effect } from '@wazo-websocketd/edge/session/effects'
+import { closeFor, Session } from '@wazo-websocketd/edge/session/session'
 
 const LIMITS = { subscriptionsPerSession: 3, eventNameBytes: 8, opsPerSecond: 50, opsBurst: 300 }
 const DETAILS = { token: 'new' as TokenId } as TokenDetails
@@ -25,7 +26,7 @@ function brief(effects: readonly Effect[]): string[] {
             : `send ${effect.message.op}`
         case 'close':
           return `close ${effect.close.code} ${effect.close.reason}`
-        case 'subscribed':
+        case 'subscription':
           return `subscribed ${effect.name}`
         case 'renew':
           return `renew ${effect.token}`
