@@ -2,9 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { ChannelModel } from 'amqplib'
-import { connectBroker, explain, type BrokerOptions } from '@wazo-websocketd/ingest/broker/connection'
+import {
+  connectBroker,
+  describeBrokerError,
+  type BrokerOptions,
+} from '@wazo-websocketd/ingest/broker/connection'
 import { BrokerHosts } from '@wazo-websocketd/ingest/broker/hosts'
-import { TopologyKeeper } from '@wazo-websocketd/ingest/broker/topology'
+import { TopologyDeclarer } from '@wazo-websocketd/ingest/broker/topology'
 import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { readClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { expect } from 'chai'
@@ -51,7 +55,7 @@ describe('a connection to RabbitMQ', function () {
   async function refusal(given: BrokerOptions): Promise<string> {
     const error: unknown = await connected(given).catch((reason: unknown) => reason)
     expect(error).to.be.instanceOf(Error)
-    return explain(error, given)
+    return describeBrokerError(error, given)
   }
 
   it('passes hosts that refuse or are silent within 3 s, and begins with the one that worked the next time', async () => {
@@ -163,15 +167,15 @@ describe('a connection to RabbitMQ', function () {
     const given = options([`127.0.0.1:${rabbit.port}`], { username: 'wazo', password: 'wazo' })
     const restricted = await connected(given)
     const declare = (over: object) =>
-      new TopologyKeeper({ ...topology, ...over }, (line) => lines.push(line)).declare(restricted)
+      new TopologyDeclarer({ ...topology, ...over }, (line) => lines.push(line)).declare(restricted)
     const missing: unknown = await declare({}).catch((error: unknown) => error)
-    expect(explain(missing, given)).to.match(
+    expect(describeBrokerError(missing, given)).to.match(
       /lacks permissions for user "wazo" .*access to exchange 'wazo-headers'/,
     )
-    await new TopologyKeeper(topology, (line) => lines.push(line)).declare(guest)
+    await new TopologyDeclarer(topology, (line) => lines.push(line)).declare(guest)
     await declare({})
     expect(lines).to.deep.equal([])
-    const keeper = new TopologyKeeper({ ...topology, maxAgeMs: 60_000, replicas: 3 }, (line) =>
+    const keeper = new TopologyDeclarer({ ...topology, maxAgeMs: 60_000, replicas: 3 }, (line) =>
       lines.push(line),
     )
     for (let n = 0; n < 3; n++) await keeper.declare(restricted)
@@ -181,12 +185,12 @@ describe('a connection to RabbitMQ', function () {
     )
     const channel = await guest.createChannel()
     await channel.assertQueue('classic', { durable: true, arguments: { 'x-max-length-bytes': 5 } })
-    const other: unknown = await new TopologyKeeper({ ...topology, stream: 'classic' }, (line) =>
+    const other: unknown = await new TopologyDeclarer({ ...topology, stream: 'classic' }, (line) =>
       lines.push(line),
     )
       .declare(guest)
       .catch((error: unknown) => error)
-    expect(explain(other, given)).to.match(
+    expect(describeBrokerError(other, given)).to.match(
       /queue "classic" exists with another x-queue-type: delete that queue/,
     )
     expect(lines).to.have.length(1)

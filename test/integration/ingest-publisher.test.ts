@@ -1,10 +1,10 @@
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
-import { RedisLink } from '@wazo-websocketd/ingest/publish/redis-link'
+import { RedisConnection } from '@wazo-websocketd/ingest/publish/redis-connection'
 import {
   Publisher,
   type PublisherOptions,
-  type RedisConnection,
+  type RedisCommands,
 } from '@wazo-websocketd/ingest/publish/publisher'
 import type { PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
@@ -36,7 +36,7 @@ const OPTIONS = {
 
 /** A publisher that has just been started. */
 function publisherOver(client: Redis, over: Partial<PublisherOptions> = {}): Publisher {
-  const connection: RedisConnection = {
+  const connection: RedisCommands = {
     callBuffer: (command, args) => client.callBuffer(command, ...args),
     renew: () => undefined,
   }
@@ -158,7 +158,7 @@ describe('Publisher on a real Redis', () => {
   it('makes a fresh connection, once a second, to a Redis that has become a replica', async () => {
     const clock = new FakeClock()
     const clients: Redis[] = []
-    const link = new RedisLink(
+    const link = new RedisConnection(
       { callTimeoutMs: 60_000, readyTimeoutMs: 60_000, renewIntervalMs: 1000 },
       clock,
       () => {

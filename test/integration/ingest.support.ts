@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { assemble, type AssemblyOptions } from '@wazo-websocketd/ingest/assemble'
 import { BrokerHosts } from '@wazo-websocketd/ingest/broker/hosts'
-import { RedisLink } from '@wazo-websocketd/ingest/publish/redis-link'
+import { RedisConnection } from '@wazo-websocketd/ingest/publish/redis-connection'
 import type { IngestMetrics, MessageResult } from '@wazo-websocketd/ingest/metrics'
 import type { IngestState } from '@wazo-websocketd/shared/domain/envelope'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
@@ -38,7 +38,7 @@ export function startLocalIngest({ amqpUrl, redisUrl, timings, ...over }: LocalO
     publishFailed: () => undefined,
     lag: () => undefined,
   }
-  const link = new RedisLink(
+  const link = new RedisConnection(
     { callTimeoutMs: 1000, readyTimeoutMs: 2000, renewIntervalMs: 500 },
     systemClock,
     () => {
@@ -80,8 +80,8 @@ export function startLocalIngest({ amqpUrl, redisUrl, timings, ...over }: LocalO
       ...over,
       timings: {
         beatMs: 200,
-        canaryMs: 1000,
-        silenceMs: 600,
+        canaryTimeoutMs: 1000,
+        messageTimeoutMs: 600,
         emptyWaitMs: 300,
         foreignWaitMs: 1000,
         ...timings,

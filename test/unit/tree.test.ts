@@ -72,11 +72,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/edge-socket.test.ts': ['edge/socket/adapter', 'edge/socket/http-server', 'edge/socket/server'],
   'integration/ingest-attach.test.ts': ['ingest/attach/attach', 'ingest/broker/epoch-marker'],
   'integration/ingest-publisher.test.ts': ['ingest/publish/publisher'],
-  'integration/ingest.test.ts': [
-    'ingest/broker/consumer',
-    'ingest/broker/topology',
-    'ingest/normalise/delivery',
-  ],
+  'integration/ingest.test.ts': ['ingest/broker/consumer', 'ingest/broker/topology'],
   'faults/upgrade-handover.test.ts': ['edge/handover/hand-over'],
   'integration/transfer.test.ts': ['edge/handover/channel'],
   'unit/edge/process/pool.test.ts': ['edge/process/worker-handle', 'edge/process/worker-slot'],

@@ -5,20 +5,20 @@ import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { Announcer } from './status/announcer.js'
 import { Attacher, type Attachment } from './attach/attach.js'
-import { connectBroker, explain, type BrokerOptions } from './broker/connection.js'
-import { Canary } from './broker/canary.js'
-import { Complaints } from './status/complaints.js'
+import { connectBroker, describeBrokerError, type BrokerOptions } from './broker/connection.js'
+import { CanarySender } from './broker/canary.js'
+import { FailureLog } from './status/failure-log.js'
 import { Continuity } from './publish/continuity.js'
 import { Ingest } from './ingest.js'
 import { Accounting } from './status/accounting.js'
 import { EpochMarkers } from './broker/epoch-marker.js'
 import type { IngestMetrics } from './metrics.js'
-import { Jumps } from './normalise/numbering.js'
+import { KnownGaps } from './normalise/numbering.js'
 import { PublishLoop, type PublishLoopParts } from './publish/publish-loop.js'
-import { Publisher, RedisFault, type RedisConnection } from './publish/publisher.js'
+import { Publisher, RedisFault, type RedisCommands } from './publish/publisher.js'
 import { StreamHistory } from './attach/history.js'
 import { Status } from './status/status.js'
-import { missingExchanges, streamAgeMs, TopologyKeeper, type Topology } from './broker/topology.js'
+import { missingExchanges, streamAgeMs, TopologyDeclarer, type Topology } from './broker/topology.js'
 import { TopologyGuard } from './broker/topology-guard.js'
 
 export interface Timings {
@@ -30,20 +30,20 @@ export interface Timings {
   readonly beatMs: number
   /** Between two canaries. */
   readonly canaryIntervalMs: number
-  readonly stallMs: number
+  readonly streamStallMs: number
   /** How old the last canary that came through may be for `up`. */
-  readonly canaryMs: number
-  readonly silenceMs: number
+  readonly canaryTimeoutMs: number
+  readonly messageTimeoutMs: number
   readonly partialHistoryWaitMs: number
   readonly emptyWaitMs: number
   readonly foreignWaitMs: number
   readonly redisPollMs: number
   readonly retryMs: number
-  readonly absentMs: number
+  readonly unreachableMs: number
   readonly rejoinMs: number
-  readonly movesMs: number
-  readonly stalledMs: number
-  readonly tryMs: number
+  readonly headWatchMs: number
+  readonly downAfterMs: number
+  readonly attemptTimeoutMs: number
   readonly watchdogMs: number
   readonly reconnectFirstMs: number
   readonly reconnectMaxMs: number
@@ -59,19 +59,19 @@ export const TIMINGS: Timings = {
   takeoverMs: 500,
   beatMs: 1000,
   canaryIntervalMs: 100,
-  stallMs: 3000,
-  canaryMs: 3000,
-  silenceMs: 3000,
+  streamStallMs: 3000,
+  canaryTimeoutMs: 3000,
+  messageTimeoutMs: 3000,
   partialHistoryWaitMs: 500,
   emptyWaitMs: 3000,
   foreignWaitMs: 5000,
   redisPollMs: 200,
   retryMs: 100,
-  absentMs: 2000,
+  unreachableMs: 2000,
   rejoinMs: 10_000,
-  movesMs: 2200,
-  stalledMs: 10_000,
-  tryMs: 15_000,
+  headWatchMs: 2200,
+  downAfterMs: 10_000,
+  attemptTimeoutMs: 15_000,
   watchdogMs: 10_000,
   reconnectFirstMs: 100,
   reconnectMaxMs: 2000,
@@ -80,7 +80,7 @@ export const TIMINGS: Timings = {
 }
 
 /** Where several hosts are named, the stream can change its leader: with the death of a node it stands still for 250 ms or longer. */
-const CLUSTER_TIMINGS: Partial<Timings> = { canaryIntervalMs: 20, stallMs: 120 }
+const CLUSTER_TIMINGS: Partial<Timings> = { canaryIntervalMs: 20, streamStallMs: 120 }
 
 export interface AssemblyOptions {
   readonly broker: BrokerOptions
@@ -101,7 +101,7 @@ export interface AssemblyOptions {
 }
 
 export interface IngestContext {
-  readonly redis: RedisConnection
+  readonly redis: RedisCommands
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: IngestMetrics
@@ -147,23 +147,23 @@ export function assemble(options: AssemblyOptions, context: IngestContext): Asse
   const several = options.broker.hosts.count > 1
   const timings = { ...TIMINGS, ...(several ? CLUSTER_TIMINGS : {}), ...options.timings }
   const id = randomUUID()
-  const complaints = new Complaints(clock, log, timings.repeatLogMs)
-  const status = new Status({ ...timings, redisGraceMs: options.redisGraceMs }, clock, complaints)
+  const failureLog = new FailureLog(clock, log, timings.repeatLogMs)
+  const status = new Status({ ...timings, redisGraceMs: options.redisGraceMs }, clock, failureLog)
   const history = new StreamHistory({ historyMs, historyBytes })
   const stored = { prefix, database, partitions, stream, sharded, historyMs, historyBytes }
   const publisher = new Publisher(redis, stored)
   const said = (error: unknown, lasting: boolean): string =>
-    error instanceof RedisFault ? error.message : explain(error, broker, lasting)
-  const canary = new Canary(
+    error instanceof RedisFault ? error.message : describeBrokerError(error, broker, lasting)
+  const canary = new CanarySender(
     { stream, ingest: id, intervalMs: timings.canaryIntervalMs, beatMs: timings.beatMs },
     clock,
-    (error) => status.waits('broker', said(error, false)),
+    (error) => status.failed('broker', said(error, false)),
   )
   const announcer = new Announcer({ ingest: id, intervalMs: timings.beatMs }, clock, status, (message) =>
     publisher.announce(message),
   )
   const accounting = new Accounting({ clock, log, metrics, status })
-  const keeper = new TopologyKeeper(topology, (line) => log.warn(line))
+  const keeper = new TopologyDeclarer(topology, (line) => log.warn(line))
   const declare = (connection: ChannelModel): Promise<void> => keeper.declare(connection)
   const ingest = new Ingest(
     { ...timings, streamReachMs: streamAgeMs(topology) * 0.8 },
@@ -172,7 +172,7 @@ export function assemble(options: AssemblyOptions, context: IngestContext): Asse
       host: () => broker.hosts.current,
       skipHost: () => broker.hosts.skip(),
       declare,
-      explain: said,
+      describeError: said,
       attacher: new Attacher(
         { ...timings, stream, partitions, prefetch, ingest: id },
         { publisher, markers: new EpochMarkers(stream), canary, status, clock, log },
@@ -182,19 +182,19 @@ export function assemble(options: AssemblyOptions, context: IngestContext): Asse
         history,
         canary,
         continuity: new Continuity(),
-        jumps: new Jumps(),
+        knownGaps: new KnownGaps(),
         clock,
         accounting,
         metrics,
         status,
-        changed: () => announcer.changed(),
+        onChange: () => announcer.stateChanged(),
       }),
       topologyGuard: new TopologyGuard(timings.topologyCheckMs, {
         missing: (connection) => missingExchanges(connection, topology),
         declare,
         explain: said,
-        refused: (is) => (status.eventsRefused = is),
-        complaints,
+        refused: (is) => (status.topologyRefused = is),
+        failureLog,
         clock,
         log,
       }),
@@ -231,9 +231,9 @@ function publishLoops(
     delivery: { origin, bodyBytesMax, partitions, ingest },
     retryMs: timings.retryMs,
     watchdogMs: timings.watchdogMs,
-    stallMs: timings.stallMs,
+    streamStallMs: timings.streamStallMs,
     checkMs: timings.canaryIntervalMs * 2,
-    doubtMs: timings.beatMs,
+    canaryWaitMs: timings.beatMs,
     ackEvery: Math.min(Math.ceil(prefetch * ACK_SHARE), ACK_EVERY_MAX),
   }
   return (attachment) => new PublishLoop(options, parts, attachment)

@@ -6,8 +6,8 @@ import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import type { Announcer } from './status/announcer.js'
 import type { Attacher, Attachment, PreviousAttachment } from './attach/attach.js'
-import type { Canary } from './broker/canary.js'
-import { close } from './broker/close.js'
+import type { CanarySender } from './broker/canary.js'
+import { closeQuietly } from './broker/channel.js'
 import type { IngestMetrics } from './metrics.js'
 import type { PublishLoop } from './publish/publish-loop.js'
 import type { Memory } from './attach/plan.js'
@@ -23,7 +23,7 @@ export interface IngestOptions {
   /** The stream surely holds what is younger. */
   readonly streamReachMs: number
   /** How long the broker may take for one try to set this ingest up. */
-  readonly tryMs: number
+  readonly attemptTimeoutMs: number
 }
 
 export interface IngestParts {
@@ -35,12 +35,12 @@ export interface IngestParts {
   readonly skipHost: () => boolean
   readonly declare: (connection: ChannelModel) => Promise<void>
   /** An error of the broker or of Redis, in one line; `lasting`: it has been said before. */
-  readonly explain: (error: unknown, lasting: boolean) => string
+  readonly describeError: (error: unknown, lasting: boolean) => string
   readonly attacher: Attacher
   /** What carries an attachment out. */
   readonly publishLoop: (attachment: Attachment) => Pick<PublishLoop, 'run'>
   readonly topologyGuard: Pick<TopologyGuard, 'run'>
-  readonly canary: Canary
+  readonly canary: CanarySender
   readonly announcer: Announcer
   readonly history: StreamHistory
   readonly status: Status
@@ -60,9 +60,9 @@ export class Ingest {
   private readonly backoff: Backoff
   private connections = 0
   /** The epoch in which the stream has lost messages. */
-  private broken: Epoch | null = null
+  private brokenEpoch: Epoch | null = null
   /** Where it was attached last. */
-  private place: { epoch: Epoch; host: string } | null = null
+  private lastAttached: { epoch: Epoch; host: string } | null = null
   /** Tries in a row that failed at the broker. */
   private failures = 0
 
@@ -79,16 +79,16 @@ export class Ingest {
     signal.addEventListener('abort', () => announcer.stop())
     while (!signal.aborted) {
       try {
-        await this.untilOverdue(this.connection(signal), signal)
+        await this.withStopDeadline(this.runConnected(signal), signal)
       } catch (error) {
-        this.complain(error)
+        this.reportFailure(error)
       }
       await sleep(clock, this.backoff.next(), signal)
     }
   }
 
   /** As `work`, but a stop does not wait for it without end. */
-  private async untilOverdue(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  private async withStopDeadline(work: Promise<void>, signal: AbortSignal): Promise<void> {
     let timer: Timer | null = null
     let stop = (): void => undefined
     const overdue = new Promise<void>((resolve) => {
@@ -107,7 +107,7 @@ export class Ingest {
    * Two connections to one node of the broker, one for reading and one for canaries, from their beginning to the end of
    * the first: so canaries come from where the marker is.
    */
-  private async connection(signal: AbortSignal): Promise<void> {
+  private async runConnected(signal: AbortSignal): Promise<void> {
     const { connect, host, status, metrics, announcer, canary, clock } = this.parts
     const end = new AbortController()
     const closed = (error?: Error): void => end.abort(error ?? new Error('connection closed'))
@@ -124,33 +124,33 @@ export class Ingest {
       const [reading, sending] = open
       if (reading === undefined || sending === undefined) return
       // Now, and once: from a connection that it has blocked the broker reads nothing.
-      await within(clock, this.options.tryMs, 'opening a channel', canary.start(sending))
+      await within(clock, this.options.attemptTimeoutMs, 'opening a channel', canary.start(sending))
       if (this.connections++ > 0) metrics.amqpReconnected()
       status.brokerConnected = true
       metrics.amqpConnected(true)
-      announcer.changed()
+      announcer.stateChanged()
       const either = AbortSignal.any([signal, end.signal])
-      while (!either.aborted) await this.turn(reading, either)
+      while (!either.aborted) await this.attachAndPublish(reading, either)
     } finally {
       canary.stop()
       status.brokerConnected = false
       metrics.amqpConnected(false)
-      announcer.changed()
-      await Promise.all(open.map((connection) => close(connection, clock)))
+      announcer.stateChanged()
+      await Promise.all(open.map((connection) => closeQuietly(connection, clock)))
     }
     if (!signal.aborted) throw end.signal.reason
   }
 
   /** Sets up and runs once; the same way at the first start and after everything that can happen. */
-  private async turn(connection: ChannelModel, signal: AbortSignal): Promise<void> {
+  private async attachAndPublish(connection: ChannelModel, signal: AbortSignal): Promise<void> {
     const { canary, clock, log, status } = this.parts
     let why: AttachReason | null
     try {
-      const attachment = await this.setup(connection, signal)
+      const attachment = await this.attach(connection, signal)
       this.backoff.reset()
       this.failures = 0
-      canary.send() // the sooner one comes through, the sooner this ingest is up
-      why = await this.attached(connection, attachment, signal)
+      canary.sendBeat() // the sooner one comes through, the sooner this ingest is up
+      why = await this.publish(connection, attachment, signal)
     } catch (error) {
       if (signal.aborted) return
       const isStuck = error instanceof DeadlineError
@@ -160,18 +160,18 @@ export class Ingest {
         // Another host may serve the stream; and what is under way ends with the connection.
         if (this.parts.skipHost() || isStuck) throw error
       }
-      this.complain(error)
+      this.reportFailure(error)
       await sleep(clock, this.backoff.next(), signal)
       return
     }
     if (why === null) return
-    if (why === 'hole') this.broken = status.epoch
+    if (why === 'hole') this.brokenEpoch = status.epoch
     log.info({ why }, 'attaching again')
     if (why === 'failed') await sleep(clock, this.options.reconnectMaxMs, signal)
   }
 
   /** Publishes or follows, as long as it goes on from here; exchanges and bindings are looked after meanwhile. */
-  private async attached(
+  private async publish(
     connection: ChannelModel,
     attachment: Attachment,
     signal: AbortSignal,
@@ -183,23 +183,26 @@ export class Ingest {
       return await publishLoop(attachment).run(signal)
     } finally {
       over.abort()
-      this.place = { epoch: attachment.epoch, host: host() }
+      this.lastAttached = { epoch: attachment.epoch, host: host() }
     }
   }
 
-  private async setup(connection: ChannelModel, signal: AbortSignal): Promise<Attachment> {
+  private async attach(connection: ChannelModel, signal: AbortSignal): Promise<Attachment> {
     const { declare, attacher, history, status, clock, log } = this.parts
-    await within(clock, this.options.tryMs, 'declaring exchanges and stream', declare(connection))
-    const attachment = await attacher.attach(connection, () => this.past(), signal)
+    await within(clock, this.options.attemptTimeoutMs, 'declaring exchanges and stream', declare(connection))
+    const attachment = await attacher.attach(connection, () => this.previousAttachment(), signal)
     if (attachment.epoch !== status.epoch) history.clear()
     history.advance(attachment.at, clock.monotonic())
     log.info({ epoch: attachment.epoch, offset: attachment.at.offset }, 'attached to the stream')
     return attachment
   }
 
-  private past(): PreviousAttachment {
-    const left = this.place === null || this.place.host === this.parts.host() ? null : this.place.epoch
-    return { memory: this.memory(), broken: this.broken, left }
+  private previousAttachment(): PreviousAttachment {
+    const leftHostEpoch =
+      this.lastAttached === null || this.lastAttached.host === this.parts.host()
+        ? null
+        : this.lastAttached.epoch
+    return { memory: this.memory(), brokenEpoch: this.brokenEpoch, leftHostEpoch }
   }
 
   private memory(): Memory | null {
@@ -209,9 +212,13 @@ export class Ingest {
     return { epoch: status.epoch, start, complete: history.trimTo(clock.monotonic()) !== null }
   }
 
-  private complain(error: unknown): void {
-    const { status, explain } = this.parts
-    status.waits(isRedisFault(error) ? 'redis' : 'broker', explain(error, false), explain(error, true))
+  private reportFailure(error: unknown): void {
+    const { status, describeError } = this.parts
+    status.failed(
+      isRedisFault(error) ? 'redis' : 'broker',
+      describeError(error, false),
+      describeError(error, true),
+    )
   }
 }
 

@@ -14,7 +14,7 @@ import { RedisFactory } from '@wazo-websocketd/shared/redis/client'
 import { readClientTls, type ClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { assemble, type AssemblyOptions } from './assemble.js'
 import { BrokerHosts } from './broker/hosts.js'
-import { RedisLink } from './publish/redis-link.js'
+import { RedisConnection } from './publish/redis-connection.js'
 import { prometheusMetrics } from './prometheus.js'
 import { STREAM } from './broker/topology.js'
 
@@ -83,7 +83,7 @@ class IngestService implements Service {
     const registry = new Metrics()
     const metrics = prometheusMetrics(registry)
     // A client that was replaced may report its end late: only the one in use counts.
-    let current: RedisLink | null = null
+    let current: RedisConnection | null = null
     const factory = new RedisFactory({
       url: config.redis.url,
       cluster: config.redis.cluster,
@@ -92,9 +92,9 @@ class IngestService implements Service {
       tls: this.settings.redisTls,
       logger: log,
       clock: systemClock,
-      connected: () => current?.changed(),
+      connected: () => current?.onChange(),
     })
-    const link = new RedisLink(
+    const link = new RedisConnection(
       {
         callTimeoutMs: REDIS_CALL_TIMEOUT_MS,
         readyTimeoutMs: REDIS_READY_TIMEOUT_MS,
@@ -103,9 +103,9 @@ class IngestService implements Service {
       systemClock,
       () => factory.create('publisher', { failFast: true }),
     )
-    link.changed = () => metrics.redisConnected(link.connected)
+    link.onChange = () => metrics.redisConnected(link.connected)
     current = link
-    link.changed()
+    link.onChange()
     this.ends.push(
       () => link.stop(),
       () => factory.close(),

@@ -2,14 +2,13 @@
 import type { ChannelModel, ConsumeMessage } from 'amqplib'
 import { Announcer } from '@wazo-websocketd/ingest/status/announcer'
 import { readCanary } from '@wazo-websocketd/ingest/broker/canary'
-import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
+import { FailureLog } from '@wazo-websocketd/ingest/status/failure-log'
 import { Consumer } from '@wazo-websocketd/ingest/broker/consumer'
 import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
-import type { Delivery } from '@wazo-websocketd/ingest/normalise/delivery'
-import { toDelivery } from '@wazo-websocketd/ingest/normalise/intake'
+import { toDelivery, type Delivery } from '@wazo-websocketd/ingest/normalise/delivery'
 import { Accounting } from '@wazo-websocketd/ingest/status/accounting'
-import { RedisLink } from '@wazo-websocketd/ingest/publish/redis-link'
-import { claimedOffset, Jumps } from '@wazo-websocketd/ingest/normalise/numbering'
+import { RedisConnection } from '@wazo-websocketd/ingest/publish/redis-connection'
+import { headerOffset, KnownGaps } from '@wazo-websocketd/ingest/normalise/numbering'
 import { PublishLoop } from '@wazo-websocketd/ingest/publish/publish-loop'
 import { prometheusMetrics } from '@wazo-websocketd/ingest/prometheus'
 import { Publisher } from '@wazo-websocketd/ingest/publish/publisher'
@@ -56,7 +55,7 @@ async function ours(url: string): Promise<Feed> {
   const factory = new RedisFactory({ url, cluster: null, logger, clock })
   const client = factory.create('publisher', { failFast: true })
   await once(client, 'ready')
-  const link = new RedisLink(LINK, clock, () => client)
+  const link = new RedisConnection(LINK, clock, () => client)
   const history = { historyMs: HISTORY_MS, historyBytes: HISTORY_BYTES }
   const stored = { prefix: PREFIX, partitions: 1, stream: STREAM, sharded: false, ...history }
   const publisher = new Publisher(link, stored)
@@ -73,8 +72,8 @@ async function ours(url: string): Promise<Feed> {
       metrics.answered(kind)
     },
   }
-  const complaints = new Complaints(clock, logger, TIMINGS.repeatLogMs)
-  const status = new Status({ ...TIMINGS, redisGraceMs: TIMINGS.stalledMs }, clock, complaints)
+  const failureLog = new FailureLog(clock, logger, TIMINGS.repeatLogMs)
+  const status = new Status({ ...TIMINGS, redisGraceMs: TIMINGS.downAfterMs }, clock, failureLog)
   status.brokerConnected = true
   const announcer = new Announcer({ ingest: 'bench', intervalMs: TIMINGS.beatMs }, clock, status, (message) =>
     publisher.announce(message),
@@ -85,7 +84,7 @@ async function ours(url: string): Promise<Feed> {
     { stream: STREAM, from: 0, prefetch: PREFETCH },
     clock,
   )
-  const marker = { queue: '', ticks: 0, whenGone: () => undefined, close: () => Promise.resolve() }
+  const marker = { queue: '', ticks: 0, onGone: () => undefined, close: () => Promise.resolve() }
   const attachment = { epoch, heads: [0], at: { offset: 0, fingerprint: '00' }, consumer, marker }
   const pipeline = new PublishLoop(
     {
@@ -94,24 +93,24 @@ async function ours(url: string): Promise<Feed> {
       delivery: intake,
       retryMs: TIMINGS.retryMs,
       watchdogMs: TIMINGS.watchdogMs,
-      stallMs: TIMINGS.stallMs,
+      streamStallMs: TIMINGS.streamStallMs,
       checkMs: TIMINGS.beatMs,
-      doubtMs: TIMINGS.beatMs,
+      canaryWaitMs: TIMINGS.beatMs,
       ackEvery: 1,
     },
     {
       publisher,
       history: new StreamHistory(history),
       // A broker that blocks publishers is what lets an ingest without canaries be `up`.
-      canary: { blocked: true, sending: false, marker: null, send: () => undefined },
+      canary: { blocked: true, sending: false, tickQueue: null, sendBeat: () => undefined },
       continuity: new Continuity(),
-      jumps: new Jumps(),
+      knownGaps: new KnownGaps(),
       clock,
       accounting: new Accounting({ clock, log: logger, metrics: counting, status }),
       metrics: counting,
       status,
-      changed: () => {
-        announcer.changed()
+      onChange: () => {
+        announcer.stateChanged()
         broker.published(status.heads[0] ?? 0)
       },
     },
@@ -170,7 +169,7 @@ class Broker {
 
 /** What is made of a message on its way in. */
 function take(message: ConsumeMessage): Delivery {
-  return toDelivery(message, claimedOffset(message) ?? 0, readCanary(message), intake, clock)
+  return toDelivery(message, headerOffset(message) ?? 0, readCanary(message), intake, clock)
 }
 
 /** The same events in the same batches, and nothing but PUBLISH. */

@@ -1,13 +1,13 @@
 /** A pipeline over a made-up broker and a made-up Redis. */
 import type { ConsumeMessage } from 'amqplib'
 import { pino } from 'pino'
-import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
+import { FailureLog } from '@wazo-websocketd/ingest/status/failure-log'
 import type { Consumer } from '@wazo-websocketd/ingest/broker/consumer'
 import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
 import { MessageInbox } from '@wazo-websocketd/ingest/broker/inbox'
 import { Accounting } from '@wazo-websocketd/ingest/status/accounting'
 import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
-import { Jumps } from '@wazo-websocketd/ingest/normalise/numbering'
+import { KnownGaps } from '@wazo-websocketd/ingest/normalise/numbering'
 import { PublishLoop } from '@wazo-websocketd/ingest/publish/publish-loop'
 import type { Publisher } from '@wazo-websocketd/ingest/publish/publisher'
 import { StreamHistory } from '@wazo-websocketd/ingest/attach/history'
@@ -62,17 +62,17 @@ export function countNothing(): IngestMetrics {
   }
 }
 
-const STATUS = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }
+const STATUS = { canaryTimeoutMs: 3000, downAfterMs: 10_000, redisGraceMs: 5000 }
 
 /** What an ingest keeps from one attachment to the next, and how it attaches. */
-export class PipelineBench {
+export class PublishLoopBench {
   readonly status: Status
   readonly sender = {
-    marker: null as string | null,
+    tickQueue: null as string | null,
     blocked: false,
     sending: false,
     sent: 0,
-    send: (): void => {
+    sendBeat: (): void => {
       this.sender.sent++
     },
   }
@@ -80,7 +80,7 @@ export class PipelineBench {
   readonly history: StreamHistory
   private readonly end = new AbortController()
   private readonly continuity = new Continuity()
-  private readonly jumps = new Jumps()
+  private readonly knownGaps = new KnownGaps()
 
   private readonly clock: FakeClock
   private readonly publisher: Pick<Publisher, 'publish' | 'meta'>
@@ -95,7 +95,7 @@ export class PipelineBench {
     this.clock = clock
     this.publisher = publisher
     this.limits = limits
-    this.status = new Status(STATUS, clock, new Complaints(clock, pino({ level: 'silent' }), 30_000))
+    this.status = new Status(STATUS, clock, new FailureLog(clock, pino({ level: 'silent' }), 30_000))
     this.status.brokerConnected = true
     this.history = new StreamHistory({ historyMs: 1e9, historyBytes })
   }
@@ -114,7 +114,7 @@ export class PipelineBench {
     const marker = {
       queue: 'marker',
       ticks: 0,
-      whenGone: (task: () => void) => void (gone = task),
+      onGone: (task: () => void) => void (gone = task),
       close: () => Promise.resolve(),
     }
     const metrics = countNothing()
@@ -128,16 +128,16 @@ export class PipelineBench {
           backlogPollMs: 10,
           idlePollMs: 1000,
           takeoverMs: 500,
-          absentMs: 2000,
+          unreachableMs: 2000,
           rejoinMs: 10_000,
         },
         window,
         delivery: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
         retryMs: 100,
         watchdogMs: 10_000,
-        stallMs: 200,
+        streamStallMs: 200,
         checkMs: 50,
-        doubtMs: 1000,
+        canaryWaitMs: 1000,
         ackEvery: ACK_EVERY,
       },
       {
@@ -145,12 +145,12 @@ export class PipelineBench {
         history,
         canary: this.sender,
         continuity: this.continuity,
-        jumps: this.jumps,
+        knownGaps: this.knownGaps,
         clock,
         accounting: new Accounting({ clock, log: pino({ level: 'silent' }), metrics, status }),
         metrics,
         status,
-        changed: () => undefined,
+        onChange: () => undefined,
       },
       { epoch: EPOCH, heads, at, consumer, marker },
     )

@@ -1,13 +1,13 @@
 import { expect } from 'chai'
 import { pino } from 'pino'
-import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
+import { FailureLog } from '@wazo-websocketd/ingest/status/failure-log'
 import { Ingest, type IngestParts } from '@wazo-websocketd/ingest/ingest'
 import { Status } from '@wazo-websocketd/ingest/status/status'
 import { FakeClock } from '../../support/fakes/clock.js'
 import { settle } from '../../support/fakes/publish-loop.js'
 
-const OPTIONS = { reconnectFirstMs: 100, reconnectMaxMs: 2000, streamReachMs: 1000, tryMs: 15_000 }
-const STATUS = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }
+const OPTIONS = { reconnectFirstMs: 100, reconnectMaxMs: 2000, streamReachMs: 1000, attemptTimeoutMs: 15_000 }
+const STATUS = { canaryTimeoutMs: 3000, downAfterMs: 10_000, redisGraceMs: 5000 }
 
 /** An ingest whose broker answers as `connect` says; everything behind that is never reached. */
 function ingest(connect: IngestParts['connect']) {
@@ -16,11 +16,11 @@ function ingest(connect: IngestParts['connect']) {
   const log = pino({}, { write: (line) => void lines.push((JSON.parse(line) as { msg: string }).msg) })
   const subject = new Ingest(OPTIONS, {
     connect,
-    explain: (error: Error, lasting: boolean) => `${error.message}${lasting ? ', still' : ''}`,
+    describeError: (error: Error, lasting: boolean) => `${error.message}${lasting ? ', still' : ''}`,
     canary: { stop: () => undefined },
-    announcer: { start: () => undefined, stop: () => undefined, changed: () => undefined },
+    announcer: { start: () => undefined, stop: () => undefined, stateChanged: () => undefined },
     metrics: { amqpConnected: () => undefined },
-    status: new Status(STATUS, clock, new Complaints(clock, log, 30_000)),
+    status: new Status(STATUS, clock, new FailureLog(clock, log, 30_000)),
     clock,
     log,
   } as unknown as IngestParts)

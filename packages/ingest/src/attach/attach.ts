@@ -4,11 +4,11 @@ import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import { readCanary, type Canary } from '../broker/canary.js'
+import { readCanary, type CanarySender } from '../broker/canary.js'
 import { Consumer } from '../broker/consumer.js'
 import { fingerprint } from '../normalise/delivery.js'
 import type { EpochMarkers, MarkerWatch } from '../broker/epoch-marker.js'
-import { claimedOffset } from '../normalise/numbering.js'
+import { headerOffset } from '../normalise/numbering.js'
 import { Planner, type Memory, type Meta, type NewEpochReason, type Plan, type PlanOptions } from './plan.js'
 import type { Publisher } from '../publish/publisher.js'
 import type { StreamMark } from './history.js'
@@ -30,33 +30,33 @@ export interface Attachment {
 export interface PreviousAttachment {
   readonly memory: Memory | null
   /** An epoch in which the stream has lost messages: a new one has to begin. */
-  readonly broken: Epoch | null
+  readonly brokenEpoch: Epoch | null
   /**
    * The epoch in which it was attached at a node that it has left: only another ingest that is attached can have seen
    * whether the stream lost its leader with that node.
    */
-  readonly left: Epoch | null
+  readonly leftHostEpoch: Epoch | null
 }
 
 export interface AttachOptions extends PlanOptions {
   readonly ingest: string
   readonly prefetch: number
   /** How long the message at head may take to come before the end of the stream is looked at. */
-  readonly silenceMs: number
+  readonly messageTimeoutMs: number
   /** How long one's own canary may take. */
-  readonly canaryMs: number
+  readonly canaryTimeoutMs: number
   /** Between two looks at a Redis that others may know more about. */
   readonly redisPollMs: number
   /** How long broker and Redis may take for one try. */
-  readonly tryMs: number
+  readonly attemptTimeoutMs: number
   /** An ingest that is attached moves the heads within this time. */
-  readonly movesMs: number
+  readonly headWatchMs: number
 }
 
 export interface AttachParts {
   readonly publisher: Publisher
   readonly markers: EpochMarkers
-  readonly canary: Pick<Canary, 'send'>
+  readonly canary: Pick<CanarySender, 'sendBeat'>
   readonly status: Status
   readonly clock: Clock
   readonly log: Logger
@@ -89,8 +89,8 @@ export class Attacher {
   ): Promise<Attachment> {
     const { publisher, clock } = this.parts
     const refusing = new Set<number>()
-    const { broken, left } = past()
-    const unseen = left !== null && !(await this.isWatched(signal)) ? left : null
+    const { brokenEpoch, leftHostEpoch } = past()
+    const unseen = leftHostEpoch !== null && !(await this.isAnyAttached(signal)) ? leftHostEpoch : null
     for (let tries = 0; tries < TRIES_MAX;) {
       signal.throwIfAborted()
       const metas = (await publisher.metas()).map((meta, p) => (refusing.has(p) ? undefined : meta))
@@ -99,42 +99,42 @@ export class Attacher {
       this.setPassive(plan.kind === 'wait' && plan.why === 'foreign', metas)
       if (plan.kind === 'wait') {
         if (plan.why === 'not-all')
-          this.parts.status.waits(
+          this.parts.status.failed(
             'redis',
             'Redis does not answer for partition 0, which tells the epoch in force',
           )
         await sleep(clock, this.options.redisPollMs, signal)
         continue
       }
-      const isBroken = plan.kind !== 'new-epoch' && (plan.epoch === broken || plan.epoch === unseen)
-      const work = this.carryOut(
+      const isBroken = plan.kind !== 'new-epoch' && (plan.epoch === brokenEpoch || plan.epoch === unseen)
+      const work = this.execute(
         connection,
         metas,
         isBroken ? { kind: 'new-epoch', why: 'hole' } : plan,
         refusing,
       )
-      const attached = await within(clock, this.options.tryMs, 'attaching to the stream', work)
+      const attached = await within(clock, this.options.attemptTimeoutMs, 'attaching to the stream', work)
       if (attached === null) {
         if (plan.kind !== 'adopt') tries++
         continue
       }
-      void this.parts.markers.settle(connection, attached.epoch)
+      void this.parts.markers.removeOthers(connection, attached.epoch)
       return attached
     }
     throw new DeadlineError(`nothing comes out of the stream that ${TRIES_MAX} tries could attach to`)
   }
 
   /** Whether an ingest is attached: it moves the head. */
-  private async isWatched(signal: AbortSignal): Promise<boolean> {
+  private async isAnyAttached(signal: AbortSignal): Promise<boolean> {
     const { publisher, clock } = this.parts
     const [before] = await publisher.metas()
-    await sleep(clock, this.options.movesMs, signal)
+    await sleep(clock, this.options.headWatchMs, signal)
     const [after] = await publisher.metas()
     return before?.epoch === after?.epoch && (after?.offset ?? -1) > (before?.offset ?? Infinity)
   }
 
   /** Carries out one plan; null: look again. */
-  private async carryOut(
+  private async execute(
     connection: ChannelModel,
     metas: Metas,
     plan: Plan,
@@ -142,30 +142,30 @@ export class Attacher {
   ): Promise<Attachment | null> {
     switch (plan.kind) {
       case 'attach':
-        return this.resume(connection, metas, plan, [], refusing)
+        return this.attachAt(connection, metas, plan, [], refusing)
       case 'seed':
-        return this.resume(connection, metas, plan, plan.partitions, refusing)
+        return this.attachAt(connection, metas, plan, plan.partitions, refusing)
       case 'adopt':
         for (const p of plan.partitions)
-          await this.unless(refusing, p, () =>
+          await this.tryWrite(refusing, p, () =>
             this.parts.publisher.newEpoch(p, metas[p]?.epoch ?? null, plan.epoch, plan.at),
           )
         return null
       case 'new-epoch':
-        return this.begin(connection, metas, plan.why)
+        return this.startEpoch(connection, metas, plan.why)
       case 'wait':
         return null
     }
   }
 
   /** Writes a partition, which is left out from now on where Redis does not take it. True: taken. */
-  private async unless(refusing: Set<number>, p: number, write: () => Promise<boolean>): Promise<boolean> {
+  private async tryWrite(refusing: Set<number>, p: number, write: () => Promise<boolean>): Promise<boolean> {
     try {
       return await write()
     } catch (error) {
       if (this.options.partitions === 1) throw error
       refusing.add(p)
-      this.parts.status.waits(
+      this.parts.status.failed(
         'redis',
         `partition ${p}: ${error instanceof Error ? error.message : String(error)}`,
       )
@@ -192,7 +192,7 @@ export class Attacher {
   }
 
   /** Attaches at `at` and seeds `missing` there; null: look again. */
-  private async resume(
+  private async attachAt(
     connection: ChannelModel,
     metas: Metas,
     { epoch, at }: { readonly epoch: Epoch; readonly at: StreamMark },
@@ -202,7 +202,7 @@ export class Attacher {
     const { clock, markers, publisher, log } = this.parts
     const { stream, prefetch } = this.options
     const marker = await markers.watch(connection, epoch)
-    if (marker === null) return this.begin(connection, metas, 'marker-gone')
+    if (marker === null) return this.startEpoch(connection, metas, 'marker-gone')
     const consumer = await Consumer.start(connection, { stream, prefetch, from: at.offset }, clock).catch(
       async (error: unknown) => {
         await marker.close()
@@ -218,11 +218,11 @@ export class Attacher {
       if (verdict === 'again') return await leave()
       if (verdict !== 'good') {
         await leave()
-        return await this.begin(connection, metas, verdict)
+        return await this.startEpoch(connection, metas, verdict)
       }
       // Somebody else may be faster: then it is to be attached to what is there now.
       for (const p of missing)
-        if (!(await this.unless(refusing, p, () => publisher.seed(p, epoch, at)))) return await leave()
+        if (!(await this.tryWrite(refusing, p, () => publisher.seed(p, epoch, at)))) return await leave()
       if (missing.length > 0)
         log.warn({ epoch, offset: at.offset }, 'Redis was empty: publishing the history again')
       const heads = metas.map((meta) => (meta === null ? at.offset : (meta?.offset ?? null)))
@@ -240,32 +240,32 @@ export class Attacher {
     at: StreamMark,
   ): Promise<'good' | 'again' | NewEpochReason> {
     const { inbox } = consumer
-    const first = await inbox.next(this.options.silenceMs)
-    if (first === null) return this.checkEnd(connection, at)
-    const claim = claimedOffset(first)
+    const first = await inbox.next(this.options.messageTimeoutMs)
+    if (first === null) return this.checkStreamEnd(connection, at)
+    const claim = headerOffset(first)
     if (fingerprint(first.content) !== at.fingerprint)
       return claim !== null && claim > at.offset ? 'trimmed' : 'recreated'
     if (claim !== at.offset) {
       // Its publisher may have sent the header, or it is the same once more at a later place: what follows tells.
-      const second = await inbox.next(this.options.silenceMs)
-      if (second === null) return this.again(`the broker gives nothing behind offset ${at.offset}`)
+      const second = await inbox.next(this.options.messageTimeoutMs)
+      if (second === null) return this.retry(`the broker gives nothing behind offset ${at.offset}`)
       inbox.putBack(second)
-      if ((claimedOffset(second) ?? Infinity) > at.offset + 2) return 'trimmed'
+      if ((headerOffset(second) ?? Infinity) > at.offset + 2) return 'trimmed'
     }
     consumer.ack(first.fields.deliveryTag)
     return 'good'
   }
 
   /** Silence at head: a recreated stream ends below it. Otherwise the broker is only slow. */
-  private async checkEnd(connection: ChannelModel, at: StreamMark): Promise<'again' | 'recreated'> {
+  private async checkStreamEnd(connection: ChannelModel, at: StreamMark): Promise<'again' | 'recreated'> {
     const { clock } = this.parts
     const { stream, prefetch } = this.options
     const last = await Consumer.start(connection, { stream, prefetch, from: 'last' }, clock)
     try {
       const end = await this.ownCanary(last)
-      if (end === null) return this.again('no message of our own comes through the stream: has it a leader?')
+      if (end === null) return this.retry('no message of our own comes through the stream: has it a leader?')
       if (end.offset < at.offset) return 'recreated'
-      return this.again(
+      return this.retry(
         `the broker does not give the message at offset ${at.offset}, though it has later ones`,
       )
     } finally {
@@ -273,13 +273,13 @@ export class Attacher {
     }
   }
 
-  private again(why: string): 'again' {
-    this.parts.status.waits('broker', why)
+  private retry(why: string): 'again' {
+    this.parts.status.failed('broker', why)
     return 'again'
   }
 
   /** Starts a new epoch at this ingest's own canary; null: somebody else was faster, or no canary came. */
-  private async begin(
+  private async startEpoch(
     connection: ChannelModel,
     metas: Metas,
     why: NewEpochReason,
@@ -288,7 +288,7 @@ export class Attacher {
     const { stream, prefetch } = this.options
     const [first] = metas
     if (first === undefined) {
-      status.waits('redis', `a new epoch is needed (${why}), but Redis does not answer for partition 0`)
+      status.failed('redis', `a new epoch is needed (${why}), but Redis does not answer for partition 0`)
       await sleep(clock, this.options.redisPollMs)
       return null
     }
@@ -298,19 +298,19 @@ export class Attacher {
       const at = await this.ownCanary(consumer)
       const epoch = randomUUID() as Epoch
       if (at === null)
-        status.waits(
+        status.failed(
           'broker',
           `a new epoch is needed (${why}), but no message of our own comes through the stream`,
         )
       else {
-        await markers.settle(connection, first?.epoch ?? null) // tries before this one may have failed at Redis
+        await markers.removeOthers(connection, first?.epoch ?? null) // tries before this one may have failed at Redis
         await markers.declare(connection, epoch)
         marker = await markers.watch(connection, epoch)
         const seen = first?.epoch ?? null
         if (marker !== null && (await publisher.newEpoch(0, seen, epoch, at))) {
           log.warn({ why, epoch, seen, offset: at.offset }, 'new epoch')
           if (seen !== null) await markers.remove(connection, seen)
-          return { epoch, heads: await this.bring(metas, epoch, at), at, consumer, marker }
+          return { epoch, heads: await this.adoptPartitions(metas, epoch, at), at, consumer, marker }
         }
         await markers.remove(connection, epoch)
       }
@@ -323,7 +323,7 @@ export class Attacher {
   }
 
   /** Brings all partitions into a new epoch; null where another ingest has, or Redis does not answer: to be looked at again. */
-  private async bring(metas: Metas, epoch: Epoch, at: StreamMark): Promise<(Offset | null)[]> {
+  private async adoptPartitions(metas: Metas, epoch: Epoch, at: StreamMark): Promise<(Offset | null)[]> {
     const { publisher } = this.parts
     const heads: (Offset | null)[] = [at.offset]
     for (const [p, meta] of metas.entries()) {
@@ -339,13 +339,13 @@ export class Attacher {
   private async ownCanary(consumer: Consumer): Promise<StreamMark | null> {
     const { canary, clock } = this.parts
     const since = clock.monotonic()
-    const until = since + this.options.canaryMs
-    canary.send()
-    for (let left = this.options.canaryMs; left > 0; left = until - clock.monotonic()) {
+    const until = since + this.options.canaryTimeoutMs
+    canary.sendBeat()
+    for (let left = this.options.canaryTimeoutMs; left > 0; left = until - clock.monotonic()) {
       const message = await consumer.inbox.next(left)
       if (message === null) return null
       consumer.ack(message.fields.deliveryTag)
-      const offset = claimedOffset(message)
+      const offset = headerOffset(message)
       const read = readCanary(message)
       if (offset !== null && read?.ingest === this.options.ingest && read.sentAt >= since)
         return { offset, fingerprint: fingerprint(message.content) }

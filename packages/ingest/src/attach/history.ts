@@ -7,14 +7,14 @@ export interface StreamMark {
   readonly fingerprint: string
 }
 
-interface Entry extends StreamMark {
+interface HistoryEntry extends StreamMark {
   /** Monotonic milliseconds. */
   readonly at: number
   /** Bytes that had gone by when the entry was made. */
   readonly bytes: number
 }
 
-export interface RingOptions {
+export interface HistoryOptions {
   /** How far back the log reaches. */
   readonly historyMs: number
   readonly historyBytes: number
@@ -29,21 +29,21 @@ const ENTRIES_PER_HISTORY_BYTES = 64
  * Holds about one entry a second, and those of bursts: bounded by the history on both counts. Pure.
  */
 export class StreamHistory {
-  private readonly entries: Entry[] = []
+  private readonly entries: HistoryEntry[] = []
   private bytes = 0
   /** The last delivery that `bytes` holds: what is read again after attaching is not counted again. */
-  private counted: Offset = -1
-  private readonly options: RingOptions
+  private countedUpTo: Offset = -1
+  private readonly options: HistoryOptions
 
-  constructor(options: RingOptions) {
+  constructor(options: HistoryOptions) {
     this.options = options
   }
 
   /** These went by, in the order of the stream. */
   count(passed: readonly Pick<Delivery, 'offset' | 'bytes'>[]): void {
     for (const { offset, bytes } of passed) {
-      if (offset <= this.counted) continue
-      this.counted = offset
+      if (offset <= this.countedUpTo) continue
+      this.countedUpTo = offset
       this.bytes += bytes
     }
   }
@@ -56,13 +56,13 @@ export class StreamHistory {
     if (latest !== undefined && now - latest.at < ENTRY_INTERVAL_MS && this.bytes - latest.bytes < grain)
       return
     this.entries.push({ offset: mark.offset, fingerprint: mark.fingerprint, at: now, bytes: this.bytes })
-    while (this.tooOld(this.entries[1], now)) this.entries.shift()
+    while (this.isTooOld(this.entries[1], now)) this.entries.shift()
   }
 
   /** The newest mark that is old enough for everything before it to be forgotten; null: keep everything. */
   trimTo(now: number): Offset | null {
     const oldest = this.entries[0]
-    return this.tooOld(oldest, now) ? (oldest?.offset ?? null) : null
+    return this.isTooOld(oldest, now) ? (oldest?.offset ?? null) : null
   }
 
   /**
@@ -77,10 +77,10 @@ export class StreamHistory {
   clear(): void {
     this.entries.length = 0
     this.bytes = 0
-    this.counted = -1
+    this.countedUpTo = -1
   }
 
-  private tooOld(entry: Entry | undefined, now: number): boolean {
+  private isTooOld(entry: HistoryEntry | undefined, now: number): boolean {
     if (entry === undefined) return false
     return now - entry.at >= this.options.historyMs || this.bytes - entry.bytes >= this.options.historyBytes
   }

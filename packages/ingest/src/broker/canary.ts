@@ -36,13 +36,13 @@ export interface CanaryMessage extends CanaryNumber {
  * messages (`Continuity`). With each one a tick goes to the epoch's marker, a queue in memory: it comes back even when the
  * stream stands still.
  */
-export class Canary {
+export class CanarySender {
   /** The queue to which ticks go; null: none do. */
-  marker: string | null = null
+  tickQueue: string | null = null
   private readonly options: CanaryOptions
   private readonly clock: Clock
   /** The broker refuses them. */
-  private readonly refused: (error: Error) => void
+  private readonly onRefused: (error: Error) => void
   private connection: ChannelModel | null = null
   private channel: Channel | null = null
   private timer: Timer | null = null
@@ -55,7 +55,7 @@ export class Canary {
   constructor(options: CanaryOptions, clock: Clock, refused: (error: Error) => void) {
     this.options = options
     this.clock = clock
-    this.refused = refused
+    this.onRefused = refused
   }
 
   /** The broker has stopped reading from publishers (memory or disk alarm). */
@@ -75,7 +75,7 @@ export class Canary {
     connection.on('blocked', () => this.connection === connection && (this.isBlocked = true))
     connection.on('unblocked', () => this.connection === connection && (this.isBlocked = false))
     await this.open(connection)
-    this.tick()
+    this.sendDue()
   }
 
   /** Sends no more; the connection is its owner's to close. */
@@ -87,12 +87,12 @@ export class Canary {
   }
 
   /** Sends a beat now: whoever wants to hear one need not wait. */
-  send(): void {
+  sendBeat(): void {
     this.beatAt = this.clock.monotonic()
     this.publish(true)
   }
 
-  private tick(): void {
+  private sendDue(): void {
     if (this.connection === null) return
     const isDue = this.clock.monotonic() - this.beatAt >= this.options.beatMs
     if (isDue && this.channel === null && !this.opening) {
@@ -100,15 +100,15 @@ export class Canary {
       const opened = (): void => void (this.opening = false)
       this.open(this.connection).then(opened, opened)
     }
-    if (isDue) this.send()
+    if (isDue) this.sendBeat()
     else this.publish(false)
-    this.timer = this.clock.after(this.options.intervalMs, () => this.tick())
+    this.timer = this.clock.after(this.options.intervalMs, () => this.sendDue())
   }
 
   private async open(connection: ChannelModel): Promise<void> {
     const channel = await connection.createChannel()
     if (this.connection !== connection) return
-    channel.on('error', (error: Error) => this.refused(error))
+    channel.on('error', (error: Error) => this.onRefused(error))
     channel.on('close', () => this.channel === channel && (this.channel = null))
     this.first = this.count + 1
     this.channel = channel
@@ -119,7 +119,7 @@ export class Canary {
     if (this.channel === null || this.isBlocked) return
     const { stream, ingest } = this.options
     const n = ++this.count
-    if (this.marker !== null) this.channel.publish('', this.marker, TICK, { persistent: false })
+    if (this.tickQueue !== null) this.channel.publish('', this.tickQueue, TICK, { persistent: false })
     this.channel.publish('', stream, Buffer.from(JSON.stringify({ canary: ingest, n })), {
       headers: {
         [CANARY_HEADER]: ingest,

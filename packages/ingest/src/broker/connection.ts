@@ -1,6 +1,6 @@
 import { connect, type ChannelModel } from 'amqplib'
 import { describeTlsError, type ClientTls, type TlsKeys } from '@wazo-websocketd/shared/runtime/tls'
-import { NoHost, type BrokerHosts } from './hosts.js'
+import { NoHostError, type BrokerHosts } from './hosts.js'
 
 export interface BrokerOptions {
   readonly hosts: BrokerHosts
@@ -55,8 +55,8 @@ export async function connectBroker(options: BrokerOptions, name: string): Promi
  * What went wrong between this program and the broker, in one line that says what to do about it and names the hosts.
  * `lasting`: it has been said before, and waiting has not helped.
  */
-export function explain(error: unknown, options: BrokerOptions, lasting = false): string {
-  const failures = error instanceof NoHost ? error.failures : [{ host: options.hosts.current, error }]
+export function describeBrokerError(error: unknown, options: BrokerOptions, lasting = false): string {
+  const failures = error instanceof NoHostError ? error.failures : [{ host: options.hosts.current, error }]
   const hosts = new Map<string, string[]>()
   for (const failure of failures) {
     const why = reason(failure.error, options, lasting)

@@ -1,7 +1,7 @@
 import type { Channel, ChannelModel, ConsumeMessage, Message } from 'amqplib'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import { close } from './close.js'
+import { closeQuietly } from './channel.js'
 import { MessageInbox } from './inbox.js'
 
 export interface ConsumerOptions {
@@ -51,7 +51,7 @@ export class Consumer {
   async close(): Promise<void> {
     if (!this.open) return
     this.open = false
-    await close(this.channel)
+    await closeQuietly(this.channel)
   }
 
   private end(why: string): void {

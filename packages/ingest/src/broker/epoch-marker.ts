@@ -1,6 +1,6 @@
 import type { Channel, ChannelModel } from 'amqplib'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
-import { close } from './close.js'
+import { closeQuietly } from './channel.js'
 
 /** A marker that is there and in use. */
 export interface MarkerWatch {
@@ -8,7 +8,7 @@ export interface MarkerWatch {
   /** Messages that have come out of it. */
   readonly ticks: number
   /** Calls `task` once, when the marker is gone while the connection is not. */
-  whenGone(task: () => void): void
+  onGone(task: () => void): void
   /** Watches no more; never rejects. */
   close(): Promise<void>
 }
@@ -30,7 +30,7 @@ export class EpochMarkers {
   /** Watches the epoch's marker; null: it is not there. Rejects when the broker does not answer. */
   async watch(connection: ChannelModel, epoch: Epoch): Promise<MarkerWatch | null> {
     const channel = await openChannel(connection) // a miss closes the channel, so it is one of its own
-    const queue = this.name(epoch)
+    const queue = this.queueOf(epoch)
     let ticks = 0
     let isGone = false
     let task: (() => void) | null = null
@@ -55,13 +55,13 @@ export class EpochMarkers {
       get ticks() {
         return ticks
       },
-      whenGone(then) {
+      onGone(then) {
         task = then
         if (isGone) then()
       },
       async close() {
         task = null
-        await close(channel)
+        await closeQuietly(channel)
       },
     }
   }
@@ -71,8 +71,8 @@ export class EpochMarkers {
     const channel = await openChannel(connection)
     const options = { durable: false, exclusive: false, autoDelete: false }
     // A virtual host may have another type by default.
-    await channel.assertQueue(this.name(epoch), { ...options, arguments: { 'x-queue-type': 'classic' } })
-    await close(channel)
+    await channel.assertQueue(this.queueOf(epoch), { ...options, arguments: { 'x-queue-type': 'classic' } })
+    await closeQuietly(channel)
   }
 
   /** Deletes one; best effort. */
@@ -80,20 +80,20 @@ export class EpochMarkers {
     this.declared.delete(epoch)
     try {
       const channel = await openChannel(connection)
-      await channel.deleteQueue(this.name(epoch))
-      await close(channel)
+      await channel.deleteQueue(this.queueOf(epoch))
+      await closeQuietly(channel)
     } catch {
       // The broker deletes it at its next restart at the latest.
     }
   }
 
   /** `epoch` is in force: removes what this ingest declared for others, such as after a lost answer. */
-  async settle(connection: ChannelModel, epoch: Epoch | null): Promise<void> {
+  async removeOthers(connection: ChannelModel, epoch: Epoch | null): Promise<void> {
     for (const other of this.declared) if (other !== epoch) await this.remove(connection, other)
     if (epoch !== null) this.declared.delete(epoch)
   }
 
-  private name(epoch: Epoch): string {
+  private queueOf(epoch: Epoch): string {
     return `${this.stream.replace(/\.v\d+$/, '')}.marker.${epoch}`
   }
 }

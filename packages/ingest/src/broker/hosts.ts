@@ -6,11 +6,11 @@ export interface BrokerHost extends HostPort {
 }
 
 /** No host took the connection. */
-export class NoHost extends Error {
+export class NoHostError extends Error {
   override name = 'NoHost'
   readonly failures: readonly { readonly host: string; readonly error: unknown }[]
 
-  constructor(failures: NoHost['failures']) {
+  constructor(failures: NoHostError['failures']) {
     super('no host of RabbitMQ takes a connection')
     this.failures = failures
   }
@@ -19,7 +19,7 @@ export class NoHost extends Error {
 /** Shared by all connections of an ingest, so that they meet at one node. */
 export class BrokerHosts {
   private readonly all: readonly BrokerHost[]
-  private best = 0
+  private currentIndex = 0
 
   constructor(names: readonly string[]) {
     this.all = names.map((name) => ({ name, ...parseHostPort(name) }))
@@ -31,12 +31,12 @@ export class BrokerHosts {
 
   /** The host that took a connection last. */
   get current(): string {
-    return this.all[this.best]?.name ?? ''
+    return this.all[this.currentIndex]?.name ?? ''
   }
 
   /** The current host takes connections and serves nothing: the next one is to be tried first. False: there is no other. */
   skip(): boolean {
-    this.best = (this.best + 1) % this.all.length
+    this.currentIndex = (this.currentIndex + 1) % this.all.length
     return this.all.length > 1
   }
 
@@ -45,19 +45,19 @@ export class BrokerHosts {
    * Rejects with NoHost.
    */
   async connect<T>(connect: (host: BrokerHost) => Promise<T>): Promise<T> {
-    const first = this.best
+    const first = this.currentIndex
     const failures: { host: string; error: unknown }[] = []
     for (let tried = 0; tried < this.all.length; tried++) {
       const index = (first + tried) % this.all.length
       const host = this.all[index] as BrokerHost
       try {
         const connection = await connect(host)
-        this.best = index
+        this.currentIndex = index
         return connection
       } catch (error) {
         failures.push({ host: host.name, error })
       }
     }
-    throw new NoHost(failures)
+    throw new NoHostError(failures)
   }
 }

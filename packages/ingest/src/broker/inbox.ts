@@ -10,7 +10,7 @@ interface Waiter {
 export class MessageInbox {
   private readonly clock: Clock
   /** Bounded by the consumer's credit: nothing is acknowledged while messages wait here. */
-  private readonly kept: ConsumeMessage[] = []
+  private readonly buffered: ConsumeMessage[] = []
   private waiter: Waiter | null = null
   private sink: ((message: ConsumeMessage) => void) | null = null
   private onEnd: ((why: string) => void) | null = null
@@ -23,12 +23,12 @@ export class MessageInbox {
   put(message: ConsumeMessage): void {
     if (this.sink !== null) this.sink(message)
     else if (this.waiter !== null) this.waiter.resolve(message)
-    else this.kept.push(message)
+    else this.buffered.push(message)
   }
 
   /** Gives back what was taken, as the first to come. */
   putBack(message: ConsumeMessage): void {
-    this.kept.unshift(message)
+    this.buffered.unshift(message)
   }
 
   /** The consumer ended; idempotent. */
@@ -41,7 +41,7 @@ export class MessageInbox {
 
   /** The next message, or null after `timeoutMs` without one. Rejects when the consumer has ended. */
   next(timeoutMs: number): Promise<ConsumeMessage | null> {
-    const message = this.kept.shift()
+    const message = this.buffered.shift()
     if (message !== undefined) return Promise.resolve(message)
     if (this.ended !== null) return Promise.reject(new Error(this.ended))
     return new Promise((resolve, reject) => {
@@ -62,7 +62,7 @@ export class MessageInbox {
   flow(sink: (message: ConsumeMessage) => void, onEnd: (why: string) => void): void {
     this.sink = sink
     this.onEnd = onEnd
-    for (const message of this.kept.splice(0)) sink(message)
+    for (const message of this.buffered.splice(0)) sink(message)
     if (this.ended !== null) onEnd(this.ended)
   }
 }

@@ -2,7 +2,7 @@
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Complaints } from '../status/complaints.js'
+import type { FailureLog } from '../status/failure-log.js'
 import { sleep, within } from '@wazo-websocketd/shared/runtime/sleep'
 
 const ONCE_MS_MAX = 10_000
@@ -16,7 +16,7 @@ export interface TopologyGuardParts {
   readonly explain: (error: unknown, lasting: boolean) => string
   /** Whether events cannot come in, because the broker refuses what they need. */
   readonly refused: (is: boolean) => void
-  readonly complaints: Complaints
+  readonly failureLog: FailureLog
   readonly clock: Clock
   readonly log: Logger
 }
@@ -37,7 +37,7 @@ export class TopologyGuard {
 
   /** Goes on until `signal` is aborted, whatever the broker answers. Never rejects. */
   async run(connection: ChannelModel, signal: AbortSignal): Promise<void> {
-    const { clock, refused, complaints, explain } = this.parts
+    const { clock, refused, failureLog, explain } = this.parts
     const isOver = (): boolean => signal.aborted
     for (;;) {
       await sleep(clock, this.intervalMs, signal)
@@ -49,7 +49,7 @@ export class TopologyGuard {
         if (isOver()) return // the connection is gone, which others report
         if (keepsEventsOut(error)) refused(true)
         const note = '; events may not get into the stream'
-        complaints.say(explain(error, false) + note, explain(error, true) + note)
+        failureLog.report(explain(error, false) + note, explain(error, true) + note)
       }
     }
   }

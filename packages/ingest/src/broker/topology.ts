@@ -1,5 +1,5 @@
 import type { Channel, ChannelModel } from 'amqplib'
-import { close } from './close.js'
+import { closeQuietly } from './channel.js'
 
 /**
  * The ordered log in the broker. The arguments below belong to the name: the broker does not change those of a
@@ -40,16 +40,16 @@ export async function missingExchanges(connection: ChannelModel, topology: Topol
 
 /** As `TopologyKeeper.declare`, once. */
 export function declareTopology(connection: ChannelModel, topology: Topology): Promise<void> {
-  return new TopologyKeeper(topology, () => undefined).declare(connection)
+  return new TopologyDeclarer(topology, () => undefined).declare(connection)
 }
 
 /** Declares exchanges and stream and binds them; idempotent. */
-export class TopologyKeeper {
+export class TopologyDeclarer {
   private readonly topology: Topology
   private readonly warn: (line: string) => void
   /** The broker refuses to declare them although they are there: looked at first, so that it need not refuse again. */
-  private readonly settled = new Set<string>()
-  private said: string | null = null
+  private readonly undeclarable = new Set<string>()
+  private lastWarning: string | null = null
 
   /** `warn` gets one line about each thing that is there and not as it was asked for. */
   constructor(topology: Topology, warn: (line: string) => void) {
@@ -84,13 +84,13 @@ export class TopologyKeeper {
     assert: () => Promise<void>,
     check: Call,
   ): Promise<void> {
-    if (this.settled.has(name) && (await exists(connection, check))) return
-    this.settled.delete(name)
+    if (this.undeclarable.has(name) && (await exists(connection, check))) return
+    this.undeclarable.delete(name)
     try {
       await assert()
     } catch (error) {
-      if (codeOf(error) !== FORBIDDEN || !(await exists(connection, check))) throw error
-      this.settled.add(name)
+      if (replyCode(error) !== FORBIDDEN || !(await exists(connection, check))) throw error
+      this.undeclarable.add(name)
     }
   }
 
@@ -99,7 +99,7 @@ export class TopologyKeeper {
     const { stream } = this.topology
     return async () => {
       const differences: string[] = []
-      const args = argumentsOf(this.topology)
+      const args = streamArguments(this.topology)
       for (;;) {
         try {
           await onChannel(connection, (channel) =>
@@ -108,20 +108,20 @@ export class TopologyKeeper {
           break
         } catch (error) {
           // The broker names one argument at a time.
-          const difference = differences.length < ARGUMENTS.size ? adopt(error, args) : null
+          const difference = differences.length < ARGUMENTS.size ? acceptExisting(error, args) : null
           if (difference === null) throw error
           differences.push(difference)
         }
       }
-      if (differences.length > 0) this.differs(differences.join(', '))
+      if (differences.length > 0) this.warnOfDifferences(differences.join(', '))
     }
   }
 
-  private differs(differences: string): void {
+  private warnOfDifferences(differences: string): void {
     const { stream } = this.topology
-    this.settled.add(stream)
-    if (this.said === differences) return
-    this.said = differences
+    this.undeclarable.add(stream)
+    if (this.lastWarning === differences) return
+    this.lastWarning = differences
     this.warn(
       `stream "${stream}" exists with other arguments and is used as it is: ${differences}. To keep less, set a policy ` +
         'with max-age or max-length-bytes for it; for all else delete it on the broker (clients are closed once, with code 1011)',
@@ -138,7 +138,7 @@ function exchangesOf({ exchange, legacyExchange }: Topology): string[] {
   return legacyExchange === null ? [exchange] : [exchange, legacyExchange]
 }
 
-function argumentsOf(topology: Topology): Record<string, string | number> {
+function streamArguments(topology: Topology): Record<string, string | number> {
   const { replicas = null, maxBytes = STREAM_LENGTH_BYTES_MAX } = topology
   return {
     'x-queue-type': 'stream',
@@ -154,7 +154,7 @@ async function onChannel(connection: ChannelModel, call: Call): Promise<void> {
   const channel = await connection.createChannel()
   channel.on('error', () => undefined) // the rejected call says it
   await call(channel)
-  await close(channel)
+  await closeQuietly(channel)
 }
 
 /** `check` is passive and needs no right. */
@@ -163,12 +163,12 @@ async function exists(connection: ChannelModel, check: Call): Promise<boolean> {
     await onChannel(connection, check)
     return true
   } catch (error) {
-    if (codeOf(error) !== NOT_FOUND) throw error
+    if (replyCode(error) !== NOT_FOUND) throw error
     return false
   }
 }
 
-function codeOf(error: unknown): unknown {
+function replyCode(error: unknown): unknown {
   return (error as { code?: unknown } | null)?.code
 }
 
@@ -185,7 +185,7 @@ const INEQUIVALENT = new RegExp(
 )
 
 /** Takes the argument that the broker objects to over into `args`; the difference in words, or null: another error. */
-function adopt(error: unknown, args: Record<string, string | number>): string | null {
+function acceptExisting(error: unknown, args: Record<string, string | number>): string | null {
   const [, name = '', wanted, existing] = INEQUIVALENT.exec((error as Error | null)?.message ?? '') ?? []
   const key = ARGUMENTS.get(name)
   if (key === undefined) return null

@@ -52,7 +52,7 @@ type Table = Readonly<Record<string, unknown>>
  * `revocationOnly`.
  */
 export function normalise(message: BusMessage, options: NormaliseOptions): Normalised {
-  const root = parse(message.body, options.bodyBytesMax)
+  const root = parseBody(message.body, options.bodyBytesMax)
   if (typeof root === 'string') return dropped(root)
   const headers = message.headers ?? {}
   const read = (key: string): unknown => (Object.hasOwn(headers, key) ? headers[key] : own(root, key))
@@ -87,17 +87,17 @@ function dropped(reason: DropReason): Normalised {
 }
 
 /** The root of the body, or why there is none. The size is judged first: nothing big is ever parsed. */
-function parse(body: Buffer, bodyBytesMax: number): Table | DropReason {
+function parseBody(body: Buffer, bodyBytesMax: number): Table | DropReason {
   if (body.length > bodyBytesMax) return 'too_big'
   if (!isUtf8(body)) return 'invalid_utf8'
   if (body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf) return 'byte_order_mark'
   const text = body.toString('utf8')
-  const root = parsed(text) ?? parsed(withoutNonFinite(text))
+  const root = tryParse(text) ?? tryParse(withoutNonFinite(text))
   if (root === undefined) return 'invalid_json'
   return isTable(root.value) ? root.value : 'not_an_object'
 }
 
-function parsed(text: string | null): { readonly value: unknown } | undefined {
+function tryParse(text: string | null): { readonly value: unknown } | undefined {
   if (text === null) return undefined
   try {
     return { value: JSON.parse(text) as unknown }
@@ -123,7 +123,7 @@ function withoutNonFinite(text: string): string | null {
   let from = 0
   for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at)
-    if (char === QUOTE) at = endOfText(text, at)
+    if (char === QUOTE) at = endOfString(text, at)
     const word = NON_FINITE.get(char)
     if (word === undefined || !text.startsWith(word, at)) continue
     parts.push(text.slice(from, at), STAND_IN)
@@ -134,7 +134,7 @@ function withoutNonFinite(text: string): string | null {
 }
 
 /** Where the JSON text that begins at `at` ends. */
-function endOfText(text: string, at: number): number {
+function endOfString(text: string, at: number): number {
   for (let end = at + 1; end < text.length; end++) {
     const char = text.charCodeAt(end)
     if (char === QUOTE) return end

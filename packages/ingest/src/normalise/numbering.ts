@@ -2,7 +2,7 @@ import type { ConsumeMessage } from 'amqplib'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 
 /** From one offset of the stream to the next one delivered. */
-export interface Jump {
+export interface OffsetGap {
   readonly from: Offset
   readonly to: Offset
 }
@@ -12,14 +12,14 @@ const JUMPS_MAX = 1000
 const HELD_MAX = 250
 
 /** Jumps of the stream's numbering that attaching again has been tried for: met again, they are part of the stream. */
-export class Jumps {
+export class KnownGaps {
   private readonly names = new Set<string>()
 
-  has({ from, to }: Jump): boolean {
+  has({ from, to }: OffsetGap): boolean {
     return this.names.has(`${from}-${to}`)
   }
 
-  add({ from, to }: Jump): void {
+  add({ from, to }: OffsetGap): void {
     this.names.add(`${from}-${to}`)
     const [oldest] = this.names
     if (this.names.size > JUMPS_MAX && oldest !== undefined) this.names.delete(oldest)
@@ -27,11 +27,11 @@ export class Jumps {
 }
 
 export interface NumberingParts {
-  readonly jumps: Jumps
+  readonly knownGaps: KnownGaps
   /** Takes a message with its offset. */
   readonly deliver: (message: ConsumeMessage, offset: Offset) => void
   /** A message waits for a canary that tells where it stands. */
-  readonly ask: () => void
+  readonly requestCanary: () => void
 }
 
 /**
@@ -44,7 +44,7 @@ export class Numbering {
   private readonly parts: NumberingParts
   private at: Offset
   private held: ConsumeMessage[] = []
-  private unproven: Jump | null = null
+  private unprovenGap: OffsetGap | null = null
 
   /** The next message follows `at`. */
   constructor(at: Offset, parts: NumberingParts) {
@@ -53,26 +53,26 @@ export class Numbering {
   }
 
   /** A jump because of which no more is taken: attaching again has to prove it. */
-  get jump(): Jump | null {
-    return this.unproven
+  get gap(): OffsetGap | null {
+    return this.unprovenGap
   }
 
-  get holds(): boolean {
+  get isHolding(): boolean {
     return this.held.length > 0
   }
 
   /** Takes the next message; `isCanary`: its header can be believed. */
   take(message: ConsumeMessage, isCanary: boolean): void {
-    if (this.unproven !== null) return
-    const claim = claimedOffset(message)
+    if (this.unprovenGap !== null) return
+    const claim = headerOffset(message)
     if (this.held.length === 0 && claim === this.at + 1) {
       this.at = claim
       this.parts.deliver(message, claim)
       return
     }
     this.held.push(message)
-    if (isCanary || this.isEnough(claim)) this.settle(isCanary)
-    else if (this.held.length === 1) this.parts.ask()
+    if (isCanary || this.isEnough(claim)) this.judgeHeld(isCanary)
+    else if (this.held.length === 1) this.parts.requestCanary()
   }
 
   /** Enough is held: the last one has to do, if what it claims can be, or else one of as many more. */
@@ -83,36 +83,36 @@ export class Numbering {
   }
 
   /** Judges what is held by its last message, as if that were a canary: none comes. Offsets rise, so less is a lie. */
-  settle(isCanary = false): void {
+  judgeHeld(isCanary = false): void {
     const { held, at } = this
     const last = held.at(-1)
     if (last === undefined) return
-    const end = claimedOffset(last)
+    const end = headerOffset(last)
     const claimed = end === null ? 0 : end - at - held.length
     const skipped = isCanary ? claimed : Math.max(0, claimed)
     const jump = { from: at, to: at + skipped + 1 }
-    if (skipped < 0 || (skipped > 1 && !this.parts.jumps.has(jump))) {
-      this.unproven = jump
+    if (skipped < 0 || (skipped > 1 && !this.parts.knownGaps.has(jump))) {
+      this.unprovenGap = jump
       return
     }
     this.held = []
     let left = skipped
     for (const message of held) {
       // Those that say so stand behind a skip; what none speaks of, the last one.
-      const step = message === last ? left : (claimedOffset(message) ?? 0) - this.at - 1
+      const step = message === last ? left : (headerOffset(message) ?? 0) - this.at - 1
       if (step === left || (step === 1 && left > 0)) {
         this.at += step
         left -= step
       }
       this.at++
       this.parts.deliver(message, this.at)
-      if (this.unproven !== null) return
+      if (this.unprovenGap !== null) return
     }
   }
 }
 
 /** The offset that a message's header names; null: it names none. */
-export function claimedOffset(message: ConsumeMessage): Offset | null {
+export function headerOffset(message: ConsumeMessage): Offset | null {
   const claim: unknown = message.properties.headers?.['x-stream-offset']
   return typeof claim === 'number' && Number.isSafeInteger(claim) ? claim : null
 }

@@ -22,12 +22,12 @@ export class Continuity {
   }
 
   /** Everything up to here has been read. */
-  passed(offset: Offset): void {
+  readUpTo(offset: Offset): void {
     if (offset > this.read) this.read = offset
   }
 
   /** Takes in the next own canary. False: one before it is missing. */
-  heard({ n, first }: CanaryNumber): boolean {
+  accept({ n, first }: CanaryNumber): boolean {
     const { last } = this
     if (last !== null && n <= last) return true // read again
     this.last = n

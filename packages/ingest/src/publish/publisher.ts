@@ -21,7 +21,7 @@ import type { PublishAnswer, PublishCall } from './sequencer.js'
  * What the publisher needs of a Redis connection. It must have no offline queue and must not send a command
  * again by itself: a lost answer has to be known as lost.
  */
-export interface RedisConnection {
+export interface RedisCommands {
   /** Rejects when the connection is or gets lost, or with the error that Redis answers. */
   callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown>
   /** Redis answers the command, but does not serve: makes a fresh connection. */
@@ -31,14 +31,14 @@ export interface RedisConnection {
 /** Redis did not answer, or answered with an error (`reply`). */
 export class RedisFault extends Error {
   override name = 'RedisFault'
-  readonly reply: boolean
+  readonly isReply: boolean
   /** It does not serve now, and may later or elsewhere. */
-  readonly passing: boolean
+  readonly isTransient: boolean
 
   constructor(error: unknown) {
     super(`Redis: ${error instanceof Error ? error.message : String(error)}`)
-    this.reply = error instanceof Error && error.name === 'ReplyError'
-    this.passing = NOT_SERVING.test(this.message) // a cluster's client wraps what a node has answered
+    this.isReply = error instanceof Error && error.name === 'ReplyError'
+    this.isTransient = NOT_SERVING.test(this.message) // a cluster's client wraps what a node has answered
   }
 }
 
@@ -70,19 +70,19 @@ const NEW_EPOCH = script(NEW_EPOCH_SCRIPT)
 const allocate = (bytes: number): Buffer => Buffer.allocUnsafe(bytes)
 
 export class Publisher {
-  private readonly redis: RedisConnection
+  private readonly redis: RedisCommands
   private readonly options: PublisherOptions
-  private readonly names: readonly PartitionKeys[]
+  private readonly partitionKeys: readonly PartitionKeys[]
   private readonly command: 'PUBLISH' | 'SPUBLISH'
   /** Per partition: its log holds nothing more below it, since this publisher trimmed it. */
-  private readonly trimmed: (Offset | null)[] = []
+  private readonly trimmedTo: (Offset | null)[] = []
   /** Channels on which an announcement is under way. */
   private readonly announcing = new Set<string>()
 
-  constructor(redis: RedisConnection, options: PublisherOptions) {
+  constructor(redis: RedisCommands, options: PublisherOptions) {
     this.redis = redis
     this.options = options
-    this.names = Array.from({ length: options.partitions }, (_, p) =>
+    this.partitionKeys = Array.from({ length: options.partitions }, (_, p) =>
       keys(options.prefix, p, options.database),
     )
     this.command = options.sharded ? 'SPUBLISH' : 'PUBLISH'
@@ -90,12 +90,12 @@ export class Publisher {
 
   /** Carries out one compare-and-set. Redis's faults are answers, too. `trimTo`: the log may forget what lies below. */
   async publish(call: PublishCall, trimTo: Offset | null): Promise<PublishAnswer> {
-    const { meta, log, live } = this.name(call.partition)
+    const { meta, log, live } = this.keysOf(call.partition)
     const { epoch, prev, last } = call
     const bytes = encodeBatch({ epoch, prev, last, events: this.events(call) }, allocate)
     const batch = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     // The offset moves about once a second, batches come by the thousand: each would look at the log for nothing.
-    const trims = trimTo !== null && trimTo !== this.trimmed[call.partition]
+    const trims = trimTo !== null && trimTo !== this.trimmedTo[call.partition]
     const trim = trims ? String(trimTo) : ''
     const { historyMs, historyBytes } = this.options
     const range = [epoch, String(prev), String(last), call.fingerprint, trim]
@@ -104,22 +104,23 @@ export class Publisher {
       const answered = await this.run(PUBLISH, [meta, log], [...range, batch, this.command, live, ...bounds])
       const answer = toAnswer(answered)
       // Redis trims so many entries in one call at most: done only when it finds none.
-      if (trims && answer.kind === 'OK' && texts(answered)[2] === '0') this.trimmed[call.partition] = trimTo
+      if (trims && answer.kind === 'OK' && replyStrings(answered)[2] === '0')
+        this.trimmedTo[call.partition] = trimTo
       return answer
     } catch (error) {
-      return refusal(error)
+      return toFailure(error)
     }
   }
 
   /** A partition's meta, null where there is none. Rejects with RedisFault. */
   async meta(partition: number): Promise<Meta | null> {
     const fields = [META.epoch, META.head, META.fingerprint, META.stream, META.partitions, META.form]
-    return toMeta(await this.call('HMGET', [this.name(partition).meta, ...fields]))
+    return toMeta(await this.call('HMGET', [this.keysOf(partition).meta, ...fields]))
   }
 
   /** The metas of all partitions; undefined where Redis does not answer. Rejects with RedisFault when it does for none. */
   async metas(): Promise<(Meta | null | undefined)[]> {
-    const asked = await Promise.allSettled(this.names.map((_, partition) => this.meta(partition)))
+    const asked = await Promise.allSettled(this.partitionKeys.map((_, partition) => this.meta(partition)))
     const metas = asked.map((one) => (one.status === 'fulfilled' ? one.value : undefined))
     const [first] = asked
     if (first?.status === 'rejected' && metas.every((meta) => meta === undefined)) throw first.reason
@@ -128,10 +129,10 @@ export class Publisher {
 
   /** Writes a partition's meta if it is absent. True: written. Rejects with RedisFault. */
   async seed(partition: number, epoch: Epoch, at: StreamMark): Promise<boolean> {
-    const { meta, log } = this.name(partition)
-    this.trimmed[partition] = null
-    const answer = await this.run(SEED, [meta, log], [epoch, ...this.place(at)])
-    return texts(answer)[0] === 'OK'
+    const { meta, log } = this.keysOf(partition)
+    this.trimmedTo[partition] = null
+    const answer = await this.run(SEED, [meta, log], [epoch, ...this.markArguments(at)])
+    return replyStrings(answer)[0] === 'OK'
   }
 
   /**
@@ -139,16 +140,16 @@ export class Publisher {
    * Rejects with RedisFault.
    */
   async newEpoch(partition: number, seen: Epoch | null, epoch: Epoch, at: StreamMark): Promise<boolean> {
-    const { meta, log } = this.name(partition)
-    this.trimmed[partition] = null
-    const answer = await this.run(NEW_EPOCH, [meta, log], [seen ?? '', epoch, ...this.place(at)])
-    return texts(answer)[0] === 'OK'
+    const { meta, log } = this.keysOf(partition)
+    this.trimmedTo[partition] = null
+    const answer = await this.run(NEW_EPOCH, [meta, log], [seen ?? '', epoch, ...this.markArguments(at)])
+    return replyStrings(answer)[0] === 'OK'
   }
 
   /** Sends a message outside the sequence, on the channel of every partition; one that hangs keeps no other from it. */
   announce(message: Uint8Array): void {
     const bytes = Buffer.from(message.buffer, message.byteOffset, message.length)
-    for (const { live } of this.names) {
+    for (const { live } of this.partitionKeys) {
       if (this.announcing.has(live)) continue
       this.announcing.add(live)
       void this.call(this.command, [live, bytes])
@@ -157,11 +158,11 @@ export class Publisher {
     }
   }
 
-  private name(partition: number): PartitionKeys {
-    return this.names[partition] ?? keys(this.options.prefix, partition, this.options.database)
+  private keysOf(partition: number): PartitionKeys {
+    return this.partitionKeys[partition] ?? keys(this.options.prefix, partition, this.options.database)
   }
 
-  private place(at: StreamMark): string[] {
+  private markArguments(at: StreamMark): string[] {
     return [String(at.offset), at.fingerprint, this.options.stream, String(this.options.partitions)]
   }
 
@@ -187,7 +188,7 @@ export class Publisher {
       return await this.redis.callBuffer(command, args)
     } catch (error) {
       const fault = new RedisFault(error)
-      if (fault.passing) this.redis.renew(command)
+      if (fault.isTransient) this.redis.renew(command)
       throw fault
     }
   }
@@ -198,17 +199,17 @@ function script(source: string): Script {
 }
 
 /** What becomes of a call that failed: while Redis does not serve it was not carried out and has to be made again. */
-function refusal(error: unknown): PublishAnswer {
+function toFailure(error: unknown): PublishAnswer {
   if (!(error instanceof RedisFault)) throw error
-  return { kind: error.reply && !error.passing ? 'failed' : 'lost', why: error.message }
+  return { kind: error.isReply && !error.isTransient ? 'failed' : 'lost', why: error.message }
 }
 
-function texts(answer: unknown): string[] {
+function replyStrings(answer: unknown): string[] {
   return Array.isArray(answer) ? answer.map((part) => (part === null ? '' : String(part))) : []
 }
 
 function toAnswer(answer: unknown): PublishAnswer {
-  const [kind, value = ''] = texts(answer)
+  const [kind, value = ''] = replyStrings(answer)
   switch (kind) {
     case 'OK':
     case 'DUP':
@@ -225,7 +226,7 @@ function toAnswer(answer: unknown): PublishAnswer {
 }
 
 function toMeta(answer: unknown): Meta | null {
-  const [epoch, head, fingerprint, stream, partitions, form = ''] = texts(answer)
+  const [epoch, head, fingerprint, stream, partitions, form = ''] = replyStrings(answer)
   if (epoch === undefined || epoch === '' || head === undefined || head === '') return null
   return {
     epoch: epoch as Epoch,

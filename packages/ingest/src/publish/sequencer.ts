@@ -4,7 +4,7 @@
  */
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Delivery } from '../normalise/delivery.js'
-import type { Window } from './window.js'
+import type { DeliveryWindow } from './window.js'
 
 /** What the script answered, or what became of the call. */
 export type PublishAnswer =
@@ -44,7 +44,7 @@ export type Step =
   | { readonly kind: 'attach'; readonly why: AttachReason }
 
 /** What Redis holds of the partition when asked; null: no meta. */
-export type Polled = { readonly epoch: Epoch; readonly offset: Offset } | null
+export type PolledHead = { readonly epoch: Epoch; readonly offset: Offset } | null
 
 export interface SequencerOptions {
   /** How often a follower asks for the head. */
@@ -56,7 +56,7 @@ export interface SequencerOptions {
   /** A follower publishes by itself when its oldest delivery has waited that long. */
   readonly takeoverMs: number
   /** Without an answer for so long a partition no longer keeps the others from going on. */
-  readonly absentMs: number
+  readonly unreachableMs: number
   /** How long a partition that has not come into the epoch yet is left out. */
   readonly rejoinMs: number
 }
@@ -65,67 +65,69 @@ export class Sequencer {
   readonly partition: number
   private readonly options: SequencerOptions
   private readonly epoch: Epoch
-  private readonly window: Window
+  private readonly window: DeliveryWindow
   /** null: not known yet, Redis has not answered for this partition. */
-  private at: Offset | null
+  private currentHead: Offset | null
   private isLeading = true
   private retry: PublishCall | null = null
-  private reason: AttachReason | null = null
+  private attachReason: AttachReason | null = null
   private readonly startedAt: number
   private polledAt: number
   /** When Redis last said anything. */
-  private heardAt: number
+  private answeredAt: number
   private failingSince: number | null = null
 
   /** `head`: where the partition stands in Redis; null: Redis has not told. */
   constructor(
     options: SequencerOptions,
     place: { readonly partition: number; readonly epoch: Epoch; readonly head: Offset | null },
-    window: Window,
+    window: DeliveryWindow,
     now: number,
   ) {
     this.options = options
     this.partition = place.partition
     this.epoch = place.epoch
-    this.at = place.head
+    this.currentHead = place.head
     this.window = window
-    this.polledAt = this.heardAt = this.startedAt = now
+    this.polledAt = this.answeredAt = this.startedAt = now
   }
 
   get head(): Offset | null {
-    return this.at
+    return this.currentHead
   }
 
   /** This partition's batches go out from here. */
   get leads(): boolean {
-    return this.isLeading && this.at !== null
+    return this.isLeading && this.currentHead !== null
   }
 
   /** Redis does not answer for this partition. */
-  isAbsent(now: number): boolean {
-    if (this.at === null) return true
-    return this.failingSince !== null && now - this.failingSince >= this.options.absentMs
+  isUnreachable(now: number): boolean {
+    if (this.currentHead === null) return true
+    return this.failingSince !== null && now - this.failingSince >= this.options.unreachableMs
   }
 
   /** Nothing waits for Redis, which answers. */
   isIdle(now: number): boolean {
     if (this.failingSince !== null || this.retry !== null) return false
-    return this.follows !== null && this.window.waitingSince(this.partition, this.follows, now) === null
+    return (
+      this.headInWindow !== null && this.window.waitingSince(this.partition, this.headInWindow, now) === null
+    )
   }
 
   /** The next thing to do, when nothing is under way. */
   step(now: number): Step {
-    const { follows: at, window, options } = this
-    if (this.reason !== null) return { kind: 'attach', why: this.reason }
+    const { headInWindow: at, window, options } = this
+    if (this.attachReason !== null) return { kind: 'attach', why: this.attachReason }
     if (this.retry !== null) return { kind: 'publish', call: this.retry }
     const since = at === null ? null : window.waitingSince(this.partition, at, now)
     if (at === null || since === null) {
-      const until = Math.max(this.heardAt, this.polledAt) + options.idlePollMs
+      const until = Math.max(this.answeredAt, this.polledAt) + options.idlePollMs
       return now >= until ? { kind: 'poll' } : { kind: 'wait', until }
     }
     const takeoverAt = since + options.takeoverMs
     if (this.isLeading || now >= takeoverAt) {
-      const call = this.call(at)
+      const call = this.nextCall(at)
       if (call !== null) return { kind: 'publish', call }
     }
     const pollAt = this.polledAt + (window.fill >= 0.5 ? options.backlogPollMs : options.headPollMs)
@@ -140,43 +142,47 @@ export class Sequencer {
       return
     }
     this.retry = null
-    this.heard(now)
+    this.noteAnswer(now)
     switch (answer.kind) {
       case 'OK':
-        this.won(call)
+        this.committed(call)
         return
       case 'DUP':
       case 'PART':
-        if (call.retried && answer.head === call.last) this.won(call)
+        if (call.retried && answer.head === call.last) this.committed(call)
         else {
           this.isLeading = false
-          this.moved(answer.head)
+          this.moveHead(answer.head)
         }
         return
       case 'ROLLED':
-        this.reason = 'rolled'
+        this.attachReason = 'rolled'
         return
       case 'EMPTY':
-        this.reason = 'empty'
+        this.attachReason = 'empty'
         return
       case 'EPOCH':
-        this.reason = 'epoch'
+        this.attachReason = 'epoch'
         return
       case 'failed':
-        this.reason = 'failed'
+        this.attachReason = 'failed'
     }
   }
 
   /** What Redis holds, asked for by a step. */
-  polled(meta: Polled, now: number): void {
+  polled(meta: PolledHead, now: number): void {
     this.polledAt = now
-    this.heard(now)
-    if (this.at === null && meta?.epoch !== this.epoch && now - this.startedAt < this.options.rejoinMs)
+    this.noteAnswer(now)
+    if (
+      this.currentHead === null &&
+      meta?.epoch !== this.epoch &&
+      now - this.startedAt < this.options.rejoinMs
+    )
       this.failed(now) // it was left out because Redis did not take it: not to be tried all the time
-    else if (meta === null) this.reason = 'empty'
-    else if (meta.epoch !== this.epoch) this.reason = 'epoch'
-    else if (this.at !== null && meta.offset < this.at) this.reason = 'rolled'
-    else this.moved(meta.offset)
+    else if (meta === null) this.attachReason = 'empty'
+    else if (meta.epoch !== this.epoch) this.attachReason = 'epoch'
+    else if (this.currentHead !== null && meta.offset < this.currentHead) this.attachReason = 'rolled'
+    else this.moveHead(meta.offset)
   }
 
   /** Redis gave no answer, or does not serve. */
@@ -186,28 +192,30 @@ export class Sequencer {
   }
 
   /** The head, if what follows it is in the window; else Redis has to tell first what others have published. */
-  private get follows(): Offset | null {
-    return this.at === null || this.at < this.window.base(this.partition) ? null : this.at
+  private get headInWindow(): Offset | null {
+    return this.currentHead === null || this.currentHead < this.window.base(this.partition)
+      ? null
+      : this.currentHead
   }
 
-  private heard(now: number): void {
-    this.heardAt = now
+  private noteAnswer(now: number): void {
+    this.answeredAt = now
     this.failingSince = null
   }
 
-  private won(call: PublishCall): void {
+  private committed(call: PublishCall): void {
     this.isLeading = true
     for (const delivery of call.deliveries) delivery.published = true
-    this.moved(call.last)
+    this.moveHead(call.last)
   }
 
   /** The others went on without this partition for as long as Redis did not answer for it. */
-  private moved(head: Offset): void {
-    this.at = head
-    if (this.follows === null) this.reason = 'behind'
+  private moveHead(head: Offset): void {
+    this.currentHead = head
+    if (this.headInWindow === null) this.attachReason = 'behind'
   }
 
-  private call(prev: Offset): PublishCall | null {
+  private nextCall(prev: Offset): PublishCall | null {
     const batch = this.window.batch(this.partition, prev)
     if (batch === null) return null
     const { last, deliveries } = batch

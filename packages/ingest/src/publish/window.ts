@@ -20,18 +20,18 @@ export interface WindowBatch {
 }
 
 /** The deliveries that are not yet known to be in the logs, in the order of the stream; all partitions share them. Pure. */
-export class Window {
+export class DeliveryWindow {
   private readonly limits: WindowLimits
   private items: Delivery[] = []
   private first = 0
-  private held = 0
+  private bytes = 0
   /** By target: the last delivery that has left. */
-  private readonly gone = new Map<number, Offset>()
+  private readonly releasedUpTo = new Map<number, Offset>()
 
   /** The first delivery follows `base`. */
   constructor(limits: WindowLimits, base: Offset) {
     this.limits = limits
-    this.gone.set(EVERY_PARTITION, base)
+    this.releasedUpTo.set(EVERY_PARTITION, base)
   }
 
   get length(): number {
@@ -40,17 +40,17 @@ export class Window {
 
   /** Up to here deliveries for `partition` have left the window. */
   base(partition: number): Offset {
-    return Math.max(this.gone.get(partition) ?? -1, this.gone.get(EVERY_PARTITION) ?? -1)
+    return Math.max(this.releasedUpTo.get(partition) ?? -1, this.releasedUpTo.get(EVERY_PARTITION) ?? -1)
   }
 
   /** How full it is; from 1 on it is full. */
   get fill(): number {
-    return Math.max(this.length / this.limits.windowMax, this.held / this.limits.windowBytesMax)
+    return Math.max(this.length / this.limits.windowMax, this.bytes / this.limits.windowBytesMax)
   }
 
   push(delivery: Delivery): void {
     this.items.push(delivery)
-    this.held += delivery.bytes
+    this.bytes += delivery.bytes
   }
 
   /**
@@ -90,8 +90,8 @@ export class Window {
     const from = this.first
     for (let item = this.items[from]; item !== undefined && done(item); item = this.items[this.first]) {
       this.first++
-      this.held -= item.bytes
-      this.gone.set(item.target, item.offset)
+      this.bytes -= item.bytes
+      this.releasedUpTo.set(item.target, item.offset)
     }
     const released = this.items.slice(from, this.first)
     if (this.first > this.items.length / 2) {

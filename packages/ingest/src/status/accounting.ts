@@ -30,22 +30,22 @@ export class Accounting {
     const { metrics, status } = this.parts
     metrics.answered(answer.kind)
     if (answer.kind === 'OK') metrics.published(eventsIn(call), seconds)
-    else if (answer.kind === 'lost') status.waits('redis', answer.why)
+    else if (answer.kind === 'lost') status.failed('redis', answer.why)
     else if (answer.kind === 'failed') {
       metrics.publishFailed()
-      status.waits('fatal', `a batch of partition ${call.partition} was refused by ${answer.why}`)
+      status.failed('fatal', `a batch of partition ${call.partition} was refused by ${answer.why}`)
     }
   }
 
   /** These deliveries are done with: published from here, by another ingest, or dropped. */
   released(deliveries: readonly Delivery[]): void {
     const { status, metrics, clock } = this.parts
-    if (deliveries.length > 0) status.moved()
+    if (deliveries.length > 0) status.progressed()
     const counts = new Map<MessageResult, number>()
     for (const delivery of deliveries) {
       const { canarySentAt, event, reason } = delivery
       if (canarySentAt !== null) {
-        status.proven(canarySentAt)
+        status.caughtUp(canarySentAt)
         metrics.lag((clock.monotonic() - canarySentAt) / 1000)
       }
       if (event === null && reason === null) continue

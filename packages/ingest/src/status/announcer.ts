@@ -35,7 +35,7 @@ export class Announcer {
   }
 
   /** The status changed: says so at once if that makes another state. */
-  changed(): void {
+  stateChanged(): void {
     if (this.timer !== null && this.status.state !== this.lastAnnounced) this.announce()
   }
 

@@ -1,13 +1,13 @@
 import type { IngestState } from '@wazo-websocketd/shared/domain/envelope'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Complaints } from './complaints.js'
+import type { FailureLog } from './failure-log.js'
 
 export interface StatusOptions {
   /** How old the last own canary that came through may be for `up`. */
-  readonly canaryMs: number
+  readonly canaryTimeoutMs: number
   /** How long nothing may move, because of the broker, before the ingest counts as down. */
-  readonly stalledMs: number
+  readonly downAfterMs: number
   /** The same, because of Redis: `redis.lost_grace`. */
   readonly redisGraceMs: number
 }
@@ -23,23 +23,23 @@ export class Status {
   heads: readonly Offset[] = []
   private readonly options: StatusOptions
   private readonly clock: Clock
-  private readonly complaints: Complaints
+  private readonly failureLog: FailureLog
   private connected = false
   /** Since when the broker has refused what events need to get into the stream, which canaries do not need. */
   private refusedSince: number | null = null
   /** When the last own canary was sent that came through since this ingest attached. */
-  private provenAt: number | null = null
+  private caughtUpAt: number | null = null
   /** When it last got on. */
-  private movedAt: number
+  private progressedAt: number
   /** How long it may stand still for the reason that it told last. */
   private graceMs: number
 
-  constructor(options: StatusOptions, clock: Clock, complaints: Complaints) {
+  constructor(options: StatusOptions, clock: Clock, failureLog: FailureLog) {
     this.options = options
     this.clock = clock
-    this.complaints = complaints
-    this.movedAt = clock.monotonic()
-    this.graceMs = options.stalledMs
+    this.failureLog = failureLog
+    this.progressedAt = clock.monotonic()
+    this.graceMs = options.downAfterMs
   }
 
   get brokerConnected(): boolean {
@@ -48,48 +48,50 @@ export class Status {
 
   set brokerConnected(is: boolean) {
     this.connected = is
-    if (is) this.moved()
+    if (is) this.progressed()
   }
 
   get state(): IngestState {
     const now = this.clock.monotonic()
-    if (!this.connected || now - this.movedAt > this.graceMs) return 'down'
-    if (now - (this.refusedSince ?? now) > this.options.stalledMs) return 'down'
-    return this.provenAt !== null && now - this.provenAt <= this.options.canaryMs ? 'up' : 'catching-up'
+    if (!this.connected || now - this.progressedAt > this.graceMs) return 'down'
+    if (now - (this.refusedSince ?? now) > this.options.downAfterMs) return 'down'
+    return this.caughtUpAt !== null && now - this.caughtUpAt <= this.options.canaryTimeoutMs
+      ? 'up'
+      : 'catching-up'
   }
 
   /** Whether the broker refuses exchanges or bindings. */
-  set eventsRefused(is: boolean) {
+  set topologyRefused(is: boolean) {
     this.refusedSince = is ? (this.refusedSince ?? this.clock.monotonic()) : null
   }
 
   /** What came through before says nothing about this place, which may be an older one. */
   attached(epoch: Epoch, heads: readonly Offset[]): void {
     Object.assign(this, { epoch, heads })
-    this.provenAt = null
+    this.caughtUpAt = null
   }
 
   /** Nothing comes through any more until it has attached again. */
   detached(): void {
-    this.provenAt = null
+    this.caughtUpAt = null
   }
 
   /** Messages of the stream have come into the logs. */
-  moved(): void {
-    this.movedAt = this.clock.monotonic()
-    this.graceMs = this.options.stalledMs
+  progressed(): void {
+    this.progressedAt = this.clock.monotonic()
+    this.graceMs = this.options.downAfterMs
   }
 
   /** Everything that was in the stream at monotonic `at` is in the logs. */
-  proven(at: number): void {
-    this.provenAt = at
-    this.moved()
+  caughtUp(at: number): void {
+    this.caughtUpAt = at
+    this.progressed()
   }
 
   /** It does not get on, says why in the log, and tries again. `fatal`: there is no point in waiting for an end of that. */
-  waits(by: 'broker' | 'redis' | 'fatal', why: string, lasting?: string): void {
-    const { stalledMs, redisGraceMs } = this.options
-    this.graceMs = by === 'fatal' ? -1 : by === 'redis' ? redisGraceMs : stalledMs
-    this.complaints.say(why, lasting)
+  failed(by: 'broker' | 'redis' | 'fatal', why: string, lasting?: string): void {
+    const { downAfterMs, redisGraceMs } = this.options
+    this.graceMs = by === 'fatal' ? -1 : by === 'redis' ? redisGraceMs : downAfterMs
+    this.failureLog.report(why, lasting)
   }
 }

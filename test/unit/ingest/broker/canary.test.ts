@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { ChannelModel, ConsumeMessage } from 'amqplib'
 import { expect } from 'chai'
-import { Canary, readCanary } from '@wazo-websocketd/ingest/broker/canary'
+import { CanarySender, readCanary } from '@wazo-websocketd/ingest/broker/canary'
 import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import { settle } from '../../../support/fakes/publish-loop.js'
@@ -36,7 +36,7 @@ async function started() {
   const clock = new FakeClock()
   const refused: string[] = []
   const options = { stream: 's.v1', ingest: 'me', intervalMs: 100, beatMs: 1000 }
-  const subject = new Canary(options, clock, (error) => refused.push(error.message))
+  const subject = new CanarySender(options, clock, (error) => refused.push(error.message))
   clock.advance(5000)
   const first = broker()
   await subject.start(first.model)
@@ -65,7 +65,7 @@ describe('Canary', () => {
   it('is sent as a beat as soon as it is asked for, and the next beat a second later', async () => {
     const { sent, subject, pass } = await started()
     await pass(500)
-    subject.send()
+    subject.sendBeat()
     await pass(1000)
     expect(sent.filter(({ beat }) => beat).map(({ sentAt }) => sentAt)).to.deep.equal([5000, 5500, 6500])
     subject.stop()
@@ -75,7 +75,7 @@ describe('Canary', () => {
     const { connection, subject, pass, numbers } = await started()
     connection.emit('blocked')
     await pass(1000)
-    subject.send()
+    subject.sendBeat()
     expect([subject.blocked, subject.sending, numbers()]).to.deep.equal([true, false, [1]])
     connection.emit('unblocked')
     await pass(100)
@@ -96,7 +96,7 @@ describe('Canary', () => {
     const continuity = new Continuity()
     continuity.attached(0, true)
     // What was sent last over the old channel got lost with it.
-    expect([...sent.slice(0, 3), ...sent.slice(4)].every((one) => continuity.heard(one))).to.equal(true)
+    expect([...sent.slice(0, 3), ...sent.slice(4)].every((one) => continuity.accept(one))).to.equal(true)
     subject.stop()
   })
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { explain } from '@wazo-websocketd/ingest/broker/connection'
-import { BrokerHosts, NoHost } from '@wazo-websocketd/ingest/broker/hosts'
+import { describeBrokerError } from '@wazo-websocketd/ingest/broker/connection'
+import { BrokerHosts, NoHostError } from '@wazo-websocketd/ingest/broker/hosts'
 
 const OPTIONS = {
   hosts: new BrokerHosts(['bus.example:5672']),
@@ -68,7 +68,7 @@ const CASES: readonly [string, string, RegExp][] = [
 describe('explain', () => {
   for (const [what, message, expected] of CASES)
     it(`says in one line what to do about ${what}, without the password`, () => {
-      const line = explain(new Error(message), OPTIONS)
+      const line = describeBrokerError(new Error(message), OPTIONS)
       expect(line).to.match(expected)
       expect(line).to.not.match(/\n|hush/)
     })
@@ -77,14 +77,18 @@ describe('explain', () => {
     const message =
       `Operation failed: QueueDeclare; 404 (NOT-FOUND) with message "NOT_FOUND - home node 'rabbit@bus' of ` +
       `durable queue 'wazo-websocketd.v1' in vhost '/v' is down or inaccessible"`
-    expect(explain(new Error(message), OPTIONS)).to.equal(`RabbitMQ at bus.example:5672: ${message}`)
-    const lasting = explain(new Error(message), OPTIONS, true)
+    expect(describeBrokerError(new Error(message), OPTIONS)).to.equal(
+      `RabbitMQ at bus.example:5672: ${message}`,
+    )
+    const lasting = describeBrokerError(new Error(message), OPTIONS, true)
     expect(lasting).to.contain('does not bring queue "wazo-websocketd.v1" back')
     expect(lasting).to.match(
       /eval '[^']*<<"\/v">>, queue, <<"wazo-websocketd\.v1">>[^']*'.*once, with code 1011/,
     )
     expect(lasting).to.not.match(/\n|hush/)
-    expect(explain(new Error('odd'), OPTIONS, true)).to.equal(explain(new Error('odd'), OPTIONS))
+    expect(describeBrokerError(new Error('odd'), OPTIONS, true)).to.equal(
+      describeBrokerError(new Error('odd'), OPTIONS),
+    )
   })
 
   it('names every host that was tried, and those together that failed alike', () => {
@@ -95,7 +99,7 @@ describe('explain', () => {
       { host: 'b:2', error: refused },
       { host: 'c:3', error: coded('ECONNREFUSED') },
     ]
-    expect(explain(new NoHost(failures), OPTIONS)).to.equal(
+    expect(describeBrokerError(new NoHostError(failures), OPTIONS)).to.equal(
       'RabbitMQ at a:1, c:3 cannot be reached: check bus.host and bus.port (or bus.hosts) (ECONNREFUSED); ' +
         'RabbitMQ at b:2 refuses user "wazo": check bus.username and bus.password',
     )
@@ -110,11 +114,11 @@ describe('explain', () => {
   ]
   for (const [code, expected] of tls)
     it(`says which key mends ${code}`, () => {
-      const line = explain(Object.assign(new Error('words\nof OpenSSL'), { code }), OPTIONS)
+      const line = describeBrokerError(Object.assign(new Error('words\nof OpenSSL'), { code }), OPTIONS)
       expect(line).to.match(expected).and.not.include('\n')
     })
 
   it('takes anything that was thrown', () => {
-    expect(explain('odd', OPTIONS)).to.equal('RabbitMQ at bus.example:5672: odd')
+    expect(describeBrokerError('odd', OPTIONS)).to.equal('RabbitMQ at bus.example:5672: odd')
   })
 })

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { BrokerHosts, NoHost } from '@wazo-websocketd/ingest/broker/hosts'
+import { BrokerHosts, NoHostError } from '@wazo-websocketd/ingest/broker/hosts'
 
 /** Tries `hosts` while those of `up` take connections; the names in the order in which they were tried. */
 async function tried(hosts: BrokerHosts, up: readonly string[]): Promise<readonly string[]> {
@@ -10,7 +10,7 @@ async function tried(hosts: BrokerHosts, up: readonly string[]): Promise<readonl
   }
   const connected = await hosts.connect(attempt).catch((error: unknown) => error)
   if (!(connected instanceof Error)) expect(connected).to.equal(names.at(-1))
-  else expect(connected).to.be.instanceOf(NoHost).with.property('failures').with.length(names.length)
+  else expect(connected).to.be.instanceOf(NoHostError).with.property('failures').with.length(names.length)
   return names
 }
 

@@ -1,7 +1,7 @@
 import type { ChannelModel } from 'amqplib'
 import { expect } from 'chai'
 import { pino } from 'pino'
-import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
+import { FailureLog } from '@wazo-websocketd/ingest/status/failure-log'
 import { TopologyGuard } from '@wazo-websocketd/ingest/broker/topology-guard'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import { settle } from '../../../support/fakes/publish-loop.js'
@@ -35,7 +35,7 @@ class Scene {
       },
       explain: (error, lasting) => `${(error as Error).message}${lasting ? ', still' : ''}`,
       refused: (is) => this.refused.push(is),
-      complaints: new Complaints(this.clock, log, 30_000),
+      failureLog: new FailureLog(this.clock, log, 30_000),
       clock: this.clock,
       log,
     })

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { Jumps, Numbering } from '@wazo-websocketd/ingest/normalise/numbering'
+import { KnownGaps, Numbering } from '@wazo-websocketd/ingest/normalise/numbering'
 import { message } from '../../../support/fakes/publish-loop.js'
 
 interface Item {
@@ -10,13 +10,13 @@ interface Item {
   readonly claim: unknown
 }
 
-function numbering(at = 0, jumps = new Jumps()) {
+function numbering(at = 0, knownGaps = new KnownGaps()) {
   const got: [string, number][] = []
   const seen = { asked: 0 }
   const subject = new Numbering(at, {
-    jumps,
+    knownGaps,
     deliver: (one, offset) => got.push([one.content.toString(), offset]),
-    ask: () => seen.asked++,
+    requestCanary: () => seen.asked++,
   })
   const take = (...items: readonly Item[]): void => {
     for (const { offset, claim } of items) {
@@ -24,7 +24,7 @@ function numbering(at = 0, jumps = new Jumps()) {
       subject.take(message(offset, headers, '', String(offset)), claim === null)
     }
   }
-  return { subject, jumps, got, seen, take, numbers: () => got.map(([, number]) => number) }
+  return { subject, knownGaps, got, seen, take, numbers: () => got.map(([, number]) => number) }
 }
 
 const honest = (offset: number): Item => ({ offset, claim: offset })
@@ -59,16 +59,16 @@ describe('Numbering', () => {
   it('takes the number that comes next for granted, and holds any other one for a canary', () => {
     const { subject, seen, take, numbers } = numbering(10)
     take(honest(11), lie(12, 99), honest(13))
-    expect([numbers(), subject.holds, seen.asked]).to.deep.equal([[11], true, 1])
+    expect([numbers(), subject.isHolding, seen.asked]).to.deep.equal([[11], true, 1])
     take(canary(14))
-    expect([numbers(), subject.holds]).to.deep.equal([[11, 12, 13, 14], false])
+    expect([numbers(), subject.isHolding]).to.deep.equal([[11, 12, 13, 14], false])
   })
 
   for (const claim of [5, 14, 13, '12', undefined, 1e300, -1, 12.5])
     it(`believes no header that says ${String(claim)} instead of 12`, () => {
       const { take, numbers, subject } = numbering(10)
       take(honest(11), lie(12, claim), lie(13, claim), honest(14), canary(15), honest(16))
-      expect([numbers(), subject.jump]).to.deep.equal([[11, 12, 13, 14, 15, 16], null])
+      expect([numbers(), subject.gap]).to.deep.equal([[11, 12, 13, 14, 15, 16], null])
     })
 
   it('places one or several skips of one where honest headers say so', () => {
@@ -76,9 +76,9 @@ describe('Numbering', () => {
     take(honest(12), honest(13), lie(14, 3), honest(16), honest(17), canary(18))
     // Two together may be a jump: that has been tried.
     expect(numbers()).to.deep.equal([])
-    const jumps = new Jumps()
-    jumps.add({ from: 10, to: 13 })
-    const again = numbering(10, jumps)
+    const knownGaps = new KnownGaps()
+    knownGaps.add({ from: 10, to: 13 })
+    const again = numbering(10, knownGaps)
     again.take(honest(12), honest(13), lie(14, 3), honest(16), honest(17), canary(18))
     expect(again.numbers()).to.deep.equal([12, 13, 14, 16, 17, 18])
   })
@@ -86,32 +86,32 @@ describe('Numbering', () => {
   it('takes a larger jump only when attaching again has met it, too', () => {
     const first = numbering(10)
     first.take(honest(11), honest(15), canary(16), honest(17))
-    expect([first.numbers(), first.subject.jump]).to.deep.equal([[11], { from: 11, to: 15 }])
-    first.jumps.add(first.subject.jump!)
-    const second = numbering(10, first.jumps)
+    expect([first.numbers(), first.subject.gap]).to.deep.equal([[11], { from: 11, to: 15 }])
+    first.knownGaps.add(first.subject.gap!)
+    const second = numbering(10, first.knownGaps)
     second.take(honest(11), honest(15), canary(16), honest(17))
-    expect([second.numbers(), second.subject.jump]).to.deep.equal([[11, 15, 16, 17], null])
-    const other = numbering(10, first.jumps)
+    expect([second.numbers(), second.subject.gap]).to.deep.equal([[11, 15, 16, 17], null])
+    const other = numbering(10, first.knownGaps)
     other.take(honest(11), honest(16), canary(17))
-    expect(other.subject.jump).to.deep.equal({ from: 11, to: 16 })
+    expect(other.subject.gap).to.deep.equal({ from: 11, to: 16 })
   })
 
   it('takes no canary that stands below what came before it', () => {
     const { take, subject } = numbering(10)
     take(honest(11), canary(11))
-    expect(subject.jump).to.not.equal(null)
+    expect(subject.gap).to.not.equal(null)
   })
 
   it('judges by the last one when no canary comes', () => {
     const { take, numbers, subject } = numbering(10)
     take(honest(12), honest(13))
-    subject.settle()
-    expect([numbers(), subject.holds]).to.deep.equal([[12, 13], false])
-    subject.settle()
+    subject.judgeHeld()
+    expect([numbers(), subject.isHolding]).to.deep.equal([[12, 13], false])
+    subject.judgeHeld()
     expect(numbers()).to.deep.equal([12, 13])
     take(lie(14, 3))
-    subject.settle()
-    expect([numbers(), subject.jump]).to.deep.equal([[12, 13, 14], null])
+    subject.judgeHeld()
+    expect([numbers(), subject.gap]).to.deep.equal([[12, 13, 14], null])
   })
 
   it('holds a bounded number of messages, and then judges by one that can be right', () => {
@@ -127,9 +127,13 @@ describe('Numbering', () => {
   })
 
   it('remembers a bounded number of jumps', () => {
-    const jumps = new Jumps()
-    for (let from = 0; from <= 1000; from++) jumps.add({ from, to: from + 9 })
-    expect([0, 1, 1000].map((from) => jumps.has({ from, to: from + 9 }))).to.deep.equal([false, true, true])
+    const knownGaps = new KnownGaps()
+    for (let from = 0; from <= 1000; from++) knownGaps.add({ from, to: from + 9 })
+    expect([0, 1, 1000].map((from) => knownGaps.has({ from, to: from + 9 }))).to.deep.equal([
+      false,
+      true,
+      true,
+    ])
   })
 
   it('gives every message its true offset, whatever lies stand in headers', () => {
@@ -149,7 +153,7 @@ describe('Numbering', () => {
       }
       stream.push(canary(offset + 1))
       take(...stream)
-      expect(subject.jump).to.equal(null)
+      expect(subject.gap).to.equal(null)
       expect(got).to.deep.equal(stream.map((one) => [String(one.offset), one.offset]))
     })
     fc.assert(property, { numRuns: 500 })
@@ -169,7 +173,7 @@ describe('Numbering', () => {
       }
       stream.push(canary(offset + 1))
       take(...stream)
-      expect(subject.jump).to.equal(null)
+      expect(subject.gap).to.equal(null)
       expect(got.map(([body]) => Number(body))).to.deep.equal(stream.map((one) => one.offset))
       for (const [n, one] of stream.entries()) {
         const number = got[n]![1]

@@ -5,27 +5,27 @@ import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
 function after(...numbers: number[]): Continuity {
   const subject = new Continuity()
   subject.attached(50, true)
-  for (const n of numbers) expect(subject.heard({ n, first: 1 })).to.equal(true)
-  subject.passed(100)
+  for (const n of numbers) expect(subject.accept({ n, first: 1 })).to.equal(true)
+  subject.readUpTo(100)
   return subject
 }
 
 describe('Continuity', () => {
   it('begins with whatever number comes first, and misses none that follows', () => {
     const subject = after(17, 18, 19)
-    expect(subject.heard({ n: 21, first: 1 })).to.equal(false)
-    expect(subject.heard({ n: 22, first: 1 }), 'told once').to.equal(true)
+    expect(subject.accept({ n: 21, first: 1 })).to.equal(false)
+    expect(subject.accept({ n: 22, first: 1 }), 'told once').to.equal(true)
   })
 
   it('takes what it has heard before for read again', () => {
     const subject = after(3, 4, 5)
-    for (const n of [4, 5, 6]) expect(subject.heard({ n, first: 1 })).to.equal(true)
+    for (const n of [4, 5, 6]) expect(subject.accept({ n, first: 1 })).to.equal(true)
   })
 
   it('misses nothing of a channel that is gone, but the first of the next one', () => {
-    expect(after(3).heard({ n: 9, first: 9 })).to.equal(true)
-    expect(after(3).heard({ n: 10, first: 9 })).to.equal(false)
-    expect(after(3).heard({ n: 4, first: 9 }), 'late, of the old one').to.equal(false)
+    expect(after(3).accept({ n: 9, first: 9 })).to.equal(true)
+    expect(after(3).accept({ n: 10, first: 9 })).to.equal(false)
+    expect(after(3).accept({ n: 4, first: 9 }), 'late, of the old one').to.equal(false)
   })
 
   for (const [what, at, sameEpoch, isMissed] of [
@@ -37,6 +37,6 @@ describe('Continuity', () => {
     it(`${isMissed ? 'misses' : 'does not miss'} one after attaching again when ${what}`, () => {
       const subject = after(3, 4)
       subject.attached(at, sameEpoch)
-      expect(subject.heard({ n: 6, first: 1 })).to.equal(!isMissed)
+      expect(subject.accept({ n: 6, first: 1 })).to.equal(!isMissed)
     })
 })

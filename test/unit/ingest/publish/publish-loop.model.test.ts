@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import type { Meta } from '@wazo-websocketd/ingest/attach/plan'
 import type { PublishAnswer, AttachReason, PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { FakeClock } from '../../../support/fakes/clock.js'
-import { EPOCH, message, PipelineBench, settle } from '../../../support/fakes/publish-loop.js'
+import { EPOCH, message, PublishLoopBench, settle } from '../../../support/fakes/publish-loop.js'
 import { partitionOf } from '@wazo-websocketd/shared/domain/event'
 
 const WINDOW = 8
@@ -82,10 +82,10 @@ interface Flight {
 }
 
 class Ingest {
-  readonly bench: PipelineBench
+  readonly bench: PublishLoopBench
   flights: Flight[] = []
   readonly reasons: AttachReason[] = []
-  private attachment: ReturnType<PipelineBench['attach']>
+  private attachment: ReturnType<PublishLoopBench['attach']>
   private next = 0
   private acked = 0
   private readonly world: World
@@ -110,7 +110,7 @@ class Ingest {
           },
         })
       })
-    this.bench = new PipelineBench(
+    this.bench = new PublishLoopBench(
       clock,
       {
         publish: (call) =>

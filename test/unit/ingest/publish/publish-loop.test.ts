@@ -11,7 +11,7 @@ import {
   EPOCH,
   event,
   message,
-  PipelineBench,
+  PublishLoopBench,
   settle,
 } from '../../../support/fakes/publish-loop.js'
 
@@ -50,7 +50,7 @@ function publishLoop(partitions = 1) {
       return redis.away ? Promise.reject(new Error('away')) : Promise.resolve(redis.meta(p))
     },
   }
-  const bench = new PipelineBench(clock, publisher, { partitions, windowMax: WINDOW }, HISTORY_BYTES)
+  const bench = new PublishLoopBench(clock, publisher, { partitions, windowMax: WINDOW }, HISTORY_BYTES)
   return {
     clock,
     seen,
@@ -261,7 +261,7 @@ describe('Pipeline', () => {
       ({ inbox }) => [canary(11, 0, 4), canary(12, 0, 6)].map((one) => inbox.put(one)),
     ],
     ['the numbering jumps', 'gap', ({ inbox }) => inbox.put(canary(19, 0, 4))],
-  ] as [string, string, (attached: ReturnType<PipelineBench['attach']>) => unknown][])
+  ] as [string, string, (attached: ReturnType<PublishLoopBench['attach']>) => unknown][])
     it(`attaches again when ${what}`, async () => {
       const { attach } = publishLoop()
       const attached = attach(10)

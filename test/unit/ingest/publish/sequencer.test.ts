@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { EVERY_PARTITION } from '@wazo-websocketd/ingest/normalise/delivery'
 import { Sequencer, type PublishAnswer, type PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
-import { Window } from '@wazo-websocketd/ingest/publish/window'
+import { DeliveryWindow } from '@wazo-websocketd/ingest/publish/window'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { delivery } from '../../../support/fakes/delivery.js'
 
@@ -11,7 +11,7 @@ const OPTIONS = {
   backlogPollMs: 10,
   idlePollMs: 1000,
   takeoverMs: 500,
-  absentMs: 2000,
+  unreachableMs: 2000,
   rejoinMs: 10_000,
 }
 const LIMITS = {
@@ -24,7 +24,7 @@ const LIMITS = {
 
 /** A partition that stands at `head`, in a window that begins at `base`. */
 function sequencer(head: number | null = 10, { base = head ?? 10, partition = 0 } = {}) {
-  const window = new Window(LIMITS, base)
+  const window = new DeliveryWindow(LIMITS, base)
   const subject = new Sequencer(OPTIONS, { partition, epoch: EPOCH, head }, window, 0)
   const push = (...offsets: number[]): void => {
     for (const offset of offsets) window.push(delivery(offset))
@@ -222,25 +222,25 @@ describe('Sequencer', () => {
         if (isPublishing) push(11)
         if (isPublishing) publish({ kind: 'lost', why: '' }, 1000)
         else subject.failed(1000)
-        expect([subject.isIdle(1000), subject.isAbsent(2999), subject.isAbsent(3000)]).to.deep.equal([
-          false,
-          false,
-          true,
-        ])
+        expect([
+          subject.isIdle(1000),
+          subject.isUnreachable(2999),
+          subject.isUnreachable(3000),
+        ]).to.deep.equal([false, false, true])
         if (isPublishing) publish({ kind: 'OK', head: 11 }, 4000)
         else subject.polled({ epoch: EPOCH, offset: 10 }, 4000)
-        expect([subject.isIdle(4000), subject.isAbsent(9000)]).to.deep.equal([true, false])
+        expect([subject.isIdle(4000), subject.isUnreachable(9000)]).to.deep.equal([true, false])
       }
     })
 
     it('is absent from the start if Redis has not told where it stands, and asks until it does', () => {
       const { subject, push } = sequencer(null)
       push(11)
-      expect([subject.isAbsent(0), subject.isIdle(0), subject.leads]).to.deep.equal([true, false, false])
+      expect([subject.isUnreachable(0), subject.isIdle(0), subject.leads]).to.deep.equal([true, false, false])
       expect(subject.step(0)).to.deep.equal({ kind: 'wait', until: 1000 })
       expect(subject.step(1000)).to.deep.equal({ kind: 'poll' })
       subject.polled({ epoch: EPOCH, offset: 10 }, 1000)
-      expect([subject.step(1000).kind, subject.isAbsent(1000)]).to.deep.equal(['publish', false])
+      expect([subject.step(1000).kind, subject.isUnreachable(1000)]).to.deep.equal(['publish', false])
     })
 
     it('attaches again when it comes back with a head below what the others have gone on to', () => {

@@ -1,12 +1,12 @@
 import { expect } from 'chai'
 import { EVERY_PARTITION } from '@wazo-websocketd/ingest/normalise/delivery'
-import { Window, type WindowLimits } from '@wazo-websocketd/ingest/publish/window'
+import { DeliveryWindow, type WindowLimits } from '@wazo-websocketd/ingest/publish/window'
 import { delivery } from '../../../support/fakes/delivery.js'
 
 const LIMITS = { batchCountMax: 3, batchBytesMax: 100, windowMax: 20, windowBytesMax: 1000, lingerMs: 1500 }
 
-function windowOf(limits: Partial<WindowLimits> = {}, base = 0): Window {
-  return new Window({ ...LIMITS, ...limits }, base)
+function windowOf(limits: Partial<WindowLimits> = {}, base = 0): DeliveryWindow {
+  return new DeliveryWindow({ ...LIMITS, ...limits }, base)
 }
 
 const offsets = (items: readonly { offset: number }[] = []): number[] => items.map(({ offset }) => offset)

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { pino } from 'pino'
-import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
+import { FailureLog } from '@wazo-websocketd/ingest/status/failure-log'
 import { Accounting } from '@wazo-websocketd/ingest/status/accounting'
 import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
 import type { PublishAnswer, PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
@@ -26,8 +26,8 @@ function accounting() {
     lag: (seconds) => counted.push(['lag', seconds]),
   }
   const logger = pino({}, { write: (line) => void log.push(line) })
-  const options = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }
-  const status = new Status(options, clock, new Complaints(clock, logger, 30_000))
+  const options = { canaryTimeoutMs: 3000, downAfterMs: 10_000, redisGraceMs: 5000 }
+  const status = new Status(options, clock, new FailureLog(clock, logger, 30_000))
   status.brokerConnected = true
   const subject = new Accounting({ clock, log: logger, metrics, status })
   return { clock, status, log, counted, answers, subject }

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { pino } from 'pino'
 import { Announcer } from '@wazo-websocketd/ingest/status/announcer'
-import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
+import { FailureLog } from '@wazo-websocketd/ingest/status/failure-log'
 import { Status } from '@wazo-websocketd/ingest/status/status'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
@@ -10,8 +10,8 @@ import { settle } from '../../../support/fakes/publish-loop.js'
 
 function announcer() {
   const clock = new FakeClock()
-  const limits = { canaryMs: 3000, stalledMs: 10_000, redisGraceMs: 5000 }
-  const status = new Status(limits, clock, new Complaints(clock, pino({ level: 'silent' }), 30_000))
+  const limits = { canaryTimeoutMs: 3000, downAfterMs: 10_000, redisGraceMs: 5000 }
+  const status = new Status(limits, clock, new FailureLog(clock, pino({ level: 'silent' }), 30_000))
   const said: string[] = []
   const subject = new Announcer({ ingest: 'me', intervalMs: 1000 }, clock, status, (message) => {
     const state = decode(message)
@@ -31,14 +31,14 @@ describe('Announcer', () => {
     subject.start()
     await pass(300)
     status.brokerConnected = true
-    subject.changed()
-    subject.changed()
+    subject.stateChanged()
+    subject.stateChanged()
     await pass(300)
     status.attached('E' as Epoch, [7, 8])
-    subject.changed()
+    subject.stateChanged()
     await pass(1000)
     subject.stop()
-    subject.changed()
+    subject.stateChanged()
     await pass(5000)
     expect(said).to.deep.equal(['0 down - ', '300 catching-up - ', '1000 catching-up E 7,8'])
   })

@@ -16,7 +16,7 @@ export interface Closable {
  * amqplib settles `close()` on the broker's CloseOk and on nothing else: a connection that dies before, or
  * a broker that has frozen, would leave the caller waiting for ever.
  */
-export function close(what: Closable, clock: Clock = systemClock): Promise<void> {
+export function closeQuietly(what: Closable, clock: Clock = systemClock): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       timer.cancel()

@@ -1,8 +1,13 @@
 import type { ConsumeMessage } from 'amqplib'
 import { expect } from 'chai'
-import { EVERY_PARTITION, eventIn, fingerprint, targetOf } from '@wazo-websocketd/ingest/normalise/delivery'
+import {
+  EVERY_PARTITION,
+  eventIn,
+  fingerprint,
+  targetOf,
+  toDelivery,
+} from '@wazo-websocketd/ingest/normalise/delivery'
 import { readCanary } from '@wazo-websocketd/ingest/broker/canary'
-import { toDelivery } from '@wazo-websocketd/ingest/normalise/intake'
 import { eventBytes } from '@wazo-websocketd/shared/domain/envelope'
 import { partitionOf } from '@wazo-websocketd/shared/domain/event'
 import { FakeClock } from '../../../support/fakes/clock.js'

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { expect } from 'chai'
-import { close, CLOSE_MS_MAX } from '@wazo-websocketd/ingest/broker/close'
+import { closeQuietly, CLOSE_MS_MAX } from '@wazo-websocketd/ingest/broker/channel'
 import { FakeClock } from '../../../support/fakes/clock.js'
 
 /** A channel whose `close()` settles when the test says so. */
@@ -18,7 +18,7 @@ function closing() {
   const clock = new FakeClock()
   const fake = new Fake()
   const outcome = { done: false }
-  void close(fake, clock).then(() => (outcome.done = true))
+  void closeQuietly(fake, clock).then(() => (outcome.done = true))
   const settled = async (): Promise<boolean> => {
     await new Promise((resolve) => setImmediate(resolve))
     if (outcome.done) {

@@ -1,13 +1,13 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { RedisConnection } from './publisher.js'
+import type { RedisCommands } from './publisher.js'
 
 /** What a link needs of a Redis client; ioredis's `Redis` and `Cluster` are both. */
-export interface LinkClient extends Pick<RedisConnection, 'callBuffer'> {
+export interface ReplaceableClient extends Pick<RedisCommands, 'callBuffer'> {
   readonly status: string
   disconnect(): void
 }
 
-export interface LinkOptions {
+export interface RedisConnectionOptions {
   /** A call without an answer for so long: the connection is given up. */
   readonly callTimeoutMs: number
   /** A client that has not become ready for so long is replaced. */
@@ -25,11 +25,11 @@ const REFUSAL_MS = 3000
  * A Redis connection that notices a dead one by itself. The client library waits for the kernel to give
  * up on a half-open connection, which takes a quarter of an hour; a fresh client does not.
  */
-export class RedisLink implements RedisConnection {
-  private readonly options: LinkOptions
+export class RedisConnection implements RedisCommands {
+  private readonly options: RedisConnectionOptions
   private readonly clock: Clock
-  private readonly create: () => LinkClient
-  private client: LinkClient
+  private readonly create: () => ReplaceableClient
+  private client: ReplaceableClient
   private unreadySince: number | null = null
   private renewedAt = -Infinity
   /** What Redis refused last because it does not serve; null: it does. */
@@ -39,10 +39,10 @@ export class RedisLink implements RedisConnection {
   private answeredAt = -Infinity
   private replacedAt = -Infinity
   /** Called when `connected` may have changed. */
-  changed: () => void = () => undefined
+  onChange: () => void = () => undefined
 
   /** `create` makes a client that fails fast: no offline queue, nothing sent twice. */
-  constructor(options: LinkOptions, clock: Clock, create: () => LinkClient) {
+  constructor(options: RedisConnectionOptions, clock: Clock, create: () => ReplaceableClient) {
     this.options = options
     this.clock = clock
     this.create = create
@@ -55,7 +55,7 @@ export class RedisLink implements RedisConnection {
   }
 
   callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown> {
-    this.renewIfStuck()
+    this.replaceIfNotReady()
     const { client } = this
     // One promise, not a race of two: this runs for every batch.
     return new Promise((resolve, reject) => {
@@ -71,7 +71,7 @@ export class RedisLink implements RedisConnection {
         (answer) => {
           timer.cancel()
           this.answeredAt = this.clock.monotonic()
-          if (this.refused === kindOf(command)) this.note(null)
+          if (this.refused === commandKind(command)) this.setRefused(null)
           resolve(answer)
         },
         (error: unknown) => {
@@ -84,9 +84,9 @@ export class RedisLink implements RedisConnection {
 
   /** Redis answers `command`, but does not serve: a fresh client may find another server, which does. */
   renew(command: string): void {
-    this.note(kindOf(command))
+    this.setRefused(commandKind(command))
     this.refusal?.cancel()
-    this.refusal = this.clock.after(REFUSAL_MS, () => this.note(null))
+    this.refusal = this.clock.after(REFUSAL_MS, () => this.setRefused(null))
     const now = this.clock.monotonic()
     if (now - this.renewedAt < this.options.renewIntervalMs) return
     this.renewedAt = now
@@ -99,17 +99,17 @@ export class RedisLink implements RedisConnection {
     this.client.disconnect()
   }
 
-  private note(refused: string | null): void {
+  private setRefused(refused: string | null): void {
     if (this.refused === refused) return
     this.refused = refused
-    this.changed()
+    this.onChange()
   }
 
   private get isReady(): boolean {
     return this.client.status === 'ready'
   }
 
-  private renewIfStuck(): void {
+  private replaceIfNotReady(): void {
     const now = this.clock.monotonic()
     if (this.isReady) this.unreadySince = null
     else {
@@ -118,7 +118,7 @@ export class RedisLink implements RedisConnection {
     }
   }
 
-  private replace(client: LinkClient): void {
+  private replace(client: ReplaceableClient): void {
     if (this.stopped || this.client !== client) return
     this.unreadySince = null
     this.replacedAt = this.clock.monotonic()
@@ -128,6 +128,6 @@ export class RedisLink implements RedisConnection {
 }
 
 /** A script is sent as a whole where Redis does not know its digest. */
-function kindOf(command: string): string {
+function commandKind(command: string): string {
   return command === 'EVALSHA' ? 'EVAL' : command
 }

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import { RedisLink, type LinkClient } from '@wazo-websocketd/ingest/publish/redis-link'
+import { RedisConnection, type ReplaceableClient } from '@wazo-websocketd/ingest/publish/redis-connection'
 import { FakeClock } from '../../../support/fakes/clock.js'
 
-class Client implements LinkClient {
+class Client implements ReplaceableClient {
   status = 'ready'
   calls: string[] = []
   answer: (value: unknown) => void = () => undefined
@@ -28,7 +28,7 @@ function link() {
   return {
     clock,
     clients,
-    subject: new RedisLink(
+    subject: new RedisConnection(
       { callTimeoutMs: 3000, readyTimeoutMs: 5000, renewIntervalMs: 1000 },
       clock,
       create,
@@ -103,7 +103,7 @@ describe('RedisLink', () => {
   it('is not connected while Redis refuses a command, until it takes that one again', async () => {
     const { clients, subject } = link()
     const told: boolean[] = []
-    subject.changed = () => told.push(subject.connected)
+    subject.onChange = () => told.push(subject.connected)
     subject.renew('EVALSHA')
     for (const command of ['PING', 'EVALSHA']) {
       const call = subject.callBuffer(command, [])

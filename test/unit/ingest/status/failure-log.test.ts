@@ -1,20 +1,20 @@
 import { expect } from 'chai'
 import { pino } from 'pino'
-import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
+import { FailureLog } from '@wazo-websocketd/ingest/status/failure-log'
 import { FakeClock } from '../../../support/fakes/clock.js'
 
-function complaints() {
+function failureLog() {
   const clock = new FakeClock()
   const lines: string[] = []
   const log = pino({}, { write: (line) => void lines.push((JSON.parse(line) as { msg: string }).msg) })
-  return { clock, lines, subject: new Complaints(clock, log, 30_000) }
+  return { clock, lines, subject: new FailureLog(clock, log, 30_000) }
 }
 
 describe('Complaints', () => {
   it('says a thing at once, and in other words every 30 s as long as it lasts', () => {
-    const { clock, lines, subject } = complaints()
+    const { clock, lines, subject } = failureLog()
     for (let s = 0; s < 61; s++) {
-      subject.say('gone', 'gone, delete that queue')
+      subject.report('gone', 'gone, delete that queue')
       clock.advance(1000)
     }
     const lasting = 'gone, delete that queue; trying again'
@@ -22,27 +22,27 @@ describe('Complaints', () => {
   })
 
   it('says two things that take turns as seldom as each alone', () => {
-    const { clock, lines, subject } = complaints()
+    const { clock, lines, subject } = failureLog()
     for (let s = 0; s < 30; s++) {
-      subject.say(s % 2 === 0 ? 'a' : 'b')
+      subject.report(s % 2 === 0 ? 'a' : 'b')
       clock.advance(1000)
     }
     expect(lines).to.have.length(2)
   })
 
   it('takes what was silent for a while for new', () => {
-    const { clock, lines, subject } = complaints()
-    subject.say('gone', 'still')
+    const { clock, lines, subject } = failureLog()
+    subject.report('gone', 'still')
     clock.advance(60_000)
-    subject.say('gone', 'still')
+    subject.report('gone', 'still')
     expect(lines).to.deep.equal(['gone; trying again', 'gone; trying again'])
   })
 
   it('remembers a bounded number of texts, the latest', () => {
-    const { lines, subject } = complaints()
-    for (let n = 0; n <= 100; n++) subject.say(`t${n}`)
-    subject.say('t1')
-    subject.say('t0')
+    const { lines, subject } = failureLog()
+    for (let n = 0; n <= 100; n++) subject.report(`t${n}`)
+    subject.report('t1')
+    subject.report('t0')
     expect(lines.slice(101)).to.deep.equal(['t0; trying again'])
   })
 })
