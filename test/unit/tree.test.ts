@@ -85,20 +85,24 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
+const DECLARATIONS =
+  'one declaration per metric: test/deploy/prometheus.test.ts scrapes them with the real tool'
+
 /** Sources for which no test of their own would show anything, and why. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   'shared/runtime/clock': "the machine's clock behind an interface: every line hands over to Node",
   'ingest/main': 'composition root: the integration and contract suites run it as a program',
   'ingest/assemble': 'composition root of the parts around one connection: run by the program',
-  'ingest/prometheus':
-    'one declaration per metric: test/deploy/prometheus.test.ts scrapes them with the real tool',
+  'ingest/prometheus': DECLARATIONS,
   'edge/main': 'composition root: the contract and deploy suites run it as a program',
   'edge/worker': 'composition root: the contract and deploy suites run it in a cluster',
   'edge/auth/auth': "composition of the worker's wazo-auth parts: run by the contract suite",
   'edge/config/limits':
     'translates configuration keys into option objects, field by field, checked by the compiler',
-  'edge/prometheus':
-    'one declaration per metric: test/deploy/prometheus.test.ts scrapes them with the real tool',
+  'edge/prometheus': DECLARATIONS,
+  'edge/auth/metrics': DECLARATIONS,
+  'edge/bus/metrics': DECLARATIONS,
+  'edge/process/metrics': DECLARATIONS,
   'edge/config/program': 'a name',
   'edge/config/tls': 'reads two files at the start: the deploy suite serves TLS with them',
 }

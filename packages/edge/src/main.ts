@@ -20,7 +20,7 @@ import { PrimaryService } from './process/service.js'
 import { HandoverRelay } from './handover/relay.js'
 import { Upgrades } from './process/upgrades.js'
 import { clusterFork } from './process/worker-process.js'
-import { primaryMetrics } from './prometheus.js'
+import { poolMetrics, serviceMetrics, upgradeMetrics } from './process/metrics.js'
 import { PROGRAM } from './config/program.js'
 import { generationOf, readPems } from './config/load.js'
 
@@ -40,7 +40,6 @@ function primaryService(
   const args = process.argv.slice(2)
   const onDisk = codeOnDisk(import.meta.url, process.argv[1] ?? '')
   const metrics = new Metrics({ buildInfo: 'primary_build_info' })
-  const counts = primaryMetrics(metrics)
   const store = new MetricStore()
   const pool = new WorkerPool({
     generation: started,
@@ -48,7 +47,7 @@ function primaryService(
     relay: new HandoverRelay({ clock: systemClock }),
     store,
     readyMsMax: READY_MS_MAX,
-    metrics: counts,
+    metrics: poolMetrics(metrics),
     clock: systemClock,
     logger,
   })
@@ -57,7 +56,7 @@ function primaryService(
     pool,
     started,
     upgraded,
-    metrics: counts,
+    metrics: upgradeMetrics(metrics),
     logger,
   })
   return new PrimaryService({
@@ -68,7 +67,7 @@ function primaryService(
     logger,
     adminHost: config.metrics.listen,
     adminPort: config.metrics.edge_port,
-    draining: (is) => counts.draining(is),
+    ...serviceMetrics(metrics),
   })
 }
 

@@ -1,28 +1,59 @@
+import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+
 /** How one request to wazo-auth ended, as `auth_requests_total{result}` names it. */
 export type AuthRequestResult =
   'valid' | 'invalid' | 'refused' | 'timeout' | 'network' | 'server-error' | 'garbage'
 
-/** What became of a job of the queue `token-expiry`, as `expiry_jobs_total{result}` names it. */
+/** What happened to a job of the queue `token-expiry`, as `expiry_jobs_total{result}` names it. */
 export type JobResult =
   /** A worker gave it to Redis, which ignores a second one of the same token. */
   | 'added'
   /** Redis did not take it. */
   | 'refused'
-  /** It was due, and the workers were told so. */
+  /** It was due: the workers have its notice. */
   | 're-check'
   | 'expired'
   /** It came too soon by wazo-auth's clock and was put back. */
   | 'early'
-  /** It was none of ours. */
+  /** It was no job of this program. */
   | 'invalid'
 
+const REQUEST_BUCKETS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
+
 /** What the auth side counts. */
-export interface AuthMetrics {
-  /** One request to wazo-auth ended, after so many seconds. */
-  requested(result: AuthRequestResult, seconds: number): void
-  /** A question about a token was answered from the cache or by a request already under way. */
-  coalesced(): void
-  /** Tokens of open sessions, of this worker. */
-  tracked(tokens: number): void
-  jobs(result: JobResult, jobs: number): void
+export function authMetrics(metrics: Metrics) {
+  const requests = metrics.counter({
+    name: 'auth_requests_total',
+    help: 'Requests to wazo-auth, by how they ended.',
+    labelNames: ['result'],
+  })
+  const duration = metrics.histogram({
+    name: 'auth_request_duration_seconds',
+    help: 'Time that a request to wazo-auth took.',
+    buckets: REQUEST_BUCKETS,
+  })
+  const coalesced = metrics.counter({
+    name: 'auth_requests_coalesced_total',
+    help: 'Questions about tokens that needed no request of their own.',
+  })
+  const tracked = metrics.gauge({ name: 'tokens_tracked', help: 'Tokens of open sessions.' })
+  const jobs = metrics.counter({
+    name: 'expiry_jobs_total',
+    help: 'Jobs of the queue of token expiry, by what became of them.',
+    labelNames: ['result'],
+  })
+  return {
+    /** One request to wazo-auth ended, after so many seconds. */
+    requested(result: AuthRequestResult, seconds: number) {
+      requests.inc({ result })
+      duration.observe(seconds)
+    },
+    /** A question about a token was answered from the cache or by a request under way. */
+    coalesced: () => coalesced.inc(),
+    /** Tokens of open sessions, of this worker. */
+    tracked: (tokens: number) => tracked.set(tokens),
+    jobs: (result: JobResult, count: number) => jobs.inc({ result }, count),
+  }
 }
+
+export type AuthMetrics = ReturnType<typeof authMetrics>

@@ -68,7 +68,10 @@ export function parseUtc(value: unknown): number | null {
   return date.getTime() + Number((match[7] ?? '').slice(0, 3).padEnd(3, '0'))
 }
 
-function tenantOf({ tenant_uuid: tenant }: Readonly<Record<string, unknown>>, tenantless: boolean): string | null {
+function tenantOf(
+  { tenant_uuid: tenant }: Readonly<Record<string, unknown>>,
+  tenantless: boolean,
+): string | null {
   if (isName(tenant)) return tenant
   return tenantless && (tenant === undefined || tenant === null) ? NO_TENANT : null
 }

@@ -29,7 +29,8 @@ export function parseSnapshot(value: unknown): SessionSnapshot | null {
   const { version, address, subscriptions } = value
   const details = detailsOf(value['details'])
   const positions = value['positions'] === null ? null : positionsOf(value['positions'])
-  if ((version !== 1 && version !== 2) || typeof address !== 'string' || !isStrings(subscriptions)) return null
+  if ((version !== 1 && version !== 2) || typeof address !== 'string' || !isStrings(subscriptions))
+    return null
   if (details === null || positions === undefined) return null
   return { version, address, details, subscriptions, positions }
 }

@@ -5,18 +5,10 @@ import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
 import { drainOrder, type Generation } from './generation.js'
-import { ReplacementError, WorkerSlot, type RestartReason, type WorkerSlotListener } from './worker-slot.js'
+import type { PoolMetrics, RestartReason } from './metrics.js'
+import { ReplacementError, WorkerSlot, type WorkerSlotListener } from './worker-slot.js'
 import type { HandoverRelay } from '../handover/relay.js'
 import type { WorkerProcess } from './worker-process.js'
-
-/** What the pool counts. */
-export interface PoolMetrics {
-  /** Workers that run now. */
-  workers(running: number): void
-  /** Workers that serve, by their last word. */
-  ready(serving: number): void
-  restarted(reason: RestartReason): void
-}
 
 export interface PoolOptions {
   /** What the first workers are started with. */

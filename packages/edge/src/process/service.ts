@@ -4,6 +4,7 @@ import type { Service } from '@wazo-websocketd/shared/runtime/lifecycle'
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
+import type { ServiceMetrics } from './metrics.js'
 import type { WorkerPool } from './pool.js'
 import type { Upgrades } from './upgrades.js'
 
@@ -20,8 +21,8 @@ export interface PrimaryOptions {
   /** `metrics.listen` and `metrics.edge_port`. */
   readonly adminHost: string
   readonly adminPort: number
-  /** Whether the program drains: `draining`. */
-  draining(draining: boolean): void
+  /** `draining`. */
+  readonly draining: ServiceMetrics['draining']
 }
 
 export class PrimaryService implements Service {

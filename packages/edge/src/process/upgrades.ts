@@ -2,16 +2,8 @@
 import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
 import type { Logger } from 'pino'
 import { leftToRestart, type Generation } from './generation.js'
+import type { UpgradeMetrics } from './metrics.js'
 import type { WorkerPool } from './pool.js'
-
-/** How an upgrade ended, as `upgrades_total{result}` names it. */
-export type UpgradeResult = 'success' | 'failure'
-
-export interface UpgradeMetrics {
-  /** Whether workers are being replaced now. */
-  upgrading(is: boolean): void
-  upgraded(result: UpgradeResult): void
-}
 
 export interface UpgradeOptions {
   /** Has the code on disk read the configuration. Rejects with one line; an abort ends it at once. */

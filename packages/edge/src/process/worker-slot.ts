@@ -5,12 +5,10 @@ import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
 import { drainOrder, type Generation } from './generation.js'
 import type { DrainOrder } from './messages.js'
+import type { RestartReason } from './metrics.js'
 import { WorkerHandle, type WorkerHandleListener } from './worker-handle.js'
 import type { HandoverRelay } from '../handover/relay.js'
 import type { WorkerProcess } from './worker-process.js'
-
-/** Why a worker had to be started again, as `worker_restarts_total{reason}` names it. */
-export type RestartReason = 'exit' | 'error' | 'signal'
 
 export interface WorkerSlotOptions {
   /** From 0. */
