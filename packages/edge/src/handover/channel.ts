@@ -1,9 +1,5 @@
 import type { Worker } from 'node:cluster'
-
-/** A connection as it passes through channels. Whoever holds one has to close it. */
-export interface ConnectionHandle {
-  close(): void
-}
+import type { TcpHandle } from '../socket/detach/ws-internals.js'
 
 /**
  * A channel between processes that carries handles. They are libuv's own, not `net.Socket`s: over a handle that
@@ -12,9 +8,9 @@ export interface ConnectionHandle {
  */
 export interface HandleChannel {
   /** The handle stays open here. Calls `failed` when the message cannot go out; not when the other end dies. */
-  send(message: unknown, handle: ConnectionHandle | null, failed: () => void): void
+  send(message: unknown, handle: TcpHandle | null, failed: () => void): void
   /** With the handle that came along. */
-  onMessage(listener: (message: unknown, handle: ConnectionHandle | null) => void): void
+  onMessage(listener: (message: unknown, handle: TcpHandle | null) => void): void
 }
 
 /** A worker as the primary sees it. */
@@ -48,7 +44,7 @@ export const primaryChannel: HandleChannel = {
     void process.on('message', (message: unknown, handle: unknown) => listener(message, asHandle(handle))),
 }
 
-function asHandle(value: unknown): ConnectionHandle | null {
+function asHandle(value: unknown): TcpHandle | null {
   const isHandle = typeof value === 'object' && value !== null && 'close' in value
-  return isHandle ? (value as ConnectionHandle) : null
+  return isHandle ? (value as TcpHandle) : null
 }

@@ -12,7 +12,6 @@ import type { Connection } from '../session/connection.js'
 import type { Sessions } from '../session/sessions.js'
 import { WsAdapter } from '../socket/adapter.js'
 import type { SocketServer } from '../socket/server.js'
-import type { TcpHandle } from '../socket/detach/ws-internals.js'
 import { encodeSnapshot } from './session-snapshot.js'
 import { detach } from '../socket/detach/detach.js'
 
@@ -45,7 +44,7 @@ export function receiveConnection(
   sockets: Pick<SocketServer, 'attach'>,
   sessions: Pick<Sessions, 'restore'>,
 ): void {
-  const adapter = sockets.attach({ handle: handle as TcpHandle, head })
+  const adapter = sockets.attach({ handle, head })
   adapter.listen(sessions.restore(adapter, state))
 }
 

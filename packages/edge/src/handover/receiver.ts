@@ -1,10 +1,11 @@
 /** The successor's end: takes connections of the worker that it follows. */
-import type { HandleChannel, ConnectionHandle } from './channel.js'
+import type { HandleChannel } from './channel.js'
 import { parseHandoverOrder, type HandoverOrder } from './messages.js'
+import type { TcpHandle } from '../socket/detach/ws-internals.js'
 
 /** A connection and the session that goes with it. */
 export interface ReceivedConnection {
-  readonly handle: ConnectionHandle
+  readonly handle: TcpHandle
   readonly head: Uint8Array
   readonly state: unknown
 }
@@ -35,7 +36,7 @@ export class HandoverReceiver {
     return this.held.size
   }
 
-  private heard(order: HandoverOrder, handle: ConnectionHandle | null): void {
+  private heard(order: HandoverOrder, handle: TcpHandle | null): void {
     switch (order.kind) {
       case 'transfer-arrival':
         this.arrived(order, handle)
@@ -57,7 +58,7 @@ export class HandoverReceiver {
 
   private arrived(
     { id, head, state }: HandoverOrder & { kind: 'transfer-arrival' },
-    handle: ConnectionHandle | null,
+    handle: TcpHandle | null,
   ): void {
     if (handle === null || !this.host.canAccept(state)) {
       handle?.close()

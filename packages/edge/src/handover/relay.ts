@@ -1,7 +1,8 @@
 /** Passes connections from old workers to their successors. Runs in the primary. */
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { ConnectionHandle, HandoverPeer } from './channel.js'
+import type { HandoverPeer } from './channel.js'
 import { parseHandoverReport, IN_FLIGHT_MAX, type ReturnReason, type HandoverReport } from './messages.js'
+import type { TcpHandle } from '../socket/detach/ws-internals.js'
 
 export interface RelayOptions {
   readonly clock: Clock
@@ -20,7 +21,7 @@ interface HandoverInFlight {
   /** The old worker's number. */
   readonly offer: number
   readonly to: HandoverPeer
-  readonly handle: ConnectionHandle
+  readonly handle: TcpHandle
   readonly timer: Timer
 }
 
@@ -68,7 +69,7 @@ export class HandoverRelay {
     this.successors.delete(from.id)
   }
 
-  private heard(peer: HandoverPeer, report: HandoverReport, handle: ConnectionHandle | null): void {
+  private heard(peer: HandoverPeer, report: HandoverReport, handle: TcpHandle | null): void {
     switch (report.kind) {
       case 'transfer-offer':
         this.offered(peer, report, handle)
@@ -90,7 +91,7 @@ export class HandoverRelay {
   private offered(
     from: HandoverPeer,
     { id: offer, head, state }: HandoverReport & { kind: 'transfer-offer' },
-    handle: ConnectionHandle | null,
+    handle: TcpHandle | null,
   ): void {
     const to = this.successors.get(from.id)
     const reason = this.reasonAgainst(from, to)

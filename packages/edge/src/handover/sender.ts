@@ -1,11 +1,12 @@
 /** The old worker's end: sends its connections to the successor, a bounded number at a time. */
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { HandleChannel, ConnectionHandle } from './channel.js'
+import type { HandleChannel } from './channel.js'
 import { parseHandoverOrder, IN_FLIGHT_MAX } from './messages.js'
+import type { TcpHandle } from '../socket/detach/ws-internals.js'
 
 /** A connection that has been released, and the session that goes with it. */
 export interface HandoverPayload {
-  readonly handle: ConnectionHandle
+  readonly handle: TcpHandle
   readonly head: Uint8Array
   /** Must be JSON. */
   readonly state: unknown

@@ -1,5 +1,6 @@
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
-import type { TrackedConnection, ConnectionTable } from './connection-table.js'
+import type { Connection } from './connection.js'
+import type { ConnectionTable } from './connection-table.js'
 
 /** What a verdict of wazo-auth is weighed against. */
 export interface AdmissionContext {
@@ -8,13 +9,13 @@ export interface AdmissionContext {
 }
 
 /**
- * The verdict that counts for `member`. wazo-auth may have answered before a revocation that this worker
+ * The verdict that counts for `connection`. wazo-auth may have answered before a revocation that this worker
  * has heard of since; rights cannot be told while the master tenant is unknown; and a token or user may
  * have as many connections as the limits allow.
  */
 export function admitVerdict(
   verdict: Verdict,
-  member: TrackedConnection,
+  connection: Connection,
   token: TokenId,
   bench: AdmissionContext,
 ): Verdict {
@@ -22,9 +23,9 @@ export function admitVerdict(
   const { sessionUuid, userUuid } = verdict.details
   if (bench.connections.isRevoked(sessionUuid)) return { kind: 'invalid' }
   if (bench.masterTenant() === undefined) return { kind: 'unavailable' }
-  if (token !== member.token && bench.connections.tokenIsFull(token))
+  if (token !== connection.token && bench.connections.tokenIsFull(token))
     return { kind: 'oversized', limit: 'too many connections per token' }
-  if (userUuid !== member.owner?.userUuid && bench.connections.userIsFull(userUuid))
+  if (userUuid !== connection.owner?.userUuid && bench.connections.userIsFull(userUuid))
     return { kind: 'oversized', limit: 'too many connections per user' }
   return verdict
 }

@@ -21,7 +21,6 @@ import type { FrameTarget } from '../deliver/outbox.js'
 import type { SessionSnapshot } from '../handover/session-snapshot.js'
 import type { ClientSocket, ExpirySource, Positions, SocketListener, TokenHolder } from './ports.js'
 import { Redemption } from '../drain/redemption.js'
-import type { TrackedConnection } from './connection-table.js'
 import { Session } from './session.js'
 import type { SessionContext } from './context.js'
 
@@ -41,7 +40,7 @@ export interface ConnectionOrigin {
 }
 
 /** One accepted connection: carries out what the session core decides, and gives everything back at its end. */
-export class Connection implements SocketListener, FrameTarget, TrackedConnection, FeedOwner, TokenHolder {
+export class Connection implements SocketListener, FrameTarget, FeedOwner, TokenHolder {
   // First, and so next to each other in memory, what a delivery needs.
   /** Whether the session is over and has given everything back; its socket may still be closing. */
   ending = false

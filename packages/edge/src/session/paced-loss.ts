@@ -1,6 +1,6 @@
 import { BUS_CONNECTION_LOST } from '@wazo-websocketd/shared/domain/close'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { TrackedConnection } from './connection-table.js'
+import type { Connection } from './connection.js'
 
 /** A mass 1011 is spread over this time, so that the clients do not all come back at once. */
 const SPREAD_MS = 1_000
@@ -14,12 +14,12 @@ export class PacedLoss {
     this.clock = clock
   }
 
-  add(members: readonly TrackedConnection[]): void {
-    const perStep = Math.ceil(members.length / (SPREAD_MS / STEP_MS))
+  add(connections: readonly Connection[]): void {
+    const perStep = Math.ceil(connections.length / (SPREAD_MS / STEP_MS))
     const step = (from: number) => {
-      for (const member of members.slice(from, from + perStep)) member.end(BUS_CONNECTION_LOST)
+      for (const connection of connections.slice(from, from + perStep)) connection.end(BUS_CONNECTION_LOST)
       const next = from + perStep
-      if (next < members.length) this.clock.after(STEP_MS, () => step(next))
+      if (next < connections.length) this.clock.after(STEP_MS, () => step(next))
     }
     step(0)
   }

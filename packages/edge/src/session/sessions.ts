@@ -10,7 +10,6 @@ import {
   parseTokenId,
   type Offset,
   type TokenDetails,
-  type TokenId,
 } from '@wazo-websocketd/shared/domain/identity'
 import type { Logger } from 'pino'
 import { accept } from './accept.js'
@@ -23,7 +22,7 @@ import { Outbox } from '../deliver/outbox.js'
 import { partitionsFor } from './partitions.js'
 import { parseSnapshot, type SessionSnapshot } from '../handover/session-snapshot.js'
 import type { ClientSocket, RejectReason, SocketListener, UpgradeRequest } from './ports.js'
-import { ConnectionTable, type ConnectionLimits, type TrackedConnection } from './connection-table.js'
+import { ConnectionTable, type ConnectionLimits } from './connection-table.js'
 import type { SessionContext } from './context.js'
 
 export interface SessionsOptions extends Omit<SessionContext, 'connections' | 'outbox' | 'limits'> {
@@ -110,20 +109,18 @@ export class Sessions {
 
   /** The connections that are not closing. */
   *open(): Iterable<Connection> {
-    for (const member of this.connections.all())
-      if (member instanceof Connection && !member.ending) yield member
+    for (const connection of this.connections.all()) if (!connection.ending) yield connection
   }
 
   /** The bus cannot prove continuity of a partition any more: 1011 to its sessions, spread over a second. */
   lost(partition: number, why: string): void {
     const concerned: Connection[] = []
-    for (const member of this.connections.all()) {
-      const { owner } = member
-      if (!(member instanceof Connection) || owner === null || member.ending) continue
-      if (!partitionsFor(member.identity, this.context).includes(partition)) continue
+    for (const connection of this.open()) {
+      const { owner } = connection
+      if (owner === null || !partitionsFor(owner, this.context).includes(partition)) continue
       // At once: an event after the gap must not look like the one after the last.
-      member.closeFeed()
-      concerned.push(member)
+      connection.closeFeed()
+      concerned.push(connection)
     }
     this.options.log.warn({ partition, why, sessions: concerned.length }, 'continuity of events lost')
     this.losses.add(concerned)
@@ -133,7 +130,7 @@ export class Sessions {
    * Lets the sessions of one token go, with 1012; returns how many that are. `lastCall`: none of them can wait for
    * others that left before to be back.
    */
-  readonly closeForRestart = (group: readonly TrackedConnection[], final: boolean): number => {
+  readonly closeForRestart = (group: readonly Connection[], final: boolean): number => {
     return this.leaveTogether(group, { final, announced: false })
   }
 
@@ -142,9 +139,9 @@ export class Sessions {
     const { tickets } = this.options
     if (tickets === null) return
     this.drainingTokens = new Map()
-    for (const [member] of this.connections.tokens())
-      if (member !== undefined)
-        this.drainingTokens.set(tickets.tokenHash(member.token as TokenId), member.token)
+    for (const [connection] of this.connections.tokens())
+      if (connection !== undefined)
+        this.drainingTokens.set(tickets.tokenHash(connection.token), connection.token)
   }
 
   /**
@@ -178,13 +175,12 @@ export class Sessions {
     })
   }
 
-  private leaveTogether(group: readonly TrackedConnection[], manner: LeaveOptions): number {
-    const connections = group.filter((member) => member instanceof Connection)
-    const [first] = connections
+  private leaveTogether(group: readonly Connection[], manner: LeaveOptions): number {
+    const [first] = group
     if (first === undefined) return 0
-    if (this.ticketedClose !== null) return this.ticketedClose.begin(first.token, connections, manner)
+    if (this.ticketedClose !== null) return this.ticketedClose.begin(first.token, group, manner)
     let ended = 0
-    for (const connection of connections) {
+    for (const connection of group) {
       if (connection.ending) continue
       connection.end(SERVICE_RESTART)
       ended++
