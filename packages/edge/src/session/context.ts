@@ -22,4 +22,6 @@ export interface SessionContext extends FeedContext {
   readonly replayBufferBytes: number
   /** The master tenant's uuid, once known. */
   readonly masterTenant: () => string | undefined
+  /** What keeps the worker from serving; empty when it can (`/readyz`). */
+  readonly notReadyReasons: () => readonly string[]
 }

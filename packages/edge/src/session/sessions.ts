@@ -1,18 +1,7 @@
-import {
-  AUTHENTICATION_FAILED,
-  SERVICE_RESTART,
-  TRY_AGAIN_LATER,
-  limitExceeded,
-  type Close,
-} from '@wazo-websocketd/shared/domain/close'
-import {
-  identify,
-  parseTokenId,
-  type Offset,
-  type TokenDetails,
-} from '@wazo-websocketd/shared/domain/identity'
+import { SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
+import type { Offset, TokenDetails } from '@wazo-websocketd/shared/domain/identity'
 import type { Logger } from 'pino'
-import { accept } from './accept.js'
+import { admitSnapshot, admitUpgrade } from './admission.js'
 import type { SessionLimits } from './ops.js'
 import { Connection } from './connection.js'
 import { TicketedClose, type LeaveOptions } from '../drain/ticketed-close.js'
@@ -20,15 +9,13 @@ import type { FrameBytes } from '../deliver/frame.js'
 import { PacedLoss } from './paced-loss.js'
 import { Outbox } from '../deliver/outbox.js'
 import { partitionsFor } from './partitions.js'
-import { parseSnapshot, type SessionSnapshot } from '../handover/session-snapshot.js'
-import type { ClientSocket, RejectReason, SocketListener, UpgradeRequest } from './ports.js'
+import { parseSnapshot } from '../handover/session-snapshot.js'
+import type { ClientSocket, SocketListener, UpgradeRequest } from './ports.js'
 import { ConnectionTable, type ConnectionLimits } from './connection-table.js'
 import type { SessionContext } from './context.js'
 
 export interface SessionsOptions extends Omit<SessionContext, 'connections' | 'outbox' | 'limits'> {
   readonly limits: SessionLimits & ConnectionLimits
-  /** What keeps the worker from serving; empty when it can (`/readyz`). */
-  readonly notReadyReasons: () => readonly string[]
   /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
   readonly intern: (details: TokenDetails) => TokenDetails
   /** Runs a task after the present one: `process.nextTick`. */
@@ -37,9 +24,6 @@ export interface SessionsOptions extends Omit<SessionContext, 'connections' | 'o
   readonly frameBytes: FrameBytes
   readonly log: Pick<Logger, 'debug' | 'warn'>
 }
-
-type Admission =
-  { readonly connection: Connection } | { readonly close: Close; readonly reason: RejectReason }
 
 /** A listener for sockets that were turned away and only have to finish the closing handshake. */
 const REJECTED: SocketListener = { text: () => undefined, binary: () => undefined, closed: () => undefined }
@@ -66,23 +50,21 @@ export class Sessions {
 
   /** Takes over a freshly upgraded socket: a session begins, or the socket is closed with the reason. */
   readonly connect = (socket: ClientSocket, request: UpgradeRequest): SocketListener => {
-    const admission = this.admit(socket, request)
-    if ('connection' in admission) {
-      admission.connection.open()
-      return admission.connection
+    const admission = admitUpgrade(request, this.context)
+    if ('close' in admission) {
+      this.options.metrics.rejected(admission.reason)
+      socket.close(admission.close)
+      return REJECTED
     }
-    this.options.metrics.rejected(admission.reason)
-    socket.close(admission.close)
-    return REJECTED
+    const connection = new Connection(this.context, socket, admission)
+    connection.open()
+    return connection
   }
 
   /** Whether a session that another worker passes on could go on here. */
   canAccept(state: unknown): boolean {
-    const { notReadyReasons, masterTenant } = this.options
-    const master = masterTenant()
-    if (notReadyReasons().length > 0 || master === undefined || this.connections.workerIsFull()) return false
     const snapshot = parseSnapshot(state)
-    return snapshot !== null && this.positionsMatch(snapshot, master)
+    return snapshot !== null && admitSnapshot(snapshot, this.context)
   }
 
   /**
@@ -159,22 +141,6 @@ export class Sessions {
     this.connections.revoke(sessionUuid, partition, offset)
   }
 
-  /**
-   * Whether the numbers that it has been served up to are those in force here. After a change of `redis.url`,
-   * `redis.prefix`, `redis.partitions` or `bus.access_scope` they may be others: then it ends where it is, with 1012
-   * and paced, rather than here with 1011 and all at once.
-   */
-  private positionsMatch({ details, positions }: SessionSnapshot, master: string): boolean {
-    if (positions === null) return true
-    const { bus } = this.context
-    return partitionsFor(identify(details, master), this.context).every((partition) => {
-      const from = positions.get(partition)
-      // All partitions are of one epoch; where this worker has not been yet, the one that it always follows tells.
-      const here = bus.cursor(partition) ?? bus.cursor(0)
-      return from !== undefined && (here === null || here.epoch === from.epoch)
-    })
-  }
-
   private leaveTogether(group: readonly Connection[], manner: LeaveOptions): number {
     const [first] = group
     if (first === undefined) return 0
@@ -186,23 +152,5 @@ export class Sessions {
       ended++
     }
     return ended
-  }
-
-  /** The checks of an upgrade, in the order of contract, section 1. */
-  private admit(socket: ClientSocket, request: UpgradeRequest): Admission {
-    const accepted = accept(request)
-    if ('close' in accepted) return accepted
-    const { version, token: raw } = accepted
-    const { address } = request
-    if (this.options.notReadyReasons().length > 0 || this.options.masterTenant() === undefined)
-      return { close: TRY_AGAIN_LATER, reason: 'not-ready' }
-    if (this.connections.workerIsFull()) return { close: TRY_AGAIN_LATER, reason: 'worker-full' }
-    if (this.connections.tokenIsFull(raw))
-      return { close: limitExceeded('too many connections per token'), reason: 'token-limit' }
-    if (this.connections.addressIsFull(address))
-      return { close: limitExceeded('too many connections per address'), reason: 'ip-limit' }
-    const token = parseTokenId(raw)
-    if (token === null) return { close: AUTHENTICATION_FAILED, reason: 'token-format' }
-    return { connection: new Connection(this.context, socket, { version, token, address }) }
   }
 }
