@@ -32,14 +32,13 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'shared/runtime/system-error',
   ],
   'unit/edge/route/subscription-index.test.ts': [
-    'edge/route/acl-class',
     'edge/route/acl-classes',
     'edge/route/entry-list',
     'edge/route/index-entry',
     'edge/route/tenant-index',
   ],
   'unit/edge/route/router.test.ts': ['edge/route/acl-decision'],
-  'unit/edge/session/session.test.ts': ['edge/session/inbox', 'edge/session/ops'],
+  'unit/edge/session/session.test.ts': ['edge/session/frame-queue', 'edge/session/ops'],
   'unit/edge/session/sessions.test.ts': [
     'edge/deliver/control-frames',
     'edge/session/admission',
@@ -47,7 +46,6 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/credentials',
     'edge/session/effects',
     'edge/session/feed',
-    'edge/session/paced-loss',
     'edge/session/partitions',
   ],
   'unit/edge/session/connection-table.test.ts': ['edge/session/revocations'],

@@ -1,4 +1,4 @@
-import { SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
+import { BUS_CONNECTION_LOST, SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
 import type { Offset, TokenDetails } from '@wazo-websocketd/shared/domain/identity'
 import type { Logger } from 'pino'
 import { admitSnapshot, admitUpgrade } from './admission.js'
@@ -6,7 +6,6 @@ import type { SessionLimits } from './ops.js'
 import { Connection } from './connection.js'
 import { TicketedClose, type LeaveOptions } from '../drain/ticketed-close.js'
 import type { FrameBytes } from '../deliver/frame.js'
-import { PacedLoss } from './paced-loss.js'
 import { Outbox } from '../deliver/outbox.js'
 import { partitionsFor } from './partitions.js'
 import { parseSnapshot } from '../handover/session-snapshot.js'
@@ -28,12 +27,15 @@ export interface SessionsOptions extends Omit<SessionContext, 'connections' | 'o
 /** A listener for sockets that were turned away and only have to finish the closing handshake. */
 const REJECTED: SocketListener = { text: () => undefined, binary: () => undefined, closed: () => undefined }
 
+/** A mass 1011 is spread over this time, so that the clients do not all come back at once. */
+const LOSS_SPREAD_MS = 1_000
+const LOSS_STEP_MS = 50
+
 /** The sessions of one worker: takes over upgraded sockets, and tells sessions what befalls many of them. */
 export class Sessions {
   readonly connections: ConnectionTable
   private readonly options: SessionsOptions
   private readonly context: SessionContext
-  private readonly losses: PacedLoss
   private readonly ticketedClose: TicketedClose | null
   /** While it drains: tokens by the names under which other workers speak of them. */
   private drainingTokens: Map<string, string> | null = null
@@ -44,7 +46,6 @@ export class Sessions {
     this.connections = new ConnectionTable(options.limits, clock)
     const outbox = new Outbox({ defer, now: () => clock.now(), metrics, frameBytes })
     this.context = { ...options, connections: this.connections, outbox }
-    this.losses = new PacedLoss(clock)
     this.ticketedClose = tickets === null ? null : new TicketedClose({ tickets, clock, metrics })
   }
 
@@ -105,7 +106,7 @@ export class Sessions {
       concerned.push(connection)
     }
     this.options.log.warn({ partition, why, sessions: concerned.length }, 'continuity of events lost')
-    this.losses.add(concerned)
+    this.endPaced(concerned)
   }
 
   /**
@@ -139,6 +140,17 @@ export class Sessions {
   /** The router has delivered an `auth_session_deleted` of this offset, or what stands for it in this partition: its sessions end. */
   revoke(sessionUuid: string, partition: number, offset: Offset): void {
     this.connections.revoke(sessionUuid, partition, offset)
+  }
+
+  /** Ends sessions whose continuity is lost, a few at a time. */
+  private endPaced(connections: readonly Connection[]): void {
+    const perStep = Math.ceil(connections.length / (LOSS_SPREAD_MS / LOSS_STEP_MS))
+    const step = (from: number) => {
+      const next = from + perStep
+      for (const connection of connections.slice(from, next)) connection.end(BUS_CONNECTION_LOST)
+      if (next < connections.length) this.options.clock.after(LOSS_STEP_MS, () => step(next))
+    }
+    step(0)
   }
 
   private leaveTogether(group: readonly Connection[], manner: LeaveOptions): number {
