@@ -112,7 +112,7 @@ new HandoverReceiver(primaryChannel, {
 
 async function moveAll(): Promise<Tally> {
   const tally: Tally = {}
-  const all = await Promise.all([...sessions].map((session) => departures.send(session)))
+  const all = await Promise.all([...sessions].map((session) => departures.send(() => session.release())))
   for (const how of all) tally[how] = (tally[how] ?? 0) + 1
   return tally
 }

@@ -14,12 +14,12 @@ import type { Bus, LogSink, PartitionLease, Position } from '@wazo-websocketd/ed
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import type { Connection } from '@wazo-websocketd/edge/session/connection'
+import type { Tickets } from '@wazo-websocketd/edge/drain/tickets'
 import { Sessions } from '@wazo-websocketd/edge/session/sessions'
 import type {
   ClientSocket,
   SessionMetrics,
   SocketListener,
-  Tickets,
   TokenHolder,
 } from '@wazo-websocketd/edge/session/ports'
 

@@ -6,18 +6,15 @@ import {
   type Close,
 } from '@wazo-websocketd/shared/domain/close'
 import { identify, parseTokenId, type TokenId, type Verdict } from '@wazo-websocketd/shared/domain/identity'
-import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { SessionSnapshot } from '../handover/session-snapshot.js'
 import { accept } from './accept.js'
-import type { Connection } from './connection.js'
+import type { Connection, ConnectionOrigin } from './connection.js'
 import type { SessionContext } from './context.js'
 import { partitionsFor } from './partitions.js'
 import type { RejectReason, UpgradeRequest } from './ports.js'
 
-/** What an upgrade has told, or why the client is turned away. */
-export type Admission =
-  | { readonly version: ProtocolVersion; readonly token: TokenId; readonly address: string }
-  | { readonly close: Close; readonly reason: RejectReason }
+/** A connection that is let in, or why its client is turned away. */
+export type Admission = ConnectionOrigin | { readonly close: Close; readonly reason: RejectReason }
 
 /** The checks before wazo-auth is asked, in the order of PROTOCOL.md (C1.13, C1.14, C1.15, C6.3). */
 export function admitUpgrade(request: UpgradeRequest, context: SessionContext): Admission {

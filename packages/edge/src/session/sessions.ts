@@ -5,6 +5,7 @@ import { admitSnapshot, admitUpgrade } from './admission.js'
 import type { SessionLimits } from './ops.js'
 import { Connection } from './connection.js'
 import { TicketedClose, type LeaveOptions } from '../drain/ticketed-close.js'
+import type { Tickets } from '../drain/tickets.js'
 import type { FrameBytes } from '../deliver/frame.js'
 import { Outbox } from '../deliver/outbox.js'
 import { partitionsFor } from './partitions.js'
@@ -15,6 +16,8 @@ import type { SessionContext } from './context.js'
 
 export interface SessionsOptions extends Omit<SessionContext, 'connections' | 'outbox' | 'limits'> {
   readonly limits: SessionLimits & ConnectionLimits
+  /** null: sessions do not resume (`drain.resume`). */
+  readonly tickets: Tickets | null
   /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
   readonly intern: (details: TokenDetails) => TokenDetails
   /** Runs a task after the present one: `process.nextTick`. */
@@ -57,7 +60,7 @@ export class Sessions {
       socket.close(admission.close)
       return REJECTED
     }
-    const connection = new Connection(this.context, socket, admission)
+    const connection = new Connection(this.context, socket, admission, this.options.tickets)
     connection.open()
     return connection
   }
@@ -80,12 +83,8 @@ export class Sessions {
     }
     const { version, address } = snapshot
     const details = this.options.intern(snapshot.details)
-    const connection = new Connection(this.context, socket, {
-      version,
-      address,
-      token: details.token,
-      snapshot,
-    })
+    // It has its place already, and redeems no ticket.
+    const connection = new Connection(this.context, socket, { version, address, token: details.token }, null)
     connection.restore({ ...snapshot, details })
     return connection
   }
