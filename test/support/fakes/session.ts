@@ -15,13 +15,9 @@ import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import type { Connection } from '@wazo-websocketd/edge/session/connection'
 import type { Tickets } from '@wazo-websocketd/edge/drain/tickets'
+import type { SessionMetrics } from '@wazo-websocketd/edge/session/metrics'
 import { Sessions } from '@wazo-websocketd/edge/session/sessions'
-import type {
-  ClientSocket,
-  SessionMetrics,
-  SocketListener,
-  TokenHolder,
-} from '@wazo-websocketd/edge/session/ports'
+import type { ClientSocket, SocketListener, TokenHolder } from '@wazo-websocketd/edge/session/ports'
 
 export const MASTER = 'master-tenant'
 

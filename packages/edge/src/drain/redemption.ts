@@ -1,18 +1,19 @@
 import type { Connection } from '../session/connection.js'
-import type { Positions, SessionMetrics } from '../session/ports.js'
+import type { Positions } from '../session/ports.js'
+import type { DrainMetrics } from './metrics.js'
 import type { Ticket, Tickets } from './tickets.js'
 
 /** Asks, at a session's start, for the ticket that an earlier session of its token has left. */
 export class Redemption {
   private readonly tickets: Tickets
-  private readonly metrics: Pick<SessionMetrics, 'tickets'>
+  private readonly metrics: DrainMetrics
   private readonly connection: Connection
   private answer: Promise<Ticket | null> | null = null
   /** `abandoned`: the session has ended, and an answer that comes later gives the ticket back. */
   private state: 'open' | 'used' | 'abandoned' = 'open'
   private isOutdated = false
 
-  constructor(tickets: Tickets, metrics: Pick<SessionMetrics, 'tickets'>, connection: Connection) {
+  constructor(tickets: Tickets, metrics: DrainMetrics, connection: Connection) {
     this.tickets = tickets
     this.metrics = metrics
     this.connection = connection

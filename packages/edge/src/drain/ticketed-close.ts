@@ -2,7 +2,8 @@ import { SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
 import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Connection } from '../session/connection.js'
-import type { Positions, SessionMetrics } from '../session/ports.js'
+import type { Positions } from '../session/ports.js'
+import type { DrainMetrics } from './metrics.js'
 import type { IssuedTicket, TicketDraft, Tickets } from './tickets.js'
 
 /** So long sessions are frozen for the token's sessions on other workers that end at the same time. */
@@ -15,7 +16,7 @@ const RETRY_MS = 500
 export interface TicketedCloseOptions {
   readonly tickets: Tickets
   readonly clock: Clock
-  readonly metrics: Pick<SessionMetrics, 'tickets'>
+  readonly metrics: DrainMetrics
 }
 
 /** How the sessions of one token are closed. */

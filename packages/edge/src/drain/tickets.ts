@@ -50,9 +50,3 @@ export interface Tickets {
   /** Gives a ticket back whose taker ended before it could use it. */
   restore(token: TokenId, id: string): void
 }
-
-/**
- * What became of a session's place in the sequence, as `resume_tickets_total{result}` names it: `left` and `not-left` at
- * a drain; `resumed` at a start, and `outdated` when what the session missed cannot be read any more.
- */
-export type TicketResult = 'left' | 'not-left' | 'resumed' | 'outdated'

@@ -11,7 +11,8 @@ import { accept } from './accept.js'
 import type { Connection, ConnectionOrigin } from './connection.js'
 import type { SessionContext } from './context.js'
 import { partitionsFor } from './partitions.js'
-import type { RejectReason, UpgradeRequest } from './ports.js'
+import type { RejectReason } from './metrics.js'
+import type { UpgradeRequest } from './ports.js'
 
 /** A connection that is let in, or why its client is turned away. */
 export type Admission = ConnectionOrigin | { readonly close: Close; readonly reason: RejectReason }

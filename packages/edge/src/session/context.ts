@@ -2,7 +2,8 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { SessionLimits } from './ops.js'
 import type { FeedContext } from './feed.js'
 import type { Outbox } from '../deliver/outbox.js'
-import type { Authenticator, SessionMetrics, TokenWatch } from './ports.js'
+import type { SessionMetrics } from './metrics.js'
+import type { Authenticator, TokenWatch } from './ports.js'
 import type { ConnectionTable } from './connection-table.js'
 
 /** What all connections of a worker share. */

@@ -2,9 +2,7 @@
 import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
-import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { Position } from '../bus/ports.js'
-import type { TicketResult } from '../drain/tickets.js'
 import type { Recipient } from '../route/recipient.js'
 
 /** The client's end, whatever carries it. */
@@ -87,30 +85,3 @@ export interface Permission {
 
 /** Where a session stands, by partition. */
 export type Positions = ReadonlyMap<number, Position>
-
-/** The outcome of one op, as `ops_total{result}` names it. */
-export type OpResult = 'ok' | 'refused'
-
-/** What the session side counts. */
-export interface SessionMetrics {
-  /** A connection was accepted for authentication. */
-  opened(version: ProtocolVersion): void
-  /** An accepted connection is gone; `code` is how it ended. */
-  closed(version: ProtocolVersion, code: number): void
-  /** An accepted connection came from another worker of this host, or has gone to one. */
-  moved(version: ProtocolVersion, where: 'here' | 'away'): void
-  /** A connection was turned away before wazo-auth was asked. */
-  rejected(reason: RejectReason): void
-  /** Live subscriptions changed by `delta`. */
-  subscriptions(delta: number): void
-  /** `op` is one of the protocol's, or `unknown`. */
-  op(op: string, result: OpResult): void
-  /** One event went to `receivers` sockets, `latencyMs` after the ingest received it. Once per event and flush. */
-  delivered(receivers: number, latencyMs: number): void
-  expired(source: ExpirySource): void
-  tickets(result: TicketResult, tickets: number): void
-}
-
-/** Why a connection was turned away, as `handshakes_rejected_total{reason}` names it. */
-export type RejectReason =
-  'version' | 'no-token' | 'not-ready' | 'worker-full' | 'token-limit' | 'ip-limit' | 'token-format'
