@@ -7,6 +7,8 @@ const CLOCK = '^packages/shared/src/runtime/clock[.]ts$'
 /** Addresses and networks as the configuration spells them. */
 const NETWORK = '^packages/shared/src/runtime/network[.]ts$'
 const SHARED = '^packages/shared/src/'
+/** Metrics are declared where they are counted, on a registry that the roots make. */
+const METRICS = '^packages/shared/src/runtime/metrics[.]ts$'
 const CONFIG = '^packages/shared/src/config/'
 const RUNTIME = '^packages/shared/src/runtime/'
 const REDIS = '^packages/shared/src/redis/'
@@ -79,19 +81,19 @@ module.exports = {
       types: [PINO],
       node: true,
     }),
-    ...folder('route', edge('route'), { values: [edge('route'), DOMAIN] }),
+    ...folder('route', edge('route'), { values: [edge('route'), DOMAIN], types: [METRICS] }),
     ...folder('deliver', edge('deliver'), {
       values: [edge('deliver'), DOMAIN],
-      types: [SESSION_PORTS],
+      types: [SESSION_PORTS, METRICS],
     }),
     ...folder('socket', edge('socket'), {
       values: [edge('socket'), edge('session'), DOMAIN, CLOCK, NETWORK, npm('ws')],
-      types: [edge('deliver'), PINO],
+      types: [edge('deliver'), METRICS, PINO],
       node: true,
     }),
     ...folder('session', edge('session'), {
       values: [edge('session'), edge('deliver'), edge('drain'), SNAPSHOT, DOMAIN, CLOCK],
-      types: ['^packages/edge/src/bus/ports[.]ts$', edge('route'), edge('handover'), PINO],
+      types: ['^packages/edge/src/bus/ports[.]ts$', edge('route'), edge('handover'), METRICS, PINO],
     }),
     ...folder('auth', edge('auth'), {
       values: [edge('auth'), SHARED, npm('undici', 'bullmq', 'lru-cache')],
@@ -105,7 +107,7 @@ module.exports = {
     }),
     ...folder('handover', edge('handover'), {
       values: [edge('handover'), edge('socket'), DOMAIN, CLOCK],
-      types: [edge('session')],
+      types: [edge('session'), METRICS],
       node: true,
     }),
     ...folder('process', edge('process'), {

@@ -3,7 +3,8 @@ import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import { Sessions } from '@wazo-websocketd/edge/session/sessions'
-import type { HandshakeRefusal, SocketLimits } from '@wazo-websocketd/edge/socket/ports'
+import type { SocketLimits } from '@wazo-websocketd/edge/socket/limits'
+import type { HandshakeRefusal } from '@wazo-websocketd/edge/socket/metrics'
 import {
   createSocketServer,
   type SocketServer,

@@ -1,5 +1,6 @@
 import { RedisTickets } from '@wazo-websocketd/edge/drain/redis-tickets'
-import type { Positions, TicketHolder } from '@wazo-websocketd/edge/session/ports'
+import type { TicketDraft } from '@wazo-websocketd/edge/drain/tickets'
+import type { Positions } from '@wazo-websocketd/edge/session/ports'
 import { parseTokenId, type Epoch, type Offset } from '@wazo-websocketd/shared/domain/identity'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
 import { RedisFactory, type RedisClient } from '@wazo-websocketd/shared/redis/client'
@@ -16,7 +17,7 @@ const PREFIX = 'wazo-ws'
 const HISTORY_MS = 60_000
 const token = parseTokenId('2a7ac2f2-6ee5-46b8-8b1c-0d1ff4b9bd0d')!
 
-const holder = (changes: Partial<TicketHolder> = {}): TicketHolder => ({
+const holder = (changes: Partial<TicketDraft['connection']> = {}): TicketDraft['connection'] => ({
   version: 2,
   address: '192.0.2.1',
   subscriptions: new Set(['foo']),
@@ -60,11 +61,11 @@ describe('tickets in Redis', function () {
 
   /** A session drained at these positions, with nobody else about. */
   async function leave(from: RedisTickets, positions: Positions, who = holder()): Promise<string> {
-    const ids = (await from.draft(token, [{ holder: who, positions }]))!
+    const ids = (await from.draft(token, [{ connection: who, positions }]))!
     const agreement = await from.agree(token, ids, false)
     if (agreement.kind !== 'leave') throw new Error(`told to ${agreement.kind}`)
     const id = ids[0]!
-    expect(await from.issue(token, [{ id, holder: who, positions: agreement.at.get(id)! }])).to.equal(true)
+    expect(await from.issue(token, [{ id, connection: who, positions: agreement.at.get(id)! }])).to.equal(true)
     return id
   }
 
@@ -103,11 +104,11 @@ describe('tickets in Redis', function () {
   })
 
   it('cannot be taken before they are issued, nor once they are withdrawn', async () => {
-    const ids = (await one.draft(token, [{ holder: holder(), positions: at(7) }]))!
+    const ids = (await one.draft(token, [{ connection: holder(), positions: at(7) }]))!
     expect(await other.take(token, holder())).to.equal(null)
     await one.agree(token, ids, false)
     expect(await other.take(token, holder())).to.equal(null)
-    await one.issue(token, [{ id: ids[0]!, holder: holder(), positions: at(7) }])
+    await one.issue(token, [{ id: ids[0]!, connection: holder(), positions: at(7) }])
     one.withdraw(token, ids)
     await waitFor(async () => (await raw.dbsize()) === 0, { what: 'nothing to be left' })
     expect(await other.take(token, holder())).to.equal(null)
@@ -134,8 +135,8 @@ describe('tickets in Redis', function () {
   })
 
   it('of sessions that leave at the same time are for the furthest place, in each partition', async () => {
-    const a = (await one.draft(token, [{ holder: holder(), positions: at(10, 21) }]))!
-    const b = (await other.draft(token, [{ holder: holder(), positions: at(12, 20) }]))!
+    const a = (await one.draft(token, [{ connection: holder(), positions: at(10, 21) }]))!
+    const b = (await other.draft(token, [{ connection: holder(), positions: at(12, 20) }]))!
     for (const [agreement, ids] of [
       [await one.agree(token, a, false), a],
       [await other.agree(token, b, false), b],
@@ -148,7 +149,7 @@ describe('tickets in Redis', function () {
   it('are not made for another place while those that left before are expected back, but at the last call', async () => {
     await leave(one, at(10))
     const draft = async (offset: Offset) =>
-      (await other.draft(token, [{ holder: holder(), positions: at(offset) }]))!
+      (await other.draft(token, [{ connection: holder(), positions: at(offset) }]))!
     expect(await other.agree(token, await draft(11), false)).to.deep.equal({ kind: 'wait' })
     const [same] = await draft(9)
     const agreement = await other.agree(token, [same!], false)
@@ -164,7 +165,7 @@ describe('tickets in Redis', function () {
 
   it('of another epoch do not move anybody', async () => {
     const stranger = new Map([[0, { epoch: 'elsewhere' as Epoch, offset: 99 }]])
-    await one.draft(token, [{ holder: holder(), positions: stranger }])
+    await one.draft(token, [{ connection: holder(), positions: stranger }])
     await leave(other, at(10))
     expect((await one.take(token, holder()))?.positions).to.deep.equal(at(10))
   })
@@ -201,8 +202,8 @@ describe('tickets in Redis', function () {
     server.pause()
     const begun = performance.now()
     const answers = await Promise.all([
-      one.draft(token, [{ holder: holder(), positions: at(8) }]),
-      one.issue(token, [{ id: 'x', holder: holder(), positions: at(8) }]),
+      one.draft(token, [{ connection: holder(), positions: at(8) }]),
+      one.issue(token, [{ id: 'x', connection: holder(), positions: at(8) }]),
       one.agree(token, ['x'], false),
       one.take(token, holder()),
     ])
@@ -265,9 +266,9 @@ describe('tickets in a Redis Cluster', function () {
       const owners = new Set<number>()
       for (let i = 0; i < 20; i++) {
         const each = parseTokenId(`token-${i}`)!
-        const [id] = (await tickets.draft(each, [{ holder: holder(), positions: at(i) }]))!
+        const [id] = (await tickets.draft(each, [{ connection: holder(), positions: at(i) }]))!
         expect((await tickets.agree(each, [id!], false)).kind).to.equal('leave')
-        await tickets.issue(each, [{ id: id!, holder: holder(), positions: at(i) }])
+        await tickets.issue(each, [{ id: id!, connection: holder(), positions: at(i) }])
         expect((await tickets.take(each, holder()))?.positions).to.deep.equal(at(i))
         owners.add(await redis.ownerOf(ticketsKey(PREFIX, hashToken(each))))
       }

@@ -178,7 +178,7 @@ class EdgeWorker implements DrainHandler {
 
   private async handOver(msMax: number): Promise<void> {
     const { sessions, sender, counts } = this
-    await handOver({ sessions, sender, clock, onResult: counts.handedOver }, msMax)
+    await handOver({ sessions, sender, clock, onResult: counts.handover.handedOver }, msMax)
     this.log.info({ left: sessions.connections.size }, 'connections passed to the successor')
   }
 
@@ -326,7 +326,7 @@ class EdgeWorker implements DrainHandler {
       this.authority.lookups.forget(event.revokedSession)
       this.sessions.revoke(event.revokedSession, partition, event.offset)
     }
-    this.counts.fannedOut((clock.monotonic() - begun) / 1000)
+    this.counts.route.fannedOut((clock.monotonic() - begun) / 1000)
   }
 
   private makeTickets(): RedisTickets | null {

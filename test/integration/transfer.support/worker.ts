@@ -15,7 +15,6 @@ import { FrameBytes, frameString } from '@wazo-websocketd/edge/deliver/frame'
 import type { SocketListener } from '@wazo-websocketd/edge/session/ports'
 import { WsAdapter } from '@wazo-websocketd/edge/socket/adapter'
 import { createSocketServer } from '@wazo-websocketd/edge/socket/server'
-import type { TcpHandle } from '@wazo-websocketd/edge/socket/detach/ws-internals'
 import { detach } from '@wazo-websocketd/edge/socket/detach/detach'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { SOCKET_LIMITS } from '../edge-socket.support.js'
@@ -106,14 +105,14 @@ const departures = new HandoverSender({
 new HandoverReceiver(primaryChannel, {
   canAccept: () => !deaf,
   receive: ({ handle, head, state }) => {
-    const adapter = server.attach({ handle: handle as TcpHandle, head })
+    const adapter = server.attach({ handle, head })
     adapter.listen(new Session(adapter, (state as { last: number }).last))
   },
 })
 
 async function moveAll(): Promise<Tally> {
   const tally: Tally = {}
-  const all = await Promise.all([...sessions].map((session) => departures.send(session)))
+  const all = await Promise.all([...sessions].map((session) => departures.send(() => session.release())))
   for (const how of all) tally[how] = (tally[how] ?? 0) + 1
   return tally
 }

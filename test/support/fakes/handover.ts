@@ -1,9 +1,18 @@
 /** Channels and handles in memory; messages pass through JSON, and arrive when `flush` says so. */
-import type { HandleChannel, ConnectionHandle, HandoverPeer } from '@wazo-websocketd/edge/handover/channel'
+import type { HandleChannel, HandoverPeer } from '@wazo-websocketd/edge/handover/channel'
+import type { TcpHandle } from '@wazo-websocketd/edge/socket/detach/ws-internals'
 
 /** References to one connection, as the kernel counts them: each process that holds it has one. */
-export class FakeHandle implements ConnectionHandle {
+export class FakeHandle implements TcpHandle {
   closed = 0
+  reading = false
+  readonly writeQueueSize = 0
+  readStart(): number {
+    return 0
+  }
+  readStop(): number {
+    return 0
+  }
   close(): void {
     this.closed += 1
   }
@@ -11,10 +20,10 @@ export class FakeHandle implements ConnectionHandle {
 
 interface Parcel {
   readonly message: unknown
-  readonly handle: ConnectionHandle | null
+  readonly handle: TcpHandle | null
 }
 
-type Listener = (message: unknown, handle: ConnectionHandle | null) => void
+type Listener = (message: unknown, handle: TcpHandle | null) => void
 
 /** One end; `sent` is what has left it and nobody has delivered. */
 export class FakeChannel implements HandleChannel {
@@ -22,7 +31,7 @@ export class FakeChannel implements HandleChannel {
   broken = false
   private readonly listeners: Listener[] = []
 
-  send(message: unknown, handle: ConnectionHandle | null, failed: () => void): void {
+  send(message: unknown, handle: TcpHandle | null, failed: () => void): void {
     if (this.broken) failed()
     else this.sent.push({ message: JSON.parse(JSON.stringify(message)), handle })
   }
@@ -31,7 +40,7 @@ export class FakeChannel implements HandleChannel {
     this.listeners.push(listener)
   }
 
-  receive(message: unknown, handle: ConnectionHandle | null = null): void {
+  receive(message: unknown, handle: TcpHandle | null = null): void {
     for (const listener of this.listeners) listener(message, handle)
   }
 

@@ -69,6 +69,10 @@ export class CountingMetrics implements RouteMetrics {
     this.evaluations += decisions
   }
 
+  fannedOut(): void {
+    // The worker counts it.
+  }
+
   get filteredInAll(): number {
     return this.kept.tenant + this.kept.user + this.kept.name + this.kept.acl
   }

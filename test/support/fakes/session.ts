@@ -13,14 +13,11 @@ import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Bus, LogSink, PartitionLease, Position } from '@wazo-websocketd/edge/bus/ports'
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
+import type { Connection } from '@wazo-websocketd/edge/session/connection'
+import type { Tickets } from '@wazo-websocketd/edge/drain/tickets'
+import type { SessionMetrics } from '@wazo-websocketd/edge/session/metrics'
 import { Sessions } from '@wazo-websocketd/edge/session/sessions'
-import type {
-  ClientSocket,
-  SessionMetrics,
-  SocketListener,
-  Tickets,
-  TokenHolder,
-} from '@wazo-websocketd/edge/session/ports'
+import type { ClientSocket, SocketListener, TokenHolder } from '@wazo-websocketd/edge/session/ports'
 
 export const MASTER = 'master-tenant'
 
@@ -182,6 +179,36 @@ export class FakeBus implements Bus {
     const entry = { partition, epoch, offset, until, reader, stopped: false }
     this.catchUps.push(entry)
     return () => (entry.stopped = true)
+  }
+}
+
+/** What the table of connections and a drain use of a connection. */
+export class FakeConnection {
+  readonly token: string
+  readonly address = '192.0.2.1'
+  readonly owner: { readonly sessionUuid: string; readonly userUuid: string } | null
+  readonly revocations: [partition: number, offset: Offset][] = []
+  ending = false
+  private readonly onEnd: (close: Close) => void
+
+  constructor(token: string, owner: FakeConnection['owner'] = null, onEnd = (_close: Close) => {}) {
+    this.token = token
+    this.owner = owner
+    this.onEnd = onEnd
+  }
+
+  /** For those who ask for a real one. */
+  get real(): Connection {
+    return this as unknown as Connection
+  }
+
+  revoked(partition: number, offset: Offset): void {
+    this.revocations.push([partition, offset])
+  }
+
+  end(close: Close): void {
+    this.ending = true
+    this.onEnd(close)
   }
 }
 

@@ -1,12 +1,11 @@
 import type {
   Agreement,
   IssuedTicket,
-  Positions,
   Ticket,
   TicketDraft,
-  TicketHolder,
   Tickets,
-} from '@wazo-websocketd/edge/session/ports'
+} from '@wazo-websocketd/edge/drain/tickets'
+import type { Positions } from '@wazo-websocketd/edge/session/ports'
 import type { Epoch, Offset, TokenId } from '@wazo-websocketd/shared/domain/identity'
 
 /** Positions in partition 0, 1, .. of an epoch. */
@@ -68,7 +67,7 @@ export class FakeTickets implements Tickets {
     this.withdrawn.push(...ids)
   }
 
-  async take(token: TokenId, { version, subscriptions }: TicketHolder): Promise<Ticket | null> {
+  async take(token: TokenId, { version, subscriptions }: TicketDraft['connection']): Promise<Ticket | null> {
     this.asked.push({ token, version, names: [...subscriptions] })
     if (this.waiting) await new Promise<void>((resolve) => this.queue.push(resolve))
     return this.found

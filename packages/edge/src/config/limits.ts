@@ -1,7 +1,7 @@
 /** What the configuration means to the sessions and sockets of one worker; times become milliseconds. */
 import type { Config } from '@wazo-websocketd/shared/config/schema'
 import type { SessionsOptions } from '../session/sessions.js'
-import type { SocketLimits } from '../socket/ports.js'
+import type { SocketLimits } from '../socket/limits.js'
 
 export function sessionLimits({ limits }: Pick<Config, 'limits'>): SessionsOptions['limits'] {
   return {

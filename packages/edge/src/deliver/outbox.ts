@@ -1,7 +1,8 @@
 import { EVENT_PREFIX, EVENT_SUFFIX, type ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { frameText, type FrameBytes } from './frame.js'
-import type { ClientSocket, SessionMetrics } from '../session/ports.js'
+import type { ClientSocket } from '../session/ports.js'
+import type { DeliverMetrics } from './metrics.js'
 import { WriteBatch } from './write-batch.js'
 
 /**
@@ -20,7 +21,7 @@ export interface OutboxOptions {
   readonly defer: (task: () => void) => void
   /** Unix time in milliseconds. */
   readonly now: () => number
-  readonly metrics: Pick<SessionMetrics, 'delivered'>
+  readonly metrics: DeliverMetrics
   readonly frameBytes: FrameBytes
 }
 

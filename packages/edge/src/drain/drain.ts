@@ -1,6 +1,7 @@
 import { GOING_AWAY } from '@wazo-websocketd/shared/domain/close'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { TrackedConnection, ConnectionTable } from '../session/connection-table.js'
+import type { Connection } from '../session/connection.js'
+import type { ConnectionTable } from '../session/connection-table.js'
 
 export interface DrainOptions {
   readonly clock: Clock
@@ -13,7 +14,7 @@ export interface DrainOptions {
    * Lets the sessions of one token go with 1012, at once or soon; returns how many that are. `lastCall`: the deadline is
    * near. They stay in the roster until they are gone; asked again for them meanwhile, it does nothing.
    */
-  readonly leave: (group: readonly TrackedConnection[], final: boolean) => number
+  readonly leave: (group: readonly Connection[], final: boolean) => number
 }
 
 const STEP_MS = 50
@@ -31,7 +32,7 @@ export class Drain {
   private readonly rate: number
   private readonly lastCallAt: number
   private deadline: number
-  private groups: Iterator<readonly TrackedConnection[]>
+  private groups: Iterator<readonly Connection[]>
   private credit = 0
   private closedRemaining = false
   private done: (() => void) | null = null
@@ -62,7 +63,8 @@ export class Drain {
   closeRemaining(): void {
     this.closedRemaining = true
     this.deadline = Math.min(this.deadline, this.options.clock.monotonic())
-    for (const member of this.options.connections.all()) if (!member.ending) member.end(GOING_AWAY)
+    for (const connection of this.options.connections.all())
+      if (!connection.ending) connection.end(GOING_AWAY)
   }
 
   private step(): void {

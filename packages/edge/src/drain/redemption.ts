@@ -1,30 +1,29 @@
-import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
-import type { Positions, SessionMetrics, Ticket, TicketHolder, Tickets } from '../session/ports.js'
-
-/** Who asks, as it is at its `start`. */
-type RedemptionHolder = TicketHolder & { readonly token: TokenId }
+import type { Connection } from '../session/connection.js'
+import type { Positions } from '../session/ports.js'
+import type { DrainMetrics } from './metrics.js'
+import type { Ticket, Tickets } from './tickets.js'
 
 /** Asks, at a session's start, for the ticket that an earlier session of its token has left. */
 export class Redemption {
   private readonly tickets: Tickets
-  private readonly metrics: Pick<SessionMetrics, 'tickets'>
-  private readonly holder: RedemptionHolder
+  private readonly metrics: DrainMetrics
+  private readonly connection: Connection
   private answer: Promise<Ticket | null> | null = null
   /** `abandoned`: the session has ended, and an answer that comes later gives the ticket back. */
   private state: 'open' | 'used' | 'abandoned' = 'open'
   private isOutdated = false
 
-  constructor(tickets: Tickets, metrics: Pick<SessionMetrics, 'tickets'>, holder: RedemptionHolder) {
+  constructor(tickets: Tickets, metrics: DrainMetrics, connection: Connection) {
     this.tickets = tickets
     this.metrics = metrics
-    this.holder = holder
+    this.connection = connection
   }
 
-  /** Calls `found` with where to go on, or null: where the bus is now. One ticket, however often it is asked. */
+  /** Calls `found` with where to go on, or null: where the bus is now. One ticket, however often it is asked for. */
   redeem(found: (positions: Positions | null) => void): void {
-    const { tickets, holder } = this
-    const { token } = holder
-    this.answer ??= tickets.take(token, holder).then((ticket) => {
+    const { tickets, connection } = this
+    const { token } = connection
+    this.answer ??= tickets.take(token, connection).then((ticket) => {
       // The start was not answered: the client has seen nothing of it.
       if (this.state === 'abandoned' && ticket !== null) tickets.restore(token, ticket.id)
       return ticket
@@ -37,12 +36,12 @@ export class Redemption {
     })
   }
 
-  /** The session has its place: it never asks again. */
+  /** The session has its place; it never asks again. */
   settled(): void {
     this.answer = null
   }
 
-  /** What the ticket is for cannot be read any more: counted once. */
+  /** Counts, once, that what the ticket stands for cannot be read any more. */
   outdated(): void {
     if (!this.isOutdated) this.metrics.tickets('outdated', 1)
     this.isOutdated = true

@@ -8,9 +8,9 @@ import { drainChannel, ticketsKey } from '@wazo-websocketd/shared/redis/layout'
 import { hashTag, hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import type { Script } from '@wazo-websocketd/shared/redis/script'
 import type { Logger } from 'pino'
-import type { Agreement, IssuedTicket, Ticket, TicketDraft, TicketHolder, Tickets } from '../session/ports.js'
 import { encodeDrainNotice } from './drain-notice.js'
 import { AGREE, RESTORE, TAKE, WRITE } from './ticket-scripts.js'
+import type { Agreement, IssuedTicket, Ticket, TicketDraft, Tickets } from './tickets.js'
 import { encodeTicket, matchKeysOf, parseRow } from './ticket.js'
 
 /** A drain goes on without tickets when they could not be written for so long, a start without one. */
@@ -89,8 +89,8 @@ export class RedisTickets implements Tickets {
     if (ids.length > 0) client?.hdel(this.key(token), ...ids).catch(() => undefined)
   }
 
-  async take(token: TokenId, holder: TicketHolder): Promise<Ticket | null> {
-    const { version, names, address } = matchKeysOf(holder)
+  async take(token: TokenId, connection: TicketDraft['connection']): Promise<Ticket | null> {
+    const { version, names, address } = matchKeysOf(connection)
     const answer = await this.run(TAKE, token, [
       this.options.historyMs,
       randomUUID(),

@@ -1,30 +1,30 @@
 /** Tickets as they stand in Redis and come from there. Pure but for the digest. */
 import { hash } from 'node:crypto'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
-import type { Positions, TicketDraft, TicketHolder } from '../session/ports.js'
+import type { Positions } from '../session/ports.js'
+import type { TicketDraft } from './tickets.js'
 
 /** Another form gets another number: scripts leave a ticket alone whose form they do not know. */
 export const TICKET_FORM = 1
 
-/** The session's marks, by which a later one with the same token is recognised. */
+/** What a later session with the same token is matched by. */
 export interface MatchKeys {
   readonly version: string
-  /** Digest of the event names, in whatever order they were subscribed to. */
+  /** Digest of the event names, whose order does not count. */
   readonly names: string
   readonly address: string
 }
 
-/** The marks of a session. */
-export function matchKeysOf({ version, subscriptions, address }: TicketHolder): MatchKeys {
+export function matchKeysOf({ version, subscriptions, address }: TicketDraft['connection']): MatchKeys {
   const names = hash('sha256', JSON.stringify([...subscriptions].sort()), 'hex')
   return { version: String(version), names, address }
 }
 
 /** The JSON that the scripts work on. Offsets as text: Lua's JSON would round large numbers. */
-export function encodeTicket({ holder, positions, alone = false }: TicketDraft): string {
+export function encodeTicket({ connection, positions, alone = false }: TicketDraft): string {
   const at: Record<string, [Epoch, string]> = {}
   for (const [partition, { epoch, offset }] of positions) at[partition] = [epoch, String(offset)]
-  return JSON.stringify({ form: TICKET_FORM, ...matchKeysOf(holder), at, ...(alone ? { alone } : {}) })
+  return JSON.stringify({ form: TICKET_FORM, ...matchKeysOf(connection), at, ...(alone ? { alone } : {}) })
 }
 
 /** A ticket's id and positions in a row of a script's answer; null for anything else. */

@@ -1,26 +1,22 @@
 import type { Worker } from 'node:cluster'
-
-/** A connection as it passes through channels. Whoever holds one has to close it. */
-export interface ConnectionHandle {
-  close(): void
-}
+import type { TcpHandle } from '../socket/detach/ws-internals.js'
 
 /**
  * A channel between processes that carries handles. They are libuv's own, not `net.Socket`s: over a handle that
- * arrives Node would build a `net.Socket` which starts to read, in a process that only passes it on; and it
- * would close the sender's as soon as the receiver has it, which is too early to take it back.
+ * arrives, Node would build a `net.Socket` which starts to read, in a process that only passes it on. Node would also
+ * close the sender's as soon as the receiver has it, which is too early to take it back.
  */
 export interface HandleChannel {
   /** The handle stays open here. Calls `failed` when the message cannot go out; not when the other end dies. */
-  send(message: unknown, handle: ConnectionHandle | null, failed: () => void): void
-  /** With the handle that came along. */
-  onMessage(listener: (message: unknown, handle: ConnectionHandle | null) => void): void
+  send(message: unknown, handle: TcpHandle | null, failed: () => void): void
+  /** Calls `listener` with the handle that came along, or null. */
+  onMessage(listener: (message: unknown, handle: TcpHandle | null) => void): void
 }
 
 /** A worker as the primary sees it. */
 export interface HandoverPeer extends HandleChannel {
   readonly id: number
-  /** Once, when the worker's process has ended; what it has sent may still arrive. */
+  /** Calls `listener` once, when the worker's process has ended; what it has sent may still arrive. */
   onEnd(listener: () => void): void
 }
 
@@ -48,7 +44,7 @@ export const primaryChannel: HandleChannel = {
     void process.on('message', (message: unknown, handle: unknown) => listener(message, asHandle(handle))),
 }
 
-function asHandle(value: unknown): ConnectionHandle | null {
+function asHandle(value: unknown): TcpHandle | null {
   const isHandle = typeof value === 'object' && value !== null && 'close' in value
-  return isHandle ? (value as ConnectionHandle) : null
+  return isHandle ? (value as TcpHandle) : null
 }

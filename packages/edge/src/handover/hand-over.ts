@@ -1,20 +1,13 @@
-/** Passes a worker's established connections to the worker that has its place now (ARCHITECTURE.md, upgrades). */
+/** Passes a worker's established connections to its successor (docs/adr/0008). */
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { ReceivedConnection } from './receiver.js'
-import type {
-  HandoverPayload,
-  HandoverCandidate,
-  HandoverSender,
-  HandoverResult,
-  HandoverRefusal,
-} from './sender.js'
 import type { Connection } from '../session/connection.js'
 import type { Sessions } from '../session/sessions.js'
 import { WsAdapter } from '../socket/adapter.js'
-import type { SocketServer } from '../socket/server.js'
-import type { TcpHandle } from '../socket/detach/ws-internals.js'
-import { encodeSnapshot } from './session-snapshot.js'
 import { detach } from '../socket/detach/detach.js'
+import type { SocketServer } from '../socket/server.js'
+import type { ReceivedConnection } from './receiver.js'
+import type { HandoverPayload, HandoverRefusal, HandoverResult, HandoverSender } from './sender.js'
+import { encodeSnapshot } from './session-snapshot.js'
 
 /** A session that waits for an answer has it in a moment. */
 const UNSETTLED: HandoverRefusal = { reason: 'unsettled', transient: true }
@@ -24,55 +17,54 @@ export interface HandOverOptions {
   readonly sessions: Pick<Sessions, 'open'>
   readonly sender: Pick<HandoverSender, 'send' | 'giveUp'>
   readonly clock: Clock
-  /** How a connection fared, as `handover_total{result}` names it. */
-  readonly onResult: (how: HandoverResult) => void
+  /** Called with the result of each connection, as `handover_total{result}` names it. */
+  readonly onResult: (result: HandoverResult) => void
 }
 
-/** Resolves when every connection there was has gone to the successor or stays; within about `msMax`. */
+/** Resolves when every present connection is the successor's or stays here; within about `msMax`. */
 export async function handOver(options: HandOverOptions, msMax: number): Promise<void> {
   const { sessions, sender, clock, onResult } = options
   const limit = clock.after(msMax, () => sender.giveUp())
-  const moves = [...sessions.open()].map((session) =>
-    sender.send({ release: () => detachSession(session) }).then(onResult),
+  const results = [...sessions.open()].map((connection) =>
+    sender.send(() => release(connection)).then(onResult),
   )
-  await Promise.all(moves)
+  await Promise.all(results)
   limit.cancel()
 }
 
 /** Goes on with a connection that the worker before this one has passed on. */
 export function receiveConnection(
-  { handle, head, state }: ReceivedConnection,
+  received: ReceivedConnection,
   sockets: Pick<SocketServer, 'attach'>,
   sessions: Pick<Sessions, 'restore'>,
 ): void {
-  const adapter = sockets.attach({ handle: handle as TcpHandle, head })
-  adapter.listen(sessions.restore(adapter, state))
+  const adapter = sockets.attach(received)
+  adapter.listen(sessions.restore(adapter, received.state))
 }
 
-/** The session stands still first: what it has written by then must have left its socket. */
-function detachSession(session: Connection): ReturnType<HandoverCandidate['release']> {
-  const { socket } = session
+/** Takes the snapshot first: by then everything that the session had written must have left its socket. */
+function release(connection: Connection): HandoverPayload | HandoverRefusal {
+  const { socket } = connection
   if (!(socket instanceof WsAdapter)) return UNSUPPORTED
-  const snapshot = session.snapshot()
+  const snapshot = connection.snapshot()
   if (snapshot === null) return UNSETTLED
-  const released = detach(socket)
-  if ('reason' in released) {
-    session.unfreeze()
-    return released
+  const detached = detach(socket)
+  if ('reason' in detached) {
+    connection.unfreeze()
+    return detached
   }
-  const { handle, head } = released
-  const cargo: HandoverPayload = {
+  const { handle, head } = detached
+  return {
     handle,
     head,
     state: encodeSnapshot(snapshot),
     moved() {
-      session.handedOver()
-      released.moved()
+      connection.handedOver()
+      detached.moved()
     },
     restore() {
-      released.restore()
-      session.unfreeze()
+      detached.restore()
+      connection.unfreeze()
     },
   }
-  return cargo
 }

@@ -10,7 +10,7 @@
  * The primary decides: at every moment exactly one worker may touch the connection. All messages are JSON.
  */
 
-/** Connections of one worker that may be on their way at once. */
+/** Connections of one worker that may be in flight at once. */
 export const IN_FLIGHT_MAX = 16
 
 /** Why the primary gave a connection back, as metrics label it. The set is fixed. */
@@ -27,9 +27,9 @@ export type ReturnReason = (typeof RETURN_REASONS)[number]
 
 /** What travels beside the handle. */
 export interface HandoverBody {
-  /** Bytes of the client that nobody has understood yet, base64. */
+  /** Bytes of the client that were read and not parsed, base64. */
   readonly head: string
-  /** The session's business: any JSON. */
+  /** The session's state: any JSON. */
   readonly state: unknown
 }
 
@@ -45,14 +45,14 @@ export type HandoverReport =
 export type HandoverOrder =
   /** The successor has it. */
   | { readonly kind: 'transfer-moved'; readonly id: number }
-  /** Nobody has touched it: the old worker goes on. */
+  /** It is untouched: the old worker goes on with it. */
   | { readonly kind: 'transfer-returned'; readonly id: number; readonly reason: ReturnReason }
   | ({ readonly kind: 'transfer-arrival'; readonly id: number } & HandoverBody)
   | { readonly kind: 'transfer-go'; readonly id: number }
   /** Too late: close the handle. */
   | { readonly kind: 'transfer-drop'; readonly id: number }
 
-/** The report that `value` is, or null: other messages on the channel are somebody else's. */
+/** The report that `value` is, or null: the channel carries other messages too. */
 export function parseHandoverReport(value: unknown): HandoverReport | null {
   if (!isNumbered(value)) return null
   const { kind, id } = value

@@ -1,32 +1,32 @@
-/** The successor's end: takes connections of the worker that it follows. */
-import type { HandleChannel, ConnectionHandle } from './channel.js'
+/** The successor's end: receives the connections of the worker that it follows. */
+import type { DetachedConnection } from '../socket/detach/attach.js'
+import type { TcpHandle } from '../socket/detach/ws-internals.js'
+import type { HandleChannel } from './channel.js'
 import { parseHandoverOrder, type HandoverOrder } from './messages.js'
 
-/** A connection and the session that goes with it. */
-export interface ReceivedConnection {
-  readonly handle: ConnectionHandle
-  readonly head: Uint8Array
+/** A connection and the state of its session. */
+export interface ReceivedConnection extends DetachedConnection {
   readonly state: unknown
 }
 
 export interface HandoverTarget {
-  /** Whether a connection with this state can be taken. Nothing may be done for it yet. */
+  /** Whether a connection with this state can be received. Nothing may be done for it yet. */
   canAccept(state: unknown): boolean
   /** The connection and its handle are this worker's from now on. Must not throw. */
-  receive(arrived: ReceivedConnection): void
+  receive(received: ReceivedConnection): void
 }
 
 export class HandoverReceiver {
   private readonly channel: HandleChannel
-  private readonly host: HandoverTarget
+  private readonly target: HandoverTarget
   private readonly held = new Map<number, ReceivedConnection>()
 
-  constructor(channel: HandleChannel, host: HandoverTarget) {
+  constructor(channel: HandleChannel, target: HandoverTarget) {
     this.channel = channel
-    this.host = host
+    this.target = target
     channel.onMessage((message, handle) => {
       const order = parseHandoverOrder(message)
-      if (order !== null) this.heard(order, handle)
+      if (order !== null) this.onOrder(order, handle)
     })
   }
 
@@ -35,15 +35,15 @@ export class HandoverReceiver {
     return this.held.size
   }
 
-  private heard(order: HandoverOrder, handle: ConnectionHandle | null): void {
+  private onOrder(order: HandoverOrder, handle: TcpHandle | null): void {
     switch (order.kind) {
       case 'transfer-arrival':
-        this.arrived(order, handle)
+        this.hold(order, handle)
         break
       case 'transfer-go': {
-        const arrived = this.held.get(order.id)
+        const received = this.held.get(order.id)
         this.held.delete(order.id)
-        if (arrived !== undefined) this.host.receive(arrived)
+        if (received !== undefined) this.target.receive(received)
         break
       }
       case 'transfer-drop':
@@ -55,11 +55,11 @@ export class HandoverReceiver {
     }
   }
 
-  private arrived(
+  private hold(
     { id, head, state }: HandoverOrder & { kind: 'transfer-arrival' },
-    handle: ConnectionHandle | null,
+    handle: TcpHandle | null,
   ): void {
-    if (handle === null || !this.host.canAccept(state)) {
+    if (handle === null || !this.target.canAccept(state)) {
       handle?.close()
       this.report('transfer-refused', id)
       return

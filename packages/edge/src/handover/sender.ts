@@ -1,55 +1,53 @@
 /** The old worker's end: sends its connections to the successor, a bounded number at a time. */
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { HandleChannel, ConnectionHandle } from './channel.js'
-import { parseHandoverOrder, IN_FLIGHT_MAX } from './messages.js'
+import type { TcpHandle } from '../socket/detach/ws-internals.js'
+import type { HandleChannel } from './channel.js'
+import { IN_FLIGHT_MAX, parseHandoverOrder } from './messages.js'
 
-/** A connection that has been released, and the session that goes with it. */
+/** A connection that has been released, and the state of its session. */
 export interface HandoverPayload {
-  readonly handle: ConnectionHandle
+  readonly handle: TcpHandle
   readonly head: Uint8Array
   /** Must be JSON. */
   readonly state: unknown
-  /** It is the successor's now. */
+  /** The connection is the successor's now. */
   moved(): void
-  /** It is still this worker's. */
+  /** The connection is still this worker's. */
   restore(): void
 }
 
-/** Why it cannot be released, and whether it may be in a moment. */
+/** Why a connection cannot be released, and whether it may be in a moment. */
 export interface HandoverRefusal {
   readonly reason: string
   readonly transient: boolean
 }
 
-/** A connection that is to leave. */
-export interface HandoverCandidate {
-  /** Releases the connection and takes down the session's state in the same tick, or says why it cannot. */
-  release(): HandoverPayload | HandoverRefusal
-}
+/** Releases a connection and takes down its session's state in the same tick, or says why it cannot. */
+export type ReleaseConnection = () => HandoverPayload | HandoverRefusal
 
-/** How it went: `moved`, an obstacle's reason, a `ReturnReason`, or `given-up`. */
+/** `moved`, an obstacle's reason, a `ReturnReason`, or `given-up`. */
 export type HandoverResult = string
 
 export interface HandoverSenderOptions {
   readonly channel: HandleChannel
   readonly clock: Clock
-  /** Milliseconds for which a connection is asked again when what is in its way may pass. */
+  /** Milliseconds for which a connection is asked again when its obstacle is transient. */
   readonly patienceMs?: number
   /** Milliseconds without an answer of the primary after which it is asked to decide. */
   readonly answerWithinMs?: number
 }
 
 const PATIENCE_MS = 500
-const AGAIN_MS = 10
-/** A successor refuses also when it cannot serve for a moment; it is asked again so often, so much later. */
+const RELEASE_RETRY_MS = 10
+/** A successor also refuses when it cannot serve for a moment; it is asked again so often, so much later. */
 const REFUSALS_MAX = 4
-const REFUSED_AGAIN_MS = 500
+const REFUSED_RETRY_MS = 500
 /** More than what the primary allows the successor. */
 const ANSWER_WITHIN_MS = 10_000
 
 interface PendingHandover {
-  readonly departing: HandoverCandidate
-  readonly done: (how: HandoverResult) => void
+  readonly release: ReleaseConnection
+  readonly done: (result: HandoverResult) => void
   /** When patience ends; null: not tried yet. */
   deadline: number | null
   /** How often the successor has refused it. */
@@ -57,8 +55,8 @@ interface PendingHandover {
 }
 
 interface InFlight {
-  readonly cargo: HandoverPayload
-  readonly waiting: PendingHandover
+  readonly payload: HandoverPayload
+  readonly pending: PendingHandover
   readonly timer: Timer
 }
 
@@ -80,19 +78,19 @@ export class HandoverSender {
     })
   }
 
-  /** Resolves with how it went, never rejects; all may be asked for at once. */
-  send(departing: HandoverCandidate): Promise<HandoverResult> {
+  /** Resolves with the result, never rejects; all connections may be sent at once. */
+  send(release: ReleaseConnection): Promise<HandoverResult> {
     return new Promise((done) => {
       if (this.givenUp) {
         done('given-up')
         return
       }
-      this.queue.add({ departing, done, deadline: null, refusals: 0 })
-      this.next()
+      this.queue.add({ release, done, deadline: null, refusals: 0 })
+      this.sendNext()
     })
   }
 
-  /** What has not been released stays (`given-up`); what is on its way is decided as ever. Idempotent. */
+  /** Ends what has not been released (`given-up`); connections in flight are decided as ever. Idempotent. */
   giveUp(): void {
     this.givenUp = true
     for (const timer of this.delayed.values()) timer.cancel()
@@ -102,64 +100,64 @@ export class HandoverSender {
     for (const { done } of all) done('given-up')
   }
 
-  private next(): void {
-    for (const waiting of this.queue) {
+  private sendNext(): void {
+    for (const pending of this.queue) {
       if (this.inFlight.size >= IN_FLIGHT_MAX) return
-      this.queue.delete(waiting)
-      this.attempt(waiting)
+      this.queue.delete(pending)
+      this.attempt(pending)
     }
   }
 
-  private attempt(waiting: PendingHandover): void {
+  private attempt(pending: PendingHandover): void {
     const { clock, patienceMs = PATIENCE_MS } = this.options
-    const released = waiting.departing.release()
+    const released = pending.release()
     if (!('transient' in released)) {
-      this.dispatch(released, waiting)
+      this.offer(released, pending)
       return
     }
-    waiting.deadline ??= clock.monotonic() + patienceMs
-    if (!released.transient || clock.monotonic() >= waiting.deadline) {
-      waiting.done(released.reason)
+    pending.deadline ??= clock.monotonic() + patienceMs
+    if (!released.transient || clock.monotonic() >= pending.deadline) {
+      pending.done(released.reason)
       return
     }
-    this.retryLater(waiting, AGAIN_MS)
+    this.retryLater(pending, RELEASE_RETRY_MS)
   }
 
-  /** It waits beside the queue, so that it keeps nobody from leaving. */
-  private retryLater(waiting: PendingHandover, ms: number): void {
+  /** Waits outside the queue, so that other connections are sent meanwhile. */
+  private retryLater(pending: PendingHandover, ms: number): void {
     const timer = this.options.clock.after(ms, () => {
-      this.delayed.delete(waiting)
-      this.queue.add(waiting)
-      this.next()
+      this.delayed.delete(pending)
+      this.queue.add(pending)
+      this.sendNext()
     })
-    this.delayed.set(waiting, timer)
+    this.delayed.set(pending, timer)
   }
 
-  private dispatch(cargo: HandoverPayload, waiting: PendingHandover): void {
+  private offer(payload: HandoverPayload, pending: PendingHandover): void {
     const { channel, clock, answerWithinMs = ANSWER_WITHIN_MS } = this.options
     const id = (this.lastId += 1)
-    // Not taken back without asking: the primary may have decided already.
+    // Not restored without asking: the primary may have decided already.
     const timer = clock.after(answerWithinMs, () =>
       channel.send({ kind: 'transfer-withdraw', id }, null, () => this.decided(id, 'no-primary')),
     )
-    this.inFlight.set(id, { cargo, waiting, timer })
-    const head = Buffer.from(cargo.head).toString('base64')
-    channel.send({ kind: 'transfer-offer', id, head, state: cargo.state }, cargo.handle, () =>
+    this.inFlight.set(id, { payload, pending, timer })
+    const head = Buffer.from(payload.head).toString('base64')
+    channel.send({ kind: 'transfer-offer', id, head, state: payload.state }, payload.handle, () =>
       this.decided(id, 'no-primary'),
     )
   }
 
-  private decided(id: number, how: HandoverResult): void {
+  private decided(id: number, result: HandoverResult): void {
     const entry = this.inFlight.get(id)
     if (entry === undefined) return
     this.inFlight.delete(id)
-    const { cargo, waiting, timer } = entry
+    const { payload, pending, timer } = entry
     timer.cancel()
-    if (how === 'moved') cargo.moved()
-    else cargo.restore()
-    if (how === 'successor-refused' && !this.givenUp && ++waiting.refusals < REFUSALS_MAX)
-      this.retryLater(waiting, REFUSED_AGAIN_MS)
-    else waiting.done(how)
-    this.next()
+    if (result === 'moved') payload.moved()
+    else payload.restore()
+    if (result === 'successor-refused' && !this.givenUp && ++pending.refusals < REFUSALS_MAX)
+      this.retryLater(pending, REFUSED_RETRY_MS)
+    else pending.done(result)
+    this.sendNext()
   }
 }

@@ -4,7 +4,7 @@ import { parseTokenId, type Epoch, type TokenDetails } from '@wazo-websocketd/sh
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { Positions } from '../session/ports.js'
 
-/** Another form gets another number: a worker that does not know it refuses, and the session ends with 1012. */
+/** Another form gets another number (docs/adr/0010): a worker that does not know it refuses, and the session ends with 1012. */
 const FORM = 1
 
 export interface SessionSnapshot {
@@ -12,18 +12,17 @@ export interface SessionSnapshot {
   readonly address: string
   readonly details: TokenDetails
   readonly subscriptions: readonly string[]
-  /** Up to where it has been served; null: it has not started. */
+  /** Up to where the session has been served; null: it has not started. */
   readonly positions: Positions | null
 }
 
-/** As JSON. Holds the token: for the ears of the host's own processes alone. */
+/** As JSON. Holds the token: only for processes of the same host. */
 export function encodeSnapshot({ positions, ...rest }: SessionSnapshot): object {
-  const places =
-    positions === null ? null : [...positions].map(([p, { epoch, offset }]) => [p, epoch, offset])
-  return { form: FORM, ...rest, positions: places }
+  const rows = positions && [...positions].map(([partition, { epoch, offset }]) => [partition, epoch, offset])
+  return { form: FORM, ...rest, positions: rows }
 }
 
-/** Null: not a passage of a form that is known here. */
+/** Null: not a snapshot of a form that is known here. */
 export function parseSnapshot(value: unknown): SessionSnapshot | null {
   if (!isRecord(value) || value['form'] !== FORM) return null
   const { version, address, subscriptions } = value

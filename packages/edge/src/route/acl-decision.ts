@@ -1,5 +1,5 @@
 import type { Identity } from '@wazo-websocketd/shared/domain/identity'
-import type { AclClass } from './acl-class.js'
+import type { AclClass } from './acl-classes.js'
 import { DecisionMemo } from './decision-memo.js'
 
 /** Whose ACL is asked. */

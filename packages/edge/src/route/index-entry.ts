@@ -1,5 +1,5 @@
 import type { Identity } from '@wazo-websocketd/shared/domain/identity'
-import type { AclClass } from './acl-class.js'
+import type { AclClass } from './acl-classes.js'
 import { type AclSubject, uuidLengths } from './acl-decision.js'
 import type { TenantIndex } from './tenant-index.js'
 import type { EntryList } from './entry-list.js'

@@ -1,6 +1,7 @@
 import { NO_TOKEN, protocolError, type Close } from '@wazo-websocketd/shared/domain/close'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
-import type { RejectReason, UpgradeRequest } from './ports.js'
+import type { RejectReason } from './metrics.js'
+import type { UpgradeRequest } from './ports.js'
 
 /** What the client asks for, or why it is turned away. */
 export type Acceptance =

@@ -1,22 +1,8 @@
-import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Connection } from './connection.js'
 import { MultiMap } from './multi-map.js'
 import { Revocations } from './revocations.js'
-
-/** A connection, as the roster knows it. */
-export interface TrackedConnection {
-  /** Its token; like the owner it changes only between `leave` and `enter`. */
-  readonly token: string
-  readonly address: string
-  /** Whose connection it is; null until wazo-auth has answered. */
-  readonly owner: { readonly sessionUuid: string; readonly userUuid: string } | null
-  /** Whether the connection is closing already. */
-  readonly ending: boolean
-  /** Its token was deleted at `offset`; of `partition` everything up to there has been delivered. */
-  revoked(partition: number, offset: Offset): void
-  end(close: Close): void
-}
 
 /** Connections of a worker; null: no limit. */
 export interface ConnectionLimits {
@@ -29,10 +15,10 @@ export interface ConnectionLimits {
 /** All accepted connections of the worker, also those that have not started, until their socket is gone. */
 export class ConnectionTable {
   private readonly limits: ConnectionLimits
-  private readonly byToken = new MultiMap<TrackedConnection>()
-  private readonly byAddress = new MultiMap<TrackedConnection>()
-  private readonly byUser = new MultiMap<TrackedConnection>()
-  private readonly bySession = new MultiMap<TrackedConnection>()
+  private readonly byToken = new MultiMap<Connection>()
+  private readonly byAddress = new MultiMap<Connection>()
+  private readonly byUser = new MultiMap<Connection>()
+  private readonly bySession = new MultiMap<Connection>()
   private readonly revocations: Revocations
 
   constructor(limits: ConnectionLimits, clock: Clock) {
@@ -45,17 +31,17 @@ export class ConnectionTable {
   }
 
   /** Every connection; connections may come and go while it is walked. */
-  *all(): Iterable<TrackedConnection> {
+  *all(): Iterable<Connection> {
     for (const group of this.byToken.each()) yield* group
   }
 
   /** The connections, those with the same token together. */
-  tokens(): Iterable<readonly TrackedConnection[]> {
+  tokens(): Iterable<readonly Connection[]> {
     return this.byToken.each()
   }
 
   /** The connections of one token. */
-  withToken(token: string): readonly TrackedConnection[] {
+  withToken(token: string): readonly Connection[] {
     return this.byToken.get(token)
   }
 
@@ -78,28 +64,28 @@ export class ConnectionTable {
   }
 
   /** Adds a connection under its present token and owner. */
-  add(member: TrackedConnection): void {
-    this.byToken.add(member.token, member)
-    if (this.limits.connectionsPerIp !== null) this.byAddress.add(member.address, member)
-    const { owner } = member
+  add(connection: Connection): void {
+    this.byToken.add(connection.token, connection)
+    if (this.limits.connectionsPerIp !== null) this.byAddress.add(connection.address, connection)
+    const { owner } = connection
     if (owner === null) return
-    this.bySession.add(owner.sessionUuid, member)
-    if (this.limits.connectionsPerUser !== null) this.byUser.add(owner.userUuid, member)
+    this.bySession.add(owner.sessionUuid, connection)
+    if (this.limits.connectionsPerUser !== null) this.byUser.add(owner.userUuid, connection)
   }
 
-  remove(member: TrackedConnection): void {
-    this.byToken.remove(member.token, member)
-    this.byAddress.remove(member.address, member)
-    const { owner } = member
+  remove(connection: Connection): void {
+    this.byToken.remove(connection.token, connection)
+    this.byAddress.remove(connection.address, connection)
+    const { owner } = connection
     if (owner === null) return
-    this.bySession.remove(owner.sessionUuid, member)
-    this.byUser.remove(owner.userUuid, member)
+    this.bySession.remove(owner.sessionUuid, connection)
+    this.byUser.remove(owner.userUuid, connection)
   }
 
   /** Ends the sessions of a deleted token (4003), once `partition` has been delivered up to `offset`; in each partition. */
   revoke(sessionUuid: string, partition: number, offset: Offset): void {
     this.revocations.add(sessionUuid)
-    for (const member of this.bySession.get(sessionUuid)) member.revoked(partition, offset)
+    for (const connection of this.bySession.get(sessionUuid)) connection.revoked(partition, offset)
   }
 
   /** Whether the token of this session was deleted within the last minute: no verdict revives it. */

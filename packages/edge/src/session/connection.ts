@@ -10,18 +10,17 @@ import type {
 import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { IndexEntry } from '../route/index-entry.js'
-import type { Subscriptions } from '../route/recipient.js'
+import type { Recipient, Subscriptions } from '../route/recipient.js'
 import { Credentials } from './credentials.js'
 import { EffectQueue, type Effect } from './effects.js'
 import { admitVerdict } from './admission.js'
 import { Feed, type FreezeResult } from './feed.js'
-import type { FeedOwner } from './lagging-positions.js'
 import { sharedControlFrame, controlFrame } from '../deliver/control-frames.js'
 import type { FrameTarget } from '../deliver/outbox.js'
 import type { SessionSnapshot } from '../handover/session-snapshot.js'
 import type { ClientSocket, ExpirySource, Positions, SocketListener, TokenHolder } from './ports.js'
 import { Redemption } from '../drain/redemption.js'
-import type { TrackedConnection } from './connection-table.js'
+import type { Tickets } from '../drain/tickets.js'
 import { Session } from './session.js'
 import type { SessionContext } from './context.js'
 
@@ -36,12 +35,10 @@ export interface ConnectionOrigin {
   readonly version: ProtocolVersion
   readonly token: TokenId
   readonly address: string
-  /** Set: it comes from another worker, as this. */
-  readonly snapshot?: SessionSnapshot
 }
 
 /** One accepted connection: carries out what the session core decides, and gives everything back at its end. */
-export class Connection implements SocketListener, FrameTarget, TrackedConnection, FeedOwner, TokenHolder {
+export class Connection implements SocketListener, FrameTarget, Recipient, TokenHolder {
   // First, and so next to each other in memory, what a delivery needs.
   /** Whether the session is over and has given everything back; its socket may still be closing. */
   ending = false
@@ -62,16 +59,20 @@ export class Connection implements SocketListener, FrameTarget, TrackedConnectio
   private revocationGrace: Timer | null = null
   private endCode: number | null = null
 
-  constructor(context: SessionContext, socket: ClientSocket, opening: ConnectionOrigin) {
-    const { clock } = context
+  /** @param tickets null: the session does not resume an earlier one. */
+  constructor(
+    context: SessionContext,
+    socket: ClientSocket,
+    { version, token, address }: ConnectionOrigin,
+    tickets: Tickets | null,
+  ) {
     this.context = context
     this.socket = socket
-    this.version = opening.version
-    this.address = opening.address
-    this.session = new Session(opening.version, context.limits, clock.monotonic())
-    this.credentials = new Credentials(context, this, opening.token)
-    const resumes = context.tickets !== null && opening.snapshot === undefined
-    const redemption = resumes ? new Redemption(context.tickets, context.metrics, this) : null
+    this.version = version
+    this.address = address
+    this.session = new Session(version, context.limits, context.clock.monotonic())
+    this.credentials = new Credentials(context, this, token)
+    const redemption = tickets === null ? null : new Redemption(tickets, context.metrics, this)
     this.feed = new Feed(context, this, redemption)
   }
 

@@ -2,15 +2,14 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { SessionLimits } from './ops.js'
 import type { FeedContext } from './feed.js'
 import type { Outbox } from '../deliver/outbox.js'
-import type { Authenticator, SessionMetrics, Tickets, TokenWatch } from './ports.js'
+import type { SessionMetrics } from './metrics.js'
+import type { Authenticator, TokenWatch } from './ports.js'
 import type { ConnectionTable } from './connection-table.js'
 
 /** What all connections of a worker share. */
 export interface SessionContext extends FeedContext {
   readonly authenticator: Authenticator
   readonly watch: TokenWatch
-  /** null: sessions do not resume (`drain.resume`). */
-  readonly tickets: Tickets | null
   readonly clock: Clock
   readonly metrics: SessionMetrics
   readonly connections: ConnectionTable
@@ -22,4 +21,6 @@ export interface SessionContext extends FeedContext {
   readonly replayBufferBytes: number
   /** The master tenant's uuid, once known. */
   readonly masterTenant: () => string | undefined
+  /** What keeps the worker from serving; empty when it can (`/readyz`). */
+  readonly notReadyReasons: () => readonly string[]
 }

@@ -4,8 +4,7 @@ import {
   type TokenDetails,
   type TokenId,
 } from '@wazo-websocketd/shared/domain/identity'
-import type { TokenHolder } from './ports.js'
-import type { TrackedConnection } from './connection-table.js'
+import type { Connection } from './connection.js'
 import type { SessionContext } from './context.js'
 
 type CredentialsContext = Pick<SessionContext, 'connections' | 'watch' | 'masterTenant'>
@@ -13,7 +12,7 @@ type CredentialsContext = Pick<SessionContext, 'connections' | 'watch' | 'master
 /** A connection's token and who it makes the session; keeps roster and token watch up to date with both. */
 export class Credentials {
   private readonly context: CredentialsContext
-  private readonly holder: TrackedConnection & TokenHolder
+  private readonly connection: Connection
   private watched: { stop(): void } | null = null
   token: TokenId
   /** What wazo-auth has answered; null until then. */
@@ -21,9 +20,9 @@ export class Credentials {
   /** Null until wazo-auth has answered. */
   identity: Identity | null = null
 
-  constructor(context: CredentialsContext, holder: TrackedConnection & TokenHolder, token: TokenId) {
+  constructor(context: CredentialsContext, connection: Connection, token: TokenId) {
     this.context = context
-    this.holder = holder
+    this.connection = connection
     this.token = token
   }
 
@@ -32,22 +31,22 @@ export class Credentials {
     this.identify(details)
     const before = this.watched
     // The new watch first: if both are for the same token, it is followed without a break.
-    const watched = this.context.watch.watch(details, this.holder)
+    const watched = this.context.watch.watch(details, this.connection)
     before?.stop()
     this.watched = watched
     // The watch may have ended the session before it returned.
-    if (this.holder.ending) this.release()
+    if (this.connection.ending) this.release()
   }
 
   /** What the token allows was found to have changed. Without a master tenant rights cannot be told. */
   identify(details: TokenDetails): void {
     const master = this.context.masterTenant()
     if (master === undefined) return
-    this.context.connections.remove(this.holder)
+    this.context.connections.remove(this.connection)
     this.token = details.token
     this.details = details
     this.identity = identify(details, master)
-    this.context.connections.add(this.holder)
+    this.context.connections.add(this.connection)
   }
 
   /** Stops watching; idempotent. */

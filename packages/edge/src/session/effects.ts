@@ -1,7 +1,7 @@
 import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { TokenDetails, TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
-import type { OpResult } from './ports.js'
+import type { OpResult } from './metrics.js'
 
 /** What the core of a session asks of its connection, in this order. */
 export type Effect =

@@ -1,7 +1,8 @@
 import { partitionOf, type BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Bus, PartitionLease, Position } from '../bus/ports.js'
-import { LaggingPositions, type FeedOwner } from './lagging-positions.js'
+import type { Connection } from './connection.js'
+import { LaggingPositions } from './lagging-positions.js'
 import { partitionsFor, type Partitioning } from './partitions.js'
 import type { Permission, Positions, SessionIndex } from './ports.js'
 import type { Redemption } from '../drain/redemption.js'
@@ -12,8 +13,6 @@ export interface FeedContext extends Partitioning {
   readonly registry: SessionIndex
   readonly permission: Permission
 }
-
-/** Who takes part. */
 
 /** Where a session stands that is to leave: at these positions; nowhere, having missed nothing; or not to be told yet. */
 export type FreezeResult = Positions | 'nowhere' | 'unsettled'
@@ -28,7 +27,7 @@ export class Feed {
   /** null: the session is up to date in all partitions. First, because every delivery asks. */
   private lagging: LaggingPositions | null = null
   private readonly context: FeedContext
-  private readonly owner: FeedOwner
+  private readonly connection: Connection
   /** Until the session has its place; longer only where that is an earlier session's. */
   private redemption: Redemption | null
   private lease: PartitionLease | null = null
@@ -41,9 +40,9 @@ export class Feed {
   /** A feed may end before its session: a loss of continuity closes feeds at once, and their sessions over a second. */
   private closed = false
 
-  constructor(context: FeedContext, owner: FeedOwner, redemption: Redemption | null) {
+  constructor(context: FeedContext, connection: Connection, redemption: Redemption | null) {
     this.context = context
-    this.owner = owner
+    this.connection = connection
     this.redemption = redemption
   }
 
@@ -53,7 +52,7 @@ export class Feed {
    */
   join(live: () => void): void {
     if (this.closed) return
-    const partitions = partitionsFor(this.owner.identity, this.context)
+    const partitions = partitionsFor(this.connection.identity, this.context)
     const before = this.pendingLease
     const lease = this.context.bus.lease(partitions)
     this.pendingLease = lease
@@ -70,9 +69,9 @@ export class Feed {
    * is read from the log, or the session is `lost`.
    */
   resumeAt(positions: Positions): void {
-    const partitions = partitionsFor(this.owner.identity, this.context)
+    const partitions = partitionsFor(this.connection.identity, this.context)
     if (!partitions.every((partition) => positions.has(partition))) {
-      this.owner.lost()
+      this.connection.lost()
       return
     }
     const lagging = this.ensureLagging()
@@ -86,7 +85,7 @@ export class Feed {
    */
   identityReplaced(verified: boolean, live: () => void): void {
     if (this.closed) return
-    this.context.registry.identityReplaced(this.owner)
+    this.context.registry.identityReplaced(this.connection)
     if (verified) {
       this.suspended = false
       this.lagging?.clearStops()
@@ -96,7 +95,7 @@ export class Feed {
       live()
       return
     }
-    const wanted = partitionsFor(this.owner.identity, this.context)
+    const wanted = partitionsFor(this.connection.identity, this.context)
     if (joining || !sameNumbers(wanted, this.partitions)) {
       this.join(live)
       return
@@ -244,7 +243,7 @@ export class Feed {
     const { bus, permission } = this.context
     const caughtUp = () => this.caughtUp()
     const outdated = () => this.redemption?.outdated()
-    return (this.lagging ??= new LaggingPositions({ bus, permission, owner: this.owner, caughtUp, outdated }))
+    return (this.lagging ??= new LaggingPositions({ bus, permission, connection: this.connection, caughtUp, outdated }))
   }
 
   private freezePositions(): void {
@@ -253,7 +252,7 @@ export class Feed {
       if (lagging.has(partition)) continue
       const position = this.context.bus.cursor(partition)
       if (position === null) {
-        this.owner.lost()
+        this.connection.lost()
         return
       }
       lagging.pin(partition, position)
@@ -262,12 +261,12 @@ export class Feed {
 
   private register(): void {
     const { registry } = this.context
-    if (this.closed || this.suspended || this.frozen || registry.has(this.owner)) return
-    registry.add(this.owner)
+    if (this.closed || this.suspended || this.frozen || registry.has(this.connection)) return
+    registry.add(this.connection)
   }
 
   private unregister(): void {
-    this.context.registry.remove(this.owner)
+    this.context.registry.remove(this.connection)
   }
 }
 

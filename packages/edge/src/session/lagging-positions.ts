@@ -1,25 +1,13 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Bus, Position } from '../bus/ports.js'
-import type { Recipient } from '../route/recipient.js'
+import type { Connection } from './connection.js'
 import type { Permission, Positions } from './ports.js'
-
-/** Whose place it is. */
-export interface FeedOwner extends Recipient {
-  /** Hands over one event that the session missed and read from the log. */
-  replay(event: BusEvent): void
-  /** The session's token was deleted at `offset` of `partition`; what stands below it has been handed over. */
-  revoked(partition: number, offset: Offset): void
-  /** What the session missed can no longer be read. */
-  lost(): void
-  /** Whether its client has not yet taken what it was given. */
-  congested(): boolean
-}
 
 export interface LaggingPositionsOptions {
   readonly bus: Bus
   readonly permission: Permission
-  readonly owner: FeedOwner
+  readonly connection: Connection
   /** A partition has been caught up with: its events come live again. */
   readonly caughtUp: () => void
   /** It was to resume where an earlier session ended, but the log no longer reaches back so far. */
@@ -128,7 +116,7 @@ export class LaggingPositions {
 
   /** `until`: where to stop and stand; null: at the worker's cursor, where the place is given up. */
   private readOn(partition: number, position: LaggingPosition, until: Offset | null, done: () => void): void {
-    const { bus, owner, outdated } = this.options
+    const { bus, connection, outdated } = this.options
     let over = false
     const isOver = () => over
     const { epoch, offset } = position
@@ -152,9 +140,9 @@ export class LaggingPositions {
             position.fallback = null
             outdated()
             this.readOn(partition, position, until, done)
-          } else owner.lost()
+          } else connection.lost()
         },
-        congested: () => owner.congested(),
+        congested: () => connection.congested(),
       },
       ...(until === null ? [] : [until]),
     )
@@ -163,17 +151,17 @@ export class LaggingPositions {
   }
 
   private replay(partition: number, position: LaggingPosition, events: readonly BusEvent[]): void {
-    const { permission, owner } = this.options
+    const { permission, connection } = this.options
     position.fallback = null
     for (const event of events) {
       if (position.stopped) return
       position.offset = event.offset
-      if (!event.revocationOnly && permission.permits(owner, event)) owner.replay(event)
-      if (event.revokedSession === null || event.revokedSession !== owner.identity.sessionUuid) continue
+      if (!event.revocationOnly && permission.permits(connection, event)) connection.replay(event)
+      if (event.revokedSession === null || event.revokedSession !== connection.identity.sessionUuid) continue
       position.stopped = true
       position.stop?.()
       position.stop = null
-      owner.revoked(partition, event.offset)
+      connection.revoked(partition, event.offset)
     }
   }
 

@@ -28,11 +28,11 @@ const START: Effect = { kind: 'start' }
 export function runOp(message: ClientMessage, session: OpContext): readonly Effect[] {
   switch (message.op) {
     case 'ping':
-      return accept('ping', { kind: 'send', message: { op: 'pong', payload: message.payload } })
+      return done('ping', { kind: 'send', message: { op: 'pong', payload: message.payload } })
     case 'subscribe':
       return subscribe(message.eventName, session)
     case 'start':
-      return accept('start', ...(session.started ? reply({ op: 'start' }, session) : [START]))
+      return done('start', ...(session.started ? reply({ op: 'start' }, session) : [START]))
     case 'token':
       return renew(message.token)
   }
@@ -51,14 +51,14 @@ export function reply(message: ServerMessage, { version, started }: OpContext): 
   return version === 1 && started ? [] : [{ kind: 'send', message }]
 }
 
-function accept(op: string, ...effects: readonly Effect[]): readonly Effect[] {
+function done(op: string, ...effects: readonly Effect[]): readonly Effect[] {
   return [...effects, { kind: 'op', op, result: 'ok' }]
 }
 
 function subscribe(name: string, session: OpContext): readonly Effect[] {
   const { subscriptions } = session
   const answer = reply({ op: 'subscribe' }, session)
-  if (subscriptions.has(name)) return accept('subscribe', ...answer)
+  if (subscriptions.has(name)) return done('subscribe', ...answer)
   const { eventNameBytes, subscriptionsPerSession } = session.limits
   // A name of n UTF-16 units has between n and 3n bytes; counting them is only worth it in between.
   if (name.length * 3 > eventNameBytes && encoder.encode(name).length > eventNameBytes)
@@ -69,10 +69,10 @@ function subscribe(name: string, session: OpContext): readonly Effect[] {
       limitExceeded(`more than ${subscriptionsPerSession} subscriptions per session`),
     )
   subscriptions.add(name)
-  return accept('subscribe', { kind: 'subscription', name, change: 1 }, ...answer)
+  return done('subscribe', { kind: 'subscription', name, change: 1 }, ...answer)
 }
 
 function renew(raw: string): readonly Effect[] {
   const token = parseTokenId(raw)
-  return token === null ? refuse('token', AUTHENTICATION_FAILED) : accept('token', { kind: 'renew', token })
+  return token === null ? refuse('token', AUTHENTICATION_FAILED) : done('token', { kind: 'renew', token })
 }

@@ -14,7 +14,7 @@ import {
   type ServerMessage,
 } from '@wazo-websocketd/shared/domain/protocol'
 import type { Effect } from './effects.js'
-import { FrameQueue, type Frame } from './inbox.js'
+import { FrameQueue, type Frame } from './frame-queue.js'
 import { refuse, reply, runOp, type SessionLimits } from './ops.js'
 import { SubscriptionSet } from './subscriptions.js'
 import { TokenBucket } from './token-bucket.js'

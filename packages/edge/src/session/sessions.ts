@@ -1,35 +1,23 @@
-import {
-  AUTHENTICATION_FAILED,
-  SERVICE_RESTART,
-  TRY_AGAIN_LATER,
-  limitExceeded,
-  type Close,
-} from '@wazo-websocketd/shared/domain/close'
-import {
-  identify,
-  parseTokenId,
-  type Offset,
-  type TokenDetails,
-  type TokenId,
-} from '@wazo-websocketd/shared/domain/identity'
+import { BUS_CONNECTION_LOST, SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
+import type { Offset, TokenDetails } from '@wazo-websocketd/shared/domain/identity'
 import type { Logger } from 'pino'
-import { accept } from './accept.js'
+import { admitSnapshot, admitUpgrade } from './admission.js'
 import type { SessionLimits } from './ops.js'
 import { Connection } from './connection.js'
 import { TicketedClose, type LeaveOptions } from '../drain/ticketed-close.js'
+import type { Tickets } from '../drain/tickets.js'
 import type { FrameBytes } from '../deliver/frame.js'
-import { PacedLoss } from './paced-loss.js'
 import { Outbox } from '../deliver/outbox.js'
 import { partitionsFor } from './partitions.js'
-import { parseSnapshot, type SessionSnapshot } from '../handover/session-snapshot.js'
-import type { ClientSocket, RejectReason, SocketListener, UpgradeRequest } from './ports.js'
-import { ConnectionTable, type ConnectionLimits, type TrackedConnection } from './connection-table.js'
+import { parseSnapshot } from '../handover/session-snapshot.js'
+import type { ClientSocket, SocketListener, UpgradeRequest } from './ports.js'
+import { ConnectionTable, type ConnectionLimits } from './connection-table.js'
 import type { SessionContext } from './context.js'
 
 export interface SessionsOptions extends Omit<SessionContext, 'connections' | 'outbox' | 'limits'> {
   readonly limits: SessionLimits & ConnectionLimits
-  /** What keeps the worker from serving; empty when it can (`/readyz`). */
-  readonly notReadyReasons: () => readonly string[]
+  /** null: sessions do not resume (`drain.resume`). */
+  readonly tickets: Tickets | null
   /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
   readonly intern: (details: TokenDetails) => TokenDetails
   /** Runs a task after the present one: `process.nextTick`. */
@@ -39,18 +27,18 @@ export interface SessionsOptions extends Omit<SessionContext, 'connections' | 'o
   readonly log: Pick<Logger, 'debug' | 'warn'>
 }
 
-type Admission =
-  { readonly connection: Connection } | { readonly close: Close; readonly reason: RejectReason }
-
 /** A listener for sockets that were turned away and only have to finish the closing handshake. */
 const REJECTED: SocketListener = { text: () => undefined, binary: () => undefined, closed: () => undefined }
+
+/** A mass 1011 is spread over this time, so that the clients do not all come back at once. */
+const LOSS_SPREAD_MS = 1_000
+const LOSS_STEP_MS = 50
 
 /** The sessions of one worker: takes over upgraded sockets, and tells sessions what befalls many of them. */
 export class Sessions {
   readonly connections: ConnectionTable
   private readonly options: SessionsOptions
   private readonly context: SessionContext
-  private readonly losses: PacedLoss
   private readonly ticketedClose: TicketedClose | null
   /** While it drains: tokens by the names under which other workers speak of them. */
   private drainingTokens: Map<string, string> | null = null
@@ -61,29 +49,26 @@ export class Sessions {
     this.connections = new ConnectionTable(options.limits, clock)
     const outbox = new Outbox({ defer, now: () => clock.now(), metrics, frameBytes })
     this.context = { ...options, connections: this.connections, outbox }
-    this.losses = new PacedLoss(clock)
     this.ticketedClose = tickets === null ? null : new TicketedClose({ tickets, clock, metrics })
   }
 
   /** Takes over a freshly upgraded socket: a session begins, or the socket is closed with the reason. */
   readonly connect = (socket: ClientSocket, request: UpgradeRequest): SocketListener => {
-    const admission = this.admit(socket, request)
-    if ('connection' in admission) {
-      admission.connection.open()
-      return admission.connection
+    const admission = admitUpgrade(request, this.context)
+    if ('close' in admission) {
+      this.options.metrics.rejected(admission.reason)
+      socket.close(admission.close)
+      return REJECTED
     }
-    this.options.metrics.rejected(admission.reason)
-    socket.close(admission.close)
-    return REJECTED
+    const connection = new Connection(this.context, socket, admission, this.options.tickets)
+    connection.open()
+    return connection
   }
 
   /** Whether a session that another worker passes on could go on here. */
   canAccept(state: unknown): boolean {
-    const { notReadyReasons, masterTenant } = this.options
-    const master = masterTenant()
-    if (notReadyReasons().length > 0 || master === undefined || this.connections.workerIsFull()) return false
     const snapshot = parseSnapshot(state)
-    return snapshot !== null && this.positionsMatch(snapshot, master)
+    return snapshot !== null && admitSnapshot(snapshot, this.context)
   }
 
   /**
@@ -98,42 +83,36 @@ export class Sessions {
     }
     const { version, address } = snapshot
     const details = this.options.intern(snapshot.details)
-    const connection = new Connection(this.context, socket, {
-      version,
-      address,
-      token: details.token,
-      snapshot,
-    })
+    // It has its place already, and redeems no ticket.
+    const connection = new Connection(this.context, socket, { version, address, token: details.token }, null)
     connection.restore({ ...snapshot, details })
     return connection
   }
 
   /** The connections that are not closing. */
   *open(): Iterable<Connection> {
-    for (const member of this.connections.all())
-      if (member instanceof Connection && !member.ending) yield member
+    for (const connection of this.connections.all()) if (!connection.ending) yield connection
   }
 
   /** The bus cannot prove continuity of a partition any more: 1011 to its sessions, spread over a second. */
   lost(partition: number, why: string): void {
     const concerned: Connection[] = []
-    for (const member of this.connections.all()) {
-      const { owner } = member
-      if (!(member instanceof Connection) || owner === null || member.ending) continue
-      if (!partitionsFor(member.identity, this.context).includes(partition)) continue
+    for (const connection of this.open()) {
+      const { owner } = connection
+      if (owner === null || !partitionsFor(owner, this.context).includes(partition)) continue
       // At once: an event after the gap must not look like the one after the last.
-      member.closeFeed()
-      concerned.push(member)
+      connection.closeFeed()
+      concerned.push(connection)
     }
     this.options.log.warn({ partition, why, sessions: concerned.length }, 'continuity of events lost')
-    this.losses.add(concerned)
+    this.endPaced(concerned)
   }
 
   /**
    * Lets the sessions of one token go, with 1012; returns how many that are. `lastCall`: none of them can wait for
    * others that left before to be back.
    */
-  readonly closeForRestart = (group: readonly TrackedConnection[], final: boolean): number => {
+  readonly closeForRestart = (group: readonly Connection[], final: boolean): number => {
     return this.leaveTogether(group, { final, announced: false })
   }
 
@@ -142,9 +121,9 @@ export class Sessions {
     const { tickets } = this.options
     if (tickets === null) return
     this.drainingTokens = new Map()
-    for (const [member] of this.connections.tokens())
-      if (member !== undefined)
-        this.drainingTokens.set(tickets.tokenHash(member.token as TokenId), member.token)
+    for (const [connection] of this.connections.tokens())
+      if (connection !== undefined)
+        this.drainingTokens.set(tickets.tokenHash(connection.token), connection.token)
   }
 
   /**
@@ -162,51 +141,27 @@ export class Sessions {
     this.connections.revoke(sessionUuid, partition, offset)
   }
 
-  /**
-   * Whether the numbers that it has been served up to are those in force here. After a change of `redis.url`,
-   * `redis.prefix`, `redis.partitions` or `bus.access_scope` they may be others: then it ends where it is, with 1012
-   * and paced, rather than here with 1011 and all at once.
-   */
-  private positionsMatch({ details, positions }: SessionSnapshot, master: string): boolean {
-    if (positions === null) return true
-    const { bus } = this.context
-    return partitionsFor(identify(details, master), this.context).every((partition) => {
-      const from = positions.get(partition)
-      // All partitions are of one epoch; where this worker has not been yet, the one that it always follows tells.
-      const here = bus.cursor(partition) ?? bus.cursor(0)
-      return from !== undefined && (here === null || here.epoch === from.epoch)
-    })
+  /** Ends sessions whose continuity is lost, a few at a time. */
+  private endPaced(connections: readonly Connection[]): void {
+    const perStep = Math.ceil(connections.length / (LOSS_SPREAD_MS / LOSS_STEP_MS))
+    const step = (from: number) => {
+      const next = from + perStep
+      for (const connection of connections.slice(from, next)) connection.end(BUS_CONNECTION_LOST)
+      if (next < connections.length) this.options.clock.after(LOSS_STEP_MS, () => step(next))
+    }
+    step(0)
   }
 
-  private leaveTogether(group: readonly TrackedConnection[], manner: LeaveOptions): number {
-    const connections = group.filter((member) => member instanceof Connection)
-    const [first] = connections
+  private leaveTogether(group: readonly Connection[], manner: LeaveOptions): number {
+    const [first] = group
     if (first === undefined) return 0
-    if (this.ticketedClose !== null) return this.ticketedClose.begin(first.token, connections, manner)
+    if (this.ticketedClose !== null) return this.ticketedClose.begin(first.token, group, manner)
     let ended = 0
-    for (const connection of connections) {
+    for (const connection of group) {
       if (connection.ending) continue
       connection.end(SERVICE_RESTART)
       ended++
     }
     return ended
-  }
-
-  /** The checks of an upgrade, in the order of contract, section 1. */
-  private admit(socket: ClientSocket, request: UpgradeRequest): Admission {
-    const accepted = accept(request)
-    if ('close' in accepted) return accepted
-    const { version, token: raw } = accepted
-    const { address } = request
-    if (this.options.notReadyReasons().length > 0 || this.options.masterTenant() === undefined)
-      return { close: TRY_AGAIN_LATER, reason: 'not-ready' }
-    if (this.connections.workerIsFull()) return { close: TRY_AGAIN_LATER, reason: 'worker-full' }
-    if (this.connections.tokenIsFull(raw))
-      return { close: limitExceeded('too many connections per token'), reason: 'token-limit' }
-    if (this.connections.addressIsFull(address))
-      return { close: limitExceeded('too many connections per address'), reason: 'ip-limit' }
-    const token = parseTokenId(raw)
-    if (token === null) return { close: AUTHENTICATION_FAILED, reason: 'token-format' }
-    return { connection: new Connection(this.context, socket, { version, token, address }) }
   }
 }

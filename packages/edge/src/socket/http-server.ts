@@ -2,7 +2,7 @@ import { createServer, STATUS_CODES, type Server, type ServerResponse } from 'no
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Logger } from 'pino'
-import type { SocketLimits } from './ports.js'
+import type { SocketLimits } from './limits.js'
 
 /** Contents of `websocket.certificate` and `websocket.private_key` (PEM). */
 export interface TlsFiles {

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { FrameBytes } from '../deliver/frame.js'
-import type { SocketLimits, SocketMetrics } from './ports.js'
+import type { SocketLimits } from './limits.js'
+import type { SocketMetrics } from './metrics.js'
 
 /** A connection, as far as its send buffer goes. */
 export interface BufferedConnection {

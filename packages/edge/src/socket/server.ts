@@ -18,7 +18,8 @@ import {
 } from './http-server.js'
 import { PendingUpgrades } from './pending-upgrades.js'
 import { OriginPolicy } from './origin.js'
-import type { SocketLimits, SocketMetrics } from './ports.js'
+import type { SocketLimits } from './limits.js'
+import type { SocketMetrics } from './metrics.js'
 import { SendBuffers } from './send-buffers.js'
 import { attach, canAttach, type DetachedConnection } from './detach/attach.js'
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import { SERVICE_RESTART, type Close } from '@wazo-websocketd/shared/domain/close'
+import { SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
 import { Drain } from '@wazo-websocketd/edge/drain/drain'
-import { ConnectionTable, type TrackedConnection } from '@wazo-websocketd/edge/session/connection-table'
-import { FakeClock } from '../../../support/fakes/session.js'
+import { ConnectionTable } from '@wazo-websocketd/edge/session/connection-table'
+import { FakeClock, FakeConnection } from '../../../support/fakes/session.js'
 
 const UNLIMITED = {
   connectionsPerWorker: 1e9,
@@ -21,19 +21,11 @@ function setUp(
   const ends: { at: number; code: number; token: string }[] = []
   const start = clock.now()
   const join = (token: string) => {
-    const member: TrackedConnection & { ending: boolean } = {
-      token,
-      address: '',
-      owner: null,
-      ending: false,
-      revoked: () => undefined,
-      end({ code }: Close) {
-        member.ending = true
-        ends.push({ at: clock.now() - start, code, token })
-        if (options.stubborn !== true) connections.remove(member)
-      },
-    }
-    connections.add(member)
+    const { real } = new FakeConnection(token, null, ({ code }) => {
+      ends.push({ at: clock.now() - start, code, token })
+      if (options.stubborn !== true) connections.remove(real)
+    })
+    connections.add(real)
   }
   for (let i = 0; i < sessions; i++) join(`token-${Math.floor(i / perToken)}`)
   const drain = new Drain({

@@ -1,9 +1,9 @@
 import { encodeTicket, matchKeysOf, parseRow, TICKET_FORM } from '@wazo-websocketd/edge/drain/ticket'
-import type { TicketHolder } from '@wazo-websocketd/edge/session/ports'
+import type { TicketDraft } from '@wazo-websocketd/edge/drain/tickets'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 
-const holder = (changes: Partial<TicketHolder> = {}): TicketHolder => ({
+const connection = (changes: Partial<TicketDraft['connection']> = {}): TicketDraft['connection'] => ({
   version: 2,
   address: '192.0.2.1',
   subscriptions: new Set(['b', 'a']),
@@ -11,24 +11,24 @@ const holder = (changes: Partial<TicketHolder> = {}): TicketHolder => ({
 })
 
 describe('a ticket', () => {
-  it('knows a session by version, address and names, in whatever order those were subscribed to', () => {
-    const marks = matchKeysOf(holder())
-    expect(marks).to.include({ version: '2', address: '192.0.2.1' })
-    expect(matchKeysOf(holder({ subscriptions: new Set(['a', 'b']) }))).to.deep.equal(marks)
+  it('knows a session by version, address and names, whatever the order of the names', () => {
+    const keys = matchKeysOf(connection())
+    expect(keys).to.include({ version: '2', address: '192.0.2.1' })
+    expect(matchKeysOf(connection({ subscriptions: new Set(['a', 'b']) }))).to.deep.equal(keys)
     for (const names of [['a'], ['a,b'], ['a', 'b', '']])
-      expect(matchKeysOf(holder({ subscriptions: new Set(names) })).names).to.not.equal(marks.names)
+      expect(matchKeysOf(connection({ subscriptions: new Set(names) })).names).to.not.equal(keys.names)
   })
 
   it('holds no event name and keeps large offsets to the digit', () => {
     const subscriptions = new Set(['a-secret-name'])
     const positions = new Map([[3, { epoch: 'e' as Epoch, offset: Number.MAX_SAFE_INTEGER }]])
-    const text = encodeTicket({ holder: holder({ subscriptions }), positions })
+    const text = encodeTicket({ connection: connection({ subscriptions }), positions })
     expect(text).to.not.include('a-secret-name')
     expect((JSON.parse(text) as { at: unknown }).at).to.deep.equal({ 3: ['e', '9007199254740991'] })
   })
 
   it('says its form', () => {
-    expect(JSON.parse(encodeTicket({ holder: holder(), positions: new Map() }))).to.include({
+    expect(JSON.parse(encodeTicket({ connection: connection(), positions: new Map() }))).to.include({
       form: TICKET_FORM,
     })
   })

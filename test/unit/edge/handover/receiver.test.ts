@@ -2,57 +2,57 @@ import { HandoverReceiver, type ReceivedConnection } from '@wazo-websocketd/edge
 import { expect } from 'chai'
 import { FakeChannel, FakeHandle } from '../../../support/fakes/handover.js'
 
-describe('the arrivals of a worker', () => {
+describe('HandoverReceiver', () => {
   let channel: FakeChannel
-  let arrivals: HandoverReceiver
-  let adopted: ReceivedConnection[]
-  let welcome: boolean
+  let receiver: HandoverReceiver
+  let received: ReceivedConnection[]
+  let accepts: boolean
   let handle: FakeHandle
 
   beforeEach(() => {
     channel = new FakeChannel()
-    adopted = []
-    welcome = true
+    received = []
+    accepts = true
     handle = new FakeHandle()
-    arrivals = new HandoverReceiver(channel, {
-      canAccept: () => welcome,
-      receive: (arrived) => adopted.push(arrived),
+    receiver = new HandoverReceiver(channel, {
+      canAccept: () => accepts,
+      receive: (connection) => received.push(connection),
     })
   })
 
   const arrive = (with_: FakeHandle | null = handle) =>
     channel.receive({ kind: 'transfer-arrival', id: 5, head: 'aGk=', state: { n: 1 } }, with_)
 
-  it('are held untouched until the primary says go', () => {
+  it('holds connections untouched until the primary says go', () => {
     arrive()
     expect(channel.take()).to.deep.equal([{ kind: 'transfer-taken', id: 5 }])
-    expect(adopted).to.deep.equal([])
-    expect(arrivals.size).to.equal(1)
+    expect(received).to.deep.equal([])
+    expect(receiver.size).to.equal(1)
     channel.receive({ kind: 'transfer-go', id: 5 })
     channel.receive({ kind: 'transfer-go', id: 5 })
-    expect(adopted).to.deep.equal([{ handle, head: Buffer.from('hi'), state: { n: 1 } }])
-    expect(arrivals.size).to.equal(0)
+    expect(received).to.deep.equal([{ handle, head: Buffer.from('hi'), state: { n: 1 } }])
+    expect(receiver.size).to.equal(0)
     expect(handle.closed).to.equal(0)
   })
 
-  it('are closed when the primary says drop', () => {
+  it('closes them when the primary says drop', () => {
     arrive()
     channel.receive({ kind: 'transfer-drop', id: 5 })
     channel.receive({ kind: 'transfer-go', id: 5 })
-    expect(adopted).to.deep.equal([])
+    expect(received).to.deep.equal([])
     expect(handle.closed).to.equal(1)
-    expect(arrivals.size).to.equal(0)
+    expect(receiver.size).to.equal(0)
   })
 
-  it('are refused by a host that does not want them, and without a handle', () => {
+  it('refuses what its target does not accept, and what has no handle', () => {
     arrive(null)
-    welcome = false
+    accepts = false
     arrive()
     expect(channel.take()).to.deep.equal([
       { kind: 'transfer-refused', id: 5 },
       { kind: 'transfer-refused', id: 5 },
     ])
     expect(handle.closed).to.equal(1)
-    expect(arrivals.size).to.equal(0)
+    expect(receiver.size).to.equal(0)
   })
 })

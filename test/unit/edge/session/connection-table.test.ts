@@ -1,27 +1,8 @@
 import { expect } from 'chai'
-import type { Close } from '@wazo-websocketd/shared/domain/close'
 import { MultiMap } from '@wazo-websocketd/edge/session/multi-map'
 import { Revocations } from '@wazo-websocketd/edge/session/revocations'
-import { ConnectionTable, type TrackedConnection } from '@wazo-websocketd/edge/session/connection-table'
-import { FakeClock } from '../../../support/fakes/session.js'
-
-class FakeMember implements TrackedConnection {
-  ending = false
-  address = '192.0.2.1'
-  revocations: [number, number][] = []
-  token: string
-  owner: { sessionUuid: string; userUuid: string } | null
-  constructor(token: string, owner: { sessionUuid: string; userUuid: string } | null = null) {
-    this.token = token
-    this.owner = owner
-  }
-  revoked(partition: number, offset: number): void {
-    this.revocations.push([partition, offset])
-  }
-  end(_close: Close): void {
-    this.ending = true
-  }
-}
+import { ConnectionTable } from '@wazo-websocketd/edge/session/connection-table'
+import { FakeClock, FakeConnection } from '../../../support/fakes/session.js'
 
 const LIMITS = { connectionsPerWorker: 3, connectionsPerToken: 2, connectionsPerUser: 1, connectionsPerIp: 2 }
 
@@ -29,11 +10,11 @@ describe('Roster', () => {
   it('counts by worker, token, user and address, and forgets those that leave', () => {
     const connections = new ConnectionTable(LIMITS, new FakeClock())
     const members = [
-      new FakeMember('t', { sessionUuid: 's', userUuid: 'u' }),
-      new FakeMember('t'),
-      new FakeMember('x'),
+      new FakeConnection('t', { sessionUuid: 's', userUuid: 'u' }),
+      new FakeConnection('t'),
+      new FakeConnection('x'),
     ]
-    for (const member of members) connections.add(member)
+    for (const member of members) connections.add(member.real)
     const counts = () => [
       connections.size,
       connections.workerIsFull(),
@@ -43,7 +24,7 @@ describe('Roster', () => {
       connections.addressIsFull('192.0.2.1'),
     ]
     expect(counts()).to.deep.equal([3, true, true, false, true, true])
-    for (const member of members) connections.remove(member)
+    for (const member of members) connections.remove(member.real)
     expect(counts()).to.deep.equal([0, false, false, false, false, false])
     expect([...connections.all()]).to.deep.equal([])
     expect([...connections.tokens()]).to.deep.equal([])
@@ -54,7 +35,8 @@ describe('Roster', () => {
       { ...LIMITS, connectionsPerUser: null, connectionsPerIp: null },
       new FakeClock(),
     )
-    for (let i = 0; i < 5; i++) connections.add(new FakeMember('t', { sessionUuid: 's', userUuid: 'u' }))
+    for (let i = 0; i < 5; i++)
+      connections.add(new FakeConnection('t', { sessionUuid: 's', userUuid: 'u' }).real)
     expect([connections.userIsFull('u'), connections.addressIsFull('192.0.2.1')]).to.deep.equal([
       false,
       false,
@@ -64,11 +46,11 @@ describe('Roster', () => {
   it('revokes exactly the sessions of that uuid', () => {
     const connections = new ConnectionTable(LIMITS, new FakeClock())
     const [a, b, unknown] = [
-      new FakeMember('a', { sessionUuid: 's1', userUuid: 'u' }),
-      new FakeMember('b', { sessionUuid: 's2', userUuid: 'u' }),
-      new FakeMember('c'),
+      new FakeConnection('a', { sessionUuid: 's1', userUuid: 'u' }),
+      new FakeConnection('b', { sessionUuid: 's2', userUuid: 'u' }),
+      new FakeConnection('c'),
     ]
-    for (const member of [a, b, unknown]) connections.add(member)
+    for (const member of [a, b, unknown]) connections.add(member.real)
     connections.revoke('s1', 2, 77)
     expect([a, b, unknown].map(({ revocations }) => revocations)).to.deep.equal([[[2, 77]], [], []])
     expect([connections.isRevoked('s1'), connections.isRevoked('s2')]).to.deep.equal([true, false])
@@ -76,8 +58,8 @@ describe('Roster', () => {
 
   it('lists the connections of a token together', () => {
     const connections = new ConnectionTable(LIMITS, new FakeClock())
-    const [a, b, c] = [new FakeMember('t'), new FakeMember('x'), new FakeMember('t')]
-    for (const member of [a, b, c]) connections.add(member)
+    const [a, b, c] = [new FakeConnection('t'), new FakeConnection('x'), new FakeConnection('t')]
+    for (const member of [a, b, c]) connections.add(member.real)
     expect([...connections.tokens()]).to.deep.equal([[a, c], [b]])
   })
 })

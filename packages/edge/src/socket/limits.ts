@@ -1,0 +1,14 @@
+/** Limits of a worker's sockets. Defaults and meaning: `limits.*` of the configuration. Times are milliseconds. */
+export interface SocketLimits {
+  readonly clientFrameBytes: number
+  readonly clientFragments: number
+  readonly handshakeTime: number
+  readonly handshakeHeaderBytes: number
+  readonly incompleteUpgrades: number
+  readonly connectionsPerWorker: number
+  readonly sendBufferSoftBytes: number
+  readonly sendBufferSoftTime: number
+  readonly sendBufferHardBytes: number
+  readonly sendBufferWorkerBytes: number
+  readonly pongTime: number
+}

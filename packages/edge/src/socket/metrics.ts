@@ -1,0 +1,25 @@
+import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+import type { SessionMetrics } from '../session/metrics.js'
+
+/** Why an upgrade was refused before a session could say so, as `handshakes_rejected_total{reason}` names it. */
+export type HandshakeRefusal = 'origin' | 'incomplete' | 'too-many-connections'
+
+export type SocketMetrics = ReturnType<typeof socketMetrics>
+
+/** @param rejected counts all connections that were turned away, also by sessions */
+export function socketMetrics(metrics: Metrics, rejected: SessionMetrics['rejected']) {
+  const buffered = metrics.gauge({
+    name: 'send_buffer_bytes',
+    help: 'Memory of what waits in the send buffers of clients: the same bytes count once.',
+  })
+  const slow = metrics.counter({
+    name: 'slow_consumers_closed_total',
+    help: 'Clients closed because they did not read what they were sent.',
+  })
+  return {
+    handshakeRefused: (reason: HandshakeRefusal): void => rejected(reason),
+    /** So many bytes wait in send buffers now. */
+    sendBuffer: (bytes: number): void => buffered.set(bytes),
+    slowConsumer: (): void => slow.inc(),
+  }
+}
