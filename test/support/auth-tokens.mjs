@@ -1,4 +1,4 @@
-/** The tokens of the stand-in wazo-auth, as contract section 6 describes them. */
+/** The tokens of the stand-in wazo-auth, as PROTOCOL.md describes them (C6). */
 import { randomUUID } from 'node:crypto'
 
 export const DEFAULT_TENANT = '2c34c282-433e-4bb8-8d56-fec14ff7e1e9'

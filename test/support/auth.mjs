@@ -1,5 +1,5 @@
 /**
- * A stand-in for wazo-auth (contract, section 6) that can be told to fail.
+ * A stand-in for wazo-auth (PROTOCOL.md, C6) that can be told to fail.
  *
  * In this process: `startAuth`. As a program: `node test/support/auth.mjs --port 9497`, and then over HTTP
  * `POST /_control/{mint,delete,set,reset}` and `GET /_control/{requests,info}`, or `connectAuth(url)`.

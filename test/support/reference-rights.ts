@@ -79,7 +79,7 @@ export function readEvent(content: Buffer, headers: Keys, uuid: string, bug?: Bu
   }
 }
 
-/** Whether a session with this token may see the event (contract, section 4, rules 3 to 5). */
+/** Whether a session with this token may see the event (C4.4 to C4.11). */
 export function maySee(token: Token, event: Event, masterTenant: string, bug?: Bug): boolean {
   const { uuid, tenant_uuid: tenant, admin, purpose } = token.metadata
   const master = tenant === masterTenant

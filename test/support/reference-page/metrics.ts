@@ -1,6 +1,6 @@
 /** Every metric of the programs, as their own code declares it. */
-import { primaryMetrics, workerMetrics } from '@wazo-websocketd/edge/prometheus'
-import { prometheusMetrics } from '@wazo-websocketd/ingest/prometheus'
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { METRIC_PREFIX, Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import type {
   Counter,
@@ -17,27 +17,17 @@ export interface MetricRow {
   readonly type: string
   readonly labels: readonly string[]
   readonly help: string
-  /** The process that counts it. */
-  readonly process: string
 }
 
-type Declaration = (metrics: Metrics) => unknown
-
-/** The processes of a program, with the functions that declare what each counts. */
-type Processes = ReadonlyMap<string, readonly Declaration[]>
-
-/** A declaration that is missing here fails test/unit/documents.test.ts. */
-export const EDGE: Processes = new Map<string, readonly Declaration[]>([
-  ['worker', [workerMetrics]],
-  ['primary', [primaryMetrics]],
-])
-export const INGEST: Processes = new Map<string, readonly Declaration[]>([['ingest', [prometheusMetrics]]])
+/** Files that declare metrics: each function in them that is called `...Metrics` takes a registry. */
+const DECLARING_FILE = /(^|\/)(metrics|prometheus)[.]ts$/
+const DECLARING_FUNCTION = /Metrics$/
 
 type MetricOptions = Pick<CounterConfiguration<string>, 'name' | 'help' | 'labelNames'>
 
 /** Notes what is declared on it. */
 class RecordingMetrics extends Metrics {
-  readonly rows: Omit<MetricRow, 'process'>[] = []
+  readonly rows: MetricRow[] = []
 
   constructor() {
     super({ defaults: false })
@@ -63,17 +53,26 @@ class RecordingMetrics extends Metrics {
   }
 }
 
-/** The metrics that the functions of a program declare, those of each process by name. */
-export function declaredMetrics(processes: Processes): readonly MetricRow[] {
-  return [...processes].flatMap(([process, declarations]) => {
-    const metrics = new RecordingMetrics()
-    for (const declare of declarations) declare(metrics)
-    return metrics.rows.map((row) => ({ ...row, process })).sort(byName)
-  })
+/** The metrics that a program declares, by name. */
+export async function declaredMetrics(program: 'edge' | 'ingest'): Promise<readonly MetricRow[]> {
+  const directory = fileURLToPath(new URL(`../../../packages/${program}/src`, import.meta.url))
+  const files = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+  const rows = new Map<string, MetricRow>()
+  for (const file of files.filter((each) => DECLARING_FILE.test(each))) {
+    const specifier = `@wazo-websocketd/${program}/${file.replace(/[.]ts$/, '')}`
+    const exported = (await import(specifier)) as Readonly<Record<string, unknown>>
+    for (const [name, declare] of Object.entries(exported)) {
+      if (typeof declare !== 'function' || !DECLARING_FUNCTION.test(name)) continue
+      const metrics = new RecordingMetrics()
+      ;(declare as (metrics: Metrics) => unknown)(metrics)
+      for (const row of metrics.rows) rows.set(row.name, row)
+    }
+  }
+  return [...rows.values()].sort(byName)
 }
 
 /** The metrics that every process has without a declaration: those of prom-client, and the version. */
-export async function processMetrics(): Promise<readonly Omit<MetricRow, 'process'>[]> {
+export async function processMetrics(): Promise<readonly MetricRow[]> {
   const snapshot = await new Metrics().snapshot()
   return snapshot.map(({ name, type, help }) => ({ name, type: String(type), labels: [], help })).sort(byName)
 }

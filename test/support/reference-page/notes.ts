@@ -33,7 +33,7 @@ export const COMMENT = '{comment}'
 /** What a key means, where that is not just its comment in the schema. */
 export const NOTES: ReadonlyMap<string, string> = new Map([
   ['uuid', '{comment} The variable `XIVO_UUID` sets it, too.'],
-  ['debug', 'Logs at level `debug`, whatever `log_level` says; the same as `-d`.'],
+  ['debug', 'Logs at level `debug`, over `log_level`; the same as `-d`.'],
   ['log_level', 'The lowest level that is logged.'],
   [
     'log_file',

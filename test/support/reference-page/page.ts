@@ -1,6 +1,8 @@
 /** The text of docs/reference.md. */
+import { METRIC_PREFIX } from '@wazo-websocketd/shared/runtime/metrics'
+import { labelValues } from './label-values.js'
 import { configurationKeys, type KeyRow } from './keys.js'
-import { declaredMetrics, EDGE, INGEST, processMetrics, type MetricRow } from './metrics.js'
+import { declaredMetrics, processMetrics, type MetricRow } from './metrics.js'
 
 const KIB = 1024
 const UNITS: readonly (readonly [number, string])[] = [
@@ -65,7 +67,7 @@ const METRICS = `## Metrics
 
 \`/metrics\` of the edge (\`metrics.edge_port\`) has what its primary and all its workers count as one: values of workers are added
 up, unless the meaning says otherwise, and those of workers that have ended stay in counters and histograms. That of the
-ingest (\`metrics.ingest_port\`) has its own.
+ingest (\`metrics.ingest_port\`) has its own. Behind a label stand its values where they are a fixed set.
 `
 
 const OF_EVERY_PROCESS = `### Of every process
@@ -78,8 +80,8 @@ async function metricsText(): Promise<string> {
   const each = await processMetrics()
   return [
     METRICS,
-    `### Of the edge\n\n${metricsTable(declaredMetrics(EDGE))}`,
-    `### Of the ingest\n\n${metricsTable(declaredMetrics(INGEST))}`,
+    `### Of the edge\n\n${metricsTable(await declaredMetrics('edge'))}`,
+    `### Of the ingest\n\n${metricsTable(await declaredMetrics('ingest'))}`,
     OF_EVERY_PROCESS,
     table(
       ['name', 'type', 'meaning'],
@@ -89,13 +91,17 @@ async function metricsText(): Promise<string> {
 }
 
 function metricsTable(rows: readonly MetricRow[]): string {
+  const values = labelValues()
+  const described = (name: string, label: string): string => {
+    const known = values.get(`${name.slice(METRIC_PREFIX.length)}{${label}}`)
+    return known === undefined ? `\`${label}\`` : `\`${label}\`: ${known.join(', ')}`
+  }
   return table(
-    ['name', 'type', 'labels', 'counted by', 'meaning'],
-    rows.map(({ name, type, labels, process, help }) => [
+    ['name', 'type', 'labels', 'meaning'],
+    rows.map(({ name, type, labels, help }) => [
       `\`${name}\``,
       type,
-      labels.map((label) => `\`${label}\``).join(', '),
-      process,
+      labels.map((label) => described(name, label)).join('; '),
       help,
     ]),
   )
