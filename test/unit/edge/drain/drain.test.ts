@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { SERVICE_RESTART, type Close } from '@wazo-websocketd/shared/domain/close'
 import { Drain } from '@wazo-websocketd/edge/drain/drain'
 import { ConnectionTable, type TrackedConnection } from '@wazo-websocketd/edge/session/connection-table'
-import { FakeClock } from '../../../support/fakes/session.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
 
 const UNLIMITED = {
   connectionsPerWorker: 1e9,

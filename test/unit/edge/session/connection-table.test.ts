@@ -3,7 +3,7 @@ import type { Close } from '@wazo-websocketd/shared/domain/close'
 import { MultiMap } from '@wazo-websocketd/edge/session/multi-map'
 import { Revocations } from '@wazo-websocketd/edge/session/revocations'
 import { ConnectionTable, type TrackedConnection } from '@wazo-websocketd/edge/session/connection-table'
-import { FakeClock } from '../../../support/fakes/session.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
 
 class FakeMember implements TrackedConnection {
   ending = false
