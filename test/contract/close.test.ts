@@ -1,9 +1,9 @@
 import { expect } from 'chai'
+import { clientFrame } from '../support/frames.js'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AUTH_DEADLINE_MS } from './support/environment.js'
 import { wazoEvent } from './support/bus.js'
 import { sessionDeleted } from './support/events.js'
-import { frame, textFrame } from './support/session.js'
 import { useTarget } from './support/target.js'
 
 /** Lifetime of tokens whose expiry is waited for. */
@@ -139,8 +139,8 @@ describe('contract 2: close codes', () => {
     await session.next()
     const fragments = (text: string, count: number) =>
       Array.from({ length: count }, (_, i) => {
-        const firstByte = (i === 0 ? 0x01 : 0x00) | (i === count - 1 ? 0x80 : 0)
-        return frame(firstByte, Buffer.from(i === count - 1 ? text.slice(i) : text.charAt(i)))
+        const last = i === count - 1
+        return clientFrame(last ? text.slice(i) : text.charAt(i), { opcode: i === 0 ? 1 : 0, fin: last })
       })
     session.write(Buffer.concat(fragments('{"op":"ping","data":{"payload":16}}', 16)))
     expect(await session.json()).to.deep.equal({ op: 'pong', code: 0, data: { payload: 16 } })
@@ -174,7 +174,9 @@ describe('contract 2: close codes', () => {
     const count = 350
     const session = await target().connect(await target().auth.mint())
     await session.next()
-    const pings = Array.from({ length: count }, (_, i) => textFrame(`{"op":"ping","data":{"payload":${i}}}`))
+    const pings = Array.from({ length: count }, (_, i) =>
+      clientFrame(`{"op":"ping","data":{"payload":${i}}}`),
+    )
     session.write(Buffer.concat(pings))
     for (let i = 0; i < count; i++) {
       expect(await session.json()).to.deep.equal({ op: 'pong', code: 0, data: { payload: i } })
@@ -210,12 +212,12 @@ describe('contract 2: close codes', () => {
   }
 
   const MALFORMED: readonly [what: string, bytes: Buffer, code: number][] = [
-    ['reserved bits', frame(0xf1, Buffer.from('{}')), 1002],
-    ['an unknown opcode', frame(0x83, Buffer.from('{}')), 1002],
-    ['no mask', Buffer.from([0x81, 2, 0x7b, 0x7d]), 1002],
-    ['a continuation of nothing', frame(0x80, Buffer.from('{}')), 1002],
-    ['a ping above 125 bytes', frame(0x89, Buffer.alloc(126)), 1002],
-    ['text that is not UTF-8', frame(0x81, Buffer.from([0xff, 0xfe])), 1007],
+    ['reserved bits', clientFrame('{}', { rsv: 7 }), 1002],
+    ['an unknown opcode', clientFrame('{}', { opcode: 3 }), 1002],
+    ['no mask', clientFrame('{}', { masked: false }), 1002],
+    ['a continuation of nothing', clientFrame('{}', { opcode: 0 }), 1002],
+    ['a ping above 125 bytes', clientFrame(Buffer.alloc(126), { opcode: 9 }), 1002],
+    ['text that is not UTF-8', clientFrame(Buffer.from([0xff, 0xfe])), 1007],
   ]
   for (const [what, bytes, code] of MALFORMED) {
     it(`C2.21: a frame with ${what} is ${code} for its sender alone`, async () => {
@@ -232,7 +234,7 @@ describe('contract 2: close codes', () => {
     const witness = await target().read([])
     const session = await target().connect(await target().auth.mint())
     await session.next()
-    session.write(textFrame('{"op":"start"}').subarray(0, 5))
+    session.write(clientFrame('{"op":"start"}').subarray(0, 5))
     await sleep(20) // lets the half frame leave before the connection goes
     session.close()
     expect(await witness.received()).to.deep.equal([])

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { textFrame } from './support/session.js'
+import { clientFrame } from '../support/frames.js'
 import { useTarget } from './support/target.js'
 
 const SLOW_AUTH_MS = 400
@@ -104,7 +104,7 @@ describe('contract 1: connecting', () => {
       { op: 'ping', data: { payload: 'early' } },
       { op: 'start' },
     ]
-    session.write(Buffer.concat(ops.map((op) => textFrame(JSON.stringify(op)))))
+    session.write(Buffer.concat(ops.map((op) => clientFrame(JSON.stringify(op)))))
     expect([
       await session.json(),
       await session.json(),

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
+import { clientFrame } from '../support/frames.js'
 import { randomUUID } from 'node:crypto'
 import { AUTH_DEADLINE_MS } from './support/environment.js'
 import { wazoEvent, type BusMessage } from './support/bus.js'
-import { textFrame } from './support/session.js'
 import { useTarget } from './support/target.js'
 import { sessionDeleted } from './support/events.js'
 
@@ -119,7 +119,7 @@ describe('contract 3: control messages', () => {
       '{"op":"start"}',
       '{"op":"ping","data":{"payload":3}}',
     ]
-    session.write(Buffer.concat(ops.map(textFrame)))
+    session.write(Buffer.concat(ops.map((text) => clientFrame(text))))
     const replies: unknown[] = []
     for (let i = 0; i < ops.length; i++) replies.push(await session.json())
     expect(replies).to.deep.equal([
@@ -138,7 +138,7 @@ describe('contract 3: control messages', () => {
       const { token } = await target().auth.mint()
       await target().auth.set('slow', VERDICT_DELAY_MS)
       const ops = [{ op: 'token', data: { token } }, { op: 'ping', data: { payload: 1 } }, { op: 'start' }]
-      session.write(Buffer.concat(ops.map((op) => textFrame(JSON.stringify(op)))))
+      session.write(Buffer.concat(ops.map((op) => clientFrame(JSON.stringify(op)))))
       expect([await session.json(), await session.json(), await session.json()]).to.deep.equal([
         { op: 'token', code: 0, data: null },
         { op: 'pong', code: 0, data: { payload: 1 } },
@@ -332,7 +332,11 @@ describe('contract 3: events', () => {
       const session = await target().connect(token)
       await session.next()
       session.write(
-        Buffer.concat(['{"op":"subscribe","data":{"event_name":"foo"}}', '{"op":"start"}'].map(textFrame)),
+        Buffer.concat(
+          ['{"op":"subscribe","data":{"event_name":"foo"}}', '{"op":"start"}'].map((text) =>
+            clientFrame(text),
+          ),
+        ),
       )
       await session.next()
       await session.next()

@@ -1,10 +1,11 @@
 /** Rules that need a server with other settings, or that end it: each group starts a whole stack of its own. */
 import { expect } from 'chai'
+import { clientFrame } from '../support/frames.js'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HEADERS_EXCHANGE, LEGACY_EXCHANGE, MISSING, wazoEvent, withHeaders } from './support/bus.js'
 import { sessionDeleted } from './support/events.js'
-import { UpgradeRefused, textFrame } from './support/session.js'
+import { UpgradeRefused } from './support/session.js'
 import { useOwnStack } from './support/target.js'
 
 const ELSEWHERE = '11111111-2222-4333-8444-555555555555'
@@ -205,7 +206,7 @@ describe('contract 2: a small server that is shut down', () => {
     const session = await own().target.connect(await own().target.auth.mint())
     await session.next()
     const subscribe = (_: unknown, i: number) =>
-      textFrame(JSON.stringify({ op: 'subscribe', data: { event_name: `name-${i}` } }))
+      clientFrame(JSON.stringify({ op: 'subscribe', data: { event_name: `name-${i}` } }))
     session.write(Buffer.concat(Array.from({ length: SUBSCRIPTIONS + 1 }, subscribe)))
     const { code, reason, unread } = await session.end()
     expect(code).to.equal(1008)

@@ -5,7 +5,8 @@ import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
-import { callerOf, HandIngest, Listening, PREFIX, sleep, until, whenLive } from './edge-bus.support.js'
+import { callerOf, HandIngest, Listening, PREFIX, whenLive } from './edge-bus.support.js'
+import { sleep, waitFor } from '../support/wait.mjs'
 
 /** Everything that a session which reads the log is told. */
 class Session implements LogSink {
@@ -60,7 +61,7 @@ describe('sessions behind the cursor, over a real Redis', function () {
     ingest.beat()
     await whenLive(edge.bus.lease([0]))
     for (let i = 0; i < 1_500; i++) await ingest.publish(2)
-    await until(() => edge.offset(0) === 3_000, 'cursor at head')
+    await waitFor(() => edge.offset(0) === 3_000, { what: 'cursor at head' })
   })
 
   after(async () => {
@@ -76,7 +77,10 @@ describe('sessions behind the cursor, over a real Redis', function () {
     reads = 0
     const sessions = Array.from({ length: 50 }, () => new Session())
     for (const [i, session] of sessions.entries()) edge.bus.readLog(0, from(10 * i), session)
-    await until(() => sessions.every(({ outcome }) => outcome === 'live'), 'all to be live', 10_000)
+    await waitFor(() => sessions.every(({ outcome }) => outcome === 'live'), {
+      what: 'all to be live',
+      timeoutMs: 10_000,
+    })
     for (const [i, { offsets }] of sessions.entries())
       expect(offsets).to.deep.equal(ingest.sent.filter((offset) => offset > 10 * i))
     expect(runningMax).to.equal(1)
@@ -90,7 +94,7 @@ describe('sessions behind the cursor, over a real Redis', function () {
     for (const stop of stops) stop()
     const last = new Session()
     edge.bus.readLog(0, from(0), last)
-    await until(() => last.outcome === 'live', 'the one that stays')
+    await waitFor(() => last.outcome === 'live', { what: 'the one that stays' })
     expect(sessions.filter(({ outcome, offsets }) => outcome !== '' || offsets.length > 0)).to.deep.equal([])
   })
 
@@ -99,16 +103,16 @@ describe('sessions behind the cursor, over a real Redis', function () {
     slow.onEvents = () => (slow.full = true)
     edge.bus.readLog(0, from(0), slow)
     edge.bus.readLog(0, from(0), fast)
-    await until(() => fast.outcome === 'live', 'the other one')
+    await waitFor(() => fast.outcome === 'live', { what: 'the other one' })
     await sleep(300)
     const first = slow.offsets.length
     expect(first).to.be.within(1, 2 * PAGE_ENTRIES_MAX)
     expect(slow.outcome).to.equal('')
     slow.full = false
-    await until(() => slow.offsets.length > first, 'the next page')
+    await waitFor(() => slow.offsets.length > first, { what: 'the next page' })
     slow.onEvents = () => undefined
     slow.full = false
-    await until(() => slow.outcome === 'live', 'the rest')
+    await waitFor(() => slow.outcome === 'live', { what: 'the rest' })
     expect(slow.offsets).to.deep.equal(ingest.sent)
   })
 
@@ -128,7 +132,7 @@ describe('sessions behind the cursor, over a real Redis', function () {
     expect(session.outcome).to.equal('')
     const mark = ingest.head + 3
     await ingest.publish(5)
-    await until(() => session.outcome === 'live', 'live')
+    await waitFor(() => session.outcome === 'live', { what: 'live' })
     expect(session.offsets).to.deep.equal([mark + 1, mark + 2])
   })
 
@@ -137,7 +141,7 @@ describe('sessions behind the cursor, over a real Redis', function () {
     const end = ingest.head + 4
     edge.bus.readLog(0, from(ingest.head - 10), near, ingest.head - 3)
     edge.bus.readLog(0, from(ingest.head - 1), far, end)
-    await until(() => near.outcome === 'live', 'the end of the first')
+    await waitFor(() => near.outcome === 'live', { what: 'the end of the first' })
     const [last] = [ingest.head]
     expect(near.offsets).to.deep.equal(
       ingest.sent.filter((offset) => offset > last - 10 && offset <= last - 3),
@@ -145,14 +149,14 @@ describe('sessions behind the cursor, over a real Redis', function () {
     await sleep(100)
     expect(far.outcome).to.equal('')
     await ingest.publish(6)
-    await until(() => far.outcome === 'live', 'the end of the second')
+    await waitFor(() => far.outcome === 'live', { what: 'the end of the second' })
     expect(far.offsets).to.deep.equal(ingest.sent.filter((offset) => offset > last - 1 && offset <= end))
   })
 
   it('of another epoch are told that continuity is lost, not that the log is short', async () => {
     const session = new Session()
     edge.bus.readLog(0, { epoch: 'another' as Epoch, offset: ingest.head }, session)
-    await until(() => session.outcome !== '', 'an outcome')
+    await waitFor(() => session.outcome !== '', { what: 'an outcome' })
     expect(session.outcome).to.equal('lost: continuity')
   })
 })

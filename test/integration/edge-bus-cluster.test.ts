@@ -3,7 +3,8 @@ import { expect } from 'chai'
 import { ask } from '../support/redis-ask.mjs'
 import { startRedisCluster, type RedisCluster } from '../support/redis-cluster.mjs'
 import { ClusterIngest, listeningTo, Watch } from './edge-bus-cluster.support.js'
-import { PREFIX, sleep, until, whenLive, type Listening } from './edge-bus.support.js'
+import { PREFIX, whenLive, type Listening } from './edge-bus.support.js'
+import { sleep, waitFor } from '../support/wait.mjs'
 
 const PARTITIONS = 2
 const AGAIN_MS_MAX = 10_000
@@ -42,7 +43,7 @@ describe('the bus at the edge, over a Redis Cluster', function () {
     edge = listeningTo(redis.addresses, { partitions: PARTITIONS, redisLostGraceMs })
     watches = [new Watch(), new Watch()]
     edge.take = (partition, offset) => watches[partition]!.take(offset)
-    await until(() => edge.bus.notReadyReasons().length === 0, 'ready')
+    await waitFor(() => edge.bus.notReadyReasons().length === 0, { what: 'ready' })
   }
 
   /** Whether nodes serve their slots while others are not served. */
@@ -55,7 +56,7 @@ describe('the bus at the edge, over a Redis Cluster', function () {
     const { heads } = ingest
     const goal = heads[partition]! + 5
     const all = () => (edge.offset(partition) ?? 0) >= goal
-    await until(all, `events of partition ${partition} beyond ${goal}`, withinMs)
+    await waitFor(all, { what: `events of partition ${partition} beyond ${goal}`, timeoutMs: withinMs })
     expect(watches[partition]!.gaps).to.deep.equal([])
   }
 
@@ -84,7 +85,7 @@ describe('the bus at the edge, over a Redis Cluster', function () {
         congested: () => false,
       },
     )
-    await until(() => live, 'live')
+    await waitFor(() => live, { what: 'live' })
     expect(seen.slice(0, 3)).to.deep.equal([3, 4, 5])
   })
 
@@ -146,14 +147,16 @@ describe('the bus at the edge, over a Redis Cluster', function () {
       await sleep(LOST_GRACE_MS)
       expect(edge.losses).to.deep.equal([])
       const told = LOST_GRACE_MS + NOTICED_MS_MAX
-      await until(() => edge.losses.length > 0, 'the loss of partition 0', told)
+      await waitFor(() => edge.losses.length > 0, { what: 'the loss of partition 0', timeoutMs: told })
       await expectAll(1, 1_000)
       expect(watches[1]!.longestMs).to.be.below(1_000)
       expect([edge.lostPartitions, edge.bus.notReadyReasons()]).to.deep.equal([[0], []])
 
       await whenLive(edge.bus.lease([1]))
       const fresh = listeningTo(redis.addresses, { partitions: PARTITIONS })
-      await until(() => fresh.bus.notReadyReasons().length === 0, 'readiness of one that has just started')
+      await waitFor(() => fresh.bus.notReadyReasons().length === 0, {
+        what: 'readiness of one that has just started',
+      })
       await whenLive(fresh.bus.lease([1]))
       fresh.stop()
       for (const node of redis.nodes) node.resume()
@@ -166,14 +169,14 @@ describe('the bus at the edge, over a Redis Cluster', function () {
       const used = [...(await nodesOf(0)), ...(await nodesOf(1))]
       for (const [index, node] of redis.nodes.entries()) if (!used.includes(index)) node.pause()
       expect(edge.connected).to.equal(true)
-      await until(() => !edge.connected, 'not connected', 5_000)
+      await waitFor(() => !edge.connected, { what: 'not connected', timeoutMs: 5_000 })
       await sleep(2_000)
       expect(edge.connected).to.equal(false)
       const lines = edge.log.filter((line) => line.includes('CLUSTERDOWN'))
       expect(lines).to.have.length.within(1, PARTITIONS)
       expect(edge.bus.notReadyReasons()).to.include('redis: not connected')
       for (const node of redis.nodes) node.resume()
-      await until(() => edge.connected, 'connected again')
+      await waitFor(() => edge.connected, { what: 'connected again' })
       await expectAll(0)
       expect(edge.losses).to.deep.equal([])
     })

@@ -3,7 +3,8 @@ import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
-import { HandIngest, Listening, sleep, until, whenLive } from './edge-bus.support.js'
+import { HandIngest, Listening, whenLive } from './edge-bus.support.js'
+import { sleep, waitFor } from '../support/wait.mjs'
 
 /** `RESUME_SESSIONS=10000` is what a large worker has to bear; with the variable the test prints what it took. */
 const SESSIONS = Number(process.env['RESUME_SESSIONS'] ?? 1_000)
@@ -77,7 +78,7 @@ describe(`${SESSIONS} sessions that resume at once`, function () {
     ingest.beat()
     await whenLive(edge.bus.lease([0]))
     for (let i = 0; i < BATCHES; i++) await ingest.publish(EVENTS_PER_BATCH)
-    await until(() => edge.offset(0) === ingest.head, 'cursor at head')
+    await waitFor(() => edge.offset(0) === ingest.head, { what: 'cursor at head' })
     const head = ingest.head
     reads = 0
     const [cpu, begun] = [await cpuOf(ingest.redis), performance.now()]

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
-import { HandIngest, Listening, sleep, until, whenLive } from './edge-bus.support.js'
+import { HandIngest, Listening, whenLive } from './edge-bus.support.js'
+import { sleep, waitFor } from '../support/wait.mjs'
 
 const GRACE_MS = 700
 
@@ -28,12 +29,12 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
     ingest.heads = [0, 0]
     edge = new Listening(server.url, { partitions: 2, redisLostGraceMs: GRACE_MS })
     const { bus, losses } = edge
-    await until(() => bus.notReadyReasons().length === 0, 'ready')
+    await waitFor(() => bus.notReadyReasons().length === 0, { what: 'ready' })
     const hold = bus.lease([0, 1])
     hold.whenLive(() => undefined)
-    await until(() => losses.length > 0, 'a loss', GRACE_MS + 500)
+    await waitFor(() => losses.length > 0, { what: 'a loss', timeoutMs: GRACE_MS + 500 })
     expect([bus.notReadyReasons(), edge.lostPartitions]).to.deep.equal([[], [1]])
-    await until(() => losses.length > 1, 'another loss', GRACE_MS + 500)
+    await waitFor(() => losses.length > 1, { what: 'another loss', timeoutMs: GRACE_MS + 500 })
     hold.release()
     await sleep(2 * GRACE_MS)
     expect(losses).to.have.length(2)
@@ -60,13 +61,13 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
     const { bus, losses } = edge
     await whenLive(bus.lease([0]))
     ingest.state = 'down'
-    await until(() => losses.length > 0, 'a loss')
+    await waitFor(() => losses.length > 0, { what: 'a loss' })
     await sleep(300)
     expect(losses).to.have.length(1)
     let live = false
     const hold = bus.lease([0])
     const told = whenLive(hold).then(() => (live = true))
-    await until(() => losses.length > 1, 'a loss for those that wait', 1_500)
+    await waitFor(() => losses.length > 1, { what: 'a loss for those that wait', timeoutMs: 1_500 })
     await sleep(300)
     expect(live).to.equal(false)
     ingest.state = 'up'
@@ -90,13 +91,15 @@ describe('waiting for the bus at the edge, over a real Redis', function () {
     edge = new Listening(server.url, { silenceGraceMs: 1_000 }, { create })
     const { bus, losses } = edge
     await whenLive(bus.lease([0]))
-    await until(() => bus.notReadyReasons().length === 0, 'ready')
+    await waitFor(() => bus.notReadyReasons().length === 0, { what: 'ready' })
     delay = 4_000
     await ingest.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-    await until(() => bus.notReadyReasons().includes('partition 0: not subscribed'), 'the interruption')
-    await until(() => bus.notReadyReasons().length === 0, 'ready again', 8_000)
+    await waitFor(() => bus.notReadyReasons().includes('partition 0: not subscribed'), {
+      what: 'the interruption',
+    })
+    await waitFor(() => bus.notReadyReasons().length === 0, { what: 'ready again', timeoutMs: 8_000 })
     expect(losses).to.deep.equal([])
     ingest.silence()
-    await until(() => losses.length > 0, 'a loss by silence', 6_000)
+    await waitFor(() => losses.length > 0, { what: 'a loss by silence', timeoutMs: 6_000 })
   })
 })

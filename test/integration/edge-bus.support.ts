@@ -11,22 +11,10 @@ import type { BusListener, PartitionLease } from '@wazo-websocketd/edge/bus/port
 import { Redis } from 'ioredis'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { event } from '../support/fakes/batches.js'
 
 export const PREFIX = 'wazo-ws'
-export { sleep }
-
-/** Waits until `done` holds; fails with `what` after `withinMs`. */
-export async function until(done: () => boolean, what: string, withinMs = 8_000): Promise<void> {
-  const deadline = Date.now() + withinMs
-  while (!done()) {
-    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
-    await sleep(5)
-  }
-}
-
 /** Publishes hand-made batches with the real scripts, as an ingest does. */
 export class HandIngest {
   readonly redis: Redis

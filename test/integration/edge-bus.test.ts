@@ -5,7 +5,8 @@ import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
 import { batch } from '../support/fakes/batches.js'
-import { callerOf, HandIngest, Link, Listening, PREFIX, sleep, until, whenLive } from './edge-bus.support.js'
+import { callerOf, HandIngest, Link, Listening, PREFIX, whenLive } from './edge-bus.support.js'
+import { sleep, waitFor } from '../support/wait.mjs'
 
 type RedisServer = Awaited<ReturnType<typeof startRedis>>
 
@@ -46,7 +47,7 @@ describe('the bus at the edge, over a real Redis', function () {
   it('delivers what is published after a hold, complete and in order', async () => {
     await whenLive(edge.bus.lease([0]))
     for (let i = 0; i < 50; i++) await ingest.publish(i % 4)
-    await until(() => edge.offset(0) === ingest.head, 'cursor at head')
+    await waitFor(() => edge.offset(0) === ingest.head, { what: 'cursor at head' })
     expect(edge.offsets).to.deep.equal(ingest.sent)
     expect(edge.recoveries).to.deep.equal([])
   })
@@ -58,7 +59,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await whenLive(late.bus.lease([0]))
     expect(late.offset(0)).to.equal(3)
     await ingest.publish(1)
-    await until(() => late.offsets.length > 0, 'an event')
+    await waitFor(() => late.offsets.length > 0, { what: 'an event' })
     expect(late.offsets).to.deep.equal([4])
   })
 
@@ -66,14 +67,14 @@ describe('the bus at the edge, over a real Redis', function () {
     const early = new Listening(server.url)
     opened.push(() => early.stop())
     expect(early.bus.notReadyReasons().join()).to.match(/redis.*no ingest.*partition 0/)
-    await until(() => early.bus.notReadyReasons().length === 0, 'ready')
+    await waitFor(() => early.bus.notReadyReasons().length === 0, { what: 'ready' })
     expect(early.readiness).to.be.greaterThan(0)
   })
 
   it('is lost, and says why, when the ingests use another number of partitions', async () => {
     const other = new Listening(server.url, { partitions: 4 })
     opened.push(() => other.stop())
-    await until(() => other.losses.length > 0, 'lost')
+    await waitFor(() => other.losses.length > 0, { what: 'lost' })
     expect(other.losses).to.deep.equal(['another number of partitions is in force'])
     expect(other.bus.notReadyReasons().join()).to.contain('use 1 partitions, not 4 (redis.partitions)')
     expect(edge.losses).to.deep.equal([])
@@ -103,7 +104,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await sleep(100)
     publishing = false
     await load
-    await until(() => edge.offset(0) === ingest.head, 'cursor at head')
+    await waitFor(() => edge.offset(0) === ingest.head, { what: 'cursor at head' })
     expect(killed).to.be.at.least(3)
     expect(edge.offsets).to.deep.equal(ingest.sent)
     expect(edge.losses).to.deep.equal([])
@@ -115,7 +116,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await killConnections('commands')
     await killConnections('subscriber')
     await ingest.publish(5)
-    await until(() => edge.offset(0) === 5, 'cursor at head')
+    await waitFor(() => edge.offset(0) === 5, { what: 'cursor at head' })
     expect(edge.offsets).to.deep.equal([1, 2, 3, 4, 5])
   })
 
@@ -125,7 +126,7 @@ describe('the bus at the edge, over a real Redis', function () {
     const [entry] = await ingest.redis.xrangeBuffer(ingest.names.log, '-', '+')
     for (let i = 0; i < 3; i++) await ingest.redis.publish(ingest.names.live, entry![1][1]!)
     await ingest.publish(1)
-    await until(() => edge.offset(0) === 3, 'cursor at head')
+    await waitFor(() => edge.offset(0) === 3, { what: 'cursor at head' })
     expect(edge.offsets).to.deep.equal([1, 2, 3])
   })
 
@@ -134,10 +135,10 @@ describe('the bus at the edge, over a real Redis', function () {
     await ingest.publish(2)
     await ingest.newEpoch('epoch-2')
     await ingest.publish(1)
-    await until(() => edge.losses.length > 0, 'a loss')
+    await waitFor(() => edge.losses.length > 0, { what: 'a loss' })
     await whenLive(edge.bus.lease([0]))
     await ingest.publish(1)
-    await until(() => edge.offsets.at(-1) === 4, 'the next event')
+    await waitFor(() => edge.offsets.at(-1) === 4, { what: 'the next event' })
     expect(edge.losses).to.deep.equal(['a new epoch began'])
     expect(edge.offsets).to.deep.equal([1, 2, 4])
   })
@@ -145,7 +146,7 @@ describe('the bus at the edge, over a real Redis', function () {
   it('hears of a new epoch from the states alone', async () => {
     await whenLive(edge.bus.lease([0]))
     await ingest.newEpoch('epoch-2')
-    await until(() => edge.losses.length > 0, 'a loss')
+    await waitFor(() => edge.losses.length > 0, { what: 'a loss' })
     expect(edge.losses).to.deep.equal(['a new epoch began'])
   })
 
@@ -154,28 +155,27 @@ describe('the bus at the edge, over a real Redis', function () {
     opened.push(() => other.stop())
     other.epoch = 'epoch-other' as Epoch
     await whenLive(edge.bus.lease([0]))
-    await until(() => edge.bus.notReadyReasons().length === 0, 'ready')
+    await waitFor(() => edge.bus.notReadyReasons().length === 0, { what: 'ready' })
     for (let i = 1; i <= 20; i++) {
       other.beat()
       await ingest.redis.publish(ingest.names.live, Buffer.from(batch(i, i + 1, [i + 1], other.epoch)))
       await ingest.publish(1)
     }
-    await until(() => edge.offset(0) === 20, 'cursor at head')
+    await waitFor(() => edge.offset(0) === 20, { what: 'cursor at head' })
     expect(edge.offsets).to.deep.equal(ingest.sent)
     expect(edge.recoveries.length, 'one look, which may find what is on its way').to.be.at.most(1)
     ingest.silence()
-    await until(
-      () => edge.bus.notReadyReasons().includes('bus: no ingest is up (silent)'),
-      'the silence',
-      5_000,
-    )
+    await waitFor(() => edge.bus.notReadyReasons().includes('bus: no ingest is up (silent)'), {
+      what: 'the silence',
+      timeoutMs: 5_000,
+    })
     expect(edge.losses).to.deep.equal([])
   })
 
   it('is lost when the log was trimmed beyond the cursor while it was cut off', async () => {
     await whenLive(edge.bus.lease([0]))
     await ingest.publish(1)
-    await until(() => edge.offset(0) === 1, 'cursor at head')
+    await waitFor(() => edge.offset(0) === 1, { what: 'cursor at head' })
     const { meta, log } = ingest.names
     await ingest.redis
       .multi()
@@ -183,11 +183,11 @@ describe('the bus at the edge, over a real Redis', function () {
       .hset(meta, 'head', (ingest.head = 7))
       .xtrim(log, 'MAXLEN', 0)
       .exec()
-    await until(() => edge.losses.length > 0, 'a loss')
+    await waitFor(() => edge.losses.length > 0, { what: 'a loss' })
     expect(edge.losses).to.deep.equal(['the log was trimmed'])
     await whenLive(edge.bus.lease([0]))
     await ingest.publish(1)
-    await until(() => edge.offsets.length > 1, 'the next event')
+    await waitFor(() => edge.offsets.length > 1, { what: 'the next event' })
     expect(edge.offsets).to.deep.equal([1, 8])
   })
 
@@ -200,11 +200,11 @@ describe('the bus at the edge, over a real Redis', function () {
     )
     await whenLive(remote.bus.lease([0]))
     await ingest.publish(1)
-    await until(() => remote.offset(0) === 1, 'cursor at head')
+    await waitFor(() => remote.offset(0) === 1, { what: 'cursor at head' })
     link.cut()
     const from = Date.now()
     await ingest.publish(4)
-    await until(() => remote.offset(0) === 5, 'caught up', 5_000)
+    await waitFor(() => remote.offset(0) === 5, { what: 'caught up', timeoutMs: 5_000 })
     expect(Date.now() - from).to.be.below(4_200) // noticed within 4 s, then a reconnect
     expect(remote.offsets).to.deep.equal([1, 2, 3, 4, 5])
     expect(remote.losses).to.deep.equal([])
@@ -214,7 +214,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await whenLive(edge.bus.lease([0]))
     await ingest.redis.xadd(ingest.names.log, '1-1', 'b', Buffer.from(batch(0, 1, [1], ingest.epoch)))
     await ingest.redis.hset(ingest.names.meta, 'head', (ingest.head = 1))
-    await until(() => edge.offsets.length > 0, 'the event', 4_000)
+    await waitFor(() => edge.offsets.length > 0, { what: 'the event', timeoutMs: 4_000 })
     expect(edge.offsets).to.deep.equal([1])
     expect(edge.recoveries).to.deep.equal(['recovered'])
   })
@@ -222,13 +222,13 @@ describe('the bus at the edge, over a real Redis', function () {
   it('keeps everything through a freeze of Redis of 5 s, caught up within 2 s after it', async () => {
     await whenLive(edge.bus.lease([0]))
     await ingest.publish(2)
-    await until(() => edge.offset(0) === 2, 'cursor at head')
+    await waitFor(() => edge.offset(0) === 2, { what: 'cursor at head' })
     server.pause()
     const stuck = ingest.publish(3)
     await sleep(5_000)
     server.resume()
     await stuck
-    await until(() => edge.offset(0) === 5, 'caught up', 2_000)
+    await waitFor(() => edge.offset(0) === 5, { what: 'caught up', timeoutMs: 2_000 })
     expect(edge.offsets).to.deep.equal([1, 2, 3, 4, 5])
     expect(edge.losses).to.deep.equal([])
   })
@@ -236,7 +236,7 @@ describe('the bus at the edge, over a real Redis', function () {
   it('waits for an empty Redis to be filled again, and drops what it has', async () => {
     await whenLive(edge.bus.lease([0]))
     for (let i = 0; i < 4; i++) await ingest.publish(2)
-    await until(() => edge.offset(0) === 8, 'cursor at head')
+    await waitFor(() => edge.offset(0) === 8, { what: 'cursor at head' })
     await server.kill()
     server = await startRedis({ port: server.port })
     await sleep(600)
@@ -245,7 +245,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await ingest.seed()
     await ingest.publish(4)
     await ingest.publish(2)
-    await until(() => edge.offset(0) === 10, 'cursor at head')
+    await waitFor(() => edge.offset(0) === 10, { what: 'cursor at head' })
     expect(edge.offsets).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     expect(edge.losses).to.deep.equal([])
   })
@@ -255,7 +255,7 @@ describe('the bus at the edge, over a real Redis', function () {
     edge = new Listening(server.url, { redisLostGraceMs: 700 })
     await whenLive(edge.bus.lease([0]))
     await server.kill()
-    await until(() => edge.losses.length > 0, 'a loss', 2_500)
+    await waitFor(() => edge.losses.length > 0, { what: 'a loss', timeoutMs: 2_500 })
     await sleep(800)
     expect(edge.losses).to.have.length(1)
     expect(edge.bus.notReadyReasons().join()).to.match(/redis: not connected/)
@@ -263,19 +263,19 @@ describe('the bus at the edge, over a real Redis', function () {
     await ingest.seed()
     await whenLive(edge.bus.lease([0]))
     await ingest.publish(1)
-    await until(() => edge.offsets.length > 0, 'an event')
+    await waitFor(() => edge.offsets.length > 0, { what: 'an event' })
   })
 
   it('is lost when the ingests say for 2 s that the broker is gone, and ready again when one is up', async () => {
     await whenLive(edge.bus.lease([0]))
-    await until(() => edge.bus.notReadyReasons().length === 0, 'ready')
+    await waitFor(() => edge.bus.notReadyReasons().length === 0, { what: 'ready' })
     ingest.state = 'down'
     const from = Date.now()
-    await until(() => edge.losses.length > 0, 'a loss')
+    await waitFor(() => edge.losses.length > 0, { what: 'a loss' })
     expect(Date.now() - from).to.be.within(1_900, 3_500)
     expect(edge.bus.notReadyReasons().join()).to.match(/no ingest is up \(down\)/)
     ingest.state = 'up'
-    await until(() => edge.bus.notReadyReasons().length === 0, 'ready')
+    await waitFor(() => edge.bus.notReadyReasons().length === 0, { what: 'ready' })
     expect(edge.losses).to.have.length(1)
   })
 
@@ -283,14 +283,14 @@ describe('the bus at the edge, over a real Redis', function () {
     await whenLive(edge.bus.lease([0]))
     ingest.silence()
     await ingest.write(0, 1, Buffer.from([9, 1, 2, 3]))
-    await until(() => edge.losses.length > 0, 'a loss')
+    await waitFor(() => edge.losses.length > 0, { what: 'a loss' })
     expect(edge.losses[0]).to.match(/version 9/)
     await sleep(300)
     expect(edge.bus.notReadyReasons().join()).to.match(/partition 0: envelope version 9/)
     ingest.head = 1
     ingest.beat()
     await ingest.publish(1)
-    await until(() => edge.bus.notReadyReasons().length === 0, 'ready')
+    await waitFor(() => edge.bus.notReadyReasons().length === 0, { what: 'ready' })
     expect(edge.losses).to.have.length(1)
   })
 
@@ -301,7 +301,7 @@ describe('the bus at the edge, over a real Redis', function () {
     const load = (async () => {
       while (publishing) await ingest.publish(2)
     })()
-    await until(() => (edge.offset(0) ?? 0) >= 600, 'the past')
+    await waitFor(() => (edge.offset(0) ?? 0) >= 600, { what: 'the past' })
     const seen: number[] = []
     let live = false
     edge.onEvents = (events) => {
@@ -321,11 +321,11 @@ describe('the bus at the edge, over a real Redis', function () {
         congested: () => false,
       },
     )
-    await until(() => live, 'live')
+    await waitFor(() => live, { what: 'live' })
     await sleep(200)
     publishing = false
     await load
-    await until(() => edge.offset(0) === ingest.head, 'cursor at head')
+    await waitFor(() => edge.offset(0) === ingest.head, { what: 'cursor at head' })
     expect(seen).to.deep.equal(ingest.sent.filter((offset) => offset > 10))
     expect(lost).to.equal(false)
   })
@@ -336,7 +336,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await ingest.publish(1)
     await ingest.publish(1)
     await ingest.redis.xtrim(ingest.names.log, 'MAXLEN', 1)
-    await until(() => edge.offset(0) === 3, 'cursor at head')
+    await waitFor(() => edge.offset(0) === 3, { what: 'cursor at head' })
     let outcome = ''
     edge.bus.readLog(
       0,
@@ -348,7 +348,7 @@ describe('the bus at the edge, over a real Redis', function () {
         congested: () => false,
       },
     )
-    await until(() => outcome !== '', 'an outcome')
+    await waitFor(() => outcome !== '', { what: 'an outcome' })
     expect(outcome).to.equal('lost: log')
   })
 
@@ -359,7 +359,7 @@ describe('the bus at the edge, over a real Redis', function () {
     const hold = edge.bus.lease([0, 1])
     await whenLive(hold)
     await second.publish(2)
-    await until(() => edge.offset(1) === 2, 'cursor of partition 1')
+    await waitFor(() => edge.offset(1) === 2, { what: 'cursor of partition 1' })
     expect(edge.offsets).to.deep.equal([1, 2])
     expect(edge.offset(2)).to.equal(null)
     hold.release()
@@ -392,7 +392,7 @@ describe('the bus at the edge, over a real Redis', function () {
     }
     expect(await subscribed()).to.equal(1)
     await second.publish(1)
-    await until(() => far.offsets.length === second.sent.length, 'everything', 200)
+    await waitFor(() => far.offsets.length === second.sent.length, { what: 'everything', timeoutMs: 200 })
     expect([far.offsets, far.losses]).to.deep.equal([second.sent, []])
   })
 
@@ -414,7 +414,7 @@ describe('the bus at the edge, over a real Redis', function () {
     await sleep(300)
     expect(brief.offset(1)).to.equal(0)
     again.release()
-    await until(() => brief.offset(1) === null, 'left')
+    await waitFor(() => brief.offset(1) === null, { what: 'left' })
     expect(await ingest.redis.pubsub('NUMSUB', second.names.live)).to.deep.equal([second.names.live, 0])
     expect(brief.offset(0)).to.equal(0)
     await second.publish(3)

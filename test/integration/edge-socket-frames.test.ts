@@ -2,15 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { connect } from '../support/client.js'
-import { event, unframe } from '../support/fakes/session.js'
-import { clientFrame, Edge, type RawClient } from './edge-socket.support.js'
+import { event } from '../support/fakes/session.js'
+import { clientFrame, textsOf } from '../support/frames.js'
+import { Edge, type RawClient } from './edge-socket.support.js'
 
 const INIT = '{"op":"init","code":0,"data":{"version":2}}'
 const op = (value: object) => clientFrame(JSON.stringify(value))
 const pings = (count: number) =>
   Array.from({ length: count }, (_, payload) => op({ op: 'ping', data: { payload } }))
 const pong = (payload: number) => `{"op":"pong","code":0,"data":{"payload":${payload}}}`
-const replies = (client: RawClient) => unframe(client.frames)
+const replies = (client: RawClient) => textsOf(client.frames)
 
 describe('frames on the wire', () => {
   let edge: Edge

@@ -1,6 +1,5 @@
 /** A real WebSocket port over sessions whose bus, wazo-auth and registry are in memory. */
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import { Sessions } from '@wazo-websocketd/edge/session/sessions'
 import type { SocketLimits } from '@wazo-websocketd/edge/socket/limits'
@@ -20,6 +19,8 @@ import {
   LIMITS,
   MASTER,
 } from '../support/fakes/session.js'
+import { CLOSE, closeCodeOf, FrameReader } from '../support/frames.js'
+import { sleep, waitFor } from '../support/wait.mjs'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -129,7 +130,7 @@ export class Edge {
     this.server.stopListening()
     for (const member of this.host.connections.all())
       member.end({ code: 1001, reason: 'test over', comeBack: false })
-    await delay(10)
+    await sleep(10)
   }
 }
 
@@ -165,12 +166,9 @@ export class RawClient {
 
   /** Waits until the condition holds; fails after the time. */
   async until(condition: () => boolean, ms = 3_000): Promise<this> {
-    const deadline = performance.now() + ms
-    while (!condition()) {
-      if (performance.now() > deadline)
-        throw new Error(`timed out; received ${JSON.stringify(this.text.slice(-300))}`)
-      await delay(5)
-    }
+    await waitFor(condition, { timeoutMs: ms, everyMs: 5 }).catch(() => {
+      throw new Error(`timed out; received ${JSON.stringify(this.text.slice(-300))}`)
+    })
     return this
   }
 
@@ -197,43 +195,10 @@ export class RawClient {
 
   /** The code of the close frame that came, if one did. */
   get closeCode(): number | undefined {
-    const { frames } = this
-    for (let at = 0; at + 1 < frames.length;) {
-      let length = frames[at + 1]! & 0x7f
-      let start = at + 2
-      if (length === 126) {
-        length = frames.readUInt16BE(start)
-        start += 2
-      } else if (length === 127) {
-        length = Number(frames.readBigUInt64BE(start))
-        start += 8
-      }
-      if ((frames[at]! & 0x0f) === 8) return length >= 2 ? frames.readUInt16BE(start) : 1005
-      at = start + length
-    }
-    return undefined
+    let code: number | undefined
+    new FrameReader((kind, bytes, from, to) => {
+      if (kind === CLOSE) code ??= closeCodeOf(bytes, from, to)
+    }).push(this.frames)
+    return code
   }
-}
-
-/** A client's frame, masked as it has to be. */
-export function clientFrame(
-  payload: string | Uint8Array,
-  { opcode = 1, fin = true, masked = true, rsv = 0 } = {},
-): Buffer {
-  const body = Buffer.from(payload as Uint8Array)
-  const mask = Buffer.from([1, 2, 3, 4])
-  const length = body.length < 126 ? Buffer.from([body.length]) : Buffer.alloc(body.length < 65_536 ? 3 : 9)
-  if (length.length === 3) {
-    length[0] = 126
-    length.writeUInt16BE(body.length, 1)
-  } else if (length.length === 9) {
-    length[0] = 127
-    length.writeBigUInt64BE(BigInt(body.length), 1)
-  }
-  if (masked) {
-    length[0] = length[0]! | 0x80
-    for (let i = 0; i < body.length; i++) body[i] = body[i]! ^ mask[i % 4]!
-  }
-  const first = Buffer.from([(fin ? 0x80 : 0) | (rsv << 4) | opcode])
-  return Buffer.concat(masked ? [first, length, mask, body] : [first, length, body])
 }

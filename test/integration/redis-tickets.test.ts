@@ -65,7 +65,9 @@ describe('tickets in Redis', function () {
     const agreement = await from.agree(token, ids, false)
     if (agreement.kind !== 'leave') throw new Error(`told to ${agreement.kind}`)
     const id = ids[0]!
-    expect(await from.issue(token, [{ id, connection: who, positions: agreement.at.get(id)! }])).to.equal(true)
+    expect(await from.issue(token, [{ id, connection: who, positions: agreement.at.get(id)! }])).to.equal(
+      true,
+    )
     return id
   }
 

@@ -1,7 +1,8 @@
 /** Established connections pass between the workers of a real primary, and nobody notices. */
 import { expect } from 'chai'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { clientFrame, RawClient } from './edge-socket.support.js'
+import { clientFrame } from '../support/frames.js'
+import { RawClient } from './edge-socket.support.js'
 import { Crowd } from './transfer.support/crowd.js'
 import { TransferHost, type TestWorker } from './transfer.support/host.js'
 

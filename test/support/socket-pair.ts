@@ -7,7 +7,8 @@ import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import { Heartbeat } from '@wazo-websocketd/edge/socket/heartbeat'
 import { SendBuffers } from '@wazo-websocketd/edge/socket/send-buffers'
 import { WebSocketServer } from 'ws'
-import { FakeClock } from '../unit/edge/bus/fake-clock.js'
+import { FakeClock } from './fakes/clock.js'
+import { sleep, waitFor } from './wait.mjs'
 
 const LIMIT = 1e9
 
@@ -73,7 +74,7 @@ export class Pair {
         `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${extension}\r\n`,
     )
     await upgraded
-    await settle(() => pair.received.includes('\r\n\r\n'))
+    await eventually(() => pair.received.includes('\r\n\r\n'))
     pair.received = Buffer.alloc(0)
     return pair
   }
@@ -96,17 +97,12 @@ export class Pair {
   }
 }
 
-/** Lets the event loop turn until the condition holds; false: it did not. */
-export async function settle(condition: () => boolean, ms = 3_000): Promise<boolean> {
-  const deadline = performance.now() + ms
-  while (!condition()) {
-    if (performance.now() > deadline) return false
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-  return true
+/** Whether the condition comes to hold within three seconds. */
+export function eventually(condition: () => boolean, timeoutMs = 3_000): Promise<boolean> {
+  return waitFor(condition, { timeoutMs, everyMs: 2 }).catch(() => false)
 }
 
 /** Some turns of the event loop, for what must not happen. */
 export async function turns(): Promise<void> {
-  await settle(() => false, 60)
+  await sleep(60)
 }

@@ -10,7 +10,7 @@ export { sleep }
  * @returns {Promise<NonNullable<T>>}
  * @throws {Error} naming `what` when the time is up
  */
-export async function waitFor(ask, { timeoutMs = 5000, everyMs = 20, what = 'the condition' } = {}) {
+export async function waitFor(ask, { timeoutMs = 8000, everyMs = 10, what = 'the condition' } = {}) {
   const deadline = performance.now() + timeoutMs
   for (;;) {
     const answer = await ask()

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { DIALECTS, type Dialect, type DialectName } from './dialect.js'
-import { CLOSE, FrameReader } from './frames.js'
+import { CLOSE, closeCodeOf, FrameReader } from '../../support/frames.js'
 
 /** Where a client connects to, and as whom. */
 export interface Address {
@@ -89,26 +89,25 @@ export class RawClient {
     if (rest.length > 0) this.frames.push(rest)
   }
 
-  private frame(opcode: number, bytes: Buffer, from: number, to: number): void {
-    if (opcode === CLOSE) {
-      const code = to - from >= 2 ? bytes.readUInt16BE(from) : 1005
-      this.end(`closed with ${code} ${bytes.toString('latin1', from + 2, to)}`)
+  private frame(kind: number, bytes: Buffer, from: number, to: number): void {
+    if (kind === CLOSE) {
+      this.end(`closed with ${closeCodeOf(bytes, from, to)} ${bytes.toString('latin1', from + 2, to)}`)
       return
     }
     const { dialect } = this
     if (!this.isReady) {
-      const { meaning, reply } = dialect.greet(opcode, bytes.subarray(from, to))
+      const { meaning, reply } = dialect.greet(kind, bytes.subarray(from, to))
       if (reply !== null) this.socket.write(reply)
       if (meaning === 'admitted') this.becomeAdmitted()
       else if (meaning === 'ready') this.becomeReady()
       return
     }
     const first = bytes[from] ?? 0
-    if (dialect.isEvent(opcode, first)) {
+    if (dialect.isEvent(kind, first)) {
       this.listener.event(this, bytes, from, to)
       return
     }
-    const reply = dialect.answer(opcode, first)
+    const reply = dialect.answer(kind, first)
     if (reply !== null) this.socket.write(reply)
   }
 

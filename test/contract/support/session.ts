@@ -1,5 +1,4 @@
 /** A client of the server under test, speaking nothing but WebSocket. */
-import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import { PATIENCE_MS } from './environment.js'
@@ -146,20 +145,4 @@ export class Session {
   #tcp(): Socket {
     return (this.#socket as unknown as { _socket: Socket })._socket
   }
-}
-
-/** A masked text frame as a client sends it. */
-export function textFrame(text: string): Buffer {
-  return frame(0x81, Buffer.from(text))
-}
-
-/** A masked frame with any first byte (FIN, reserved bits and opcode). */
-export function frame(firstByte: number, payload: Buffer): Buffer {
-  const mask = randomBytes(4)
-  const head =
-    payload.length < 126
-      ? Buffer.from([firstByte, 0x80 | payload.length])
-      : Buffer.from([firstByte, 0x80 | 126, payload.length >> 8, payload.length & 255])
-  const masked = Buffer.from(payload.map((byte, at) => byte ^ mask[at % 4]!))
-  return Buffer.concat([head, mask, masked])
 }

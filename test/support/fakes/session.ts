@@ -9,7 +9,6 @@ import {
   type TokenId,
   type Verdict,
 } from '@wazo-websocketd/shared/domain/identity'
-import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Bus, LogSink, PartitionLease, Position } from '@wazo-websocketd/edge/bus/ports'
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
@@ -18,44 +17,12 @@ import type { Tickets } from '@wazo-websocketd/edge/drain/tickets'
 import type { SessionMetrics } from '@wazo-websocketd/edge/session/metrics'
 import { Sessions } from '@wazo-websocketd/edge/session/sessions'
 import type { ClientSocket, SocketListener, TokenHolder } from '@wazo-websocketd/edge/session/ports'
+import { textsOf } from '../frames.js'
+import { FakeClock } from './clock.js'
 
+/** Both clocks of a worker start here. */
+const START = 1_000_000
 export const MASTER = 'master-tenant'
-
-export class FakeClock implements Clock {
-  private time = 1_000_000
-  private timers: { at: number; task: () => void }[] = []
-
-  now(): number {
-    return this.time
-  }
-
-  monotonic(): number {
-    return this.time
-  }
-
-  after(delay: number, task: () => void): Timer {
-    const timer = { at: this.time + delay, task }
-    this.timers.push(timer)
-    return { cancel: () => (this.timers = this.timers.filter((other) => other !== timer)) }
-  }
-
-  get pending(): number {
-    return this.timers.length
-  }
-
-  /** Moves time forward, timer by timer. */
-  advance(milliseconds: number): void {
-    const end = this.time + milliseconds
-    for (;;) {
-      const due = this.timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
-      if (due === undefined) break
-      this.timers = this.timers.filter((timer) => timer !== due)
-      this.time = Math.max(this.time, due.at)
-      due.task()
-    }
-    this.time = end
-  }
-}
 
 export class FakeSocket implements ClientSocket {
   readonly written: Buffer[] = []
@@ -86,7 +53,7 @@ export class FakeSocket implements ClientSocket {
 
   /** The texts of all frames that were written. */
   get texts(): string[] {
-    return unframe(Buffer.concat(this.written))
+    return textsOf(Buffer.concat(this.written))
   }
 
   get messages(): unknown[] {
@@ -96,26 +63,6 @@ export class FakeSocket implements ClientSocket {
   get closeCode(): number | undefined {
     return this.closes[0]?.code
   }
-}
-
-/** An independent reader of unmasked text frames. */
-export function unframe(bytes: Buffer): string[] {
-  const texts: string[] = []
-  for (let at = 0; at < bytes.length;) {
-    if (bytes[at] !== 0x81) throw new Error(`not a final text frame: ${bytes[at]}`)
-    let length = bytes[at + 1]!
-    at += 2
-    if (length === 126) {
-      length = bytes.readUInt16BE(at)
-      at += 2
-    } else if (length === 127) {
-      length = Number(bytes.readBigUInt64BE(at))
-      at += 8
-    }
-    texts.push(bytes.subarray(at, at + length).toString())
-    at += length
-  }
-  return texts
 }
 
 interface CatchingUp {
@@ -380,7 +327,7 @@ export const LIMITS = {
 
 /** One worker with everything in memory. */
 export class Worker {
-  readonly clock = new FakeClock()
+  readonly clock = new FakeClock(START)
   readonly bus = new FakeBus()
   readonly auth = new FakeAuth()
   readonly watch = new FakeWatch()

@@ -243,7 +243,13 @@ export class Feed {
     const { bus, permission } = this.context
     const caughtUp = () => this.caughtUp()
     const outdated = () => this.redemption?.outdated()
-    return (this.lagging ??= new LaggingPositions({ bus, permission, connection: this.connection, caughtUp, outdated }))
+    return (this.lagging ??= new LaggingPositions({
+      bus,
+      permission,
+      connection: this.connection,
+      caughtUp,
+      outdated,
+    }))
   }
 
   private freezePositions(): void {

@@ -1,6 +1,6 @@
 import { AuthClock } from '@wazo-websocketd/edge/auth/auth-clock'
 import { expect } from 'chai'
-import { FakeClock } from '../bus/fake-clock.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
 
 describe("wazo-auth's clock in a process", () => {
   it('is the wall clock until wazo-auth has answered: due jobs are not put off', () => {

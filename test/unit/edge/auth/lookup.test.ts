@@ -1,7 +1,7 @@
 import { Lookups } from '@wazo-websocketd/edge/auth/lookup'
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
-import { FakeClock, settle } from '../bus/fake-clock.js'
+import { FakeClock, settle } from '../../../support/fakes/clock.js'
 import { Counts, details } from '../../../support/fakes/tokens.js'
 
 class Scene {
@@ -147,7 +147,7 @@ describe('look-ups', () => {
     await scene.answer({ kind: 'unavailable' })
     expect(scene.asked.map(({ token }) => token)).to.deep.equal(['c'])
     await scene.answer({ kind: 'unavailable' })
-    expect(scene.clock.timers).to.equal(0)
+    expect(scene.clock.pending).to.equal(0)
   })
 
   it('remember within a bound of memory', async () => {

@@ -2,7 +2,7 @@ import type { ServiceTokenAnswer } from '@wazo-websocketd/edge/auth/client'
 import { ServiceTokenKeeper } from '@wazo-websocketd/edge/auth/service-token'
 import { expect } from 'chai'
 import { pino } from 'pino'
-import { FakeClock, settle } from '../bus/fake-clock.js'
+import { FakeClock, settle } from '../../../support/fakes/clock.js'
 
 class Scene {
   readonly clock = new FakeClock()
@@ -98,6 +98,6 @@ describe('service token', () => {
     scene.keeper.stop()
     await scene.clock.pass(10_000)
     expect(scene.asked).to.deep.equal([0])
-    expect(scene.clock.timers).to.equal(0)
+    expect(scene.clock.pending).to.equal(0)
   })
 })

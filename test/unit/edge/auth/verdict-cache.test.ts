@@ -3,7 +3,7 @@ import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { FakeClock, settle } from '../bus/fake-clock.js'
+import { FakeClock, settle } from '../../../support/fakes/clock.js'
 import { details } from '../../../support/fakes/tokens.js'
 
 describe('remembered answers of wazo-auth', () => {
@@ -34,6 +34,6 @@ describe('remembered answers of wazo-auth', () => {
     await settle()
     collectGarbage()
     expect(younger.deref()).to.equal(undefined)
-    expect(clock.timers).to.equal(0)
+    expect(clock.pending).to.equal(0)
   })
 })

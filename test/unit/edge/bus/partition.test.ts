@@ -7,7 +7,7 @@ import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { pino } from 'pino'
-import { FakeClock, settle } from './fake-clock.js'
+import { FakeClock, settle } from '../../../support/fakes/clock.js'
 import { batch, EPOCH, OTHER_EPOCH } from '../../../support/fakes/batches.js'
 
 /** Redis as a partition sees it, with answers that come when the test says so. */

@@ -3,7 +3,7 @@ import { openEntry, type Page } from '@wazo-websocketd/edge/bus/page'
 import { SHARED_PAGE_BYTES_MAX, SharedLog } from '@wazo-websocketd/edge/bus/shared-log'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
-import { FakeClock, settle } from './fake-clock.js'
+import { FakeClock, settle } from '../../../support/fakes/clock.js'
 import { batch, EPOCH, OTHER_EPOCH } from '../../../support/fakes/batches.js'
 
 const ENTRIES_PER_PAGE = 4
@@ -177,7 +177,7 @@ describe('SharedLog', () => {
     ask(10)
     await log.answer()
     clock.advance(7_000)
-    expect(clock.timers).to.equal(0)
+    expect(clock.pending).to.equal(0)
     ask(10)
     expect(log.reads).to.deep.equal([10, 10])
   })

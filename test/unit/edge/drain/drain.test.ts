@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import { SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
 import { Drain } from '@wazo-websocketd/edge/drain/drain'
 import { ConnectionTable } from '@wazo-websocketd/edge/session/connection-table'
-import { FakeClock, FakeConnection } from '../../../support/fakes/session.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
+import { FakeConnection } from '../../../support/fakes/session.js'
 
 const UNLIMITED = {
   connectionsPerWorker: 1e9,

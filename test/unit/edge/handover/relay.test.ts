@@ -1,7 +1,7 @@
 import { IN_FLIGHT_MAX } from '@wazo-websocketd/edge/handover/messages'
 import { HandoverRelay } from '@wazo-websocketd/edge/handover/relay'
 import { expect } from 'chai'
-import { FakeClock } from '../bus/fake-clock.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
 import { FakeHandle, FakePeer } from '../../../support/fakes/handover.js'
 
 describe('the relay of connections in the primary', () => {
@@ -43,7 +43,7 @@ describe('the relay of connections in the primary', () => {
     expect(next.take()).to.deep.equal([{ kind: 'transfer-go', id }])
     expect(handle.closed).to.equal(1)
     expect(relay.size).to.equal(0)
-    expect(clock.timers).to.equal(0)
+    expect(clock.pending).to.equal(0)
   })
 
   it('numbers the offers of several old workers apart', () => {
@@ -80,7 +80,7 @@ describe('the relay of connections in the primary', () => {
       expect(handle.closed).to.equal(1)
       expect(relay.size).to.equal(0)
       clock.advance(5_000)
-      expect(clock.timers).to.equal(0)
+      expect(clock.pending).to.equal(0)
       next.end()
       expect(old.take()).to.deep.equal([])
     })
@@ -127,7 +127,7 @@ describe('the relay of connections in the primary', () => {
     const handle = offer(1)
     expect(old.take()).to.deep.equal([{ kind: 'transfer-returned', id: 1, reason: 'successor-gone' }])
     expect(handle.closed).to.equal(1)
-    expect(clock.timers).to.equal(0)
+    expect(clock.pending).to.equal(0)
   })
 
   it('has a bounded number of a worker on the way', () => {

@@ -5,7 +5,7 @@ import {
 } from '@wazo-websocketd/edge/handover/sender'
 import { IN_FLIGHT_MAX } from '@wazo-websocketd/edge/handover/messages'
 import { expect } from 'chai'
-import { FakeClock } from '../bus/fake-clock.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
 import { FakeChannel, FakeHandle } from '../../../support/fakes/handover.js'
 
 class FakeConnection {
@@ -59,7 +59,7 @@ describe('HandoverSender', () => {
     channel.receive({ kind: 'transfer-moved', id: 1 })
     expect(await result).to.equal('moved')
     expect(connection.fate).to.deep.equal(['moved'])
-    expect(clock.timers).to.equal(0)
+    expect(clock.pending).to.equal(0)
   })
 
   it('restores what is returned', async () => {
@@ -67,7 +67,7 @@ describe('HandoverSender', () => {
     channel.receive({ kind: 'transfer-returned', id: 1, reason: 'successor-gone' })
     expect(await result).to.equal('successor-gone')
     expect(connection.fate).to.deep.equal(['restored'])
-    expect(clock.timers).to.equal(0)
+    expect(clock.pending).to.equal(0)
   })
 
   it('asks a successor that refuses again, a few times', async () => {
@@ -86,7 +86,7 @@ describe('HandoverSender', () => {
     channel.receive({ kind: 'transfer-moved', id: 6 })
     expect(await other.result).to.equal('moved')
     expect(other.connection.fate).to.deep.equal(['restored', 'moved'])
-    expect(clock.timers).to.equal(0)
+    expect(clock.pending).to.equal(0)
   })
 
   it('restores what cannot be sent', async () => {
@@ -144,7 +144,7 @@ describe('HandoverSender', () => {
     expect(await result).to.equal('mid-frame')
     expect(slow.asked).to.be.within(8, 13)
     expect(slow.fate).to.deep.equal([])
-    expect(clock.timers).to.equal(0)
+    expect(clock.pending).to.equal(0)
   })
 
   it('does not ask again when nothing will change', async () => {
@@ -170,6 +170,6 @@ describe('HandoverSender', () => {
     expect(await send().result).to.equal('given-up')
     for (let id = 3; id <= all.length; id++) channel.receive({ kind: 'transfer-moved', id })
     expect(await Promise.all(all.map(({ result }) => result))).to.deep.equal(all.map(() => 'moved'))
-    expect(clock.timers).to.equal(0)
+    expect(clock.pending).to.equal(0)
   })
 })

@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import { MultiMap } from '@wazo-websocketd/edge/session/multi-map'
 import { Revocations } from '@wazo-websocketd/edge/session/revocations'
 import { ConnectionTable } from '@wazo-websocketd/edge/session/connection-table'
-import { FakeClock, FakeConnection } from '../../../support/fakes/session.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
+import { FakeConnection } from '../../../support/fakes/session.js'
 
 const LIMITS = { connectionsPerWorker: 3, connectionsPerToken: 2, connectionsPerUser: 1, connectionsPerIp: 2 }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { Heartbeat, type Pingable } from '@wazo-websocketd/edge/socket/heartbeat'
-import { FakeClock } from '../../../support/fakes/session.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
 
 class FakePeer implements Pingable {
   slot: number | null = null

@@ -2,7 +2,7 @@ import { PendingUpgrades } from '@wazo-websocketd/edge/socket/pending-upgrades'
 import { expect } from 'chai'
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
-import { FakeClock } from '../bus/fake-clock.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
 
 const LIMIT = 3
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import { SendBuffers, type BufferedConnection } from '@wazo-websocketd/edge/socket/send-buffers'
-import { FakeClock } from '../../../support/fakes/session.js'
+import { FakeClock } from '../../../support/fakes/clock.js'
 
 const MIB = 1024 * 1024
 const LIMITS = {

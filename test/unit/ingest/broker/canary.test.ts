@@ -33,7 +33,7 @@ function broker() {
 }
 
 async function started() {
-  const clock = new FakeClock()
+  const clock = new FakeClock(0)
   const refused: string[] = []
   const options = { stream: 's.v1', ingest: 'me', intervalMs: 100, beatMs: 1000 }
   const subject = new CanarySender(options, clock, (error) => refused.push(error.message))

@@ -25,7 +25,7 @@ function message(
 }
 
 function take(...args: Parameters<typeof message>) {
-  const clock = new FakeClock()
+  const clock = new FakeClock(0)
   clock.advance(5000)
   const one = message(...args)
   return toDelivery(one, 42, readCanary(one), OPTIONS, clock)

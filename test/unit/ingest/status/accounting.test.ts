@@ -10,7 +10,7 @@ import { FakeClock } from '../../../support/fakes/clock.js'
 import { delivery } from '../../../support/fakes/delivery.js'
 
 function accounting() {
-  const clock = new FakeClock()
+  const clock = new FakeClock(0)
   const log: string[] = []
   const counted: unknown[] = []
   const answers: string[] = []

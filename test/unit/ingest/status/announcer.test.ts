@@ -9,7 +9,7 @@ import { FakeClock } from '../../../support/fakes/clock.js'
 import { settle } from '../../../support/fakes/publish-loop.js'
 
 function announcer() {
-  const clock = new FakeClock()
+  const clock = new FakeClock(0)
   const limits = { canaryTimeoutMs: 3000, downAfterMs: 10_000, redisGraceMs: 5000 }
   const status = new Status(limits, clock, new FailureLog(clock, pino({ level: 'silent' }), 30_000))
   const said: string[] = []

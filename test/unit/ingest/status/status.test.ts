@@ -6,7 +6,7 @@ import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { FakeClock } from '../../../support/fakes/clock.js'
 
 function status() {
-  const clock = new FakeClock()
+  const clock = new FakeClock(0)
   const lines: string[] = []
   const log = pino({}, { write: (line) => void lines.push((JSON.parse(line) as { msg: string }).msg) })
   const options = { canaryTimeoutMs: 3000, downAfterMs: 10_000, redisGraceMs: 5000 }

@@ -2,7 +2,7 @@ import { TimerWheel, WHEEL_LATE_MS_MAX } from '@wazo-websocketd/edge/auth/expiry
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
-import { FakeClock } from '../../bus/fake-clock.js'
+import { FakeClock } from '../../../../support/fakes/clock.js'
 
 describe('timer wheel', () => {
   /** A wheel whose tasks need no target. */
@@ -50,12 +50,12 @@ describe('timer wheel', () => {
     const { clock, wheel: timers } = wheel()
     const first = timers.plan(clock.now() + 1_000, () => undefined)
     timers.plan(clock.now() + 5_000, () => undefined)
-    expect([timers.size, clock.timers]).to.deep.equal([2, 1])
+    expect([timers.size, clock.pending]).to.deep.equal([2, 1])
     first.cancel()
     first.cancel()
-    expect([timers.size, clock.timers]).to.deep.equal([1, 1])
+    expect([timers.size, clock.pending]).to.deep.equal([1, 1])
     clock.advance(6_000)
-    expect([timers.size, clock.timers]).to.deep.equal([0, 0])
+    expect([timers.size, clock.pending]).to.deep.equal([0, 0])
   })
 
   it('runs what is due together in the order in which it came, whatever was cancelled in between', () => {
@@ -67,7 +67,7 @@ describe('timer wheel', () => {
     timers.plan(at, () => ran.push(5))
     clock.advance(5_000)
     entries[1]?.cancel()
-    expect([ran, timers.size, clock.timers]).to.deep.equal([[1, 3, 5], 0, 0])
+    expect([ran, timers.size, clock.pending]).to.deep.equal([[1, 3, 5], 0, 0])
   })
 
   it('lets one task cancel another that is due with it', () => {
@@ -80,7 +80,7 @@ describe('timer wheel', () => {
     })
     const second = timers.plan(at, () => ran.push('second'))
     clock.advance(5_000)
-    expect([ran, timers.size, clock.timers]).to.deep.equal([['first'], 0, 0])
+    expect([ran, timers.size, clock.pending]).to.deep.equal([['first'], 0, 0])
   })
 
   it('moves with corrections of its clock', () => {

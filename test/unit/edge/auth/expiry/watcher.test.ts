@@ -5,7 +5,7 @@ import type { TokenDetails, Verdict } from '@wazo-websocketd/shared/domain/ident
 import { hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import { expect } from 'chai'
 import { fakeLog } from '../../../../support/fakes/log.js'
-import { FakeClock } from '../../bus/fake-clock.js'
+import { FakeClock } from '../../../../support/fakes/clock.js'
 import { Counts, details } from '../../../../support/fakes/tokens.js'
 
 const HASH = hashToken('t')
@@ -97,7 +97,7 @@ describe('watch over tokens', () => {
         expect(holder.told).to.deep.equal([])
         await scene.pass(150)
         expect(holder.told).to.deep.equal(['queue expired'])
-        expect([scene.clock.timers, scene.counts.tokens, scene.queue.size]).to.deep.equal([0, 0, 0])
+        expect([scene.clock.pending, scene.counts.tokens, scene.queue.size]).to.deep.equal([0, 0, 0])
       }
     })
 
@@ -128,7 +128,7 @@ describe('watch over tokens', () => {
       await scene.pass(3_000)
       watch.stop()
       await scene.pass(10_000)
-      expect([scene.added, scene.clock.timers]).to.deep.equal([[], 0])
+      expect([scene.added, scene.clock.pending]).to.deep.equal([[], 0])
     })
 
     it('checks by the rule, and not at the expiry itself', async () => {
@@ -287,7 +287,7 @@ describe('watch over tokens', () => {
           expect(holder.told).to.deep.equal([])
           await scene.pass(1_500 - 2 * uncertainty)
           expect(holder.told).to.deep.equal(['backstop expired'])
-          expect([scene.clock.timers, scene.counts.tokens]).to.deep.equal([0, 0])
+          expect([scene.clock.pending, scene.counts.tokens]).to.deep.equal([0, 0])
         }
     })
 
@@ -339,7 +339,7 @@ describe('watch over tokens', () => {
     first?.stop()
     expect(scene.counts.tokens).to.equal(1)
     second?.stop()
-    expect([scene.counts.tokens, scene.clock.timers]).to.deep.equal([0, 0])
+    expect([scene.counts.tokens, scene.clock.pending]).to.deep.equal([0, 0])
     await scene.pass(20_000)
     expect(holder.told).to.deep.equal([])
   })
@@ -350,6 +350,6 @@ describe('watch over tokens', () => {
     scene.watcher.watch(scene.token(5), holder)
     scene.watcher.stop()
     await scene.pass(10_000)
-    expect([holder.told, scene.clock.timers, scene.counts.tokens]).to.deep.equal([[], 0, 0])
+    expect([holder.told, scene.clock.pending, scene.counts.tokens]).to.deep.equal([[], 0, 0])
   })
 })

@@ -2,8 +2,8 @@ import { attach } from '@wazo-websocketd/edge/socket/detach/attach'
 import { findObstacle } from '@wazo-websocketd/edge/socket/detach/ws-internals'
 import { detach, type Detached } from '@wazo-websocketd/edge/socket/detach/detach'
 import { expect } from 'chai'
-import { clientFrame } from '../../../../integration/edge-socket.support.js'
-import { Pair, settle, turns } from '../../../../support/socket-pair.js'
+import { clientFrame } from '../../../../support/frames.js'
+import { Pair, eventually, turns } from '../../../../support/socket-pair.js'
 
 const PING = Buffer.from([0x89, 0])
 
@@ -21,7 +21,7 @@ describe('a connection that is released', () => {
     return result
   }
   const heard = async (...texts: string[]) => {
-    await settle(() => pair.heard.length >= texts.length)
+    await eventually(() => pair.heard.length >= texts.length)
     expect(pair.heard).to.deep.equal(texts)
   }
   /** What the other process would do with its own reference to the same connection. */
@@ -34,17 +34,17 @@ describe('a connection that is released', () => {
     const frame = clientFrame('hello')
     pair.client.write(frame.subarray(0, 3))
     const { ws, stream } = pair.adapter.transport
-    await settle(() => findObstacle(ws, stream) !== null)
+    await eventually(() => findObstacle(ws, stream) !== null)
     expect(detach(pair.adapter)).to.deep.equal({ reason: 'mid-frame', transient: true })
     pair.client.write(frame.subarray(3))
     await heard('hello')
     pair.adapter.sendFrames([Buffer.from('answer')])
-    expect(await settle(() => pair.received.toString() === 'answer')).to.equal(true)
+    expect(await eventually(() => pair.received.toString() === 'answer')).to.equal(true)
   })
 
   it('is neither pinged nor judged, and after its return pinged as a new one', async () => {
     pair.clock.advance(1_000)
-    await settle(() => pair.received.length === 2)
+    await eventually(() => pair.received.length === 2)
     const { restore } = released()
     pair.clock.advance(60_000)
     await turns()
@@ -52,7 +52,7 @@ describe('a connection that is released', () => {
     expect(pair.heard).to.deep.equal([])
     restore()
     pair.clock.advance(2_500)
-    await settle(() => pair.received.length >= 4)
+    await eventually(() => pair.received.length >= 4)
     expect(pair.received.subarray(0, 4)).to.deep.equal(Buffer.concat([PING, PING]))
     expect(pair.heard).to.deep.equal([])
     pair.clock.advance(5_000)
@@ -65,7 +65,7 @@ describe('a connection that is released', () => {
     await turns()
     expect(pair.received).to.have.length(0)
     restore()
-    await settle(() => pair.received.length === 4)
+    await eventually(() => pair.received.length === 4)
     expect(pair.received).to.deep.equal(Buffer.from([0x88, 2, 4003 >> 8, 4003 & 255]))
     pair.client.write(clientFrame(Buffer.from([4003 >> 8, 4003 & 255]), { opcode: 8 }))
     await heard('<closed 4003>')
@@ -76,29 +76,29 @@ describe('a connection that is released', () => {
     moved()
     await turns()
     expect(pair.heard).to.deep.equal([])
-    expect(pair.clock.timers).to.equal(0)
+    expect(pair.clock.pending).to.equal(0)
   })
 
   it('speaks through its new adapter, frames of the head first', async () => {
     pair.adapter.pause()
     pair.client.write(Buffer.concat([clientFrame('1'), clientFrame('2'), clientFrame('3').subarray(0, 5)]))
-    await settle(() => pair.adapter.transport.stream.readableLength > 0)
+    await eventually(() => pair.adapter.transport.stream.readableLength > 0)
     const travelling = released()
     expect(travelling.head.length).to.be.greaterThan(0)
     pair.client.write(Buffer.concat([clientFrame('3').subarray(5), clientFrame('4')]))
     adoptHere(travelling)
     await heard('1', '2', '3', '4')
     pair.adapter.sendFrames([Buffer.from('answer')])
-    expect(await settle(() => pair.received.toString() === 'answer')).to.equal(true)
+    expect(await eventually(() => pair.received.toString() === 'answer')).to.equal(true)
   })
 
   it('has the limits of the server, answers pings and is pinged', async () => {
     const travelling = released()
     adoptHere(travelling)
     pair.client.write(clientFrame('hi', { opcode: 9 }))
-    expect(await settle(() => pair.received.equals(Buffer.from([0x8a, 2, 0x68, 0x69])))).to.equal(true)
+    expect(await eventually(() => pair.received.equals(Buffer.from([0x8a, 2, 0x68, 0x69])))).to.equal(true)
     pair.clock.advance(1_000)
-    expect(await settle(() => pair.received.subarray(4).equals(PING))).to.equal(true)
+    expect(await eventually(() => pair.received.subarray(4).equals(PING))).to.equal(true)
     pair.client.write(clientFrame('x'.repeat((1 << 16) + 1)))
     await heard('<closed 1009>')
   })
@@ -115,7 +115,7 @@ describe('a connection that is released', () => {
     await turns()
     adoptHere(travelling)
     await heard('<closed 1006>')
-    expect(pair.clock.timers).to.equal(0)
+    expect(pair.clock.pending).to.equal(0)
   })
 
   it('moves over IPv6 as well', async () => {

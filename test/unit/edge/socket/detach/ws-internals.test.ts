@@ -4,9 +4,9 @@ import { TLSSocket } from 'node:tls'
 import { canAttach } from '@wazo-websocketd/edge/socket/detach/attach'
 import { canOpen, findObstacle, streamOver, suspend } from '@wazo-websocketd/edge/socket/detach/ws-internals'
 import { expect } from 'chai'
-import { clientFrame } from '../../../../integration/edge-socket.support.js'
+import { clientFrame } from '../../../../support/frames.js'
 import { WebSocket } from 'ws'
-import { Pair, settle, turns } from '../../../../support/socket-pair.js'
+import { Pair, eventually, turns } from '../../../../support/socket-pair.js'
 
 describe('what the transfer relies on in ws and node:net', () => {
   let pair: Pair
@@ -18,11 +18,11 @@ describe('what the transfer relies on in ws and node:net', () => {
 
   const obstacle = () => findObstacle(pair.adapter.transport.ws, pair.adapter.transport.stream)
   const until = async (wanted: ReturnType<typeof findObstacle>) => {
-    await settle(() => obstacle() === wanted)
+    await eventually(() => obstacle() === wanted)
     expect(obstacle()).to.equal(wanted)
   }
   const heard = async (...texts: string[]) => {
-    await settle(() => pair.heard.length >= texts.length)
+    await eventually(() => pair.heard.length >= texts.length)
     expect(pair.heard).to.deep.equal(texts)
   }
 
@@ -85,7 +85,7 @@ describe('what the transfer relies on in ws and node:net', () => {
     pair.client.write(clientFrame('he', { fin: false }))
     await until('mid-message')
     pair.client.write(clientFrame('', { opcode: 9 }))
-    await settle(() => pair.received.length > 0)
+    await eventually(() => pair.received.length > 0)
     expect(obstacle()).to.equal('mid-message')
     pair.client.write(clientFrame('llo', { opcode: 0 }))
     await until(null)
@@ -152,7 +152,7 @@ describe('what the transfer relies on in ws and node:net', () => {
     expect(suspended.head).to.have.length(0)
     suspended.restore()
     await heard('one')
-    expect(await settle(() => pair.received.toString() === 'abc')).to.equal(true)
+    expect(await eventually(() => pair.received.toString() === 'abc')).to.equal(true)
     expect(obstacle()).to.equal(null)
   })
 
@@ -162,7 +162,7 @@ describe('what the transfer relies on in ws and node:net', () => {
       Buffer.concat([clientFrame('one'), clientFrame('two'), clientFrame('three').subarray(0, 4)]),
     )
     const { stream } = pair.adapter.transport
-    await settle(() => stream.readableLength > 0)
+    await eventually(() => stream.readableLength > 0)
     const suspended = suspend(stream)
     expect(suspended.head.length).to.be.greaterThan(12)
     pair.client.write(clientFrame('three').subarray(4))
@@ -181,7 +181,7 @@ describe('what the transfer relies on in ws and node:net', () => {
     await turns()
     expect(pair.clientEnded).to.equal(false)
     suspended.restore()
-    expect(await settle(() => pair.clientEnded)).to.equal(true)
+    expect(await eventually(() => pair.clientEnded)).to.equal(true)
   })
 
   it('can be abandoned: the stream ends, its server forgets it, and the connection is not shut down', async () => {
@@ -193,7 +193,7 @@ describe('what the transfer relies on in ws and node:net', () => {
     pair.adapter.sendFrames([Buffer.from('late')])
     suspended.abandon()
     // The handle was the connection's only reference here, so the client sees its end, and nothing else.
-    expect(await settle(() => pair.clientEnded)).to.equal(true)
+    expect(await eventually(() => pair.clientEnded)).to.equal(true)
     expect(pair.received.toString()).to.equal('')
     expect(connections()).to.equal(0)
   })
