@@ -71,7 +71,12 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/ingest-hosts.test.ts': ['shared/runtime/tls'],
   'integration/redis-tickets.test.ts': ['edge/drain/ticket-scripts'],
   'integration/edge-socket.test.ts': ['edge/socket/adapter', 'edge/socket/http-server', 'edge/socket/server'],
-  'integration/ingest-attach.test.ts': ['ingest/attach/attach', 'ingest/broker/epoch-marker'],
+  'integration/ingest-attach.test.ts': [
+    'ingest/attach/attach',
+    'ingest/attach/stream-check',
+    'ingest/broker/epoch-marker',
+    'ingest/timings',
+  ],
   'integration/ingest-publisher.test.ts': ['ingest/publish/publisher'],
   'integration/ingest.test.ts': ['ingest/broker/consumer', 'ingest/broker/topology'],
   'faults/upgrade-handover.test.ts': ['edge/handover/hand-over'],
@@ -91,7 +96,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'shared/runtime/clock': "the machine's clock behind an interface: every line hands over to Node",
   'ingest/main': 'composition root: the integration and contract suites run it as a program',
   'ingest/assemble': 'composition root of the parts around one connection: run by the program',
-  'ingest/prometheus':
+  'ingest/metrics':
     'one declaration per metric: test/deploy/prometheus.test.ts scrapes them with the real tool',
   'edge/main': 'composition root: the contract and deploy suites run it as a program',
   'edge/worker': 'composition root: the contract and deploy suites run it in a cluster',
