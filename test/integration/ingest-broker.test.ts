@@ -2,7 +2,7 @@ import { connect } from 'amqplib'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { keys } from '@wazo-websocketd/shared/redis/layout'
-import { declareTopology } from '@wazo-websocketd/ingest/broker/topology'
+import { TopologyDeclarer } from '@wazo-websocketd/ingest/broker/topology'
 import { startLocalIngest, type LocalIngest } from './ingest.support.js'
 import { Collector } from './ingest-collector.js'
 import { freePort } from '../support/port.mjs'
@@ -150,7 +150,7 @@ describe('An ingest and a broker in trouble', function () {
       legacyExchange: null,
     }
     const connection = await connect(rabbit.url)
-    await declareTopology(connection, topology)
+    await new TopologyDeclarer(topology, () => undefined).declare(connection)
     await connection.close()
     // What is left of a stream when the broker is killed within some 0.1 s of its declaration; made by hand,
     // because a kill does not always hit that moment.

@@ -37,7 +37,7 @@ const OPTIONS = {
 /** A publisher that has just been started. */
 function publisherOver(client: Redis, over: Partial<PublisherOptions> = {}): Publisher {
   const connection: RedisCommands = {
-    callBuffer: (command, args) => client.callBuffer(command, ...args),
+    callBuffer: (command, ...args) => client.callBuffer(command, ...args),
     renew: () => undefined,
   }
   return new Publisher(connection, { ...OPTIONS, ...over })
@@ -192,7 +192,7 @@ describe('Publisher on a real Redis', () => {
 
   it('names meta and log alone as keys: a channel is never in a slot that is being moved', async () => {
     const sent: (string | Buffer | number)[][] = []
-    const callBuffer = (command: string, args: (string | Buffer | number)[]) => {
+    const callBuffer = (command: string, ...args: (string | Buffer | number)[]) => {
       sent.push(args)
       return redis.callBuffer(command, ...args)
     }

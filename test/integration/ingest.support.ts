@@ -4,9 +4,10 @@ import { pino } from 'pino'
 import { assemble, type AssemblyOptions } from '@wazo-websocketd/ingest/assemble'
 import { BrokerHosts } from '@wazo-websocketd/ingest/broker/hosts'
 import { RedisConnection } from '@wazo-websocketd/ingest/publish/redis-connection'
-import type { IngestMetrics, MessageResult } from '@wazo-websocketd/ingest/metrics'
+import { ingestMetrics, type IngestMetrics, type MessageResult } from '@wazo-websocketd/ingest/metrics'
 import type { IngestState } from '@wazo-websocketd/shared/domain/envelope'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
+import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 
 export interface LocalIngest {
   readonly results: Map<MessageResult, number>
@@ -28,15 +29,9 @@ export function startLocalIngest({ amqpUrl, redisUrl, timings, ...over }: LocalO
   const log: string[] = []
   let publishing = false
   const metrics: IngestMetrics = {
-    amqpConnected: () => undefined,
-    amqpReconnected: () => undefined,
-    redisConnected: () => undefined,
+    ...ingestMetrics(new Metrics({ defaults: false })),
     publishing: (is) => (publishing = is),
     messages: (result, count) => results.set(result, (results.get(result) ?? 0) + count),
-    published: () => undefined,
-    answered: () => undefined,
-    publishFailed: () => undefined,
-    lag: () => undefined,
   }
   const link = new RedisConnection(
     { callTimeoutMs: 1000, readyTimeoutMs: 2000, renewIntervalMs: 500 },

@@ -1,93 +1,34 @@
-/** Puts an ingest together from plain options; the defaults are those of the architecture. */
+/** Puts an ingest together from plain options. */
 import { randomUUID } from 'node:crypto'
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import { Announcer } from './status/announcer.js'
 import { Attacher, type Attachment } from './attach/attach.js'
-import { connectBroker, describeBrokerError, type BrokerOptions } from './broker/connection.js'
+import { StreamHistory } from './attach/history.js'
 import { CanarySender } from './broker/canary.js'
-import { FailureLog } from './status/failure-log.js'
-import { Continuity } from './publish/continuity.js'
-import { Ingest } from './ingest.js'
-import { Accounting } from './status/accounting.js'
+import { connectBroker, describeBrokerError, type BrokerOptions } from './broker/connection.js'
 import { EpochMarkers } from './broker/epoch-marker.js'
+import { TopologyGuard } from './broker/topology-guard.js'
+import { streamAgeMs, TopologyDeclarer, type Topology } from './broker/topology.js'
+import { Ingest } from './ingest.js'
 import type { IngestMetrics } from './metrics.js'
 import { KnownGaps } from './normalise/numbering.js'
-import { PublishLoop, type PublishLoopParts } from './publish/publish-loop.js'
-import { Publisher, RedisFault, type RedisCommands } from './publish/publisher.js'
-import { StreamHistory } from './attach/history.js'
+import { Continuity } from './publish/continuity.js'
+import { ackEvery, PublishLoop } from './publish/publish-loop.js'
+import { Publisher, type RedisCommands } from './publish/publisher.js'
+import { windowLimits } from './publish/window.js'
+import { Accounting } from './status/accounting.js'
+import { Announcer } from './status/announcer.js'
+import { FailureLog } from './status/failure-log.js'
 import { Status } from './status/status.js'
-import { missingExchanges, streamAgeMs, TopologyDeclarer, type Topology } from './broker/topology.js'
-import { TopologyGuard } from './broker/topology-guard.js'
-
-export interface Timings {
-  readonly headPollMs: number
-  readonly backlogPollMs: number
-  readonly idlePollMs: number
-  readonly takeoverMs: number
-  /** Of canaries that are beats, and of states. */
-  readonly beatMs: number
-  /** Between two canaries. */
-  readonly canaryIntervalMs: number
-  readonly streamStallMs: number
-  /** How old the last canary that came through may be for `up`. */
-  readonly canaryTimeoutMs: number
-  readonly messageTimeoutMs: number
-  readonly partialHistoryWaitMs: number
-  readonly emptyWaitMs: number
-  readonly foreignWaitMs: number
-  readonly redisPollMs: number
-  readonly retryMs: number
-  readonly unreachableMs: number
-  readonly rejoinMs: number
-  readonly headWatchMs: number
-  readonly downAfterMs: number
-  readonly attemptTimeoutMs: number
-  readonly watchdogMs: number
-  readonly reconnectFirstMs: number
-  readonly reconnectMaxMs: number
-  readonly repeatLogMs: number
-  /** Between two declarations of exchanges and bindings while attached. */
-  readonly topologyCheckMs: number
-}
-
-export const TIMINGS: Timings = {
-  headPollMs: 200,
-  backlogPollMs: 10,
-  idlePollMs: 1000,
-  takeoverMs: 500,
-  beatMs: 1000,
-  canaryIntervalMs: 100,
-  streamStallMs: 3000,
-  canaryTimeoutMs: 3000,
-  messageTimeoutMs: 3000,
-  partialHistoryWaitMs: 500,
-  emptyWaitMs: 3000,
-  foreignWaitMs: 5000,
-  redisPollMs: 200,
-  retryMs: 100,
-  unreachableMs: 2000,
-  rejoinMs: 10_000,
-  headWatchMs: 2200,
-  downAfterMs: 10_000,
-  attemptTimeoutMs: 15_000,
-  watchdogMs: 10_000,
-  reconnectFirstMs: 100,
-  reconnectMaxMs: 2000,
-  repeatLogMs: 30_000,
-  topologyCheckMs: 5000,
-}
-
-/** Where several hosts are named, the stream can change its leader: with the death of a node it stands still for 250 ms or longer. */
-const CLUSTER_TIMINGS: Partial<Timings> = { canaryIntervalMs: 20, streamStallMs: 120 }
+import { timingsFor, type Timings } from './timings.js'
 
 export interface AssemblyOptions {
   readonly broker: BrokerOptions
   readonly topology: Topology
   readonly prefetch: number
   readonly prefix: string
-  /** Of Redis; 0 unless given. */
+  /** Number of Redis's database; 0 unless given. */
   readonly database?: number
   readonly partitions: number
   readonly sharded: boolean
@@ -107,104 +48,81 @@ export interface IngestContext {
   readonly metrics: IngestMetrics
 }
 
-/** Of the credit: enough is left to go on with. */
-const ACK_SHARE = 0.25
-/** RabbitMQ ends a consumer that keeps a delivery for half an hour, and canaries come ten times a second. */
-const ACK_EVERY_MAX = 256
-/** An edge delivers a batch in one go: larger ones would keep its clients waiting. */
-const BATCH_COUNT_MAX = 250
-const BATCH_BYTES_MAX = 1024 ** 2
-const WINDOW_BYTES_MAX = 16 * 1024 ** 2
-/** Above the time between two beats. */
-const LINGER_MS = 1500
-
-/** Of `redis.history_bytes`: the log is cut batch by batch. */
-const BATCH_HISTORY_SHARE = 8
-
-/** Sizes of batches and of the window, by the credit that the broker gives and what the log may hold. */
-export function limitsOf(prefetch: number, historyBytes: number) {
-  return {
-    batchCountMax: BATCH_COUNT_MAX,
-    batchBytesMax: Math.min(BATCH_BYTES_MAX, historyBytes / BATCH_HISTORY_SHARE),
-    // While a batch is on its way to Redis, another one is read besides what the credit allows.
-    windowMax: prefetch + BATCH_COUNT_MAX,
-    windowBytesMax: WINDOW_BYTES_MAX,
-    lingerMs: LINGER_MS,
-  }
-}
-
-/** An ingest that has not been started, and what it knows of itself. */
+/** An ingest that has not been started, and its status. */
 export interface Assembly {
   readonly ingest: Ingest
   readonly status: Status
 }
 
+/** Part of the stream's age back to which it surely reaches. */
+const STREAM_REACH_SHARE = 0.8
+
 export function assemble(options: AssemblyOptions, context: IngestContext): Assembly {
-  const { clock, log, metrics, redis } = context
-  const { broker, topology, prefetch, partitions, prefix, database = 0, sharded } = options
-  const { historyMs, historyBytes } = options
+  const { redis, ...program } = context
+  const { clock, log } = program
+  const { broker, topology, prefetch, prefix, database = 0, partitions, sharded } = options
+  const { historyMs, historyBytes, origin, bodyBytesMax } = options
   const { stream } = topology
-  const several = options.broker.hosts.count > 1
-  const timings = { ...TIMINGS, ...(several ? CLUSTER_TIMINGS : {}), ...options.timings }
+  const timings = { ...timingsFor(broker.hosts.count), ...options.timings }
+  const { beatMs, canaryIntervalMs: intervalMs } = timings
   const id = randomUUID()
   const failureLog = new FailureLog(clock, log, timings.repeatLogMs)
   const status = new Status({ ...timings, redisGraceMs: options.redisGraceMs }, clock, failureLog)
   const history = new StreamHistory({ historyMs, historyBytes })
   const stored = { prefix, database, partitions, stream, sharded, historyMs, historyBytes }
   const publisher = new Publisher(redis, stored)
-  const said = (error: unknown, lasting: boolean): string =>
-    error instanceof RedisFault ? error.message : describeBrokerError(error, broker, lasting)
-  const canary = new CanarySender(
-    { stream, ingest: id, intervalMs: timings.canaryIntervalMs, beatMs: timings.beatMs },
-    clock,
-    (error) => status.failed('broker', said(error, false)),
+  const describeError = (error: unknown, lasting: boolean): string =>
+    describeBrokerError(error, broker, lasting)
+  const canary = new CanarySender({ stream, ingest: id, intervalMs, beatMs }, clock, (error) =>
+    status.failed('broker', describeError(error, false)),
   )
-  const announcer = new Announcer({ ingest: id, intervalMs: timings.beatMs }, clock, status, (message) =>
+  const announcer = new Announcer({ ingest: id, intervalMs: beatMs }, clock, status, (message) =>
     publisher.announce(message),
   )
-  const accounting = new Accounting({ clock, log, metrics, status })
-  const keeper = new TopologyDeclarer(topology, (line) => log.warn(line))
-  const declare = (connection: ChannelModel): Promise<void> => keeper.declare(connection)
+  const declarer = new TopologyDeclarer(topology, (line) => log.warn(line))
+  const attacher = new Attacher(
+    { ...timings, stream, partitions, prefetch, ingest: id },
+    { ...program, publisher, markers: new EpochMarkers(stream), canary, status },
+  )
+  const topologyGuard = new TopologyGuard(timings.topologyCheckMs, {
+    ...program,
+    topology: declarer,
+    describeError,
+    onRefused: (is) => (status.topologyRefused = is),
+    failureLog,
+  })
+  const loopOptions = {
+    timings,
+    window: windowLimits(prefetch, historyBytes),
+    delivery: { origin, bodyBytesMax, partitions, ingest: id },
+    ackEvery: ackEvery(prefetch),
+  }
+  const loopParts = {
+    ...program,
+    publisher,
+    history,
+    canary,
+    continuity: new Continuity(),
+    knownGaps: new KnownGaps(),
+    accounting: new Accounting({ ...program, status }),
+    status,
+    onChange: () => announcer.statusChanged(),
+  }
   const ingest = new Ingest(
-    { ...timings, streamReachMs: streamAgeMs(topology) * 0.8 },
+    { ...timings, streamReachMs: streamAgeMs(topology) * STREAM_REACH_SHARE },
     {
+      ...program,
       connect: connector(broker, id, log),
-      host: () => broker.hosts.current,
-      skipHost: () => broker.hosts.skip(),
-      declare,
-      describeError: said,
-      attacher: new Attacher(
-        { ...timings, stream, partitions, prefetch, ingest: id },
-        { publisher, markers: new EpochMarkers(stream), canary, status, clock, log },
-      ),
-      publishLoop: publishLoops(options, timings, id, {
-        publisher,
-        history,
-        canary,
-        continuity: new Continuity(),
-        knownGaps: new KnownGaps(),
-        clock,
-        accounting,
-        metrics,
-        status,
-        onChange: () => announcer.stateChanged(),
-      }),
-      topologyGuard: new TopologyGuard(timings.topologyCheckMs, {
-        missing: (connection) => missingExchanges(connection, topology),
-        declare,
-        explain: said,
-        refused: (is) => (status.topologyRefused = is),
-        failureLog,
-        clock,
-        log,
-      }),
+      hosts: broker.hosts,
+      topology: declarer,
+      describeError,
+      attacher,
+      publishLoop: (attachment: Attachment) => new PublishLoop(loopOptions, loopParts, attachment),
+      topologyGuard,
       canary,
       announcer,
       history,
       status,
-      metrics,
-      clock,
-      log,
     },
   )
   return { ingest, status }
@@ -216,25 +134,4 @@ function connector(broker: BrokerOptions, ingest: string, log: Logger) {
     log.info({ connection: role, host: broker.hosts.current }, 'connected to RabbitMQ')
     return connection
   }
-}
-
-/** Makes a pipeline for each attachment. */
-function publishLoops(
-  { prefetch, partitions, origin, bodyBytesMax, historyBytes }: AssemblyOptions,
-  timings: Timings,
-  ingest: string,
-  parts: PublishLoopParts,
-): (attachment: Attachment) => PublishLoop {
-  const options = {
-    sequencer: timings,
-    window: limitsOf(prefetch, historyBytes),
-    delivery: { origin, bodyBytesMax, partitions, ingest },
-    retryMs: timings.retryMs,
-    watchdogMs: timings.watchdogMs,
-    streamStallMs: timings.streamStallMs,
-    checkMs: timings.canaryIntervalMs * 2,
-    canaryWaitMs: timings.beatMs,
-    ackEvery: Math.min(Math.ceil(prefetch * ACK_SHARE), ACK_EVERY_MAX),
-  }
-  return (attachment) => new PublishLoop(options, parts, attachment)
 }

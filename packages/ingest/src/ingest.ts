@@ -1,43 +1,42 @@
-/** The life of an ingest: connect, attach, run; again and again, until it is told to stop. */
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
-import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
-import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
-import type { Announcer } from './status/announcer.js'
+import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { DeadlineError, sleep, within } from '@wazo-websocketd/shared/runtime/sleep'
 import type { Attacher, Attachment, PreviousAttachment } from './attach/attach.js'
+import type { StreamHistory } from './attach/history.js'
+import type { Memory } from './attach/plan.js'
 import type { CanarySender } from './broker/canary.js'
 import { closeQuietly } from './broker/channel.js'
+import type { BrokerHosts } from './broker/hosts.js'
+import type { TopologyGuard } from './broker/topology-guard.js'
+import type { TopologyDeclarer } from './broker/topology.js'
 import type { IngestMetrics } from './metrics.js'
 import type { PublishLoop } from './publish/publish-loop.js'
-import type { Memory } from './attach/plan.js'
-import type { StreamHistory } from './attach/history.js'
+import { RedisFault } from './publish/publisher.js'
 import type { AttachReason } from './publish/sequencer.js'
-import { DeadlineError, sleep, within } from '@wazo-websocketd/shared/runtime/sleep'
+import type { Announcer } from './status/announcer.js'
 import type { Status } from './status/status.js'
-import type { TopologyGuard } from './broker/topology-guard.js'
+import type { Timings } from './timings.js'
 
-export interface IngestOptions {
-  readonly reconnectFirstMs: number
-  readonly reconnectMaxMs: number
+export interface IngestOptions extends Pick<
+  Timings,
+  'reconnectFirstMs' | 'reconnectMaxMs' | 'attemptTimeoutMs'
+> {
   /** The stream surely holds what is younger. */
   readonly streamReachMs: number
-  /** How long the broker may take for one try to set this ingest up. */
-  readonly attemptTimeoutMs: number
 }
 
 export interface IngestParts {
   /** `role`: what the connection is for; the broker shows it. */
   readonly connect: (role: 'consumer' | 'canary') => Promise<ChannelModel>
-  /** The host to which it connected last. */
-  readonly host: () => string
-  /** That host serves nothing: the next one is to be tried first. False: there is no other. */
-  readonly skipHost: () => boolean
-  readonly declare: (connection: ChannelModel) => Promise<void>
-  /** An error of the broker or of Redis, in one line; `lasting`: it has been said before. */
+  readonly hosts: Pick<BrokerHosts, 'current' | 'skip'>
+  readonly topology: Pick<TopologyDeclarer, 'declare'>
+  /** Says in one line what an error of the broker means; `lasting`: it has been said before. */
   readonly describeError: (error: unknown, lasting: boolean) => string
   readonly attacher: Attacher
-  /** What carries an attachment out. */
+  /** Makes the loop of one attachment. */
   readonly publishLoop: (attachment: Attachment) => Pick<PublishLoop, 'run'>
   readonly topologyGuard: Pick<TopologyGuard, 'run'>
   readonly canary: CanarySender
@@ -49,11 +48,12 @@ export interface IngestParts {
   readonly log: Logger
 }
 
-/** So many tries in a row that fail at a host of the broker: another one may do better. */
+/** After so many failed attempts in a row at a host of the broker the next host is tried. */
 const FAILURES_MAX = 3
-/** How long an ingest that was told to stop waits for a broker that may have frozen. */
+/** An ingest that was told to stop waits so long for a broker that may have frozen. */
 const STOP_MS_MAX = 5000
 
+/** The life of an ingest: connects, attaches and publishes, again and again until it is told to stop. */
 export class Ingest {
   private readonly options: IngestOptions
   private readonly parts: IngestParts
@@ -61,9 +61,8 @@ export class Ingest {
   private connections = 0
   /** The epoch in which the stream has lost messages. */
   private brokenEpoch: Epoch | null = null
-  /** Where it was attached last. */
-  private lastAttached: { epoch: Epoch; host: string } | null = null
-  /** Tries in a row that failed at the broker. */
+  private lastAttached: { readonly epoch: Epoch; readonly host: string } | null = null
+  /** Attempts in a row that failed at the broker. */
   private failures = 0
 
   constructor(options: IngestOptions, parts: IngestParts) {
@@ -87,63 +86,61 @@ export class Ingest {
     }
   }
 
-  /** As `work`, but a stop does not wait for it without end. */
+  /** Settles as `work` does, or resolves STOP_MS_MAX after `signal` is aborted. */
   private async withStopDeadline(work: Promise<void>, signal: AbortSignal): Promise<void> {
-    let timer: Timer | null = null
-    let stop = (): void => undefined
+    const done = new AbortController()
     const overdue = new Promise<void>((resolve) => {
-      stop = () => (timer = this.parts.clock.after(STOP_MS_MAX, resolve))
+      const onStop = () => void sleep(this.parts.clock, STOP_MS_MAX, done.signal).then(resolve)
+      signal.addEventListener('abort', onStop, { signal: done.signal })
     })
-    signal.addEventListener('abort', stop)
     try {
       await Promise.race([work, overdue])
     } finally {
-      signal.removeEventListener('abort', stop)
-      ;(timer as Timer | null)?.cancel()
+      done.abort()
     }
   }
 
   /**
-   * Two connections to one node of the broker, one for reading and one for canaries, from their beginning to the end of
-   * the first: so canaries come from where the marker is.
+   * Holds two connections to one node of the broker, one for reading and one for canaries, from their beginning to the end of
+   * the first that closes: so canaries come from where the marker is.
    */
   private async runConnected(signal: AbortSignal): Promise<void> {
-    const { connect, host, status, metrics, announcer, canary, clock } = this.parts
-    const end = new AbortController()
-    const closed = (error?: Error): void => end.abort(error ?? new Error('connection closed'))
+    const { connect, hosts, status, metrics, announcer, canary, clock } = this.parts
+    const closed = new AbortController()
+    const onClose = (error?: Error): void => closed.abort(error ?? new Error('connection closed'))
     const open: ChannelModel[] = []
-    const hosts = new Set<string>()
+    const hostsInUse = new Set<string>()
     try {
       for (const role of ['consumer', 'canary'] as const) {
         const connection = await connect(role)
-        connection.on('close', closed)
+        connection.on('close', onClose)
         open.push(connection)
-        hosts.add(host())
+        hostsInUse.add(hosts.current)
       }
-      if (hosts.size > 1) throw new Error('its hosts take one connection each: both have to be at one')
-      const [reading, sending] = open
-      if (reading === undefined || sending === undefined) return
+      if (hostsInUse.size > 1) throw new Error('its hosts take one connection each: both have to be at one')
+      const [consuming, sending] = open
+      if (consuming === undefined || sending === undefined) return
       // Now, and once: from a connection that it has blocked the broker reads nothing.
       await within(clock, this.options.attemptTimeoutMs, 'opening a channel', canary.start(sending))
       if (this.connections++ > 0) metrics.amqpReconnected()
       status.brokerConnected = true
       metrics.amqpConnected(true)
-      announcer.stateChanged()
-      const either = AbortSignal.any([signal, end.signal])
-      while (!either.aborted) await this.attachAndPublish(reading, either)
+      announcer.statusChanged()
+      const stopped = AbortSignal.any([signal, closed.signal])
+      while (!stopped.aborted) await this.attachAndPublish(consuming, stopped)
     } finally {
       canary.stop()
       status.brokerConnected = false
       metrics.amqpConnected(false)
-      announcer.stateChanged()
+      announcer.statusChanged()
       await Promise.all(open.map((connection) => closeQuietly(connection, clock)))
     }
-    if (!signal.aborted) throw end.signal.reason
+    if (!signal.aborted) throw closed.signal.reason
   }
 
-  /** Sets up and runs once; the same way at the first start and after everything that can happen. */
+  /** Attaches and publishes once; the same way at the first start and after every kind of failure. */
   private async attachAndPublish(connection: ChannelModel, signal: AbortSignal): Promise<void> {
-    const { canary, clock, log, status } = this.parts
+    const { canary, clock, hosts, log, status } = this.parts
     let why: AttachReason | null
     try {
       const attachment = await this.attach(connection, signal)
@@ -153,12 +150,12 @@ export class Ingest {
       why = await this.publish(connection, attachment, signal)
     } catch (error) {
       if (signal.aborted) return
-      const isStuck = error instanceof DeadlineError
-      if (!isStuck && !isRedisFault(error)) this.failures++
-      if (isStuck || this.failures >= FAILURES_MAX) {
+      const isTimeout = error instanceof DeadlineError
+      if (!isTimeout && !(error instanceof RedisFault)) this.failures++
+      if (isTimeout || this.failures >= FAILURES_MAX) {
         this.failures = 0
         // Another host may serve the stream; and what is under way ends with the connection.
-        if (this.parts.skipHost() || isStuck) throw error
+        if (hosts.skip() || isTimeout) throw error
       }
       this.reportFailure(error)
       await sleep(clock, this.backoff.next(), signal)
@@ -170,26 +167,27 @@ export class Ingest {
     if (why === 'failed') await sleep(clock, this.options.reconnectMaxMs, signal)
   }
 
-  /** Publishes or follows, as long as it goes on from here; exchanges and bindings are looked after meanwhile. */
+  /** Publishes or follows for as long as the attachment lasts, with the guard over exchanges and bindings beside it. */
   private async publish(
     connection: ChannelModel,
     attachment: Attachment,
     signal: AbortSignal,
   ): Promise<AttachReason | null> {
-    const { publishLoop, topologyGuard, host } = this.parts
+    const { publishLoop, topologyGuard, hosts } = this.parts
     const over = new AbortController()
     void topologyGuard.run(connection, AbortSignal.any([signal, over.signal]))
     try {
       return await publishLoop(attachment).run(signal)
     } finally {
       over.abort()
-      this.lastAttached = { epoch: attachment.epoch, host: host() }
+      this.lastAttached = { epoch: attachment.epoch, host: hosts.current }
     }
   }
 
   private async attach(connection: ChannelModel, signal: AbortSignal): Promise<Attachment> {
-    const { declare, attacher, history, status, clock, log } = this.parts
-    await within(clock, this.options.attemptTimeoutMs, 'declaring exchanges and stream', declare(connection))
+    const { topology, attacher, history, status, clock, log } = this.parts
+    const declared = topology.declare(connection)
+    await within(clock, this.options.attemptTimeoutMs, 'declaring exchanges and stream', declared)
     const attachment = await attacher.attach(connection, () => this.previousAttachment(), signal)
     if (attachment.epoch !== status.epoch) history.clear()
     history.advance(attachment.at, clock.monotonic())
@@ -198,11 +196,9 @@ export class Ingest {
   }
 
   private previousAttachment(): PreviousAttachment {
-    const leftHostEpoch =
-      this.lastAttached === null || this.lastAttached.host === this.parts.host()
-        ? null
-        : this.lastAttached.epoch
-    return { memory: this.memory(), brokenEpoch: this.brokenEpoch, leftHostEpoch }
+    const { lastAttached, brokenEpoch } = this
+    const hasLeft = lastAttached !== null && lastAttached.host !== this.parts.hosts.current
+    return { memory: this.memory(), brokenEpoch, leftHostEpoch: hasLeft ? lastAttached.epoch : null }
   }
 
   private memory(): Memory | null {
@@ -214,14 +210,7 @@ export class Ingest {
 
   private reportFailure(error: unknown): void {
     const { status, describeError } = this.parts
-    status.failed(
-      isRedisFault(error) ? 'redis' : 'broker',
-      describeError(error, false),
-      describeError(error, true),
-    )
+    if (error instanceof RedisFault) status.failed('redis', error.message)
+    else status.failed('broker', describeError(error, false), describeError(error, true))
   }
-}
-
-function isRedisFault(error: unknown): boolean {
-  return error instanceof Error && error.name === 'RedisFault'
 }

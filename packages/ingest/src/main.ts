@@ -1,30 +1,28 @@
 /** The program wazo-websocketd-ingest: reads the configuration, puts everything together, runs until a signal. */
 import type { Logger } from 'pino'
 import { loadOrExit, parseCommandLine } from '@wazo-websocketd/shared/config/command-line'
-import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { busHosts, effectiveLogLevel } from '@wazo-websocketd/shared/config/derived'
-import { redisDatabase } from '@wazo-websocketd/shared/redis/url'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
-import { startAdminServer, type AdminServer } from '@wazo-websocketd/shared/runtime/admin-server'
+import { RedisFactory } from '@wazo-websocketd/shared/redis/client'
+import { redisDatabase } from '@wazo-websocketd/shared/redis/url'
+import { startAdminServer } from '@wazo-websocketd/shared/runtime/admin-server'
+import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { runMain, runService, type Service } from '@wazo-websocketd/shared/runtime/lifecycle'
 import { createLogger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
-import { RedisFactory } from '@wazo-websocketd/shared/redis/client'
 import { readClientTls, type ClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { assemble, type AssemblyOptions } from './assemble.js'
 import { BrokerHosts } from './broker/hosts.js'
-import { RedisConnection } from './publish/redis-connection.js'
-import { prometheusMetrics } from './prometheus.js'
 import { STREAM } from './broker/topology.js'
+import { ingestMetrics } from './metrics.js'
+import { RedisConnection } from './publish/redis-connection.js'
 
 const PROGRAM = 'wazo-websocketd-ingest'
 const STOP_DEADLINE_MS = 10_000
-const REDIS_CALL_TIMEOUT_MS = 3000
-const REDIS_READY_TIMEOUT_MS = 5000
-const REDIS_RENEW_INTERVAL_MS = 1000
+const REDIS_TIMEOUTS = { callTimeoutMs: 3000, readyTimeoutMs: 5000, renewIntervalMs: 1000 }
 
-/** What the configuration means to an ingest. */
+/** Translates the configuration into the options of an ingest. */
 function optionsOf({ bus, redis, uuid, limits }: Config): AssemblyOptions {
   return {
     broker: {
@@ -57,7 +55,7 @@ function optionsOf({ bus, redis, uuid, limits }: Config): AssemblyOptions {
   }
 }
 
-/** Made before privileges are dropped: the private keys of TLS may be readable by root alone. */
+/** Made before privileges are dropped: root alone may be able to read the private keys of TLS. */
 interface Settings {
   readonly options: AssemblyOptions
   readonly redisTls: ClientTls | null
@@ -81,8 +79,8 @@ class IngestService implements Service {
   async start(): Promise<void> {
     const { config, log } = this
     const registry = new Metrics()
-    const metrics = prometheusMetrics(registry)
-    // A client that was replaced may report its end late: only the one in use counts.
+    const metrics = ingestMetrics(registry)
+    // A client that was replaced may report its end late, so that the connection is asked which one counts.
     let current: RedisConnection | null = null
     const factory = new RedisFactory({
       url: config.redis.url,
@@ -94,42 +92,21 @@ class IngestService implements Service {
       clock: systemClock,
       connected: () => current?.onChange(),
     })
-    const link = new RedisConnection(
-      {
-        callTimeoutMs: REDIS_CALL_TIMEOUT_MS,
-        readyTimeoutMs: REDIS_READY_TIMEOUT_MS,
-        renewIntervalMs: REDIS_RENEW_INTERVAL_MS,
-      },
-      systemClock,
-      () => factory.create('publisher', { failFast: true }),
-    )
-    link.onChange = () => metrics.redisConnected(link.connected)
-    current = link
-    link.onChange()
+    const create = () => factory.create('publisher', { failFast: true })
+    const redis = (current = new RedisConnection(REDIS_TIMEOUTS, systemClock, create))
+    redis.onChange = () => metrics.redisConnected(redis.connected)
+    redis.onChange()
     this.ends.push(
-      () => link.stop(),
+      () => redis.stop(),
       () => factory.close(),
     )
-    const { ingest, status } = assemble(this.settings.options, {
-      redis: link,
-      clock: systemClock,
-      log,
-      metrics,
-    })
-    const missing = (): string[] => {
-      const found: string[] = []
-      if (!status.brokerConnected) found.push('connection to RabbitMQ')
-      if (!link.connected) found.push('connection to Redis')
-      if (status.passive) found.push('another stream, partition count or form is in force')
-      if (found.length === 0 && status.state !== 'up') found.push('the backlog of the stream')
-      return found
-    }
-    const admin: AdminServer = await startAdminServer({
+    const { ingest, status } = assemble(this.settings.options, { redis, clock: systemClock, log, metrics })
+    const admin = await startAdminServer({
       host: config.metrics.listen,
       port: config.metrics.ingest_port,
       keys: 'metrics.listen and metrics.ingest_port',
       metrics: () => registry.exposition(),
-      missing,
+      missing: () => status.notReadyReasons(redis.connected),
     })
     this.ends.unshift(() => admin.close())
     this.running = ingest.run(this.end.signal)

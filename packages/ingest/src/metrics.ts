@@ -1,23 +1,79 @@
-import type { PublishAnswer } from './publish/sequencer.js'
+import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import type { DropReason } from './normalise/normalise.js'
+import type { PublishAnswer } from './publish/sequencer.js'
 
-/** What an ingest counts; the composition root gives it to prom-client. */
-export interface IngestMetrics {
-  amqpConnected(connected: boolean): void
-  amqpReconnected(): void
-  redisConnected(connected: boolean): void
-  /** This ingest's batches are the ones that go out. */
-  publishing(is: boolean): void
-  messages(result: MessageResult, count: number): void
-  /** One batch that went out: its events, and the seconds that the script took. */
-  published(events: number, seconds: number): void
-  /** What became of one call of the script. */
-  answered(answer: PublishAnswer['kind']): void
-  /** Redis refused a batch for a reason of its own. */
-  publishFailed(): void
-  /** Seconds from the sending of a canary until head had passed it. */
-  lag(seconds: number): void
-}
+const BATCH_BUCKETS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+const SECONDS_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
 
-/** `deduplicated`: another ingest had published it. */
+/** What became of a message; `deduplicated`: another ingest had published it. */
 export type MessageResult = 'published' | 'deduplicated' | DropReason
+
+export type IngestMetrics = ReturnType<typeof ingestMetrics>
+
+/** Declares what an ingest counts. */
+export function ingestMetrics(metrics: Metrics) {
+  const connected = metrics.gauge({ name: 'amqp_connected', help: '1 while connected to RabbitMQ.' })
+  const reconnects = metrics.counter({
+    name: 'amqp_reconnects_total',
+    help: 'Connections to RabbitMQ after the first one.',
+  })
+  const redis = metrics.gauge({
+    name: 'redis_connected',
+    help: '1 while this connection to Redis is up.',
+    labelNames: ['role'],
+  })
+  const publishing = metrics.gauge({
+    name: 'ingest_publishing',
+    help: '1 for the ingest whose batches go out.',
+  })
+  const messages = metrics.counter({
+    name: 'bus_messages_total',
+    help: 'Messages of the bus by what became of them: published, deduplicated, or the reason for dropping.',
+    labelNames: ['result'],
+  })
+  const batches = metrics.histogram({
+    name: 'publish_batch_size',
+    help: 'Events in one published batch.',
+    buckets: BATCH_BUCKETS,
+  })
+  const duration = metrics.histogram({
+    name: 'publish_duration_seconds',
+    help: 'Time that the publishing of one batch took.',
+    buckets: SECONDS_BUCKETS,
+  })
+  const answers = metrics.counter({
+    name: 'publish_answers_total',
+    help: 'Calls of the publish script by its answer; ROLLED and EMPTY: Redis has lost data, lost: no answer.',
+    labelNames: ['answer'],
+  })
+  // From 0 on, so that the first one shows as an increase.
+  for (const answer of ['OK', 'DUP', 'PART', 'ROLLED', 'EMPTY', 'EPOCH', 'lost', 'failed'] as const)
+    answers.inc({ answer }, 0)
+  const failures = metrics.counter({
+    name: 'publish_failures_total',
+    help: 'Batches that Redis refused with an error.',
+  })
+  const lag = metrics.gauge({
+    name: 'bus_lag_seconds',
+    help: 'Time that the last canary took through RabbitMQ and into Redis.',
+  })
+  return {
+    amqpConnected: (is: boolean): void => connected.set(is ? 1 : 0),
+    amqpReconnected: (): void => reconnects.inc(),
+    redisConnected: (is: boolean): void => redis.set({ role: 'publisher' }, is ? 1 : 0),
+    /** Whether batches go out from this ingest. */
+    publishing: (is: boolean): void => publishing.set(is ? 1 : 0),
+    messages: (result: MessageResult, count: number): void => messages.inc({ result }, count),
+    /** One batch that went out: its events, and the seconds that the script took. */
+    published(events: number, seconds: number): void {
+      batches.observe(events)
+      duration.observe(seconds)
+    },
+    /** The outcome of one call of the script. */
+    answered: (answer: PublishAnswer['kind']): void => answers.inc({ answer }),
+    /** Redis refused a batch for a reason of its own. */
+    publishFailed: (): void => failures.inc(),
+    /** Seconds from the sending of a canary until head had passed it. */
+    lag: (seconds: number): void => lag.set(seconds),
+  }
+}

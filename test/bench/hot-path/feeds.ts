@@ -10,11 +10,12 @@ import { Accounting } from '@wazo-websocketd/ingest/status/accounting'
 import { RedisConnection } from '@wazo-websocketd/ingest/publish/redis-connection'
 import { headerOffset, KnownGaps } from '@wazo-websocketd/ingest/normalise/numbering'
 import { PublishLoop } from '@wazo-websocketd/ingest/publish/publish-loop'
-import { prometheusMetrics } from '@wazo-websocketd/ingest/prometheus'
+import { ingestMetrics } from '@wazo-websocketd/ingest/metrics'
 import { Publisher } from '@wazo-websocketd/ingest/publish/publisher'
 import { StreamHistory } from '@wazo-websocketd/ingest/attach/history'
 import { Status } from '@wazo-websocketd/ingest/status/status'
-import { limitsOf, TIMINGS } from '@wazo-websocketd/ingest/assemble'
+import { windowLimits } from '@wazo-websocketd/ingest/publish/window'
+import { TIMINGS } from '@wazo-websocketd/ingest/timings'
 import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
@@ -64,7 +65,7 @@ async function ours(url: string): Promise<Feed> {
     throw new Error('Redis is not empty')
 
   const answers = new Set<string>()
-  const metrics = prometheusMetrics(new Metrics())
+  const metrics = ingestMetrics(new Metrics())
   const counting = {
     ...metrics,
     answered: (kind: Parameters<typeof metrics.answered>[0]) => {
@@ -88,14 +89,10 @@ async function ours(url: string): Promise<Feed> {
   const attachment = { epoch, heads: [0], at: { offset: 0, fingerprint: '00' }, consumer, marker }
   const pipeline = new PublishLoop(
     {
-      sequencer: TIMINGS,
-      window: limitsOf(PREFETCH, HISTORY_BYTES),
+      // As often as a beat is sent, what waits for messages is checked.
+      timings: { ...TIMINGS, canaryIntervalMs: TIMINGS.beatMs / 2 },
+      window: windowLimits(PREFETCH, HISTORY_BYTES),
       delivery: intake,
-      retryMs: TIMINGS.retryMs,
-      watchdogMs: TIMINGS.watchdogMs,
-      streamStallMs: TIMINGS.streamStallMs,
-      checkMs: TIMINGS.beatMs,
-      canaryWaitMs: TIMINGS.beatMs,
       ackEvery: 1,
     },
     {
@@ -110,7 +107,7 @@ async function ours(url: string): Promise<Feed> {
       metrics: counting,
       status,
       onChange: () => {
-        announcer.stateChanged()
+        announcer.statusChanged()
         broker.published(status.heads[0] ?? 0)
       },
     },

@@ -1,4 +1,4 @@
-/** A pipeline over a made-up broker and a made-up Redis. */
+/** A publish loop over a simulated broker and a simulated Redis. */
 import type { ConsumeMessage } from 'amqplib'
 import { pino } from 'pino'
 import { FailureLog } from '@wazo-websocketd/ingest/status/failure-log'
@@ -6,7 +6,7 @@ import type { Consumer } from '@wazo-websocketd/ingest/broker/consumer'
 import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
 import { MessageInbox } from '@wazo-websocketd/ingest/broker/inbox'
 import { Accounting } from '@wazo-websocketd/ingest/status/accounting'
-import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
+import { ingestMetrics } from '@wazo-websocketd/ingest/metrics'
 import { KnownGaps } from '@wazo-websocketd/ingest/normalise/numbering'
 import { PublishLoop } from '@wazo-websocketd/ingest/publish/publish-loop'
 import type { Publisher } from '@wazo-websocketd/ingest/publish/publisher'
@@ -14,6 +14,7 @@ import { StreamHistory } from '@wazo-websocketd/ingest/attach/history'
 import type { AttachReason } from '@wazo-websocketd/ingest/publish/sequencer'
 import { Status } from '@wazo-websocketd/ingest/status/status'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import type { FakeClock } from './clock.js'
 
 export const EPOCH = 'E' as Epoch
@@ -42,29 +43,27 @@ export function canary(offset: number, sentAt: number, n: number, beat = true): 
   return message(offset, headers, '', `{"n":${n}}`)
 }
 
-/** Everything that was started has come as far as it can without the clock. */
+/** Lets everything that was started come as far as it can without the clock. */
 export async function settle(turns = 10): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-export function countNothing(): IngestMetrics {
-  const nothing = (): void => undefined
-  return {
-    amqpConnected: nothing,
-    amqpReconnected: nothing,
-    redisConnected: nothing,
-    publishing: nothing,
-    messages: nothing,
-    published: nothing,
-    answered: nothing,
-    publishFailed: nothing,
-    lag: nothing,
-  }
+const TIMINGS = {
+  headPollMs: 200,
+  backlogPollMs: 10,
+  idlePollMs: 1000,
+  takeoverMs: 500,
+  unreachableMs: 2000,
+  rejoinMs: 10_000,
+  retryMs: 100,
+  watchdogMs: 10_000,
+  streamStallMs: 200,
+  canaryIntervalMs: 25,
+  beatMs: 1000,
 }
-
 const STATUS = { canaryTimeoutMs: 3000, downAfterMs: 10_000, redisGraceMs: 5000 }
 
-/** What an ingest keeps from one attachment to the next, and how it attaches. */
+/** Keeps what an ingest does from one attachment to the next, and attaches. */
 export class PublishLoopBench {
   readonly status: Status
   readonly sender = {
@@ -100,7 +99,7 @@ export class PublishLoopBench {
     this.history = new StreamHistory({ historyMs: 1e9, historyBytes })
   }
 
-  /** Attaches at `offset`; `outcome.why` is set when the pipeline wants to attach again. */
+  /** Attaches at `offset`; `outcome.why` is set when the loop wants to attach again. */
   attach(offset: number, heads: readonly (number | null)[] = this.all(offset)) {
     const { clock, status, history } = this
     const { partitions, windowMax } = this.limits
@@ -117,27 +116,15 @@ export class PublishLoopBench {
       onGone: (task: () => void) => void (gone = task),
       close: () => Promise.resolve(),
     }
-    const metrics = countNothing()
+    const metrics = ingestMetrics(new Metrics({ defaults: false }))
     const window = { batchCountMax: 5, batchBytesMax: 1e6, windowMax, windowBytesMax: 1e6, lingerMs: 1500 }
     const at = { offset, fingerprint: `f${offset}` }
     history.advance(at, clock.monotonic())
     const subject = new PublishLoop(
       {
-        sequencer: {
-          headPollMs: 200,
-          backlogPollMs: 10,
-          idlePollMs: 1000,
-          takeoverMs: 500,
-          unreachableMs: 2000,
-          rejoinMs: 10_000,
-        },
+        timings: TIMINGS,
         window,
         delivery: { origin: null, bodyBytesMax: 10_000, partitions, ingest: 'me' },
-        retryMs: 100,
-        watchdogMs: 10_000,
-        streamStallMs: 200,
-        checkMs: 50,
-        canaryWaitMs: 1000,
         ackEvery: ACK_EVERY,
       },
       {

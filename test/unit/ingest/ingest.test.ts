@@ -18,7 +18,7 @@ function ingest(connect: IngestParts['connect']) {
     connect,
     describeError: (error: Error, lasting: boolean) => `${error.message}${lasting ? ', still' : ''}`,
     canary: { stop: () => undefined },
-    announcer: { start: () => undefined, stop: () => undefined, stateChanged: () => undefined },
+    announcer: { start: () => undefined, stop: () => undefined, statusChanged: () => undefined },
     metrics: { amqpConnected: () => undefined },
     status: new Status(STATUS, clock, new FailureLog(clock, log, 30_000)),
     clock,

@@ -1,19 +1,19 @@
-/** Finds the place in the stream from which to go on, or begins a new epoch. */
 import { randomUUID } from 'node:crypto'
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import { readCanary, type CanarySender } from '../broker/canary.js'
-import { Consumer } from '../broker/consumer.js'
-import { fingerprint } from '../normalise/delivery.js'
-import type { EpochMarkers, MarkerWatch } from '../broker/epoch-marker.js'
-import { headerOffset } from '../normalise/numbering.js'
-import { Planner, type Memory, type Meta, type NewEpochReason, type Plan, type PlanOptions } from './plan.js'
-import type { Publisher } from '../publish/publisher.js'
-import type { StreamMark } from './history.js'
 import { DeadlineError, sleep, within } from '@wazo-websocketd/shared/runtime/sleep'
+import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
+import type { CanarySender } from '../broker/canary.js'
+import { Consumer } from '../broker/consumer.js'
+import type { EpochMarkers, MarkerWatch } from '../broker/epoch-marker.js'
+import type { Publisher } from '../publish/publisher.js'
 import type { Status } from '../status/status.js'
+import type { Timings } from '../timings.js'
+import type { StreamMark } from './history.js'
+import { Planner, type Memory, type Meta, type NewEpochReason, type Plan, type PlanOptions } from './plan.js'
+import { StreamCheck, type StreamCheckOptions } from './stream-check.js'
 
 /** A consumer whose next message is the first one above `at`. */
 export interface Attachment {
@@ -26,7 +26,7 @@ export interface Attachment {
   readonly marker: MarkerWatch
 }
 
-/** What an ingest brings along from before. */
+/** What an ingest knows from the time before it attaches. */
 export interface PreviousAttachment {
   readonly memory: Memory | null
   /** An epoch in which the stream has lost messages: a new one has to begin. */
@@ -38,20 +38,9 @@ export interface PreviousAttachment {
   readonly leftHostEpoch: Epoch | null
 }
 
-export interface AttachOptions extends PlanOptions {
-  readonly ingest: string
-  readonly prefetch: number
-  /** How long the message at head may take to come before the end of the stream is looked at. */
-  readonly messageTimeoutMs: number
-  /** How long one's own canary may take. */
-  readonly canaryTimeoutMs: number
-  /** Between two looks at a Redis that others may know more about. */
-  readonly redisPollMs: number
-  /** How long broker and Redis may take for one try. */
-  readonly attemptTimeoutMs: number
-  /** An ingest that is attached moves the heads within this time. */
-  readonly headWatchMs: number
-}
+export type AttachOptions = PlanOptions &
+  StreamCheckOptions &
+  Pick<Timings, 'redisPollMs' | 'attemptTimeoutMs' | 'headWatchMs'>
 
 export interface AttachParts {
   readonly publisher: Publisher
@@ -63,19 +52,28 @@ export interface AttachParts {
 }
 
 /** With several hosts of the broker another one may do better. */
-const TRIES_MAX = 3
+const ATTEMPTS_MAX = 3
 
-type Metas = readonly (Meta | null | undefined)[]
+/** What one attempt to attach works with. */
+interface Attempt {
+  readonly connection: ChannelModel
+  readonly metas: readonly (Meta | null | undefined)[]
+  /** Partitions that are left out because Redis did not take what was written there. */
+  readonly refused: Set<number>
+}
 
+/** Finds the place in the stream from which to go on, or begins a new epoch. */
 export class Attacher {
   private readonly options: AttachOptions
   private readonly parts: AttachParts
   private readonly planner: Planner
+  private readonly streamCheck: StreamCheck
 
   constructor(options: AttachOptions, parts: AttachParts) {
     this.options = options
     this.parts = parts
     this.planner = new Planner(options)
+    this.streamCheck = new StreamCheck(options, parts)
   }
 
   /**
@@ -84,47 +82,42 @@ export class Attacher {
    */
   async attach(
     connection: ChannelModel,
-    past: () => PreviousAttachment,
+    previous: () => PreviousAttachment,
     signal: AbortSignal,
   ): Promise<Attachment> {
-    const { publisher, clock } = this.parts
-    const refusing = new Set<number>()
-    const { brokenEpoch, leftHostEpoch } = past()
-    const unseen = leftHostEpoch !== null && !(await this.isAnyAttached(signal)) ? leftHostEpoch : null
-    for (let tries = 0; tries < TRIES_MAX;) {
+    const { publisher, markers, status, clock } = this.parts
+    const refused = new Set<number>()
+    const { brokenEpoch, leftHostEpoch } = previous()
+    const unwatchedEpoch =
+      leftHostEpoch !== null && !(await this.isAnyAttached(signal)) ? leftHostEpoch : null
+    for (let attempts = 0; attempts < ATTEMPTS_MAX;) {
       signal.throwIfAborted()
-      const metas = (await publisher.metas()).map((meta, p) => (refusing.has(p) ? undefined : meta))
-      const { memory } = past()
+      const metas = (await publisher.metas()).map((meta, p) => (refused.has(p) ? undefined : meta))
+      const { memory } = previous()
       const plan = this.planner.plan(metas, memory, clock.monotonic())
       this.setPassive(plan.kind === 'wait' && plan.why === 'foreign', metas)
       if (plan.kind === 'wait') {
         if (plan.why === 'not-all')
-          this.parts.status.failed(
-            'redis',
-            'Redis does not answer for partition 0, which tells the epoch in force',
-          )
+          status.failed('redis', 'Redis does not answer for partition 0, which tells the epoch in force')
         await sleep(clock, this.options.redisPollMs, signal)
         continue
       }
-      const isBroken = plan.kind !== 'new-epoch' && (plan.epoch === brokenEpoch || plan.epoch === unseen)
-      const work = this.execute(
-        connection,
-        metas,
-        isBroken ? { kind: 'new-epoch', why: 'hole' } : plan,
-        refusing,
-      )
+      const isBroken =
+        plan.kind !== 'new-epoch' && (plan.epoch === brokenEpoch || plan.epoch === unwatchedEpoch)
+      const attempt = { connection, metas, refused }
+      const work = this.execute(isBroken ? { kind: 'new-epoch', why: 'hole' } : plan, attempt)
       const attached = await within(clock, this.options.attemptTimeoutMs, 'attaching to the stream', work)
       if (attached === null) {
-        if (plan.kind !== 'adopt') tries++
+        if (plan.kind !== 'adopt') attempts++
         continue
       }
-      void this.parts.markers.removeOthers(connection, attached.epoch)
+      void markers.removeOthers(connection, attached.epoch)
       return attached
     }
-    throw new DeadlineError(`nothing comes out of the stream that ${TRIES_MAX} tries could attach to`)
+    throw new DeadlineError(`nothing comes out of the stream that ${ATTEMPTS_MAX} tries could attach to`)
   }
 
-  /** Whether an ingest is attached: it moves the head. */
+  /** Whether any ingest is attached, which moves the head. */
   private async isAnyAttached(signal: AbortSignal): Promise<boolean> {
     const { publisher, clock } = this.parts
     const [before] = await publisher.metas()
@@ -133,48 +126,40 @@ export class Attacher {
     return before?.epoch === after?.epoch && (after?.offset ?? -1) > (before?.offset ?? Infinity)
   }
 
-  /** Carries out one plan; null: look again. */
-  private async execute(
-    connection: ChannelModel,
-    metas: Metas,
-    plan: Plan,
-    refusing: Set<number>,
-  ): Promise<Attachment | null> {
+  /** Carries out one plan; null: Redis has to be asked again. */
+  private async execute(plan: Plan, attempt: Attempt): Promise<Attachment | null> {
     switch (plan.kind) {
       case 'attach':
-        return this.attachAt(connection, metas, plan, [], refusing)
+        return this.attachAt(plan, [], attempt)
       case 'seed':
-        return this.attachAt(connection, metas, plan, plan.partitions, refusing)
+        return this.attachAt(plan, plan.partitions, attempt)
       case 'adopt':
         for (const p of plan.partitions)
-          await this.tryWrite(refusing, p, () =>
-            this.parts.publisher.newEpoch(p, metas[p]?.epoch ?? null, plan.epoch, plan.at),
+          await this.tryWrite(attempt, p, () =>
+            this.parts.publisher.newEpoch(p, attempt.metas[p]?.epoch ?? null, plan.epoch, plan.at),
           )
         return null
       case 'new-epoch':
-        return this.startEpoch(connection, metas, plan.why)
+        return this.startEpoch(plan.why, attempt)
       case 'wait':
         return null
     }
   }
 
-  /** Writes a partition, which is left out from now on where Redis does not take it. True: taken. */
-  private async tryWrite(refusing: Set<number>, p: number, write: () => Promise<boolean>): Promise<boolean> {
+  /** Writes a partition, and leaves it out from now on where Redis does not take that. True: taken. */
+  private async tryWrite({ refused }: Attempt, p: number, write: () => Promise<boolean>): Promise<boolean> {
     try {
       return await write()
     } catch (error) {
       if (this.options.partitions === 1) throw error
-      refusing.add(p)
-      this.parts.status.failed(
-        'redis',
-        `partition ${p}: ${error instanceof Error ? error.message : String(error)}`,
-      )
+      refused.add(p)
+      this.parts.status.failed('redis', `partition ${p}: ${messageOf(error)}`)
       return false
     }
   }
 
-  /** Another numbering is in force, or no more; tells of the change. */
-  private setPassive(is: boolean, metas: Metas): void {
+  /** Notes, and logs when it changes, whether another numbering is in force. */
+  private setPassive(is: boolean, metas: Attempt['metas']): void {
     const { log, status } = this.parts
     if (is === status.passive) return
     status.passive = is
@@ -191,99 +176,41 @@ export class Attacher {
     )
   }
 
-  /** Attaches at `at` and seeds `missing` there; null: look again. */
+  /** Attaches at `at` and seeds the partitions `missing` there; null: Redis has to be asked again. */
   private async attachAt(
-    connection: ChannelModel,
-    metas: Metas,
     { epoch, at }: { readonly epoch: Epoch; readonly at: StreamMark },
     missing: readonly number[],
-    refusing: Set<number>,
+    attempt: Attempt,
   ): Promise<Attachment | null> {
     const { clock, markers, publisher, log } = this.parts
     const { stream, prefetch } = this.options
+    const { connection, metas } = attempt
     const marker = await markers.watch(connection, epoch)
-    if (marker === null) return this.startEpoch(connection, metas, 'marker-gone')
-    const consumer = await Consumer.start(connection, { stream, prefetch, from: at.offset }, clock).catch(
-      async (error: unknown) => {
-        await marker.close()
-        throw error
-      },
-    )
-    const leave = async (): Promise<null> => {
-      await Promise.all([consumer.close(), marker.close()])
-      return null
-    }
+    if (marker === null) return this.startEpoch('marker-gone', attempt)
+    let consumer: Consumer | null = null
     try {
-      const verdict = await this.verify(connection, consumer, at)
-      if (verdict === 'again') return await leave()
-      if (verdict !== 'good') {
-        await leave()
-        return await this.startEpoch(connection, metas, verdict)
+      consumer = await Consumer.start(connection, { stream, prefetch, from: at.offset }, clock)
+      const verdict = await this.streamCheck.verify(connection, consumer, at)
+      if (verdict !== 'ok') {
+        await closeAll(consumer, marker)
+        return verdict === 'retry' ? null : await this.startEpoch(verdict, attempt)
       }
-      // Somebody else may be faster: then it is to be attached to what is there now.
+      // Another ingest may be faster: then this one has to attach to what is there now.
       for (const p of missing)
-        if (!(await this.tryWrite(refusing, p, () => publisher.seed(p, epoch, at)))) return await leave()
+        if (!(await this.tryWrite(attempt, p, () => publisher.seed(p, epoch, at))))
+          return await closeAll(consumer, marker)
       if (missing.length > 0)
         log.warn({ epoch, offset: at.offset }, 'Redis was empty: publishing the history again')
       const heads = metas.map((meta) => (meta === null ? at.offset : (meta?.offset ?? null)))
       return { epoch, heads, at, consumer, marker }
     } catch (error) {
-      await leave()
+      await closeAll(consumer, marker)
       throw error
     }
   }
 
-  /** Whether the consumer begins with the very message at `at`. RabbitMQ says nothing when it cannot. */
-  private async verify(
-    connection: ChannelModel,
-    consumer: Consumer,
-    at: StreamMark,
-  ): Promise<'good' | 'again' | NewEpochReason> {
-    const { inbox } = consumer
-    const first = await inbox.next(this.options.messageTimeoutMs)
-    if (first === null) return this.checkStreamEnd(connection, at)
-    const claim = headerOffset(first)
-    if (fingerprint(first.content) !== at.fingerprint)
-      return claim !== null && claim > at.offset ? 'trimmed' : 'recreated'
-    if (claim !== at.offset) {
-      // Its publisher may have sent the header, or it is the same once more at a later place: what follows tells.
-      const second = await inbox.next(this.options.messageTimeoutMs)
-      if (second === null) return this.retry(`the broker gives nothing behind offset ${at.offset}`)
-      inbox.putBack(second)
-      if ((headerOffset(second) ?? Infinity) > at.offset + 2) return 'trimmed'
-    }
-    consumer.ack(first.fields.deliveryTag)
-    return 'good'
-  }
-
-  /** Silence at head: a recreated stream ends below it. Otherwise the broker is only slow. */
-  private async checkStreamEnd(connection: ChannelModel, at: StreamMark): Promise<'again' | 'recreated'> {
-    const { clock } = this.parts
-    const { stream, prefetch } = this.options
-    const last = await Consumer.start(connection, { stream, prefetch, from: 'last' }, clock)
-    try {
-      const end = await this.ownCanary(last)
-      if (end === null) return this.retry('no message of our own comes through the stream: has it a leader?')
-      if (end.offset < at.offset) return 'recreated'
-      return this.retry(
-        `the broker does not give the message at offset ${at.offset}, though it has later ones`,
-      )
-    } finally {
-      await last.close()
-    }
-  }
-
-  private retry(why: string): 'again' {
-    this.parts.status.failed('broker', why)
-    return 'again'
-  }
-
-  /** Starts a new epoch at this ingest's own canary; null: somebody else was faster, or no canary came. */
-  private async startEpoch(
-    connection: ChannelModel,
-    metas: Metas,
-    why: NewEpochReason,
-  ): Promise<Attachment | null> {
+  /** Starts a new epoch at this ingest's own canary; null: another ingest was faster, or no canary came. */
+  private async startEpoch(why: NewEpochReason, { connection, metas }: Attempt): Promise<Attachment | null> {
     const { publisher, markers, clock, log, status } = this.parts
     const { stream, prefetch } = this.options
     const [first] = metas
@@ -295,61 +222,50 @@ export class Attacher {
     const consumer = await Consumer.start(connection, { stream, prefetch, from: 'next' }, clock)
     let marker: MarkerWatch | null = null
     try {
-      const at = await this.ownCanary(consumer)
-      const epoch = randomUUID() as Epoch
-      if (at === null)
-        status.failed(
-          'broker',
-          `a new epoch is needed (${why}), but no message of our own comes through the stream`,
-        )
-      else {
-        await markers.removeOthers(connection, first?.epoch ?? null) // tries before this one may have failed at Redis
-        await markers.declare(connection, epoch)
-        marker = await markers.watch(connection, epoch)
-        const seen = first?.epoch ?? null
-        if (marker !== null && (await publisher.newEpoch(0, seen, epoch, at))) {
-          log.warn({ why, epoch, seen, offset: at.offset }, 'new epoch')
-          if (seen !== null) await markers.remove(connection, seen)
-          return { epoch, heads: await this.adoptPartitions(metas, epoch, at), at, consumer, marker }
-        }
-        await markers.remove(connection, epoch)
+      const at = await this.streamCheck.ownCanary(consumer)
+      if (at === null) {
+        const fault = 'no message of our own comes through the stream'
+        status.failed('broker', `a new epoch is needed (${why}), but ${fault}`)
+        return await closeAll(consumer)
       }
-      await Promise.all([consumer.close(), marker?.close()])
-      return null
+      const epoch = randomUUID() as Epoch
+      const seen = first?.epoch ?? null
+      await markers.removeOthers(connection, seen) // earlier attempts may have failed at Redis
+      await markers.declare(connection, epoch)
+      marker = await markers.watch(connection, epoch)
+      if (marker === null || !(await publisher.newEpoch(0, seen, epoch, at))) {
+        await markers.remove(connection, epoch)
+        return await closeAll(consumer, marker)
+      }
+      log.warn({ why, epoch, seen, offset: at.offset }, 'new epoch')
+      if (seen !== null) await markers.remove(connection, seen)
+      return { epoch, heads: await this.adoptPartitions(metas, epoch, at), at, consumer, marker }
     } catch (error) {
-      await Promise.all([consumer.close(), marker?.close()])
+      await closeAll(consumer, marker)
       throw error
     }
   }
 
-  /** Brings all partitions into a new epoch; null where another ingest has, or Redis does not answer: to be looked at again. */
-  private async adoptPartitions(metas: Metas, epoch: Epoch, at: StreamMark): Promise<(Offset | null)[]> {
+  /** Brings all partitions into a new epoch; null where another ingest has, or Redis does not answer. */
+  private async adoptPartitions(
+    metas: Attempt['metas'],
+    epoch: Epoch,
+    at: StreamMark,
+  ): Promise<(Offset | null)[]> {
     const { publisher } = this.parts
     const heads: (Offset | null)[] = [at.offset]
     for (const [p, meta] of metas.entries()) {
       if (p === 0) continue
-      const isIn =
+      const isAdopted =
         meta !== undefined && (await publisher.newEpoch(p, meta?.epoch ?? null, epoch, at).catch(() => false))
-      heads.push(isIn ? at.offset : null)
+      heads.push(isAdopted ? at.offset : null)
     }
     return heads
   }
+}
 
-  /** The place of the first own canary that is sent from now on; null: none comes in time. */
-  private async ownCanary(consumer: Consumer): Promise<StreamMark | null> {
-    const { canary, clock } = this.parts
-    const since = clock.monotonic()
-    const until = since + this.options.canaryTimeoutMs
-    canary.sendBeat()
-    for (let left = this.options.canaryTimeoutMs; left > 0; left = until - clock.monotonic()) {
-      const message = await consumer.inbox.next(left)
-      if (message === null) return null
-      consumer.ack(message.fields.deliveryTag)
-      const offset = headerOffset(message)
-      const read = readCanary(message)
-      if (offset !== null && read?.ingest === this.options.ingest && read.sentAt >= since)
-        return { offset, fingerprint: fingerprint(message.content) }
-    }
-    return null
-  }
+/** Closes what an attempt has opened. */
+async function closeAll(...opened: readonly (Consumer | MarkerWatch | null)[]): Promise<null> {
+  await Promise.all(opened.map(async (one) => one?.close()))
+  return null
 }

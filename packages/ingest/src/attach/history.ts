@@ -1,7 +1,7 @@
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Delivery } from '../normalise/delivery.js'
 
-/** A place in the stream and the fingerprint of the message there. */
+/** An offset of the stream and the fingerprint of the message there. */
 export interface StreamMark {
   readonly offset: Offset
   readonly fingerprint: string
@@ -10,28 +10,28 @@ export interface StreamMark {
 interface HistoryEntry extends StreamMark {
   /** Monotonic milliseconds. */
   readonly at: number
-  /** Bytes that had gone by when the entry was made. */
+  /** Bytes that had passed when the entry was made. */
   readonly bytes: number
 }
 
+/** How far back the log reaches. */
 export interface HistoryOptions {
-  /** How far back the log reaches. */
   readonly historyMs: number
   readonly historyBytes: number
 }
 
 const ENTRY_INTERVAL_MS = 1000
-/** A burst makes entries of its own, so that the log can be cut by bytes within a second, too. */
+/** A burst makes more entries, so that the log can be cut by bytes within a second, too. */
 const ENTRIES_PER_HISTORY_BYTES = 64
 
 /**
- * Answers "where was the stream `redis.history` ago" without trusting any clock but the monotonic one.
+ * Remembers where the stream was, back to `redis.history` ago, by the monotonic clock alone.
  * Holds about one entry a second, and those of bursts: bounded by the history on both counts. Pure.
  */
 export class StreamHistory {
   private readonly entries: HistoryEntry[] = []
   private bytes = 0
-  /** The last delivery that `bytes` holds: what is read again after attaching is not counted again. */
+  /** The last delivery in `bytes`: what is read again after attaching is not counted again. */
   private countedUpTo: Offset = -1
   private readonly options: HistoryOptions
 
@@ -39,7 +39,7 @@ export class StreamHistory {
     this.options = options
   }
 
-  /** These went by, in the order of the stream. */
+  /** Counts the bytes of deliveries that passed, in the order of the stream. */
   count(passed: readonly Pick<Delivery, 'offset' | 'bytes'>[]): void {
     for (const { offset, bytes } of passed) {
       if (offset <= this.countedUpTo) continue
@@ -48,32 +48,29 @@ export class StreamHistory {
     }
   }
 
-  /** Head moved to `mark`; what went by on the way has been counted. */
+  /** Notes that head moved to `mark`; what passed on the way has been counted. */
   advance(mark: StreamMark, now: number): void {
     const latest = this.entries.at(-1)
     if (latest !== undefined && mark.offset <= latest.offset) return
-    const grain = this.options.historyBytes / ENTRIES_PER_HISTORY_BYTES
-    if (latest !== undefined && now - latest.at < ENTRY_INTERVAL_MS && this.bytes - latest.bytes < grain)
+    const entryBytes = this.options.historyBytes / ENTRIES_PER_HISTORY_BYTES
+    if (latest !== undefined && now - latest.at < ENTRY_INTERVAL_MS && this.bytes - latest.bytes < entryBytes)
       return
     this.entries.push({ offset: mark.offset, fingerprint: mark.fingerprint, at: now, bytes: this.bytes })
     while (this.isTooOld(this.entries[1], now)) this.entries.shift()
   }
 
-  /** The newest mark that is old enough for everything before it to be forgotten; null: keep everything. */
+  /** The newest offset below which the log may be cut; null: nothing may be cut yet. */
   trimTo(now: number): Offset | null {
     const oldest = this.entries[0]
     return this.isTooOld(oldest, now) ? (oldest?.offset ?? null) : null
   }
 
-  /**
-   * Where to start when the history has to be published again, no longer ago than `reachMs`; null: this
-   * ingest has seen nothing yet.
-   */
+  /** The mark from which to publish the history again, no older than `reachMs`; null: this ingest has seen nothing yet. */
   start(now: number, reachMs: number): StreamMark | null {
     return this.entries.find(({ at }) => now - at <= reachMs) ?? this.entries.at(-1) ?? null
   }
 
-  /** Another numbering began: nothing remembered is true any more. */
+  /** Forgets everything: another numbering began. */
   clear(): void {
     this.entries.length = 0
     this.bytes = 0

@@ -1,5 +1,5 @@
-/** Where an ingest attaches, given what Redis holds and what it remembers. Pure. */
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Timings } from '../timings.js'
 import type { StreamMark } from './history.js'
 
 /** The hash `meta` of one partition. */
@@ -7,23 +7,23 @@ export interface Meta extends StreamMark {
   readonly epoch: Epoch
   readonly stream: string
   readonly partitions: number
-  /** Absent: the one that this program writes. */
+  /** Absent in the form that this program writes. */
   readonly form?: string
 }
 
-/** What an ingest knows of the numbering from before; lost when it ends. */
+/** What an ingest remembers of the numbering; lost when it ends. */
 export interface Memory {
   readonly epoch: Epoch
-  /** Where the history begins. */
+  /** The place at which the history begins. */
   readonly start: StreamMark
-  /** It reaches back over the whole of `redis.history`. */
+  /** Whether the memory reaches back over the whole of `redis.history`. */
   readonly complete: boolean
 }
 
 export type Plan =
-  /** Attach at the lowest head and go on. */
+  /** Attach at the lowest head. */
   | { readonly kind: 'attach'; readonly epoch: Epoch; readonly at: StreamMark }
-  /** Redis lost its data: write these partitions' meta again, with the same epoch, once attached at `at`. */
+  /** Redis lost its data: attach at `at`, then write the meta of these partitions again, with the same epoch. */
   | {
       readonly kind: 'seed'
       readonly epoch: Epoch
@@ -37,7 +37,7 @@ export type Plan =
       readonly at: StreamMark
       readonly partitions: readonly number[]
     }
-  /** Somebody else may know better, or Redis does not answer for all: look again soon. */
+  /** Ask Redis again soon: another ingest may know more, or Redis does not answer for all partitions. */
   | { readonly kind: 'wait'; readonly why: 'no-meta' | 'foreign' | 'not-all' }
   | { readonly kind: 'new-epoch'; readonly why: NewEpochReason }
 
@@ -51,18 +51,12 @@ export type NewEpochReason =
   /** The stream has lost messages. */
   | 'hole'
 
-export interface PlanOptions {
+export interface PlanOptions extends Pick<Timings, 'partialHistoryWaitMs' | 'emptyWaitMs' | 'foreignWaitMs'> {
   readonly stream: string
   readonly partitions: number
-  /** How long an ingest that remembers less than the whole history leaves an empty Redis to one that does. */
-  readonly partialHistoryWaitMs: number
-  /** How long an ingest without a memory leaves an empty Redis to those who have one. */
-  readonly emptyWaitMs: number
-  /** How long the head of another stream, partition count or form has to stand still before it is given up. */
-  readonly foreignWaitMs: number
 }
 
-/** Plans attachment after attachment; remembers only how long it has been waiting. */
+/** Plans where to attach, by what Redis holds and the ingest remembers; keeps only how long it has been waiting. Pure. */
 export class Planner {
   private readonly options: PlanOptions
   private emptySince: number | null = null
@@ -73,8 +67,8 @@ export class Planner {
   }
 
   /**
-   * `metas`: one per partition, null where there is none, undefined where Redis does not answer: that partition is left
-   * out. `now`: monotonic milliseconds.
+   * Plans the next attempt. `metas`: one per partition, null where there is none, undefined where Redis does not answer: that
+   * partition is left out. `now`: monotonic milliseconds.
    */
   plan(metas: readonly (Meta | null | undefined)[], memory: Memory | null, now: number): Plan {
     const present = metas.filter((meta) => meta !== null && meta !== undefined)
@@ -86,7 +80,7 @@ export class Planner {
     this.emptySince = null
     if (first === undefined) return { kind: 'wait', why: 'no-meta' }
     const others = indexes(metas, (meta) => meta !== undefined && meta?.epoch !== first.epoch)
-    // An epoch begins in partition 0: only with that one can be told which is the new one.
+    // An epoch begins in partition 0: without that one it is not known which epoch is the new one.
     if (others.length > 0 && metas[0] === undefined) return { kind: 'wait', why: 'not-all' }
     if (others.length > 0) return { kind: 'adopt', epoch: first.epoch, at: first, partitions: others }
     const at = present.reduce((lowest, meta) => (meta.offset < lowest.offset ? meta : lowest))
@@ -110,7 +104,7 @@ export class Planner {
     return { kind: 'new-epoch', why: recorded === undefined ? 'first-start' : 'redis-empty' }
   }
 
-  /** Whether it is the numbering of ingests of another kind, which this one must not touch. */
+  /** Whether the meta is of another stream, partition count or form, which this ingest must not touch. */
   isForeign(meta: Meta): boolean {
     const { stream, partitions } = this.options
     return meta.form !== undefined || meta.stream !== stream || meta.partitions !== partitions

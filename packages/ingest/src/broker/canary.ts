@@ -25,23 +25,23 @@ export interface CanaryMessage extends CanaryNumber {
   readonly ingest: string
   /** The sender's monotonic milliseconds. */
   readonly sentAt: number
-  /** Makes the heads move; the others travel along with what does. */
+  /** A beat makes the heads move; other canaries travel along with what does. */
   readonly beat: boolean
 }
 
 /**
  * Sends messages of the ingest's own through the stream, over a connection of their own: a broker short of memory or disk stops
- * reading from connections that publish, and the consuming one must go on. Beats, one a second, measure the lag, tell
- * when the backlog is worked off, and move every head on an idle bus; the numbers of all tell whether the stream loses
- * messages (`Continuity`). With each one a tick goes to the epoch's marker, a queue in memory: it comes back even when the
+ * reading from connections that publish, and the consuming one must go on. Beats, one a second, measure the lag, show
+ * when the backlog is worked off, and move every head on an idle bus; the numbers of all show whether the stream loses
+ * messages (`Continuity`). With each canary a tick goes to the epoch's marker, a queue in memory: it comes back even when the
  * stream stands still.
  */
 export class CanarySender {
-  /** The queue to which ticks go; null: none do. */
+  /** The queue to which ticks go; null: none are sent. */
   tickQueue: string | null = null
   private readonly options: CanaryOptions
   private readonly clock: Clock
-  /** The broker refuses them. */
+  /** Called when the broker refuses canaries. */
   private readonly onRefused: (error: Error) => void
   private connection: ChannelModel | null = null
   private channel: Channel | null = null
@@ -50,12 +50,12 @@ export class CanarySender {
   private first = 0
   private beatAt = 0
   private isBlocked = false
-  private opening = false
+  private isOpening = false
 
-  constructor(options: CanaryOptions, clock: Clock, refused: (error: Error) => void) {
+  constructor(options: CanaryOptions, clock: Clock, onRefused: (error: Error) => void) {
     this.options = options
     this.clock = clock
-    this.onRefused = refused
+    this.onRefused = onRefused
   }
 
   /** The broker has stopped reading from publishers (memory or disk alarm). */
@@ -75,10 +75,10 @@ export class CanarySender {
     connection.on('blocked', () => this.connection === connection && (this.isBlocked = true))
     connection.on('unblocked', () => this.connection === connection && (this.isBlocked = false))
     await this.open(connection)
-    this.sendDue()
+    this.sendNext()
   }
 
-  /** Sends no more; the connection is its owner's to close. */
+  /** Stops sending; closing the connection is left to its owner. */
   stop(): void {
     this.timer?.cancel()
     this.connection = null
@@ -86,23 +86,23 @@ export class CanarySender {
     this.isBlocked = false
   }
 
-  /** Sends a beat now: whoever wants to hear one need not wait. */
+  /** Sends a beat now, for a caller that waits for one. */
   sendBeat(): void {
     this.beatAt = this.clock.monotonic()
     this.publish(true)
   }
 
-  private sendDue(): void {
+  private sendNext(): void {
     if (this.connection === null) return
-    const isDue = this.clock.monotonic() - this.beatAt >= this.options.beatMs
-    if (isDue && this.channel === null && !this.opening) {
-      this.opening = true
-      const opened = (): void => void (this.opening = false)
+    const isBeatDue = this.clock.monotonic() - this.beatAt >= this.options.beatMs
+    if (isBeatDue && this.channel === null && !this.isOpening) {
+      this.isOpening = true
+      const opened = (): void => void (this.isOpening = false)
       this.open(this.connection).then(opened, opened)
     }
-    if (isDue) this.sendBeat()
+    if (isBeatDue) this.sendBeat()
     else this.publish(false)
-    this.timer = this.clock.after(this.options.intervalMs, () => this.sendDue())
+    this.timer = this.clock.after(this.options.intervalMs, () => this.sendNext())
   }
 
   private async open(connection: ChannelModel): Promise<void> {
@@ -114,7 +114,7 @@ export class CanarySender {
     this.channel = channel
   }
 
-  /** Through the default exchange: straight into the stream. */
+  /** Publishes through the default exchange: straight into the stream. */
   private publish(beat: boolean): void {
     if (this.channel === null || this.isBlocked) return
     const { stream, ingest } = this.options
@@ -133,7 +133,7 @@ export class CanarySender {
   }
 }
 
-/** Reads a canary of whatever ingest; null: it is none. */
+/** Reads a canary of any ingest; null: the message is none. */
 export function readCanary(message: ConsumeMessage): CanaryMessage | null {
   if (message.fields.exchange !== '') return null
   const headers: Record<string, unknown> = message.properties.headers ?? {}

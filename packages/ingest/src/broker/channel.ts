@@ -1,7 +1,36 @@
+/** Channels and connections of amqplib: how they are opened and closed, and what a refusal says. */
+import type { Channel, ChannelModel } from 'amqplib'
 import { systemClock, type Clock } from '@wazo-websocketd/shared/runtime/clock'
 
-/** How long a broker may take to say that it has closed a channel or a connection. */
+/** A broker may take so long to confirm that it has closed a channel or a connection. */
 export const CLOSE_MS_MAX = 2000
+
+/** Reply codes of AMQP. */
+export const ACCESS_REFUSED = 403
+export const NOT_FOUND = 404
+export const PRECONDITION_FAILED = 406
+
+/** The reply code with which the broker closed the channel; undefined: `error` is of another kind. */
+export function replyCode(error: unknown): unknown {
+  return (error as { code?: unknown } | null)?.code
+}
+
+/** A channel of amqplib whose refusals show in rejected calls alone. */
+export async function openChannel(connection: ChannelModel): Promise<Channel> {
+  const channel = await connection.createChannel()
+  channel.on('error', () => undefined) // the rejected call carries the same error
+  return channel
+}
+
+/** Runs `call` on a channel of its own, since the broker closes the channel when it refuses. */
+export async function onChannel(
+  connection: ChannelModel,
+  call: (channel: Channel) => Promise<unknown>,
+): Promise<void> {
+  const channel = await openChannel(connection)
+  await call(channel)
+  await closeQuietly(channel)
+}
 
 /** A channel or a connection of amqplib. */
 export interface Closable {

@@ -9,12 +9,12 @@ export interface BrokerOptions {
   readonly username: string
   readonly password: string
   readonly vhost: string
-  /** Seconds. Asked for explicitly: Wazo's broker offers 0, which would leave a dead connection unnoticed. */
+  /** Seconds. Set explicitly: Wazo's broker offers 0, which would leave a dead connection unnoticed. */
   readonly heartbeat: number
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
-/** While others are left to try. */
+/** The same while there are other hosts to try. */
 const HOST_TIMEOUT_MS = 2000
 const ADDRESS = 'bus.host and bus.port (or bus.hosts)'
 const UNREACHABLE = /ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN/
@@ -26,7 +26,7 @@ const KEYS: TlsKeys = {
 }
 
 /**
- * Opens a connection to the first host that takes it. Rejects when none does; `explain` says why in one line.
+ * Opens a connection to the first host that takes it. Rejects when none does; `describeBrokerError` says why in one line.
  * Errors of an open connection come as its `close` event.
  */
 export async function connectBroker(options: BrokerOptions, name: string): Promise<ChannelModel> {
@@ -52,28 +52,28 @@ export async function connectBroker(options: BrokerOptions, name: string): Promi
 }
 
 /**
- * What went wrong between this program and the broker, in one line that says what to do about it and names the hosts.
+ * Says in one line what went wrong between this program and the broker, what to do about it, and at which hosts.
  * `lasting`: it has been said before, and waiting has not helped.
  */
 export function describeBrokerError(error: unknown, options: BrokerOptions, lasting = false): string {
   const failures = error instanceof NoHostError ? error.failures : [{ host: options.hosts.current, error }]
   const hosts = new Map<string, string[]>()
   for (const failure of failures) {
-    const why = reason(failure.error, options, lasting)
+    const why = describeFailure(failure.error, options, lasting)
     hosts.set(why, [...(hosts.get(why) ?? []), failure.host])
   }
   return [...hosts].map(([why, names]) => `RabbitMQ at ${names.join(', ')}${why}`).join('; ')
 }
 
-/** The same, to be put after the host's name. */
-function reason(error: unknown, options: BrokerOptions, lasting: boolean): string {
+/** The same for one host, to be put after its name. */
+function describeFailure(error: unknown, options: BrokerOptions, lasting: boolean): string {
   const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const { tls, username, vhost } = options
   const isLogin = /Handshake|Login|closed by server/i.test(message) && !message.includes('access to ')
   if (/ACCESS.REFUSED/.test(message) && isLogin)
     return ` refuses user "${username}": check bus.username and bus.password`
-  // All that amqplib tells of a vhost that is missing or forbidden.
+  // amqplib says nothing else of a vhost that is missing or forbidden.
   if (message.includes('Expected ConnectionOpenOk'))
     return ` has no vhost "${vhost}" for user "${username}": check bus.vhost, or create it and grant the permissions`
   if (/ACCESS.REFUSED/.test(message))
@@ -87,15 +87,15 @@ function reason(error: unknown, options: BrokerOptions, lasting: boolean): strin
     )
   if (kind === 'queue')
     return `: queue "${name ?? ''}" exists with another ${argument ?? ''}: delete that queue on the broker and start again (${message})`
-  const [, lost] = /home node .* of durable queue '([^']*)'/.exec(message) ?? []
-  if (lost !== undefined && lasting)
+  const [, lostQueue] = /home node .* of durable queue '([^']*)'/.exec(message) ?? []
+  if (lostQueue !== undefined && lasting)
     return (
-      ` does not bring queue "${lost}" back (${message}). If every node of it is running, remove what is left ` +
-      `of the queue: rabbitmqctl eval '${removal(vhost, lost)}'. It is then declared again; clients ` +
+      ` does not bring queue "${lostQueue}" back (${message}). If every node of it is running, remove what is left ` +
+      `of the queue: rabbitmqctl eval '${removalCommand(vhost, lostQueue)}'. It is then declared again; clients ` +
       'are closed once, with code 1011'
     )
-  const untold = describeTlsError(code, message, KEYS)
-  if (untold !== null) return ` ${untold}`
+  const tlsProblem = describeTlsError(code, message, KEYS)
+  if (tlsProblem !== null) return ` ${tlsProblem}`
   if (tls === null && /^(Socket closed abruptly|read ECONNRESET|.*Invalid frame)/.test(message))
     return ` closes the connection before it is open: if it speaks TLS on this port, set bus.tls, or correct ${ADDRESS} (${message})`
   const [unreachable] = UNREACHABLE.exec(`${code} ${message}`) ?? []
@@ -104,11 +104,13 @@ function reason(error: unknown, options: BrokerOptions, lasting: boolean): strin
 }
 
 /**
+ * Gives the Erlang code that removes what is left of a queue.
+ *
  * Right after its start a broker answers 404 while it brings its queues back. A stream that was declared in
  * the last 0.1 s before the broker was killed never comes back: neither another start nor `delete_queue` nor
  * a queue.delete helps (RabbitMQ 3.10), because only its entry among the durable queues is left.
  */
-function removal(vhost: string, queue: string): string {
+function removalCommand(vhost: string, queue: string): string {
   const name = `rabbit_misc:r(<<"${vhost}">>, queue, <<"${queue}">>)`
   return `rabbit_amqqueue:internal_delete(${name}, <<"operator">>).`
 }

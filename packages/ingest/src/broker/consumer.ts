@@ -12,7 +12,7 @@ export interface ConsumerOptions {
   readonly prefetch: number
 }
 
-/** One consumer of the stream on a channel of its own. */
+/** A consumer of the stream on a channel of its own. */
 export class Consumer {
   readonly inbox: MessageInbox
   private readonly channel: Channel
@@ -47,7 +47,7 @@ export class Consumer {
     if (this.open) this.channel.ack({ fields: { deliveryTag } } as Message, true)
   }
 
-  /** Stops; never rejects. */
+  /** Stops consuming; never rejects. */
   async close(): Promise<void> {
     if (!this.open) return
     this.open = false

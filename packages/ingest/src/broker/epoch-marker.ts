@@ -1,25 +1,25 @@
-import type { Channel, ChannelModel } from 'amqplib'
+import type { ChannelModel } from 'amqplib'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
-import { closeQuietly } from './channel.js'
+import { closeQuietly, NOT_FOUND, onChannel, openChannel, replyCode } from './channel.js'
 
-/** A marker that is there and in use. */
+/** A marker that exists and is consumed. */
 export interface MarkerWatch {
   readonly queue: string
-  /** Messages that have come out of it. */
+  /** Messages that have come out of the queue. */
   readonly ticks: number
   /** Calls `task` once, when the marker is gone while the connection is not. */
   onGone(task: () => void): void
-  /** Watches no more; never rejects. */
+  /** Ends the watch; never rejects. */
   close(): Promise<void>
 }
 
 /**
- * A queue that does not survive a restart of its node: while it exists, that node has been running since the
- * epoch began, and every event that it took is in the stream. Each attached ingest consumes it: so no policy removes it
- * as unused, and its end is told at once.
+ * The markers of epochs. A marker is a queue that does not survive a restart of its node: while it exists, that node has been
+ * running since the epoch began, and every event that it took is in the stream. Each attached ingest consumes it, so that no
+ * policy removes it as unused and its end is known at once.
  */
 export class EpochMarkers {
-  /** Declared here for epochs that may never have come into force. */
+  /** Declared by this ingest for epochs that may never have come into force. */
   private readonly declared = new Set<Epoch>()
   private readonly stream: string
 
@@ -27,14 +27,14 @@ export class EpochMarkers {
     this.stream = stream
   }
 
-  /** Watches the epoch's marker; null: it is not there. Rejects when the broker does not answer. */
+  /** Watches the epoch's marker; null: there is none. Rejects when the broker does not answer. */
   async watch(connection: ChannelModel, epoch: Epoch): Promise<MarkerWatch | null> {
-    const channel = await openChannel(connection) // a miss closes the channel, so it is one of its own
+    const channel = await openChannel(connection) // a missing queue closes the channel, so it is one of its own
     const queue = this.queueOf(epoch)
     let ticks = 0
     let isGone = false
     let task: (() => void) | null = null
-    const take = (message: unknown): void => {
+    const onMessage = (message: unknown): void => {
       if (message !== null) {
         ticks++
         return
@@ -42,11 +42,11 @@ export class EpochMarkers {
       isGone = true
       task?.()
     }
-    channel.on('close', () => take(null)) // whatever became of it, it is watched no more
+    channel.on('close', () => onMessage(null)) // the marker may still be there, but is no longer watched
     try {
-      await channel.consume(queue, take, { noAck: true })
+      await channel.consume(queue, onMessage, { noAck: true })
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 404 && !/home node/.test(error.message))
+      if (error instanceof Error && replyCode(error) === NOT_FOUND && !/home node/.test(error.message))
         return null
       throw error
     }
@@ -68,26 +68,24 @@ export class EpochMarkers {
 
   async declare(connection: ChannelModel, epoch: Epoch): Promise<void> {
     this.declared.add(epoch)
-    const channel = await openChannel(connection)
     const options = { durable: false, exclusive: false, autoDelete: false }
-    // A virtual host may have another type by default.
-    await channel.assertQueue(this.queueOf(epoch), { ...options, arguments: { 'x-queue-type': 'classic' } })
-    await closeQuietly(channel)
+    await onChannel(connection, (channel) =>
+      // A virtual host may have another type by default.
+      channel.assertQueue(this.queueOf(epoch), { ...options, arguments: { 'x-queue-type': 'classic' } }),
+    )
   }
 
-  /** Deletes one; best effort. */
+  /** Deletes a marker; best effort. */
   async remove(connection: ChannelModel, epoch: Epoch): Promise<void> {
     this.declared.delete(epoch)
     try {
-      const channel = await openChannel(connection)
-      await channel.deleteQueue(this.queueOf(epoch))
-      await closeQuietly(channel)
+      await onChannel(connection, (channel) => channel.deleteQueue(this.queueOf(epoch)))
     } catch {
       // The broker deletes it at its next restart at the latest.
     }
   }
 
-  /** `epoch` is in force: removes what this ingest declared for others, such as after a lost answer. */
+  /** Removes what this ingest declared for epochs other than `epoch`, the one in force: an answer may have been lost. */
   async removeOthers(connection: ChannelModel, epoch: Epoch | null): Promise<void> {
     for (const other of this.declared) if (other !== epoch) await this.remove(connection, other)
     if (epoch !== null) this.declared.delete(epoch)
@@ -96,10 +94,4 @@ export class EpochMarkers {
   private queueOf(epoch: Epoch): string {
     return `${this.stream.replace(/\.v\d+$/, '')}.marker.${epoch}`
   }
-}
-
-async function openChannel(connection: ChannelModel): Promise<Channel> {
-  const channel = await connection.createChannel()
-  channel.on('error', () => undefined) // the rejected call says it
-  return channel
 }

@@ -1,4 +1,3 @@
-/** Nodes of a broker: which to try first, and why none took a connection. */
 import { parseHostPort, type HostPort } from '@wazo-websocketd/shared/runtime/host-port'
 
 export interface BrokerHost extends HostPort {
@@ -7,7 +6,7 @@ export interface BrokerHost extends HostPort {
 
 /** No host took the connection. */
 export class NoHostError extends Error {
-  override name = 'NoHost'
+  override name = 'NoHostError'
   readonly failures: readonly { readonly host: string; readonly error: unknown }[]
 
   constructor(failures: NoHostError['failures']) {
@@ -16,7 +15,7 @@ export class NoHostError extends Error {
   }
 }
 
-/** Shared by all connections of an ingest, so that they meet at one node. */
+/** The hosts of the broker; shared by all connections of an ingest, so that they meet at one node. */
 export class BrokerHosts {
   private readonly all: readonly BrokerHost[]
   private currentIndex = 0
@@ -34,15 +33,15 @@ export class BrokerHosts {
     return this.all[this.currentIndex]?.name ?? ''
   }
 
-  /** The current host takes connections and serves nothing: the next one is to be tried first. False: there is no other. */
+  /** Puts the current host, which takes connections and serves nothing, behind the others. False: there is no other. */
   skip(): boolean {
     this.currentIndex = (this.currentIndex + 1) % this.all.length
     return this.all.length > 1
   }
 
   /**
-   * What `connect` gives at the first host that takes it: the one that did last, then the next ones in turn, at once.
-   * Rejects with NoHost.
+   * Connects to the first host that takes it: the current one, then the next ones in turn, at once.
+   * Rejects with NoHostError.
    */
   async connect<T>(connect: (host: BrokerHost) => Promise<T>): Promise<T> {
     const first = this.currentIndex

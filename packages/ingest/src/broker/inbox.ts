@@ -6,7 +6,7 @@ interface Waiter {
   reject(error: Error): void
 }
 
-/** The messages of one consumer: asked for one by one while attaching, pushed to a sink afterwards. */
+/** The messages of one consumer: taken one by one while attaching, pushed to a sink afterwards. */
 export class MessageInbox {
   private readonly clock: Clock
   /** Bounded by the consumer's credit: nothing is acknowledged while messages wait here. */
@@ -26,12 +26,12 @@ export class MessageInbox {
     else this.buffered.push(message)
   }
 
-  /** Gives back what was taken, as the first to come. */
+  /** Puts a message that was taken back in front of all others. */
   putBack(message: ConsumeMessage): void {
     this.buffered.unshift(message)
   }
 
-  /** The consumer ended; idempotent. */
+  /** Ends the inbox with its consumer; idempotent. */
   end(why: string): void {
     if (this.ended !== null) return
     this.ended = why
@@ -39,7 +39,7 @@ export class MessageInbox {
     this.onEnd?.(why)
   }
 
-  /** The next message, or null after `timeoutMs` without one. Rejects when the consumer has ended. */
+  /** Takes the next message; null after `timeoutMs` without one. Rejects when the consumer has ended. */
   next(timeoutMs: number): Promise<ConsumeMessage | null> {
     const message = this.buffered.shift()
     if (message !== undefined) return Promise.resolve(message)
@@ -58,7 +58,7 @@ export class MessageInbox {
     })
   }
 
-  /** From now on every message goes to `sink` at once, those that have been waiting first. */
+  /** Pushes every message to `sink` from now on, those that have been waiting first. */
   flow(sink: (message: ConsumeMessage) => void, onEnd: (why: string) => void): void {
     this.sink = sink
     this.onEnd = onEnd

@@ -1,30 +1,30 @@
-/** Keeps exchanges and bindings as they have to be for as long as an ingest is attached. */
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { FailureLog } from '../status/failure-log.js'
 import { sleep, within } from '@wazo-websocketd/shared/runtime/sleep'
+import type { FailureLog } from '../status/failure-log.js'
+import { NOT_FOUND, PRECONDITION_FAILED, replyCode } from './channel.js'
+import type { TopologyDeclarer } from './topology.js'
 
-const ONCE_MS_MAX = 10_000
+const DECLARE_MS_MAX = 10_000
 
 export interface TopologyGuardParts {
-  /** Names of exchanges that the broker should have and does not. */
-  readonly missing: (connection: ChannelModel) => Promise<readonly string[]>
-  /** Idempotent; on channels of its own, so that a refusal harms no other. */
-  readonly declare: (connection: ChannelModel) => Promise<void>
-  /** An error of the broker in one line; `lasting`: it has been said before. */
-  readonly explain: (error: unknown, lasting: boolean) => string
+  readonly topology: Pick<TopologyDeclarer, 'declare' | 'missingExchanges'>
+  /** Says in one line what an error of the broker means; `lasting`: it has been said before. */
+  readonly describeError: (error: unknown, lasting: boolean) => string
   /** Whether events cannot come in, because the broker refuses what they need. */
-  readonly refused: (is: boolean) => void
+  readonly onRefused: (is: boolean) => void
   readonly failureLog: FailureLog
   readonly clock: Clock
   readonly log: Logger
 }
 
 /**
- * Somebody may unbind the stream, or delete an exchange and declare it again: the broker keeps delivering what is in
- * the stream, canaries too, and nothing shows that events no longer get there. The broker does not tell either
- * whether a binding was there when it is declared: so all of it is declared again every few seconds.
+ * Keeps exchanges and bindings in place for as long as an ingest is attached.
+ *
+ * Another program may unbind the stream, or delete an exchange and declare it again: the broker keeps delivering what is in
+ * the stream, canaries too, and nothing shows that events no longer get there. When a binding is declared the broker does
+ * not say whether it was there. So all of it is declared again every few seconds.
  */
 export class TopologyGuard {
   private readonly intervalMs: number
@@ -35,41 +35,39 @@ export class TopologyGuard {
     this.parts = parts
   }
 
-  /** Goes on until `signal` is aborted, whatever the broker answers. Never rejects. */
+  /** Runs until `signal` is aborted, whatever the broker answers. Never rejects. */
   async run(connection: ChannelModel, signal: AbortSignal): Promise<void> {
-    const { clock, refused, failureLog, explain } = this.parts
+    const { clock, onRefused, failureLog, describeError } = this.parts
     const isOver = (): boolean => signal.aborted
     for (;;) {
       await sleep(clock, this.intervalMs, signal)
       if (isOver()) return
       try {
-        await within(clock, ONCE_MS_MAX, 'declaring exchanges and stream', this.once(connection))
-        if (!isOver()) refused(false)
+        await within(clock, DECLARE_MS_MAX, 'declaring exchanges and stream', this.redeclare(connection))
+        if (!isOver()) onRefused(false)
       } catch (error) {
         if (isOver()) return // the connection is gone, which others report
-        if (keepsEventsOut(error)) refused(true)
+        if (keepsEventsOut(error)) onRefused(true)
         const note = '; events may not get into the stream'
-        failureLog.report(explain(error, false) + note, explain(error, true) + note)
+        failureLog.report(describeError(error, false) + note, describeError(error, true) + note)
       }
     }
   }
 
-  private async once(connection: ChannelModel): Promise<void> {
-    const exchanges = await this.parts.missing(connection)
-    await this.parts.declare(connection)
+  private async redeclare(connection: ChannelModel): Promise<void> {
+    const { topology, log } = this.parts
+    const exchanges = await topology.missingExchanges(connection)
+    await topology.declare(connection)
     if (exchanges.length > 0)
-      this.parts.log.error(
+      log.error(
         { exchanges },
         'somebody deleted exchanges: declared and bound again; what was published to them meanwhile is lost',
       )
   }
 }
 
-const NOT_FOUND = 404
-const PRECONDITION_FAILED = 406
-
-/** A missing permission does not: what has been declared before may still be there. */
+/** A missing permission does not keep events out: what has been declared before may still be there. */
 function keepsEventsOut(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code
+  const code = replyCode(error)
   return code === NOT_FOUND || code === PRECONDITION_FAILED
 }

@@ -1,5 +1,5 @@
 import type { Channel, ChannelModel } from 'amqplib'
-import { closeQuietly } from './channel.js'
+import { ACCESS_REFUSED, NOT_FOUND, onChannel, replyCode } from './channel.js'
 
 /**
  * The ordered log in the broker. The arguments below belong to the name: the broker does not change those of a
@@ -30,91 +30,93 @@ export function streamAgeMs({ maxAgeMs = STREAM_AGE_MS_MAX }: Topology): number 
   return maxAgeMs
 }
 
-/** The names of exchanges that are not there. Rejects when the broker does not say so. */
-export async function missingExchanges(connection: ChannelModel, topology: Topology): Promise<string[]> {
-  const missing: string[] = []
-  for (const name of exchangesOf(topology))
-    if (!(await exists(connection, (channel) => channel.checkExchange(name)))) missing.push(name)
-  return missing
-}
-
-/** As `TopologyKeeper.declare`, once. */
-export function declareTopology(connection: ChannelModel, topology: Topology): Promise<void> {
-  return new TopologyDeclarer(topology, () => undefined).declare(connection)
-}
-
 /** Declares exchanges and stream and binds them; idempotent. */
 export class TopologyDeclarer {
   private readonly topology: Topology
   private readonly warn: (line: string) => void
-  /** The broker refuses to declare them although they are there: looked at first, so that it need not refuse again. */
+  /** Things that exist and that the broker refuses to declare: checked first, so that it need not refuse again. */
   private readonly undeclarable = new Set<string>()
   private lastWarning: string | null = null
 
-  /** `warn` gets one line about each thing that is there and not as it was asked for. */
+  /** `warn` gets one line about each thing that exists and is not as `topology` asks for. */
   constructor(topology: Topology, warn: (line: string) => void) {
     this.topology = topology
     this.warn = warn
   }
 
   /**
-   * RabbitMQ puts one copy of a message into the stream even when several bindings match. What is there already is
-   * used also without the right to declare it. Rejects with the broker's error.
+   * Uses what exists also without the right to declare it. Rejects with the broker's error.
+   *
+   * RabbitMQ puts one copy of a message into the stream even when several bindings match.
    */
   async declare(connection: ChannelModel): Promise<void> {
     const { stream, exchange, exchangeType } = this.topology
-    for (const name of exchangesOf(this.topology)) {
+    for (const name of this.exchanges) {
       const type = name === exchange ? exchangeType : 'topic'
       const assert = () =>
         onChannel(connection, (channel) => channel.assertExchange(name, type, { durable: true }))
       await this.ensure(connection, name, assert, (channel) => channel.checkExchange(name))
     }
-    await this.ensure(connection, stream, this.assertStream(connection), (channel) =>
-      channel.checkQueue(stream),
+    await this.ensure(
+      connection,
+      stream,
+      () => this.assertStream(connection),
+      (channel) => channel.checkQueue(stream),
     )
     await onChannel(connection, async (channel) => {
       // A headers exchange ignores the key and matches everything without arguments; a topic one needs `#`.
-      for (const name of exchangesOf(this.topology)) await channel.bindQueue(stream, name, '#')
+      for (const name of this.exchanges) await channel.bindQueue(stream, name, '#')
     })
+  }
+
+  /** The names of exchanges that do not exist. Rejects when the broker does not say so. */
+  async missingExchanges(connection: ChannelModel): Promise<string[]> {
+    const missing: string[] = []
+    for (const name of this.exchanges)
+      if (!(await exists(connection, (channel) => channel.checkExchange(name)))) missing.push(name)
+    return missing
+  }
+
+  private get exchanges(): string[] {
+    const { exchange, legacyExchange } = this.topology
+    return legacyExchange === null ? [exchange] : [exchange, legacyExchange]
   }
 
   private async ensure(
     connection: ChannelModel,
     name: string,
     assert: () => Promise<void>,
-    check: Call,
+    check: Check,
   ): Promise<void> {
     if (this.undeclarable.has(name) && (await exists(connection, check))) return
     this.undeclarable.delete(name)
     try {
       await assert()
     } catch (error) {
-      if (replyCode(error) !== FORBIDDEN || !(await exists(connection, check))) throw error
+      if (replyCode(error) !== ACCESS_REFUSED || !(await exists(connection, check))) throw error
       this.undeclarable.add(name)
     }
   }
 
-  /** One that is there may keep more or less than was asked for, or at other nodes; it has to be a stream. */
-  private assertStream(connection: ChannelModel): () => Promise<void> {
+  /** Takes an existing stream that keeps more or less than configured, or at other nodes; it has to be a stream. */
+  private async assertStream(connection: ChannelModel): Promise<void> {
     const { stream } = this.topology
-    return async () => {
-      const differences: string[] = []
-      const args = streamArguments(this.topology)
-      for (;;) {
-        try {
-          await onChannel(connection, (channel) =>
-            channel.assertQueue(stream, { durable: true, arguments: args }),
-          )
-          break
-        } catch (error) {
-          // The broker names one argument at a time.
-          const difference = differences.length < ARGUMENTS.size ? acceptExisting(error, args) : null
-          if (difference === null) throw error
-          differences.push(difference)
-        }
+    const differences: string[] = []
+    const args = streamArguments(this.topology)
+    for (;;) {
+      try {
+        await onChannel(connection, (channel) =>
+          channel.assertQueue(stream, { durable: true, arguments: args }),
+        )
+        break
+      } catch (error) {
+        // The broker names one argument at a time.
+        const difference = differences.length < ARGUMENTS.size ? acceptExisting(error, args) : null
+        if (difference === null) throw error
+        differences.push(difference)
       }
-      if (differences.length > 0) this.warnOfDifferences(differences.join(', '))
     }
+    if (differences.length > 0) this.warnOfDifferences(differences.join(', '))
   }
 
   private warnOfDifferences(differences: string): void {
@@ -129,14 +131,7 @@ export class TopologyDeclarer {
   }
 }
 
-type Call = (channel: Channel) => Promise<unknown>
-
-const FORBIDDEN = 403
-const NOT_FOUND = 404
-
-function exchangesOf({ exchange, legacyExchange }: Topology): string[] {
-  return legacyExchange === null ? [exchange] : [exchange, legacyExchange]
-}
+type Check = (channel: Channel) => Promise<unknown>
 
 function streamArguments(topology: Topology): Record<string, string | number> {
   const { replicas = null, maxBytes = STREAM_LENGTH_BYTES_MAX } = topology
@@ -149,16 +144,8 @@ function streamArguments(topology: Topology): Record<string, string | number> {
   }
 }
 
-/** On a channel of its own, which the broker closes when it refuses. */
-async function onChannel(connection: ChannelModel, call: Call): Promise<void> {
-  const channel = await connection.createChannel()
-  channel.on('error', () => undefined) // the rejected call says it
-  await call(channel)
-  await closeQuietly(channel)
-}
-
-/** `check` is passive and needs no right. */
-async function exists(connection: ChannelModel, check: Call): Promise<boolean> {
+/** Whether a passive declaration finds the thing; that needs no right. */
+async function exists(connection: ChannelModel, check: Check): Promise<boolean> {
   try {
     await onChannel(connection, check)
     return true
@@ -166,10 +153,6 @@ async function exists(connection: ChannelModel, check: Call): Promise<boolean> {
     if (replyCode(error) !== NOT_FOUND) throw error
     return false
   }
-}
-
-function replyCode(error: unknown): unknown {
-  return (error as { code?: unknown } | null)?.code
 }
 
 /** Arguments in which a stream that exists may differ, and what they are called in the configuration. */
@@ -184,7 +167,10 @@ const INEQUIVALENT = new RegExp(
   `inequivalent arg '([^']*)' for queue .*: received (?:${VALUE}) but current is (?:${VALUE})`,
 )
 
-/** Takes the argument that the broker objects to over into `args`; the difference in words, or null: another error. */
+/**
+ * Sets in `args` the argument that the broker objects to as the existing stream has it. Returns the difference in words;
+ * null: the error is another one.
+ */
 function acceptExisting(error: unknown, args: Record<string, string | number>): string | null {
   const [, name = '', wanted, existing] = INEQUIVALENT.exec((error as Error | null)?.message ?? '') ?? []
   const key = ARGUMENTS.get(name)

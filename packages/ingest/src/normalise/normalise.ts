@@ -1,8 +1,8 @@
-/** From a bus message to an event, or to the named reason for dropping it (contract, section 4). Pure. */
+/** Makes an event of a bus message, or names the reason for dropping it (PROTOCOL.md, C4.12 and C4.18). Pure. */
 import { isUtf8 } from 'node:buffer'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 
-/** Why a message of the bus is no event; the values of `bus_messages_total{result}` for dropped ones. */
+/** Reasons for which a message of the bus is no event; values of `bus_messages_total{result}`. */
 export const DROP_REASONS = [
   'too_big',
   'invalid_utf8',
@@ -19,14 +19,14 @@ export const DROP_REASONS = [
 
 export type DropReason = (typeof DROP_REASONS)[number]
 
-/** A message as it comes from the bus. */
+/** A message of the bus. */
 export interface BusMessage {
   /** The AMQP header table; undefined when the message has none. */
   readonly headers: Readonly<Record<string, unknown>> | undefined
   readonly body: Buffer
 }
 
-/** An event that has no place in the sequence yet. */
+/** An event that has no offset yet. */
 export type NormalisedEvent = Omit<BusEvent, 'offset' | 'receivedAt'>
 
 export type Normalised =
@@ -46,9 +46,9 @@ const SESSION_DELETED = 'auth_session_deleted'
 type Table = Readonly<Record<string, unknown>>
 
 /**
- * Judges one message. The body is validated, never changed: it goes on byte for byte.
+ * Validates one message. The body is never changed: it goes on byte for byte.
  *
- * An `auth_session_deleted` that may be shown to nobody still ends its session: it becomes an event with
+ * An `auth_session_deleted` that no session may see still ends its session: it becomes an event with
  * `revocationOnly`.
  */
 export function normalise(message: BusMessage, options: NormaliseOptions): Normalised {
@@ -62,21 +62,21 @@ export function normalise(message: BusMessage, options: NormaliseOptions): Norma
   if (typeof name !== 'string') return dropped('bad_name')
   if (options.origin !== null && read('origin_uuid') !== options.origin) return dropped('other_origin')
 
-  const revokedSession = name === SESSION_DELETED ? revoked(headers, root) : null
+  const revokedSession = name === SESSION_DELETED ? revokedBy(headers, root) : null
   const tenant = read('tenant_uuid') ?? null
   const requiredAcl = read('required_acl')
-  const fault = faultOf(tenant, requiredAcl)
-  if (fault !== null && revokedSession === null) return dropped(fault)
+  const reason = hiddenReason(tenant, requiredAcl)
+  if (reason !== null && revokedSession === null) return dropped(reason)
   return {
     kind: 'event',
     event: {
       name,
       tenant: typeof tenant === 'string' ? tenant : null,
       everyone: read(EVERYONE) === true,
-      users: users(headers),
+      users: usersIn(headers),
       requiredAcl: typeof requiredAcl === 'string' ? requiredAcl : null,
       revokedSession,
-      revocationOnly: fault !== null,
+      revocationOnly: reason !== null,
       body: message.body,
     },
   }
@@ -86,7 +86,7 @@ function dropped(reason: DropReason): Normalised {
   return { kind: 'dropped', reason }
 }
 
-/** The root of the body, or why there is none. The size is judged first: nothing big is ever parsed. */
+/** The root of the body, or the reason why there is none. The size comes first: nothing large is ever parsed. */
 function parseBody(body: Buffer, bodyBytesMax: number): Table | DropReason {
   if (body.length > bodyBytesMax) return 'too_big'
   if (!isUtf8(body)) return 'invalid_utf8'
@@ -111,12 +111,12 @@ const BACKSLASH = 0x5c
 const NON_FINITE: ReadonlyMap<number, string> = new Map(
   ['NaN', 'Infinity', '-Infinity'].map((word) => [word.charCodeAt(0), word]),
 )
-/** Of no type that a key of the envelope may have, and next to anything but punctuation it is no JSON, as the word is not. */
-const STAND_IN = '[]'
+/** Has a type that no key of the envelope may have; beside anything but punctuation it is no JSON, as the word it replaces. */
+const PLACEHOLDER = '[]'
 
 /**
- * The text with what Python's `json.dumps` writes for floats that are no numbers replaced; null: it has none. One pass
- * over texts that are no JSON otherwise.
+ * Replaces what Python's `json.dumps` writes for floats that are no numbers (C4.21); null: the text has none. One pass, and
+ * only over texts that are no JSON otherwise.
  */
 function withoutNonFinite(text: string): string | null {
   const parts: string[] = []
@@ -126,14 +126,14 @@ function withoutNonFinite(text: string): string | null {
     if (char === QUOTE) at = endOfString(text, at)
     const word = NON_FINITE.get(char)
     if (word === undefined || !text.startsWith(word, at)) continue
-    parts.push(text.slice(from, at), STAND_IN)
+    parts.push(text.slice(from, at), PLACEHOLDER)
     at += word.length - 1
     from = at + 1
   }
   return from === 0 ? null : parts.join('') + text.slice(from)
 }
 
-/** Where the JSON text that begins at `at` ends. */
+/** The index at which the JSON string that begins at `at` ends. */
 function endOfString(text: string, at: number): number {
   for (let end = at + 1; end < text.length; end++) {
     const char = text.charCodeAt(end)
@@ -151,16 +151,16 @@ function own(table: Table, key: string): unknown {
   return Object.hasOwn(table, key) ? table[key] : undefined
 }
 
-/** Rule 5 (`required_acl` missing: nobody; null or string: fine) and a tenant that is neither text nor absent. */
-function faultOf(tenant: unknown, requiredAcl: unknown): DropReason | null {
+/** Why no session may see the event: C4.8 and C4.11, or a tenant that is neither a string nor absent. */
+function hiddenReason(tenant: unknown, requiredAcl: unknown): DropReason | null {
   if (tenant !== null && typeof tenant !== 'string') return 'bad_tenant'
   if (requiredAcl === undefined) return 'no_acl'
   if (requiredAcl !== null && typeof requiredAcl !== 'string') return 'bad_acl'
   return null
 }
 
-/** The users named by headers; a header counts only when it is `true`. */
-function users(headers: Table): string[] {
+/** The users that headers name; a header counts only when it is `true` (C4.13). */
+function usersIn(headers: Table): string[] {
   const found: string[] = []
   for (const key of Object.keys(headers))
     if (key.startsWith(USER_PREFIX) && key !== EVERYONE && headers[key] === true)
@@ -168,8 +168,8 @@ function users(headers: Table): string[] {
   return found
 }
 
-/** The session that wazo-auth deleted: `data.uuid`, else the header `session_uuid` (contract, section 6). */
-function revoked(headers: Table, root: Table): string | null {
+/** The session that wazo-auth deleted: `data.uuid` (C6.5), else the header `session_uuid`. */
+function revokedBy(headers: Table, root: Table): string | null {
   const data = own(root, 'data')
   const uuid = isTable(data) ? own(data, 'uuid') : undefined
   if (typeof uuid === 'string' && uuid !== '') return uuid

@@ -1,17 +1,18 @@
 import type { ConsumeMessage } from 'amqplib'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { CanaryMessage } from '../broker/canary.js'
 
-/** From one offset of the stream to the next one delivered. */
+/** A gap in the stream's numbering: an offset, and the next one delivered. */
 export interface OffsetGap {
   readonly from: Offset
   readonly to: Offset
 }
 
-const JUMPS_MAX = 1000
-/** Messages that are held for a canary; in a backlog of a time without ingests there is none. */
+const GAPS_MAX = 1000
+/** Messages that are held for a canary; a backlog from a time without ingests has none. */
 const HELD_MAX = 250
 
-/** Jumps of the stream's numbering that attaching again has been tried for: met again, they are part of the stream. */
+/** Gaps because of which an ingest has attached again: one that is met again is part of the stream. */
 export class KnownGaps {
   private readonly names = new Set<string>()
 
@@ -22,28 +23,29 @@ export class KnownGaps {
   add({ from, to }: OffsetGap): void {
     this.names.add(`${from}-${to}`)
     const [oldest] = this.names
-    if (this.names.size > JUMPS_MAX && oldest !== undefined) this.names.delete(oldest)
+    if (this.names.size > GAPS_MAX && oldest !== undefined) this.names.delete(oldest)
   }
 }
 
 export interface NumberingParts {
   readonly knownGaps: KnownGaps
   /** Takes a message with its offset. */
-  readonly deliver: (message: ConsumeMessage, offset: Offset) => void
-  /** A message waits for a canary that tells where it stands. */
+  readonly deliver: (message: ConsumeMessage, offset: Offset, canary: CanaryMessage | null) => void
+  /** Called when a message waits for a canary that tells its offset. */
   readonly requestCanary: () => void
 }
 
 /**
  * Gives every message of the stream its offset. The broker writes it into a header, but of a header that a publisher has
  * sent twice it replaces only one: so only the number that comes next is taken for granted. Any other message is held until
- * a canary comes, whose header nobody else has written; how many messages came before it tells whether their numbers
- * are lies, a skip of one (as where a segment of the stream ends), or a jump that has to be proven by attaching again. Pure.
+ * a canary comes, whose header only an ingest and the broker have written. How many messages came before the canary shows
+ * whether their numbers are false, a skip of one (as where a segment of the stream ends), or a gap that has to be proven by
+ * attaching again. Pure.
  */
 export class Numbering {
   private readonly parts: NumberingParts
   private at: Offset
-  private held: ConsumeMessage[] = []
+  private held: { readonly message: ConsumeMessage; readonly canary: CanaryMessage | null }[] = []
   private unprovenGap: OffsetGap | null = null
 
   /** The next message follows `at`. */
@@ -52,7 +54,7 @@ export class Numbering {
     this.parts = parts
   }
 
-  /** A jump because of which no more is taken: attaching again has to prove it. */
+  /** A gap behind which no message is taken: attaching again has to prove it. */
   get gap(): OffsetGap | null {
     return this.unprovenGap
   }
@@ -61,58 +63,60 @@ export class Numbering {
     return this.held.length > 0
   }
 
-  /** Takes the next message; `isCanary`: its header can be believed. */
-  take(message: ConsumeMessage, isCanary: boolean): void {
+  /** Takes the next message; `canary`: what `readCanary` made of it. The header of a canary can be believed. */
+  take(message: ConsumeMessage, canary: CanaryMessage | null): void {
     if (this.unprovenGap !== null) return
-    const claim = headerOffset(message)
-    if (this.held.length === 0 && claim === this.at + 1) {
-      this.at = claim
-      this.parts.deliver(message, claim)
+    const offset = headerOffset(message)
+    if (this.held.length === 0 && offset === this.at + 1) {
+      this.at = offset
+      this.parts.deliver(message, offset, canary)
       return
     }
-    this.held.push(message)
-    if (isCanary || this.isEnough(claim)) this.judgeHeld(isCanary)
+    this.held.push({ message, canary })
+    if (canary !== null || this.isEnough(offset)) this.judgeHeld()
     else if (this.held.length === 1) this.parts.requestCanary()
   }
 
-  /** Enough is held: the last one has to do, if what it claims can be, or else one of as many more. */
-  private isEnough(claim: Offset | null): boolean {
+  /** Whether so many are held that the last one has to do for a canary: one with a possible number, or any of twice as many. */
+  private isEnough(offset: Offset | null): boolean {
     const { length } = this.held
-    const skipped = claim === null ? -1 : claim - this.at - length
+    const skipped = offset === null ? -1 : offset - this.at - length
     return length >= 2 * HELD_MAX || (length >= HELD_MAX && (skipped === 0 || skipped === 1))
   }
 
-  /** Judges what is held by its last message, as if that were a canary: none comes. Offsets rise, so less is a lie. */
-  judgeHeld(isCanary = false): void {
+  /**
+   * Judges the held messages by the last one; where that is no canary, because none comes, a number that is too low counts as
+   * false, since offsets rise.
+   */
+  judgeHeld(): void {
     const { held, at } = this
     const last = held.at(-1)
     if (last === undefined) return
-    const end = headerOffset(last)
+    const end = headerOffset(last.message)
     const claimed = end === null ? 0 : end - at - held.length
-    const skipped = isCanary ? claimed : Math.max(0, claimed)
-    const jump = { from: at, to: at + skipped + 1 }
-    if (skipped < 0 || (skipped > 1 && !this.parts.knownGaps.has(jump))) {
-      this.unprovenGap = jump
+    const skipped = last.canary !== null ? claimed : Math.max(0, claimed)
+    const gap = { from: at, to: at + skipped + 1 }
+    if (skipped < 0 || (skipped > 1 && !this.parts.knownGaps.has(gap))) {
+      this.unprovenGap = gap
       return
     }
     this.held = []
-    let left = skipped
-    for (const message of held) {
-      // Those that say so stand behind a skip; what none speaks of, the last one.
-      const step = message === last ? left : (headerOffset(message) ?? 0) - this.at - 1
-      if (step === left || (step === 1 && left > 0)) {
+    let remaining = skipped
+    for (const { message, canary } of held) {
+      // A skip lies before the message whose header says so; where none does, before the last one.
+      const step = message === last.message ? remaining : (headerOffset(message) ?? 0) - this.at - 1
+      if (step === remaining || (step === 1 && remaining > 0)) {
         this.at += step
-        left -= step
+        remaining -= step
       }
       this.at++
-      this.parts.deliver(message, this.at)
-      if (this.unprovenGap !== null) return
+      this.parts.deliver(message, this.at, canary)
     }
   }
 }
 
-/** The offset that a message's header names; null: it names none. */
+/** The offset in a message's header, which a publisher may have forged; null: there is none. */
 export function headerOffset(message: ConsumeMessage): Offset | null {
-  const claim: unknown = message.properties.headers?.['x-stream-offset']
-  return typeof claim === 'number' && Number.isSafeInteger(claim) ? claim : null
+  const offset: unknown = message.properties.headers?.['x-stream-offset']
+  return typeof offset === 'number' && Number.isSafeInteger(offset) ? offset : null
 }

@@ -7,7 +7,7 @@ export interface CanaryNumber {
 }
 
 /**
- * Whether the stream has lost messages, told by this ingest's own canaries: they are numbered, and a channel keeps their
+ * Finds losses of the stream by this ingest's own canaries: they are numbered, and a channel keeps their
  * order, so one that is missing was lost in the stream, and events of the same moment with it. What was sent over a
  * channel that is gone may never have got to the broker and proves nothing. Pure.
  */
@@ -15,13 +15,13 @@ export class Continuity {
   private last: number | null = null
   private read: Offset = -1
 
-  /** Reading goes on after `at`; `sameEpoch`: no loss has been told since it was left off. */
+  /** Reading goes on after `at`; `sameEpoch`: no loss has been found since reading ended. */
   attached(at: Offset, sameEpoch: boolean): void {
     if (!sameEpoch || at > this.read) this.last = null
     this.read = at
   }
 
-  /** Everything up to here has been read. */
+  /** Everything up to `offset` has been read. */
   readUpTo(offset: Offset): void {
     if (offset > this.read) this.read = offset
   }

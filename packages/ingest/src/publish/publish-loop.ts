@@ -1,35 +1,27 @@
-/** Carries out what the sequencers decide, for one attachment. */
 import type { ConsumeMessage } from 'amqplib'
 import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Attachment } from '../attach/attach.js'
-import { readCanary, type CanarySender } from '../broker/canary.js'
-import type { Continuity } from './continuity.js'
-import { EVERY_PARTITION, toDelivery, type Delivery, type DeliveryOptions } from '../normalise/delivery.js'
-import type { Accounting } from '../status/accounting.js'
-import type { IngestMetrics } from '../metrics.js'
-import { Numbering, type KnownGaps } from '../normalise/numbering.js'
-import type { Publisher } from './publisher.js'
-import type { StreamHistory } from '../attach/history.js'
-import { Sequencer, type AttachReason, type PublishCall, type SequencerOptions } from './sequencer.js'
 import { sleep } from '@wazo-websocketd/shared/runtime/sleep'
+import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
+import type { Attachment } from '../attach/attach.js'
+import type { StreamHistory } from '../attach/history.js'
+import { readCanary, type CanaryMessage, type CanarySender } from '../broker/canary.js'
+import type { IngestMetrics } from '../metrics.js'
+import { EVERY_PARTITION, toDelivery, type Delivery, type DeliveryOptions } from '../normalise/delivery.js'
+import { Numbering, type KnownGaps } from '../normalise/numbering.js'
+import type { Accounting } from '../status/accounting.js'
 import type { Status } from '../status/status.js'
+import type { Timings } from '../timings.js'
+import type { Continuity } from './continuity.js'
+import type { Publisher } from './publisher.js'
+import { Sequencer, type AttachReason, type PublishCall, type SequencerOptions } from './sequencer.js'
 import { DeliveryWindow, type WindowLimits } from './window.js'
 
 export interface PublishLoopOptions {
-  readonly sequencer: SequencerOptions
+  readonly timings: SequencerOptions &
+    Pick<Timings, 'retryMs' | 'watchdogMs' | 'streamStallMs' | 'canaryIntervalMs' | 'beatMs'>
   readonly window: WindowLimits
   readonly delivery: DeliveryOptions
-  /** Between two tries of a call that Redis did not answer. */
-  readonly retryMs: number
-  /** Own canaries go out, and nothing comes in, for so long: the consumer has gone deaf. */
-  readonly watchdogMs: number
-  /** Nothing comes in for so long, while ticks do: the stream has changed its leader, and lost what came meanwhile. */
-  readonly streamStallMs: number
-  /** Between two looks at what waits for messages. */
-  readonly checkMs: number
-  /** A message whose offset is in doubt waits so long for a canary. */
-  readonly canaryWaitMs: number
   /** Credit is given back for so many deliveries together: each acknowledgement is a packet to the broker. */
   readonly ackEvery: number
 }
@@ -44,9 +36,23 @@ export interface PublishLoopParts {
   readonly accounting: Accounting
   readonly metrics: IngestMetrics
   readonly status: Status
+  /** Called when the status may have changed. */
   onChange(): void
 }
 
+/** Part of the credit that is given back together: enough is left to go on with. */
+const ACK_SHARE = 0.25
+/** RabbitMQ ends a consumer that keeps a delivery for half an hour, and canaries come ten times a second. */
+const ACK_EVERY_MAX = 256
+/** Between two checks of what waits for messages. */
+const CHECK_CANARIES = 2
+
+/** For how many deliveries credit is given back together. */
+export function ackEvery(prefetch: number): number {
+  return Math.min(Math.ceil(prefetch * ACK_SHARE), ACK_EVERY_MAX)
+}
+
+/** Carries out what the sequencers decide, for one attachment. */
 export class PublishLoop {
   private readonly options: PublishLoopOptions
   private readonly parts: PublishLoopParts
@@ -54,14 +60,15 @@ export class PublishLoop {
   private readonly window: DeliveryWindow
   private readonly numbering: Numbering
   private readonly sequencers: readonly Sequencer[]
-  /** Wakes what pauses, by partition. */
+  /** By partition: resumes its loop when that pauses. */
   private readonly wakers: (() => void)[]
   private finished = false
   private isLeading: boolean | null = null
   private reason: AttachReason | null = null
+  private readonly checkMs: number
   private checkTimer: Timer | null = null
   private lastMessageAt: number
-  /** What the last look saw, and how many in a row have seen ticks and nothing else. */
+  /** What the last check saw, and how many in a row have seen ticks and nothing else. */
   private lastCheck = { lastMessageAt: -1, ticks: 0, stalled: 0 }
   /** When a message was last held for a canary. */
   private canaryRequestedAt = 0
@@ -75,15 +82,16 @@ export class PublishLoop {
     this.options = options
     this.parts = parts
     this.attachment = attachment
+    this.checkMs = options.timings.canaryIntervalMs * CHECK_CANARIES
     this.window = new DeliveryWindow(options.window, at.offset)
     const now = (this.lastMessageAt = clock.monotonic())
     this.sequencers = heads.map(
-      (head, partition) => new Sequencer(options.sequencer, { partition, epoch, head }, this.window, now),
+      (head, partition) => new Sequencer(options.timings, { partition, epoch, head }, this.window, now),
     )
     this.wakers = heads.map(() => () => undefined)
     this.numbering = new Numbering(at.offset, {
       knownGaps: parts.knownGaps,
-      deliver: (message, offset) => this.deliver(message, offset),
+      deliver: (message, offset, canary) => this.deliver(message, offset, canary),
       requestCanary: () => {
         this.canaryRequestedAt = clock.monotonic()
         parts.canary.sendBeat()
@@ -91,7 +99,7 @@ export class PublishLoop {
     })
   }
 
-  /** Publishes or follows until the ingest has to attach again (says why) or `signal` is aborted (null). */
+  /** Publishes or follows; resolves with the reason to attach again, or null when `signal` is aborted. */
   async run(signal: AbortSignal): Promise<AttachReason | null> {
     const { canary, continuity, status, metrics, knownGaps } = this.parts
     const { consumer, marker, epoch, at } = this.attachment
@@ -135,14 +143,13 @@ export class PublishLoop {
     this.lastMessageAt = this.parts.clock.monotonic()
     this.lastTag = message.fields.deliveryTag
     this.unacked++
-    this.numbering.take(message, readCanary(message) !== null)
+    this.numbering.take(message, readCanary(message))
     if (this.numbering.gap !== null) this.finish('gap')
     this.giveCredit()
   }
 
-  private deliver(message: ConsumeMessage, offset: Offset): void {
+  private deliver(message: ConsumeMessage, offset: Offset, canary: CanaryMessage | null): void {
     const { continuity, clock } = this.parts
-    const canary = readCanary(message)
     continuity.readUpTo(offset)
     if (canary?.ingest === this.options.delivery.ingest && !continuity.accept(canary)) this.finish('hole')
     const delivery = toDelivery(message, offset, canary, this.options.delivery, clock)
@@ -152,34 +159,35 @@ export class PublishLoop {
     else this.wakers[delivery.target]?.()
   }
 
-  /** What nobody tells of: a consumer that has gone deaf, a message that waits for a canary in vain. */
+  /** Checks what no event shows: a consumer that delivers nothing, a message that waits for a canary in vain. */
   private check(): void {
     const { canary, clock, status } = this.parts
+    const { watchdogMs, beatMs } = this.options.timings
     const now = clock.monotonic()
     // The broker takes no canaries: that nothing waits and Redis answers is all that can be shown.
     if (canary.blocked && this.sequencers.every((sequencer) => sequencer.isIdle(now))) status.caughtUp(now)
     if (!canary.sending || this.window.fill >= 1) this.lastMessageAt = now
-    else if (now - this.lastMessageAt >= this.options.watchdogMs) this.finish('silent')
+    else if (now - this.lastMessageAt >= watchdogMs) this.finish('silent')
     else if (this.isStalled()) this.finish('hole')
-    if (this.numbering.isHolding && now - this.canaryRequestedAt >= this.options.canaryWaitMs) {
+    if (this.numbering.isHolding && now - this.canaryRequestedAt >= beatMs) {
       this.numbering.judgeHeld()
       if (this.numbering.gap !== null) this.finish('gap')
     }
-    if (!this.finished) this.checkTimer = clock.after(this.options.checkMs, () => this.check())
+    if (!this.finished) this.checkTimer = clock.after(this.checkMs, () => this.check())
   }
 
   /**
-   * The stream stands still, and neither broker nor this process does: ticks come. So it is when the stream changes its
-   * leader, which loses what publishers without confirms send meanwhile (docs/adr/0011).
+   * Whether the stream stands still while neither broker nor this process does: ticks come. So it is when the stream changes
+   * its leader, which loses what publishers without confirms send meanwhile (docs/adr/0011).
    */
   private isStalled(): boolean {
     const { ticks } = this.attachment.marker
     const { lastCheck, lastMessageAt } = this
-    // Looks are counted, not ticks: after a pause of the broker or of this process these come all at once.
+    // Checks are counted, not ticks: after a pause of the broker or of this process these come all at once.
     if (lastCheck.lastMessageAt !== lastMessageAt) lastCheck.stalled = 0
     else if (ticks > lastCheck.ticks) lastCheck.stalled++
     Object.assign(lastCheck, { lastMessageAt, ticks })
-    return lastCheck.stalled * this.options.checkMs >= this.options.streamStallMs
+    return lastCheck.stalled * this.checkMs >= this.options.timings.streamStallMs
   }
 
   private async drivePartition(sequencer: Sequencer): Promise<void> {
@@ -206,15 +214,15 @@ export class PublishLoop {
 
   private async publish(sequencer: Sequencer, call: PublishCall): Promise<void> {
     const { publisher, history, clock, accounting } = this.parts
-    const started = clock.monotonic()
-    const answer = await publisher.publish(call, history.trimTo(started))
+    const startedAt = clock.monotonic()
+    const answer = await publisher.publish(call, history.trimTo(startedAt))
     const now = clock.monotonic()
-    accounting.answered(call, answer, (now - started) / 1000)
+    accounting.answered(call, answer, (now - startedAt) / 1000)
     sequencer.answered(call, answer, now)
     this.release()
     if (call.last === this.lowestHead(now))
       history.advance({ offset: call.last, fingerprint: call.fingerprint }, now)
-    if (answer.kind === 'lost') await sleep(clock, this.options.retryMs)
+    if (answer.kind === 'lost') await sleep(clock, this.options.timings.retryMs)
   }
 
   private async poll(sequencer: Sequencer): Promise<void> {
@@ -229,15 +237,15 @@ export class PublishLoop {
         history.advance(meta, now)
     } catch (error) {
       sequencer.failed(clock.monotonic())
-      status.failed('redis', error instanceof Error ? error.message : String(error))
-      await sleep(clock, this.options.retryMs)
+      status.failed('redis', messageOf(error))
+      await sleep(clock, this.options.timings.retryMs)
     }
     this.parts.onChange()
   }
 
   /**
-   * On a stream an acknowledgement is nothing but flow control: what gets lost here is read again from head. So more is
-   * on its way while Redis is waited for, as long as the window has room.
+   * Acknowledges deliveries while the window has room. On a stream an acknowledgement is nothing but flow control: what
+   * gets lost here is read again from head. So more is on its way while Redis is waited for.
    */
   private giveCredit(every = this.options.ackEvery): void {
     if (this.finished || this.unacked < every || this.window.fill >= 1) return
@@ -245,15 +253,15 @@ export class PublishLoop {
     this.unacked = 0
   }
 
-  /** Deliveries that are done with: accounted for, their room in the window given to others. */
+  /** Accounts for deliveries that are done with, and gives their room in the window to others. */
   private release(): void {
     const { accounting, history, status, clock, metrics } = this.parts
     const now = clock.monotonic()
-    const floor = this.lowestHead(now)
+    const lowest = this.lowestHead(now)
     const released = this.window.release(({ offset, target }: Delivery) => {
-      if (target === EVERY_PARTITION) return offset <= floor
+      if (target === EVERY_PARTITION) return offset <= lowest
       const sequencer = this.sequencers[target]
-      return offset <= (sequencer?.isUnreachable(now) === false ? (sequencer.head ?? floor) : floor)
+      return offset <= (sequencer?.isUnreachable(now) === false ? (sequencer.head ?? lowest) : lowest)
     })
     status.heads = this.heads()
     const leads = this.sequencers.some((sequencer) => sequencer.leads)
@@ -266,24 +274,24 @@ export class PublishLoop {
     this.parts.onChange()
   }
 
-  /** Up to where all partitions have come; those for which Redis does not answer do not keep the others back. */
+  /** The lowest head of the partitions for which Redis answers; where it answers for none, the lowest that is known. */
   private lowestHead(now: number): Offset {
-    let floor = Infinity
-    let lowest = Infinity
+    let reachable = Infinity
+    let known = Infinity
     for (const sequencer of this.sequencers) {
       if (sequencer.head === null) continue
-      lowest = Math.min(lowest, sequencer.head)
-      if (!sequencer.isUnreachable(now)) floor = Math.min(floor, sequencer.head)
+      known = Math.min(known, sequencer.head)
+      if (!sequencer.isUnreachable(now)) reachable = Math.min(reachable, sequencer.head)
     }
-    if (floor < Infinity) return floor
-    return lowest < Infinity ? lowest : -1
+    if (reachable < Infinity) return reachable
+    return known < Infinity ? known : -1
   }
 
   private heads(): Offset[] {
     return this.sequencers.map(({ head }) => head ?? 0)
   }
 
-  /** Until a delivery for the partition, the end, or `until`. */
+  /** Waits for a delivery for the partition, the end, or `until`. */
   private pause(partition: number, until: number): Promise<void> {
     const { clock } = this.parts
     return new Promise((resolve) => {

@@ -1,5 +1,3 @@
-/** The ingest's side of Redis: the scripts, the heads, the live channel. */
-import { createHash } from 'node:crypto'
 import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
@@ -12,31 +10,32 @@ import {
   SEED_SCRIPT,
   type PartitionKeys,
 } from '@wazo-websocketd/shared/redis/layout'
-import { eventIn } from '../normalise/delivery.js'
-import type { Meta } from '../attach/plan.js'
+import { Script, type Caller } from '@wazo-websocketd/shared/redis/script'
+import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
 import type { StreamMark } from '../attach/history.js'
+import type { Meta } from '../attach/plan.js'
+import { eventIn } from '../normalise/delivery.js'
 import type { PublishAnswer, PublishCall } from './sequencer.js'
 
 /**
  * What the publisher needs of a Redis connection. It must have no offline queue and must not send a command
- * again by itself: a lost answer has to be known as lost.
+ * again by itself: a lost answer has to be known as lost. A call rejects when the connection is or gets lost, or with the
+ * error that Redis answers.
  */
-export interface RedisCommands {
-  /** Rejects when the connection is or gets lost, or with the error that Redis answers. */
-  callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown>
-  /** Redis answers the command, but does not serve: makes a fresh connection. */
+export interface RedisCommands extends Caller {
+  /** Makes a fresh connection: Redis answers the command, but does not serve. */
   renew(command: string): void
 }
 
-/** Redis did not answer, or answered with an error (`reply`). */
+/** Redis did not answer, or answered with an error (`isReply`). */
 export class RedisFault extends Error {
   override name = 'RedisFault'
   readonly isReply: boolean
-  /** It does not serve now, and may later or elsewhere. */
+  /** Redis does not serve now, and may later or elsewhere. */
   readonly isTransient: boolean
 
   constructor(error: unknown) {
-    super(`Redis: ${error instanceof Error ? error.message : String(error)}`)
+    super(`Redis: ${messageOf(error)}`)
     this.isReply = error instanceof Error && error.name === 'ReplyError'
     this.isTransient = NOT_SERVING.test(this.message) // a cluster's client wraps what a node has answered
   }
@@ -58,23 +57,19 @@ export interface PublisherOptions {
 const NOT_SERVING =
   /(?:: |-)(LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF|NOREPLICAS|MOVED|ASK)\b/
 
-interface Script {
-  readonly source: string
-  readonly sha: string
-}
-
-const PUBLISH = script(PUBLISH_SCRIPT)
-const SEED = script(SEED_SCRIPT)
-const NEW_EPOCH = script(NEW_EPOCH_SCRIPT)
+const PUBLISH = new Script(PUBLISH_SCRIPT)
+const SEED = new Script(SEED_SCRIPT)
+const NEW_EPOCH = new Script(NEW_EPOCH_SCRIPT)
 
 const allocate = (bytes: number): Buffer => Buffer.allocUnsafe(bytes)
 
+/** The ingest's side of Redis: runs the scripts, reads the heads, publishes on the live channels. */
 export class Publisher {
   private readonly redis: RedisCommands
   private readonly options: PublisherOptions
   private readonly partitionKeys: readonly PartitionKeys[]
   private readonly command: 'PUBLISH' | 'SPUBLISH'
-  /** Per partition: its log holds nothing more below it, since this publisher trimmed it. */
+  /** By partition: the offset below which this publisher has trimmed everything from the log. */
   private readonly trimmedTo: (Offset | null)[] = []
   /** Channels on which an announcement is under way. */
   private readonly announcing = new Set<string>()
@@ -88,11 +83,11 @@ export class Publisher {
     this.command = options.sharded ? 'SPUBLISH' : 'PUBLISH'
   }
 
-  /** Carries out one compare-and-set. Redis's faults are answers, too. `trimTo`: the log may forget what lies below. */
+  /** Carries out one compare-and-set. Faults of Redis are answers, too. `trimTo`: the log may forget what lies below. */
   async publish(call: PublishCall, trimTo: Offset | null): Promise<PublishAnswer> {
-    const { meta, log, live } = this.keysOf(call.partition)
+    const names = this.keysOf(call.partition)
     const { epoch, prev, last } = call
-    const bytes = encodeBatch({ epoch, prev, last, events: this.events(call) }, allocate)
+    const bytes = encodeBatch({ epoch, prev, last, events: this.eventsOf(call) }, allocate)
     const batch = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     // The offset moves about once a second, batches come by the thousand: each would look at the log for nothing.
     const trims = trimTo !== null && trimTo !== this.trimmedTo[call.partition]
@@ -101,10 +96,10 @@ export class Publisher {
     const range = [epoch, String(prev), String(last), call.fingerprint, trim]
     const bounds = [String(historyMs), String(historyBytes)]
     try {
-      const answered = await this.run(PUBLISH, [meta, log], [...range, batch, this.command, live, ...bounds])
-      const answer = toAnswer(answered)
+      const reply = await this.run(PUBLISH, names, [...range, batch, this.command, names.live, ...bounds])
+      const answer = toAnswer(reply)
       // Redis trims so many entries in one call at most: done only when it finds none.
-      if (trims && answer.kind === 'OK' && replyStrings(answered)[2] === '0')
+      if (trims && answer.kind === 'OK' && replyStrings(reply)[2] === '0')
         this.trimmedTo[call.partition] = trimTo
       return answer
     } catch (error) {
@@ -112,104 +107,104 @@ export class Publisher {
     }
   }
 
-  /** A partition's meta, null where there is none. Rejects with RedisFault. */
+  /** Reads a partition's meta; null: there is none. Rejects with RedisFault. */
   async meta(partition: number): Promise<Meta | null> {
     const fields = [META.epoch, META.head, META.fingerprint, META.stream, META.partitions, META.form]
-    return toMeta(await this.call('HMGET', [this.keysOf(partition).meta, ...fields]))
+    return toMeta(await this.call('HMGET', this.keysOf(partition).meta, ...fields))
   }
 
-  /** The metas of all partitions; undefined where Redis does not answer. Rejects with RedisFault when it does for none. */
+  /** Reads all metas; undefined where Redis does not answer. Rejects with RedisFault when it answers for none. */
   async metas(): Promise<(Meta | null | undefined)[]> {
-    const asked = await Promise.allSettled(this.partitionKeys.map((_, partition) => this.meta(partition)))
-    const metas = asked.map((one) => (one.status === 'fulfilled' ? one.value : undefined))
-    const [first] = asked
+    const results = await Promise.allSettled(this.partitionKeys.map((_, partition) => this.meta(partition)))
+    const metas = results.map((result) => (result.status === 'fulfilled' ? result.value : undefined))
+    const [first] = results
     if (first?.status === 'rejected' && metas.every((meta) => meta === undefined)) throw first.reason
     return metas
   }
 
   /** Writes a partition's meta if it is absent. True: written. Rejects with RedisFault. */
-  async seed(partition: number, epoch: Epoch, at: StreamMark): Promise<boolean> {
-    const { meta, log } = this.keysOf(partition)
-    this.trimmedTo[partition] = null
-    const answer = await this.run(SEED, [meta, log], [epoch, ...this.markArguments(at)])
-    return replyStrings(answer)[0] === 'OK'
+  seed(partition: number, epoch: Epoch, at: StreamMark): Promise<boolean> {
+    return this.begin(SEED, partition, [epoch], at)
   }
 
   /**
    * Starts `epoch` in one partition if `seen` (null: no meta) is still what it holds. True: started.
    * Rejects with RedisFault.
    */
-  async newEpoch(partition: number, seen: Epoch | null, epoch: Epoch, at: StreamMark): Promise<boolean> {
-    const { meta, log } = this.keysOf(partition)
-    this.trimmedTo[partition] = null
-    const answer = await this.run(NEW_EPOCH, [meta, log], [seen ?? '', epoch, ...this.markArguments(at)])
-    return replyStrings(answer)[0] === 'OK'
+  newEpoch(partition: number, seen: Epoch | null, epoch: Epoch, at: StreamMark): Promise<boolean> {
+    return this.begin(NEW_EPOCH, partition, [seen ?? '', epoch], at)
   }
 
-  /** Sends a message outside the sequence, on the channel of every partition; one that hangs keeps no other from it. */
+  /** Publishes a message outside the sequence on the channel of every partition; one that hangs does not delay the others. */
   announce(message: Uint8Array): void {
     const bytes = Buffer.from(message.buffer, message.byteOffset, message.length)
     for (const { live } of this.partitionKeys) {
       if (this.announcing.has(live)) continue
       this.announcing.add(live)
-      void this.call(this.command, [live, bytes])
-        .catch(() => undefined) // nobody could hear it; the next one follows soon
+      void this.call(this.command, live, bytes)
+        .catch(() => undefined) // no edge could get it either; the next one follows soon
         .finally(() => this.announcing.delete(live))
     }
+  }
+
+  /** Runs a script that writes the meta of a partition and empties its log. True: it has done so. */
+  private async begin(script: Script, partition: number, epochs: string[], at: StreamMark): Promise<boolean> {
+    const { stream, partitions } = this.options
+    this.trimmedTo[partition] = null
+    const place = [String(at.offset), at.fingerprint, stream, String(partitions)]
+    return replyStrings(await this.run(script, this.keysOf(partition), [...epochs, ...place]))[0] === 'OK'
   }
 
   private keysOf(partition: number): PartitionKeys {
     return this.partitionKeys[partition] ?? keys(this.options.prefix, partition, this.options.database)
   }
 
-  private markArguments(at: StreamMark): string[] {
-    return [String(at.offset), at.fingerprint, this.options.stream, String(this.options.partitions)]
-  }
-
-  private events(call: PublishCall): BusEvent[] {
+  private eventsOf(call: PublishCall): BusEvent[] {
     const events: BusEvent[] = []
     for (const { event } of call.deliveries)
       if (event !== null) events.push(eventIn(event, call.partition, this.options.partitions))
     return events
   }
 
-  private async run(what: Script, names: string[], args: (string | Buffer)[]): Promise<unknown> {
-    const rest = [names.length, ...names, ...args]
+  private async run(
+    script: Script,
+    { meta, log }: PartitionKeys,
+    args: (string | Buffer)[],
+  ): Promise<unknown> {
     try {
-      return await this.call('EVALSHA', [what.sha, ...rest])
+      return await script.run(this.redis, [meta, log], args)
     } catch (error) {
-      if (!(error instanceof RedisFault) || !error.message.includes('NOSCRIPT')) throw error
-      return this.call('EVAL', [what.source, ...rest])
+      throw this.faultOf('EVAL', error)
     }
   }
 
-  private async call(command: string, args: (string | Buffer | number)[]): Promise<unknown> {
+  private async call(command: string, ...args: (string | Buffer)[]): Promise<unknown> {
     try {
-      return await this.redis.callBuffer(command, args)
+      return await this.redis.callBuffer(command, ...args)
     } catch (error) {
-      const fault = new RedisFault(error)
-      if (fault.isTransient) this.redis.renew(command)
-      throw fault
+      throw this.faultOf(command, error)
     }
+  }
+
+  private faultOf(command: string, error: unknown): RedisFault {
+    const fault = new RedisFault(error)
+    if (fault.isTransient) this.redis.renew(command)
+    return fault
   }
 }
 
-function script(source: string): Script {
-  return { source, sha: createHash('sha1').update(source).digest('hex') }
-}
-
-/** What becomes of a call that failed: while Redis does not serve it was not carried out and has to be made again. */
+/** The answer that a failed call counts as: while Redis does not serve it was not carried out and has to be made again. */
 function toFailure(error: unknown): PublishAnswer {
   if (!(error instanceof RedisFault)) throw error
   return { kind: error.isReply && !error.isTransient ? 'failed' : 'lost', why: error.message }
 }
 
-function replyStrings(answer: unknown): string[] {
-  return Array.isArray(answer) ? answer.map((part) => (part === null ? '' : String(part))) : []
+function replyStrings(reply: unknown): string[] {
+  return Array.isArray(reply) ? reply.map((part) => (part === null ? '' : String(part))) : []
 }
 
-function toAnswer(answer: unknown): PublishAnswer {
-  const [kind, value = ''] = replyStrings(answer)
+function toAnswer(reply: unknown): PublishAnswer {
+  const [kind, value = ''] = replyStrings(reply)
   switch (kind) {
     case 'OK':
     case 'DUP':
@@ -225,8 +220,8 @@ function toAnswer(answer: unknown): PublishAnswer {
   }
 }
 
-function toMeta(answer: unknown): Meta | null {
-  const [epoch, head, fingerprint, stream, partitions, form = ''] = replyStrings(answer)
+function toMeta(reply: unknown): Meta | null {
+  const [epoch, head, fingerprint, stream, partitions, form = ''] = replyStrings(reply)
   if (epoch === undefined || epoch === '' || head === undefined || head === '') return null
   return {
     epoch: epoch as Epoch,

@@ -1,14 +1,14 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { RedisCommands } from './publisher.js'
 
-/** What a link needs of a Redis client; ioredis's `Redis` and `Cluster` are both. */
+/** What a connection needs of a Redis client; ioredis's `Redis` and `Cluster` both have it. */
 export interface ReplaceableClient extends Pick<RedisCommands, 'callBuffer'> {
   readonly status: string
   disconnect(): void
 }
 
 export interface RedisConnectionOptions {
-  /** A call without an answer for so long: the connection is given up. */
+  /** After a call without an answer for so long the client is given up. */
   readonly callTimeoutMs: number
   /** A client that has not become ready for so long is replaced. */
   readonly readyTimeoutMs: number
@@ -32,7 +32,7 @@ export class RedisConnection implements RedisCommands {
   private client: ReplaceableClient
   private unreadySince: number | null = null
   private renewedAt = -Infinity
-  /** What Redis refused last because it does not serve; null: it does. */
+  /** The command that Redis refused last because it does not serve; null: it serves. */
   private refused: string | null = null
   private refusal: Timer | null = null
   private stopped = false
@@ -54,18 +54,18 @@ export class RedisConnection implements RedisCommands {
     return this.isReady && this.refused === null
   }
 
-  callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown> {
+  callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown> {
     this.replaceIfNotReady()
     const { client } = this
     // One promise, not a race of two: this runs for every batch.
     return new Promise((resolve, reject) => {
       const sentAt = this.clock.monotonic()
-      const answered = client.callBuffer(command, args)
+      const answered = client.callBuffer(command, ...args)
       const timer = this.clock.after(this.options.callTimeoutMs, () => {
         reject(new Error('Redis does not answer'))
         // One node of a cluster may hang: the calls of others are not to fail with its own every time.
-        const isWhole = this.answeredAt < sentAt
-        if (isWhole || this.clock.monotonic() - this.replacedAt >= REPLACE_INTERVAL_MS) this.replace(client)
+        const isSilent = this.answeredAt < sentAt
+        if (isSilent || this.clock.monotonic() - this.replacedAt >= REPLACE_INTERVAL_MS) this.replace(client)
       })
       answered.then(
         (answer) => {
@@ -82,7 +82,7 @@ export class RedisConnection implements RedisCommands {
     })
   }
 
-  /** Redis answers `command`, but does not serve: a fresh client may find another server, which does. */
+  /** Makes a fresh client, which may find another server: this one answers `command`, but does not serve. */
   renew(command: string): void {
     this.setRefused(commandKind(command))
     this.refusal?.cancel()
@@ -99,9 +99,9 @@ export class RedisConnection implements RedisCommands {
     this.client.disconnect()
   }
 
-  private setRefused(refused: string | null): void {
-    if (this.refused === refused) return
-    this.refused = refused
+  private setRefused(command: string | null): void {
+    if (this.refused === command) return
+    this.refused = command
     this.onChange()
   }
 
@@ -127,7 +127,7 @@ export class RedisConnection implements RedisCommands {
   }
 }
 
-/** A script is sent as a whole where Redis does not know its digest. */
+/** EVALSHA counts as EVAL: a script is sent as a whole where Redis does not know its digest. */
 function commandKind(command: string): string {
   return command === 'EVALSHA' ? 'EVAL' : command
 }

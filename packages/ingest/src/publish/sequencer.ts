@@ -1,12 +1,9 @@
-/**
- * Who publishes what and when in one partition: the life of an attached ingest as decisions without I/O.
- * The pipeline carries out one step at a time and reports the answer.
- */
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Delivery } from '../normalise/delivery.js'
+import type { Timings } from '../timings.js'
 import type { DeliveryWindow } from './window.js'
 
-/** What the script answered, or what became of the call. */
+/** The answer of the script, or the outcome of a call without one. */
 export type PublishAnswer =
   | { readonly kind: 'OK' | 'DUP' | 'PART' | 'ROLLED'; readonly head: Offset }
   | { readonly kind: 'EMPTY' }
@@ -24,7 +21,7 @@ export interface PublishCall {
   readonly last: Offset
   readonly fingerprint: string
   readonly deliveries: readonly Delivery[]
-  /** An answer to it got lost before. */
+  /** The answer to an earlier attempt got lost. */
   readonly retried: boolean
 }
 
@@ -34,6 +31,9 @@ export interface PublishCall {
  */
 export type AttachReason =
   'gap' | 'rolled' | 'empty' | 'epoch' | 'failed' | 'ended' | 'silent' | 'behind' | 'hole' | 'unmarked'
+
+/** Answers after which an ingest has to attach again. */
+const ATTACH_REASONS = { ROLLED: 'rolled', EMPTY: 'empty', EPOCH: 'epoch', failed: 'failed' } as const
 
 export type Step =
   | { readonly kind: 'publish'; readonly call: PublishCall }
@@ -46,34 +46,27 @@ export type Step =
 /** What Redis holds of the partition when asked; null: no meta. */
 export type PolledHead = { readonly epoch: Epoch; readonly offset: Offset } | null
 
-export interface SequencerOptions {
-  /** How often a follower asks for the head. */
-  readonly headPollMs: number
-  /** How often it does when the window is half full, so that it keeps up with the one that publishes. */
-  readonly backlogPollMs: number
-  /** How long nothing may be heard of Redis when there is nothing to publish: it may have lost its data. */
-  readonly idlePollMs: number
-  /** A follower publishes by itself when its oldest delivery has waited that long. */
-  readonly takeoverMs: number
-  /** Without an answer for so long a partition no longer keeps the others from going on. */
-  readonly unreachableMs: number
-  /** How long a partition that has not come into the epoch yet is left out. */
-  readonly rejoinMs: number
-}
+export type SequencerOptions = Pick<
+  Timings,
+  'headPollMs' | 'backlogPollMs' | 'idlePollMs' | 'takeoverMs' | 'unreachableMs' | 'rejoinMs'
+>
 
+/**
+ * Decides what one partition publishes and when: the life of an attached ingest without I/O. The publish loop carries out
+ * one step at a time and reports the answer.
+ */
 export class Sequencer {
   readonly partition: number
   private readonly options: SequencerOptions
   private readonly epoch: Epoch
   private readonly window: DeliveryWindow
-  /** null: not known yet, Redis has not answered for this partition. */
   private currentHead: Offset | null
   private isLeading = true
   private retry: PublishCall | null = null
   private attachReason: AttachReason | null = null
   private readonly startedAt: number
   private polledAt: number
-  /** When Redis last said anything. */
+  /** When Redis last answered. */
   private answeredAt: number
   private failingSince: number | null = null
 
@@ -92,49 +85,49 @@ export class Sequencer {
     this.polledAt = this.answeredAt = this.startedAt = now
   }
 
+  /** Where the partition stands; null: not known yet, Redis has not answered for it. */
   get head(): Offset | null {
     return this.currentHead
   }
 
-  /** This partition's batches go out from here. */
+  /** Whether this partition's batches go out from here. */
   get leads(): boolean {
     return this.isLeading && this.currentHead !== null
   }
 
-  /** Redis does not answer for this partition. */
+  /** Whether Redis has not answered for this partition for too long. */
   isUnreachable(now: number): boolean {
     if (this.currentHead === null) return true
     return this.failingSince !== null && now - this.failingSince >= this.options.unreachableMs
   }
 
-  /** Nothing waits for Redis, which answers. */
+  /** Whether Redis answers and nothing waits for it. */
   isIdle(now: number): boolean {
     if (this.failingSince !== null || this.retry !== null) return false
-    return (
-      this.headInWindow !== null && this.window.waitingSince(this.partition, this.headInWindow, now) === null
-    )
+    const head = this.headInWindow
+    return head !== null && this.window.waitingSince(this.partition, head, now) === null
   }
 
   /** The next thing to do, when nothing is under way. */
   step(now: number): Step {
-    const { headInWindow: at, window, options } = this
+    const { headInWindow: head, window, options } = this
     if (this.attachReason !== null) return { kind: 'attach', why: this.attachReason }
     if (this.retry !== null) return { kind: 'publish', call: this.retry }
-    const since = at === null ? null : window.waitingSince(this.partition, at, now)
-    if (at === null || since === null) {
+    const since = head === null ? null : window.waitingSince(this.partition, head, now)
+    if (head === null || since === null) {
       const until = Math.max(this.answeredAt, this.polledAt) + options.idlePollMs
       return now >= until ? { kind: 'poll' } : { kind: 'wait', until }
     }
     const takeoverAt = since + options.takeoverMs
     if (this.isLeading || now >= takeoverAt) {
-      const call = this.nextCall(at)
+      const call = this.nextCall(head)
       if (call !== null) return { kind: 'publish', call }
     }
     const pollAt = this.polledAt + (window.fill >= 0.5 ? options.backlogPollMs : options.headPollMs)
     return now >= pollAt ? { kind: 'poll' } : { kind: 'wait', until: Math.min(pollAt, takeoverAt) }
   }
 
-  /** What became of the call of a step. */
+  /** Takes in the answer to the call of a step. */
   answered(call: PublishCall, answer: PublishAnswer, now: number): void {
     if (answer.kind === 'lost') {
       this.retry = { ...call, retried: true }
@@ -143,45 +136,24 @@ export class Sequencer {
     }
     this.retry = null
     this.noteAnswer(now)
-    switch (answer.kind) {
-      case 'OK':
-        this.committed(call)
-        return
-      case 'DUP':
-      case 'PART':
-        if (call.retried && answer.head === call.last) this.committed(call)
-        else {
-          this.isLeading = false
-          this.moveHead(answer.head)
-        }
-        return
-      case 'ROLLED':
-        this.attachReason = 'rolled'
-        return
-      case 'EMPTY':
-        this.attachReason = 'empty'
-        return
-      case 'EPOCH':
-        this.attachReason = 'epoch'
-        return
-      case 'failed':
-        this.attachReason = 'failed'
+    if (answer.kind === 'OK') this.committed(call)
+    else if (answer.kind !== 'DUP' && answer.kind !== 'PART') this.attachReason = ATTACH_REASONS[answer.kind]
+    else if (call.retried && answer.head === call.last) this.committed(call)
+    else {
+      this.isLeading = false
+      this.moveHead(answer.head)
     }
   }
 
-  /** What Redis holds, asked for by a step. */
+  /** Takes in what Redis holds, as asked for by a step. */
   polled(meta: PolledHead, now: number): void {
     this.polledAt = now
     this.noteAnswer(now)
-    if (
-      this.currentHead === null &&
-      meta?.epoch !== this.epoch &&
-      now - this.startedAt < this.options.rejoinMs
-    )
-      this.failed(now) // it was left out because Redis did not take it: not to be tried all the time
+    if (this.head === null && meta?.epoch !== this.epoch && now - this.startedAt < this.options.rejoinMs)
+      this.failed(now) // left out because Redis did not take its meta: not to be tried all the time
     else if (meta === null) this.attachReason = 'empty'
     else if (meta.epoch !== this.epoch) this.attachReason = 'epoch'
-    else if (this.currentHead !== null && meta.offset < this.currentHead) this.attachReason = 'rolled'
+    else if (this.head !== null && meta.offset < this.head) this.attachReason = 'rolled'
     else this.moveHead(meta.offset)
   }
 
@@ -193,9 +165,7 @@ export class Sequencer {
 
   /** The head, if what follows it is in the window; else Redis has to tell first what others have published. */
   private get headInWindow(): Offset | null {
-    return this.currentHead === null || this.currentHead < this.window.base(this.partition)
-      ? null
-      : this.currentHead
+    return this.head === null || this.head < this.window.base(this.partition) ? null : this.head
   }
 
   private noteAnswer(now: number): void {
@@ -209,7 +179,7 @@ export class Sequencer {
     this.moveHead(call.last)
   }
 
-  /** The others went on without this partition for as long as Redis did not answer for it. */
+  /** Below the window the ingest has to attach again: others went on while Redis did not answer for this partition. */
   private moveHead(head: Offset): void {
     this.currentHead = head
     if (this.headInWindow === null) this.attachReason = 'behind'
@@ -220,14 +190,7 @@ export class Sequencer {
     if (batch === null) return null
     const { last, deliveries } = batch
     const { partition, epoch } = this
-    return {
-      partition,
-      epoch,
-      prev,
-      last: last.offset,
-      fingerprint: last.fingerprint(),
-      deliveries,
-      retried: false,
-    }
+    const fingerprint = last.fingerprint()
+    return { partition, epoch, prev, last: last.offset, fingerprint, deliveries, retried: false }
   }
 }

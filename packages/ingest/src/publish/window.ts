@@ -6,14 +6,35 @@ export interface WindowLimits {
   readonly batchCountMax: number
   /** Bytes in one batch; a single larger event still travels, alone. */
   readonly batchBytesMax: number
-  /** With so many deliveries that are not yet known to be in the log, or so many bytes of them, no more are wanted. */
+  /** With so many deliveries that are not yet known to be in the log, or so many bytes of them, the window is full. */
   readonly windowMax: number
   readonly windowBytesMax: number
   /** A delivery that is not urgent waits so long for one that is. */
   readonly lingerMs: number
 }
 
-/** What one partition publishes next: its deliveries up to the offset of `last`, whichever partition that is for. */
+/** An edge delivers a batch in one go: larger ones would keep its clients waiting. */
+const BATCH_COUNT_MAX = 250
+const BATCH_BYTES_MAX = 1024 ** 2
+const WINDOW_BYTES_MAX = 16 * 1024 ** 2
+/** Above the time between two beats. */
+const LINGER_MS = 1500
+/** A batch takes at most this part of `redis.history_bytes`: the log is cut batch by batch. */
+const BATCHES_PER_HISTORY = 8
+
+/** Sizes of batches and of the window, by the credit that the broker gives and what the log may hold. */
+export function windowLimits(prefetch: number, historyBytes: number): WindowLimits {
+  return {
+    batchCountMax: BATCH_COUNT_MAX,
+    batchBytesMax: Math.min(BATCH_BYTES_MAX, historyBytes / BATCHES_PER_HISTORY),
+    // While a batch is on its way to Redis, another one is read besides what the credit allows.
+    windowMax: prefetch + BATCH_COUNT_MAX,
+    windowBytesMax: WINDOW_BYTES_MAX,
+    lingerMs: LINGER_MS,
+  }
+}
+
+/** The next batch of one partition: its deliveries up to the offset of `last`, which may be for another partition. */
 export interface WindowBatch {
   readonly deliveries: readonly Delivery[]
   readonly last: Delivery
@@ -25,7 +46,7 @@ export class DeliveryWindow {
   private items: Delivery[] = []
   private first = 0
   private bytes = 0
-  /** By target: the last delivery that has left. */
+  /** By target: the offset of the last delivery that was released. */
   private readonly releasedUpTo = new Map<number, Offset>()
 
   /** The first delivery follows `base`. */
@@ -38,12 +59,12 @@ export class DeliveryWindow {
     return this.items.length - this.first
   }
 
-  /** Up to here deliveries for `partition` have left the window. */
+  /** The offset up to which deliveries for `partition` have been released. */
   base(partition: number): Offset {
     return Math.max(this.releasedUpTo.get(partition) ?? -1, this.releasedUpTo.get(EVERY_PARTITION) ?? -1)
   }
 
-  /** How full it is; from 1 on it is full. */
+  /** How full the window is; from 1 on it is full. */
   get fill(): number {
     return Math.max(this.length / this.limits.windowMax, this.bytes / this.limits.windowBytesMax)
   }
@@ -85,10 +106,10 @@ export class DeliveryWindow {
     return last === null || deliveries.length === 0 ? null : { deliveries, last }
   }
 
-  /** Takes the deliveries off the old end for as long as `done` says so. */
-  release(done: (delivery: Delivery) => boolean): Delivery[] {
+  /** Releases deliveries from the old end for as long as `isDone` holds. */
+  release(isDone: (delivery: Delivery) => boolean): Delivery[] {
     const from = this.first
-    for (let item = this.items[from]; item !== undefined && done(item); item = this.items[this.first]) {
+    for (let item = this.items[from]; item !== undefined && isDone(item); item = this.items[this.first]) {
       this.first++
       this.bytes -= item.bytes
       this.releasedUpTo.set(item.target, item.offset)

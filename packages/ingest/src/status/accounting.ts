@@ -1,7 +1,7 @@
-import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
-import type { Delivery } from '../normalise/delivery.js'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { IngestMetrics, MessageResult } from '../metrics.js'
+import type { Delivery } from '../normalise/delivery.js'
 import type { DropReason } from '../normalise/normalise.js'
 import type { PublishAnswer, PublishCall } from '../publish/sequencer.js'
 import type { Status } from './status.js'
@@ -25,7 +25,7 @@ export class Accounting {
     this.parts = parts
   }
 
-  /** Redis answered a call, `seconds` after it was sent. */
+  /** Counts the answer of Redis to a call, `seconds` after that was sent. */
   answered(call: PublishCall, answer: PublishAnswer, seconds: number): void {
     const { metrics, status } = this.parts
     metrics.answered(answer.kind)
@@ -37,7 +37,7 @@ export class Accounting {
     }
   }
 
-  /** These deliveries are done with: published from here, by another ingest, or dropped. */
+  /** Counts deliveries that are done with: published from here, by another ingest, or dropped. */
   released(deliveries: readonly Delivery[]): void {
     const { status, metrics, clock } = this.parts
     if (deliveries.length > 0) status.progressed()

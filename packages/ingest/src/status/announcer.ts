@@ -7,7 +7,7 @@ export interface AnnouncerOptions {
   readonly intervalMs: number
 }
 
-/** Says on the live channels, each second and at every change, how this ingest is. */
+/** Publishes the state of this ingest on the live channels, each second and at every change. */
 export class Announcer {
   private readonly options: AnnouncerOptions
   private readonly clock: Clock
@@ -28,14 +28,14 @@ export class Announcer {
     this.timer = this.clock.after(this.options.intervalMs, () => this.start())
   }
 
-  /** Says nothing from now on: an ingest that ends in order is silent, not down. */
+  /** Announces nothing more: an ingest that ends in order is silent, not down. */
   stop(): void {
     this.timer?.cancel()
     this.timer = null
   }
 
-  /** The status changed: says so at once if that makes another state. */
-  stateChanged(): void {
+  /** Announces the state at once if the change of the status made it another one. */
+  statusChanged(): void {
     if (this.timer !== null && this.status.state !== this.lastAnnounced) this.announce()
   }
 

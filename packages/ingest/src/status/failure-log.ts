@@ -1,15 +1,15 @@
 import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 
-/** Texts hold what brokers answer: so many are remembered. */
-const TEXTS_MAX = 100
+/** Messages hold what brokers answer, so their number is bounded. */
+const MESSAGES_MAX = 100
 
-/** Logs what is wrong, and again every `repeatMs` for as long as it is said again and again. */
+/** Logs failures of what is tried again and again: each at once, and every `repeatMs` for as long as it is reported. */
 export class FailureLog {
   private readonly clock: Clock
   private readonly log: Logger
   private readonly repeatMs: number
-  private readonly reportedAt = new Map<string, number>()
+  private readonly loggedAt = new Map<string, number>()
 
   constructor(clock: Clock, log: Logger, repeatMs: number) {
     this.clock = clock
@@ -17,15 +17,15 @@ export class FailureLog {
     this.repeatMs = repeatMs
   }
 
-  /** `lasting`: what to say instead when it has been said before. */
-  report(text: string, lasting = text): void {
+  /** `lasting` is logged instead of `message` when that has been logged before. */
+  report(message: string, lasting = message): void {
     const now = this.clock.monotonic()
-    const at = this.reportedAt.get(text)
+    const at = this.loggedAt.get(message)
     if (at !== undefined && now - at < this.repeatMs) return
-    this.reportedAt.delete(text)
-    this.reportedAt.set(text, now)
-    const [oldest] = this.reportedAt.keys()
-    if (this.reportedAt.size > TEXTS_MAX && oldest !== undefined) this.reportedAt.delete(oldest)
-    this.log.error(`${at !== undefined && now - at < 2 * this.repeatMs ? lasting : text}; trying again`)
+    this.loggedAt.delete(message)
+    this.loggedAt.set(message, now)
+    const [oldest] = this.loggedAt.keys()
+    if (this.loggedAt.size > MESSAGES_MAX && oldest !== undefined) this.loggedAt.delete(oldest)
+    this.log.error(`${at !== undefined && now - at < 2 * this.repeatMs ? lasting : message}; trying again`)
   }
 }

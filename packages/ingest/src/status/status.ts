@@ -1,23 +1,20 @@
 import type { IngestState } from '@wazo-websocketd/shared/domain/envelope'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Timings } from '../timings.js'
 import type { FailureLog } from './failure-log.js'
 
-export interface StatusOptions {
-  /** How old the last own canary that came through may be for `up`. */
-  readonly canaryTimeoutMs: number
-  /** How long nothing may move, because of the broker, before the ingest counts as down. */
-  readonly downAfterMs: number
-  /** The same, because of Redis: `redis.lost_grace`. */
+export interface StatusOptions extends Pick<Timings, 'canaryTimeoutMs' | 'downAfterMs'> {
+  /** As `downAfterMs`, because of Redis: `redis.lost_grace`. */
   readonly redisGraceMs: number
 }
 
 /**
- * What an ingest knows of itself. One rule tells how it is: `up` while its own canaries come through to Redis, `down` without a
- * connection to the broker or when nothing has moved for too long, `catching-up` in between.
+ * What an ingest knows of itself. One rule gives its state: `up` while its own canaries come through to Redis, `down` without a
+ * connection to the broker or without progress for too long, `catching-up` in between.
  */
 export class Status {
-  /** Another stream, partition count or form is in force: this ingest has no say. */
+  /** Another stream, partition count or form is in force: this ingest neither publishes nor announces anything. */
   passive = false
   epoch: Epoch | null = null
   heads: readonly Offset[] = []
@@ -25,13 +22,12 @@ export class Status {
   private readonly clock: Clock
   private readonly failureLog: FailureLog
   private connected = false
-  /** Since when the broker has refused what events need to get into the stream, which canaries do not need. */
+  /** Since when the broker has refused exchanges or bindings, which events need to get into the stream and canaries do not. */
   private refusedSince: number | null = null
   /** When the last own canary was sent that came through since this ingest attached. */
   private caughtUpAt: number | null = null
-  /** When it last got on. */
   private progressedAt: number
-  /** How long it may stand still for the reason that it told last. */
+  /** How long it may be without progress for the reason reported last. */
   private graceMs: number
 
   constructor(options: StatusOptions, clock: Clock, failureLog: FailureLog) {
@@ -42,36 +38,40 @@ export class Status {
     this.graceMs = options.downAfterMs
   }
 
-  get brokerConnected(): boolean {
-    return this.connected
-  }
-
   set brokerConnected(is: boolean) {
     this.connected = is
     if (is) this.progressed()
   }
 
-  get state(): IngestState {
-    const now = this.clock.monotonic()
-    if (!this.connected || now - this.progressedAt > this.graceMs) return 'down'
-    if (now - (this.refusedSince ?? now) > this.options.downAfterMs) return 'down'
-    return this.caughtUpAt !== null && now - this.caughtUpAt <= this.options.canaryTimeoutMs
-      ? 'up'
-      : 'catching-up'
-  }
-
-  /** Whether the broker refuses exchanges or bindings. */
   set topologyRefused(is: boolean) {
     this.refusedSince = is ? (this.refusedSince ?? this.clock.monotonic()) : null
   }
 
-  /** What came through before says nothing about this place, which may be an older one. */
+  get state(): IngestState {
+    const { canaryTimeoutMs, downAfterMs } = this.options
+    const now = this.clock.monotonic()
+    if (!this.connected || now - this.progressedAt > this.graceMs) return 'down'
+    if (now - (this.refusedSince ?? now) > downAfterMs) return 'down'
+    return this.caughtUpAt !== null && now - this.caughtUpAt <= canaryTimeoutMs ? 'up' : 'catching-up'
+  }
+
+  /** What keeps the ingest from being ready, in words; empty when it is ready. */
+  notReadyReasons(redisConnected: boolean): string[] {
+    const reasons: string[] = []
+    if (!this.connected) reasons.push('connection to RabbitMQ')
+    if (!redisConnected) reasons.push('connection to Redis')
+    if (this.passive) reasons.push('another stream, partition count or form is in force')
+    if (reasons.length === 0 && this.state !== 'up') reasons.push('the backlog of the stream')
+    return reasons
+  }
+
+  /** Earlier canaries prove nothing about the new place in the stream, which may be an older one. */
   attached(epoch: Epoch, heads: readonly Offset[]): void {
     Object.assign(this, { epoch, heads })
     this.caughtUpAt = null
   }
 
-  /** Nothing comes through any more until it has attached again. */
+  /** Nothing comes through until the ingest has attached again. */
   detached(): void {
     this.caughtUpAt = null
   }
@@ -88,10 +88,13 @@ export class Status {
     this.progressed()
   }
 
-  /** It does not get on, says why in the log, and tries again. `fatal`: there is no point in waiting for an end of that. */
-  failed(by: 'broker' | 'redis' | 'fatal', why: string, lasting?: string): void {
+  /**
+   * Reports a failure of what is tried again; `lasting`: what to log when it lasts. `fatal` makes the ingest `down` at once,
+   * as waiting does not help.
+   */
+  failed(cause: 'broker' | 'redis' | 'fatal', message: string, lasting?: string): void {
     const { downAfterMs, redisGraceMs } = this.options
-    this.graceMs = by === 'fatal' ? -1 : by === 'redis' ? redisGraceMs : downAfterMs
-    this.failureLog.report(why, lasting)
+    this.graceMs = cause === 'fatal' ? -1 : cause === 'redis' ? redisGraceMs : downAfterMs
+    this.failureLog.report(message, lasting)
   }
 }

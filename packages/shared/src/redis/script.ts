@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 
 /** What a script runs on. */
 export interface Caller {
-  callBuffer(command: string, ...args: (string | number)[]): Promise<unknown>
+  callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>
 }
 
 /** A Lua script that Redis remembers by its digest once it has run there. */
@@ -16,12 +16,16 @@ export class Script {
   }
 
   /** Runs it; texts of the answer are Buffers. Rejects with what Redis or the connection says. */
-  async run(client: Caller, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  async run(
+    client: Caller,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+  ): Promise<unknown> {
     const rest = [keys.length, ...keys, ...args]
     try {
       return await client.callBuffer('EVALSHA', this.sha, ...rest)
     } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+      if (!(error instanceof Error) || !error.message.includes('NOSCRIPT')) throw error
       return client.callBuffer('EVAL', this.source, ...rest)
     }
   }

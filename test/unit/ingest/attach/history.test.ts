@@ -14,7 +14,7 @@ function pass(history: StreamHistory, offset: number, bytes: number, now: number
   history.advance(mark(offset), now)
 }
 
-describe('Ring', () => {
+describe('StreamHistory', () => {
   it('knows nothing at first: nothing is forgotten and nowhere to start', () => {
     const history = new StreamHistory(OPTIONS)
     expect(history.trimTo(0)).to.equal(null)

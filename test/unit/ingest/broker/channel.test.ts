@@ -30,7 +30,7 @@ function closing() {
   return { clock, fake, settled }
 }
 
-describe('close', () => {
+describe('closeQuietly', () => {
   it('waits for the answer of the broker', async () => {
     const { fake, settled } = closing()
     expect(await settled()).to.equal(false)

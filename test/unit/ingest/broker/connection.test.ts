@@ -65,7 +65,7 @@ const CASES: readonly [string, string, RegExp][] = [
   ],
 ]
 
-describe('explain', () => {
+describe('describeBrokerError', () => {
   for (const [what, message, expected] of CASES)
     it(`says in one line what to do about ${what}, without the password`, () => {
       const line = describeBrokerError(new Error(message), OPTIONS)

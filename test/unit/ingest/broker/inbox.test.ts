@@ -15,7 +15,7 @@ function nameOf(value: ConsumeMessage | null): string | null {
   return value === null ? null : value.fields.consumerTag
 }
 
-describe('Inbox', () => {
+describe('MessageInbox', () => {
   it('gives messages one by one, those that came early and those that come late', async () => {
     const clock = new FakeClock()
     const inbox = new MessageInbox(clock)

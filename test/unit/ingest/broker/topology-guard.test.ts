@@ -27,14 +27,16 @@ class Scene {
     const write = (line: string) => void this.lines.push((JSON.parse(line) as { msg: string }).msg)
     const log = pino({}, { write })
     const topologyGuard = new TopologyGuard(5000, {
-      missing: () => Promise.resolve(this.missing.splice(0)),
-      declare: async () => {
-        await this.held
-        this.declared++
-        if (this.fault !== null) throw this.fault
+      topology: {
+        missingExchanges: () => Promise.resolve(this.missing.splice(0)),
+        declare: async () => {
+          await this.held
+          this.declared++
+          if (this.fault !== null) throw this.fault
+        },
       },
-      explain: (error, lasting) => `${(error as Error).message}${lasting ? ', still' : ''}`,
-      refused: (is) => this.refused.push(is),
+      describeError: (error, lasting) => `${(error as Error).message}${lasting ? ', still' : ''}`,
+      onRefused: (is) => this.refused.push(is),
       failureLog: new FailureLog(this.clock, log, 30_000),
       clock: this.clock,
       log,
@@ -55,7 +57,7 @@ class Scene {
   }
 }
 
-describe('Upkeep', () => {
+describe('TopologyGuard', () => {
   it('declares every 5 s, without a word when all is well', async () => {
     const scene = new Scene()
     await scene.pass(4500)

@@ -31,7 +31,7 @@ function take(...args: Parameters<typeof message>) {
   return toDelivery(one, 42, readCanary(one), OPTIONS, clock)
 }
 
-describe('receive', () => {
+describe('toDelivery', () => {
   it('makes a delivery of an event, with its place, time and target', () => {
     const got = take({ 'x-stream-offset': 99, name: 'x', required_acl: null, tenant_uuid: 't1' }, '{"a":1}')
     expect(got).to.include({

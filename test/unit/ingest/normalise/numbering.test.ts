@@ -10,21 +10,27 @@ interface Item {
   readonly claim: unknown
 }
 
+const CANARY = { ingest: 'me', sentAt: 0, n: 1, first: 1, beat: true }
+
 function numbering(at = 0, knownGaps = new KnownGaps()) {
   const got: [string, number][] = []
+  const canaries: number[] = []
   const seen = { asked: 0 }
   const subject = new Numbering(at, {
     knownGaps,
-    deliver: (one, offset) => got.push([one.content.toString(), offset]),
+    deliver: (one, offset, canary) => {
+      got.push([one.content.toString(), offset])
+      if (canary === CANARY) canaries.push(offset)
+    },
     requestCanary: () => seen.asked++,
   })
   const take = (...items: readonly Item[]): void => {
     for (const { offset, claim } of items) {
       const headers = { 'x-stream-offset': claim === null ? offset : claim }
-      subject.take(message(offset, headers, '', String(offset)), claim === null)
+      subject.take(message(offset, headers, '', String(offset)), claim === null ? CANARY : null)
     }
   }
-  return { subject, knownGaps, got, seen, take, numbers: () => got.map(([, number]) => number) }
+  return { subject, knownGaps, got, canaries, seen, take, numbers: () => got.map(([, number]) => number) }
 }
 
 const honest = (offset: number): Item => ({ offset, claim: offset })
@@ -62,6 +68,15 @@ describe('Numbering', () => {
     expect([numbers(), subject.isHolding, seen.asked]).to.deep.equal([[11], true, 1])
     take(canary(14))
     expect([numbers(), subject.isHolding]).to.deep.equal([[11, 12, 13, 14], false])
+  })
+
+  it('hands canaries on with their messages, whether these were held or not', () => {
+    const { canaries, take, numbers } = numbering(10)
+    take(canary(11), honest(12), lie(13, 99), canary(14), canary(15))
+    expect([numbers(), canaries]).to.deep.equal([
+      [11, 12, 13, 14, 15],
+      [11, 14, 15],
+    ])
   })
 
   for (const claim of [5, 14, 13, '12', undefined, 1e300, -1, 12.5])

@@ -408,7 +408,7 @@ const FOUND: [string, number, number][] = [
 /** More for a longer search. */
 const RUNS = Number(process.env.MODEL_RUNS ?? 150)
 
-describe('Pipelines of several ingests over one Redis', function () {
+describe('Publish loops of several ingests over one Redis', function () {
   this.timeout(60_000 + RUNS * 100)
   for (const partitions of [1, 3])
     it(`lose, double and reorder nothing under random faults with ${partitions} partition(s)`, async () => {

@@ -77,7 +77,7 @@ function publishLoop(partitions = 1) {
 const tenantOf = (p: number): string =>
   Array.from({ length: 50 }, (_, n) => `t${n}`).find((tenant) => partitionOf(tenant, 2) === p)!
 
-describe('Pipeline', () => {
+describe('PublishLoop', () => {
   it('is up only once a canary came through since it attached, however fresh an earlier one is', async () => {
     const { clock, redis, attach, state, stop } = publishLoop()
     const first = attach(10)

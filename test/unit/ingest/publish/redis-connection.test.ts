@@ -45,10 +45,10 @@ async function failureOf(promise: Promise<unknown>): Promise<string> {
   return 'no failure'
 }
 
-describe('RedisLink', () => {
+describe('RedisConnection', () => {
   it('passes calls on and leaves no timer behind', async () => {
     const { clock, clients, subject } = link()
-    const call = subject.callBuffer('PING', [])
+    const call = subject.callBuffer('PING')
     clients[0]!.answer('PONG')
     expect(await call).to.equal('PONG')
     expect(clock.pending).to.equal(0)
@@ -57,17 +57,17 @@ describe('RedisLink', () => {
 
   it('gives up a connection on which a call stays without an answer, and makes another', async () => {
     const { clock, clients, subject } = link()
-    const call = subject.callBuffer('PING', [])
+    const call = subject.callBuffer('PING')
     clock.advance(3000)
     expect(await failureOf(call)).to.equal('Redis does not answer')
     expect(clients.map(({ status }) => status)).to.deep.equal(['end', 'ready'])
-    void subject.callBuffer('PING', [])
+    void subject.callBuffer('PING')
     expect(clients[1]!.calls).to.deep.equal(['PING'])
   })
 
   it('makes one new connection however many calls stay without an answer', async () => {
     const { clock, clients, subject } = link()
-    const calls = [subject.callBuffer('A', []), subject.callBuffer('B', [])]
+    const calls = [subject.callBuffer('A'), subject.callBuffer('B')]
     clock.advance(3000)
     expect(await Promise.all(calls.map(failureOf))).to.deep.equal([
       'Redis does not answer',
@@ -79,15 +79,15 @@ describe('RedisLink', () => {
   it('replaces a client that does not become ready in time', () => {
     const { clock, clients, subject } = link()
     clients[0]!.status = 'connecting'
-    void subject.callBuffer('A', [])
+    void subject.callBuffer('A')
     clock.advance(2000)
-    void failureOf(subject.callBuffer('A', []))
+    void failureOf(subject.callBuffer('A'))
     expect(clients).to.have.length(1)
     clients[0]!.status = 'ready'
-    void failureOf(subject.callBuffer('A', []))
+    void failureOf(subject.callBuffer('A'))
     clients[0]!.status = 'connecting'
     clock.advance(500)
-    void failureOf(subject.callBuffer('A', []))
+    void failureOf(subject.callBuffer('A'))
     expect(clients).to.have.length(1)
   })
 
@@ -106,7 +106,7 @@ describe('RedisLink', () => {
     subject.onChange = () => told.push(subject.connected)
     subject.renew('EVALSHA')
     for (const command of ['PING', 'EVALSHA']) {
-      const call = subject.callBuffer(command, [])
+      const call = subject.callBuffer(command)
       clients[1]!.answer('fine')
       await call
       expect(subject.connected).to.equal(command === 'EVALSHA')
@@ -127,7 +127,7 @@ describe('RedisLink', () => {
 
   it('makes no new client once stopped', async () => {
     const { clock, clients, subject } = link()
-    const call = failureOf(subject.callBuffer('A', []))
+    const call = failureOf(subject.callBuffer('A'))
     subject.stop()
     subject.renew('EVALSHA')
     clock.advance(3000)

@@ -11,7 +11,7 @@ function windowOf(limits: Partial<WindowLimits> = {}, base = 0): DeliveryWindow 
 
 const offsets = (items: readonly { offset: number }[] = []): number[] => items.map(({ offset }) => offset)
 
-describe('Window', () => {
+describe('DeliveryWindow', () => {
   it('gives the oldest deliveries behind a head, bounded in count', () => {
     const window = windowOf()
     for (let i = 1; i <= 5; i++) window.push(delivery(i))

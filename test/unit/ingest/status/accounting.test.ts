@@ -2,10 +2,11 @@ import { expect } from 'chai'
 import { pino } from 'pino'
 import { FailureLog } from '@wazo-websocketd/ingest/status/failure-log'
 import { Accounting } from '@wazo-websocketd/ingest/status/accounting'
-import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
+import { ingestMetrics, type IngestMetrics } from '@wazo-websocketd/ingest/metrics'
 import type { PublishAnswer, PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { Status } from '@wazo-websocketd/ingest/status/status'
 import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import { delivery } from '../../../support/fakes/delivery.js'
 
@@ -15,10 +16,7 @@ function accounting() {
   const counted: unknown[] = []
   const answers: string[] = []
   const metrics: IngestMetrics = {
-    amqpConnected: () => undefined,
-    amqpReconnected: () => undefined,
-    redisConnected: () => undefined,
-    publishing: () => undefined,
+    ...ingestMetrics(new Metrics({ defaults: false })),
     messages: (result, count) => counted.push([result, count]),
     published: (events, seconds) => counted.push(['batch', events, seconds]),
     answered: (answer) => answers.push(answer),
@@ -44,7 +42,7 @@ const CALL: PublishCall = {
   retried: false,
 }
 
-describe('Ledger', () => {
+describe('Accounting', () => {
   it('counts the events of a batch that went out, and nothing of one that did not', () => {
     const { counted, answers, subject } = accounting()
     const others: PublishAnswer[] = [

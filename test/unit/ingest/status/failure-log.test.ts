@@ -10,7 +10,7 @@ function failureLog() {
   return { clock, lines, subject: new FailureLog(clock, log, 30_000) }
 }
 
-describe('Complaints', () => {
+describe('FailureLog', () => {
   it('says a thing at once, and in other words every 30 s as long as it lasts', () => {
     const { clock, lines, subject } = failureLog()
     for (let s = 0; s < 61; s++) {

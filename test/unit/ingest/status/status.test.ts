@@ -94,6 +94,20 @@ describe('Status', () => {
     expect(at(10_002)).to.equal('up')
   })
 
+  it('names what keeps it from being ready, and the backlog only when nothing else does', () => {
+    const { subject } = status()
+    expect(subject.notReadyReasons(false)).to.deep.equal(['connection to RabbitMQ', 'connection to Redis'])
+    subject.brokerConnected = true
+    subject.passive = true
+    expect(subject.notReadyReasons(true)).to.deep.equal([
+      'another stream, partition count or form is in force',
+    ])
+    subject.passive = false
+    expect(subject.notReadyReasons(true)).to.deep.equal(['the backlog of the stream'])
+    subject.caughtUp(0)
+    expect(subject.notReadyReasons(true)).to.deep.equal([])
+  })
+
   it('forgets at every attachment, and when one ends, what came through before', () => {
     const { subject, at } = running()
     subject.attached('E' as Epoch, [3])
