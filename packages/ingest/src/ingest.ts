@@ -1,9 +1,9 @@
 /** The life of an ingest: connect, attach, run; again and again, until it is told to stop. */
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import type { Announcer } from './status/announcer.js'
 import type { Attacher, Attachment, PreviousAttachment } from './attach/attach.js'
 import type { Canary } from './broker/canary.js'

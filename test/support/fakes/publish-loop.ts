@@ -1,6 +1,7 @@
 /** A pipeline over a made-up broker and a made-up Redis. */
 import type { ConsumeMessage } from 'amqplib'
 import { pino } from 'pino'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
 import type { Consumer } from '@wazo-websocketd/ingest/broker/consumer'
 import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
@@ -13,7 +14,6 @@ import type { Publisher } from '@wazo-websocketd/ingest/publish/publisher'
 import { StreamHistory } from '@wazo-websocketd/ingest/attach/history'
 import type { AttachReason } from '@wazo-websocketd/ingest/publish/sequencer'
 import { Status } from '@wazo-websocketd/ingest/status/status'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import type { FakeClock } from './clock.js'
 
 export const EPOCH = 'E' as Epoch

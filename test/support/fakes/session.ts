@@ -3,14 +3,13 @@ import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import {
   parseTokenId,
-  type Epoch,
-  type Offset,
   type TokenDetails,
   type TokenId,
   type Verdict,
 } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Bus, LogSink, PartitionLease, Position } from '@wazo-websocketd/edge/bus/ports'
+import type { Bus, LogSink, PartitionLease } from '@wazo-websocketd/edge/bus/ports'
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import { Sessions } from '@wazo-websocketd/edge/session/sessions'

@@ -1,13 +1,13 @@
 import type {
   Agreement,
   IssuedTicket,
-  Positions,
   Ticket,
   TicketDraft,
   TicketHolder,
   Tickets,
 } from '@wazo-websocketd/edge/session/ports'
-import type { Epoch, Offset, TokenId } from '@wazo-websocketd/shared/domain/identity'
+import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset, Positions } from '@wazo-websocketd/shared/domain/position'
 
 /** Positions in partition 0, 1, .. of an epoch. */
 export function at(offsets: readonly Offset[], epoch = 'epoch'): Positions {

@@ -1,5 +1,6 @@
 import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
-import type { Positions, SessionMetrics, Ticket, TicketHolder, Tickets } from '../session/ports.js'
+import type { Positions } from '@wazo-websocketd/shared/domain/position'
+import type { SessionMetrics, Ticket, TicketHolder, Tickets } from '../session/ports.js'
 
 /** Who asks, as it is at its `start`. */
 type RedemptionHolder = TicketHolder & { readonly token: TokenId }

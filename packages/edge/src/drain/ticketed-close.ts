@@ -1,8 +1,9 @@
 import { SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
 import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
+import type { Positions } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Connection } from '../session/connection.js'
-import type { IssuedTicket, Positions, SessionMetrics, Tickets } from '../session/ports.js'
+import type { IssuedTicket, SessionMetrics, Tickets } from '../session/ports.js'
 
 /** So long sessions stand still for the token's sessions on other workers that leave at the same time. */
 const SETTLE_MS = 150

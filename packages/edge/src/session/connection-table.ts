@@ -1,5 +1,5 @@
 import type { Close } from '@wazo-websocketd/shared/domain/close'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { MultiMap } from './multi-map.js'
 import { Revocations } from './revocations.js'

@@ -1,13 +1,8 @@
 import { AUTHENTICATION_EXPIRED, BUS_CONNECTION_LOST, type Close } from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type {
-  Identity,
-  Offset,
-  TokenDetails,
-  TokenId,
-  Verdict,
-} from '@wazo-websocketd/shared/domain/identity'
+import type { Identity, TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
+import type { Offset, Positions } from '@wazo-websocketd/shared/domain/position'
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { IndexEntry } from '../route/index-entry.js'
 import type { Subscriptions } from '../route/recipient.js'
@@ -20,7 +15,7 @@ import type { FeedOwner } from './lagging-positions.js'
 import { sharedControlFrame, controlFrame } from '../deliver/control-frames.js'
 import type { FrameTarget } from '../deliver/outbox.js'
 import type { SessionSnapshot } from '../handover/session-snapshot.js'
-import type { ClientSocket, ExpirySource, Positions, SocketListener, TokenHolder } from './ports.js'
+import type { ClientSocket, ExpirySource, SocketListener, TokenHolder } from './ports.js'
 import { Redemption } from '../drain/redemption.js'
 import type { TrackedConnection } from './connection-table.js'
 import { Session, type Effect } from './session.js'

@@ -3,7 +3,7 @@ import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
-import type { Position } from '../bus/ports.js'
+import type { Positions } from '@wazo-websocketd/shared/domain/position'
 import type { Recipient, Subscriptions } from '../route/recipient.js'
 
 /** The client's end, whatever carries it. */
@@ -81,9 +81,6 @@ export interface Permission {
   /** Whether the recipient may see the event and asked for it (contract, section 4). */
   permits(recipient: Recipient, event: BusEvent): boolean
 }
-
-/** Where a session stands, by partition. */
-export type Positions = ReadonlyMap<number, Position>
 
 /** What a session is recognised by when it comes back with the same token. */
 export interface TicketHolder {

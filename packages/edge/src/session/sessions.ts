@@ -8,10 +8,10 @@ import {
 import {
   identify,
   parseTokenId,
-  type Offset,
   type TokenDetails,
   type TokenId,
 } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Logger } from 'pino'
 import { accept } from './accept.js'
 import type { SessionLimits } from './ops.js'

@@ -1,5 +1,5 @@
 /** Where an ingest attaches, given what Redis holds and what it remembers. Pure. */
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import type { StreamMark } from './history.js'
 
 /** The hash `meta` of one partition. */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { partitionOf, type BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { DropReason } from './normalise.js'
 
 /** The delivery concerns every partition. */

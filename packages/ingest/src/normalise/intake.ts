@@ -1,7 +1,7 @@
 import type { ConsumeMessage } from 'amqplib'
 import { eventBytes } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { CanaryMessage } from '../broker/canary.js'
 import { EVERY_PARTITION, fingerprint, targetOf, type Delivery } from './delivery.js'

@@ -1,5 +1,5 @@
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { ConsumeMessage } from 'amqplib'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 
 /** From one offset of the stream to the next one delivered. */
 export interface Jump {

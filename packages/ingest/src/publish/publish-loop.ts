@@ -1,6 +1,6 @@
 /** Carries out what the sequencers decide, for one attachment. */
 import type { ConsumeMessage } from 'amqplib'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Attachment } from '../attach/attach.js'
 import { readCanary, type Canary } from '../broker/canary.js'

@@ -2,7 +2,7 @@
  * Who publishes what and when in one partition: the life of an attached ingest as decisions without I/O.
  * The pipeline carries out one step at a time and reports the answer.
  */
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Delivery } from '../normalise/delivery.js'
 import type { Window } from './window.js'
 

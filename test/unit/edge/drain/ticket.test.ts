@@ -1,6 +1,6 @@
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { encodeTicket, matchKeysOf, parseRow, TICKET_FORM } from '@wazo-websocketd/edge/drain/ticket'
 import type { TicketHolder } from '@wazo-websocketd/edge/session/ports'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 
 const holder = (changes: Partial<TicketHolder> = {}): TicketHolder => ({

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { EVERY_PARTITION } from '@wazo-websocketd/ingest/normalise/delivery'
 import { Sequencer, type PublishAnswer, type PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { Window } from '@wazo-websocketd/ingest/publish/window'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { delivery } from '../../../support/fakes/delivery.js'
 
 const EPOCH = 'E' as Epoch

@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import { pino } from 'pino'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { Complaints } from '@wazo-websocketd/ingest/status/complaints'
 import { Accounting } from '@wazo-websocketd/ingest/status/accounting'
 import type { IngestMetrics } from '@wazo-websocketd/ingest/metrics'
 import type { PublishAnswer, PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { Status } from '@wazo-websocketd/ingest/status/status'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import { delivery } from '../../../support/fakes/delivery.js'
 
