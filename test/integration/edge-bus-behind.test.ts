@@ -1,5 +1,5 @@
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import type { LogSink } from '@wazo-websocketd/edge/bus/ports'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import { PAGE_ENTRIES_MAX, RedisLog } from '@wazo-websocketd/edge/bus/log'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { expect } from 'chai'

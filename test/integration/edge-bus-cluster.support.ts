@@ -1,5 +1,5 @@
 import { encodeBatch, encodeState } from '@wazo-websocketd/shared/domain/envelope'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import type { HostPort } from '@wazo-websocketd/shared/runtime/host-port'
 import { RedisNodes } from '@wazo-websocketd/shared/redis/nodes'

@@ -1,5 +1,5 @@
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { LogSink } from '@wazo-websocketd/edge/bus/ports'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'

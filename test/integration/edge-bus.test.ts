@@ -1,4 +1,4 @@
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { type Clock, systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { RedisLog } from '@wazo-websocketd/edge/bus/log'
 import { expect } from 'chai'

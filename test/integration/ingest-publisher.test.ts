@@ -8,7 +8,7 @@ import {
 } from '@wazo-websocketd/ingest/publish/publisher'
 import type { PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { keys } from '@wazo-websocketd/shared/redis/layout'
 import { startRedis } from '../support/redis.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'

@@ -1,6 +1,6 @@
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { DeadlineError, sleep, within } from '@wazo-websocketd/shared/runtime/sleep'

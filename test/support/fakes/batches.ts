@@ -1,6 +1,6 @@
 import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 
 export const EPOCH = 'epoch-a' as Epoch
 export const OTHER_EPOCH = 'epoch-b' as Epoch

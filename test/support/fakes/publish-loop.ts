@@ -13,7 +13,7 @@ import type { Publisher } from '@wazo-websocketd/ingest/publish/publisher'
 import { StreamHistory } from '@wazo-websocketd/ingest/attach/history'
 import type { AttachReason } from '@wazo-websocketd/ingest/publish/sequencer'
 import { Status } from '@wazo-websocketd/ingest/status/status'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import type { FakeClock } from './clock.js'
 

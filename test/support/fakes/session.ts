@@ -1,15 +1,14 @@
 /** In-memory stand-ins for everything that surrounds a session. Time only moves when a test moves it. */
+import type { Epoch, Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import {
   parseTokenId,
-  type Epoch,
-  type Offset,
   type TokenDetails,
   type TokenId,
   type Verdict,
 } from '@wazo-websocketd/shared/domain/identity'
-import type { Bus, LogSink, PartitionLease, Position } from '@wazo-websocketd/edge/bus/ports'
+import type { Bus, LogSink, PartitionLease } from '@wazo-websocketd/edge/bus/ports'
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import type { Connection } from '@wazo-websocketd/edge/session/connection'

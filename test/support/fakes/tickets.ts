@@ -5,8 +5,8 @@ import type {
   TicketDraft,
   Tickets,
 } from '@wazo-websocketd/edge/drain/tickets'
-import type { Positions } from '@wazo-websocketd/edge/session/ports'
-import type { Epoch, Offset, TokenId } from '@wazo-websocketd/shared/domain/identity'
+import type { Positions, Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
+import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
 
 /** Positions in partition 0, 1, .. of an epoch. */
 export function at(offsets: readonly Offset[], epoch = 'epoch'): Positions {

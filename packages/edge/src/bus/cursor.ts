@@ -1,12 +1,6 @@
 /** Where a reader stands in one partition, and what a message means for it (architecture, section 3). */
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
-
-/** Everything up to and including `offset` of the numbering `epoch` has been dealt with. */
-export interface Position {
-  readonly epoch: Epoch
-  readonly offset: Offset
-}
+import type { Epoch, Offset, Position } from '@wazo-websocketd/shared/domain/position'
 
 /** A batch as far as continuity is concerned: it follows `prev` and reaches `last`. */
 export interface BatchRange {

@@ -1,8 +1,7 @@
 import { EnvelopeError, type SealedBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Position } from './cursor.js'
 import { openEntry, type Page } from './page.js'
 
 /** Pages kept by a worker: their number, and the bytes of their entries. Opened, they take about three times as much. */

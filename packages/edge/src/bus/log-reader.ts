@@ -1,6 +1,5 @@
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Position } from './cursor.js'
 import { LogUnavailableError } from './log.js'
 import type { LogSink } from './ports.js'
 import { readPage, type Loss, type Page } from './page.js'

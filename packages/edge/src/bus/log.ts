@@ -1,4 +1,4 @@
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { DeadlineError, within } from '@wazo-websocketd/shared/runtime/sleep'
 import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'

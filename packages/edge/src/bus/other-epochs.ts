@@ -1,5 +1,5 @@
 /** Other epochs than the one in force: a new one, or that of another deployment whose channels are mixed up with ours. Pure. */
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 
 /** A state may be ahead of the log by a moment. */
 const LOOK_AFTER_MS = 1_000

@@ -1,8 +1,8 @@
 /** Reading on in the log: what one page of it proves (architecture, section 3). Pure. */
 import { decode, EnvelopeError, type SealedBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
-import { between, type Position } from './cursor.js'
+import type { Epoch, Offset, Position } from '@wazo-websocketd/shared/domain/position'
+import { between } from './cursor.js'
 
 /** `meta` and the entries of the log that end above the reader's position, read in one script. */
 export interface Page {

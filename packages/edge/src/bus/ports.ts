@@ -1,9 +1,8 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
-import type { Position } from './cursor.js'
+import type { Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import type { Loss } from './page.js'
 
-export type { Loss, Position }
+export type { Loss }
 
 /** What the bus tells the worker. All calls are synchronous and must not throw. */
 export interface BusListener {

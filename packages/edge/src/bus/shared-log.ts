@@ -1,6 +1,5 @@
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Position } from './cursor.js'
 import { firstAbove, follows, KeptPages, type KeptPage } from './kept-pages.js'
 import type { LogSource } from './log.js'
 import type { Page } from './page.js'

@@ -1,5 +1,5 @@
 /** Whether a subscription is deaf: suspected by silence and by heads, proven by what the log then holds. Pure. */
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 
 /** With neither batch nor state for so long, the subscription may be deaf. */
 const SILENCE_MS = 3_000

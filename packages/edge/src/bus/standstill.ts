@@ -1,4 +1,4 @@
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 
 /** Heads move once a second at least, so for so long the others can be taken to go on. */
 const MOVES_MS_MAX = 5_000

@@ -1,5 +1,5 @@
 import type { Connection } from '../session/connection.js'
-import type { Positions } from '../session/ports.js'
+import type { Positions } from '@wazo-websocketd/shared/domain/position'
 import type { DrainMetrics } from './metrics.js'
 import type { Ticket, Tickets } from './tickets.js'
 

@@ -1,7 +1,6 @@
 /** Tickets as they stand in Redis and come from there. Pure but for the digest. */
 import { hash } from 'node:crypto'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
-import type { Positions } from '../session/ports.js'
+import type { Epoch, Offset, Positions } from '@wazo-websocketd/shared/domain/position'
 import type { TicketDraft } from './tickets.js'
 
 /** Another form gets another number: scripts leave a ticket alone whose form they do not know. */

@@ -2,7 +2,7 @@ import { SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
 import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Connection } from '../session/connection.js'
-import type { Positions } from '../session/ports.js'
+import type { Positions } from '@wazo-websocketd/shared/domain/position'
 import type { DrainMetrics } from './metrics.js'
 import type { IssuedTicket, TicketDraft, Tickets } from './tickets.js'
 

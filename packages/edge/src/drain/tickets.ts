@@ -1,7 +1,7 @@
 /** What sessions closed with 1012 store in the cluster, so that the token's next session goes on where they ended. */
 import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { Connection } from '../session/connection.js'
-import type { Positions } from '../session/ports.js'
+import type { Positions } from '@wazo-websocketd/shared/domain/position'
 
 /** What lies above `positions` the session has not been sent. */
 export interface TicketDraft {

@@ -1,8 +1,8 @@
 /** A session as one worker passes it to another of the same host, which may be of a newer version. */
 import { isRecord, isStrings } from '@wazo-websocketd/shared/domain/guards'
-import { parseTokenId, type Epoch, type TokenDetails } from '@wazo-websocketd/shared/domain/identity'
+import { parseTokenId, type TokenDetails } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
-import type { Positions } from '../session/ports.js'
+import type { Epoch, Positions } from '@wazo-websocketd/shared/domain/position'
 
 /** Another form gets another number (docs/adr/0010): a worker that does not know it refuses, and the session ends with 1012. */
 const FORM = 1

@@ -1,4 +1,4 @@
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Connection } from './connection.js'
 import { MultiMap } from './multi-map.js'

@@ -1,13 +1,8 @@
 import { AUTHENTICATION_EXPIRED, BUS_CONNECTION_LOST, type Close } from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type {
-  Identity,
-  Offset,
-  TokenDetails,
-  TokenId,
-  Verdict,
-} from '@wazo-websocketd/shared/domain/identity'
+import type { Identity, TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
+import type { Offset, Positions } from '@wazo-websocketd/shared/domain/position'
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { IndexEntry } from '../route/index-entry.js'
 import type { Recipient, Subscriptions } from '../route/recipient.js'
@@ -18,7 +13,7 @@ import { Feed, type FreezeResult } from './feed.js'
 import { sharedControlFrame, controlFrame } from '../deliver/control-frames.js'
 import type { FrameTarget } from '../deliver/outbox.js'
 import type { SessionSnapshot } from '../handover/session-snapshot.js'
-import type { ClientSocket, ExpirySource, Positions, SocketListener, TokenHolder } from './ports.js'
+import type { ClientSocket, ExpirySource, SocketListener, TokenHolder } from './ports.js'
 import { Redemption } from '../drain/redemption.js'
 import type { Tickets } from '../drain/tickets.js'
 import { Session } from './session.js'

@@ -1,10 +1,10 @@
 import { partitionOf, type BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
-import type { Bus, PartitionLease, Position } from '../bus/ports.js'
+import type { Offset, Position, Positions } from '@wazo-websocketd/shared/domain/position'
+import type { Bus, PartitionLease } from '../bus/ports.js'
 import type { Connection } from './connection.js'
 import { LaggingPositions } from './lagging-positions.js'
 import { partitionsFor, type Partitioning } from './partitions.js'
-import type { Permission, Positions, SessionIndex } from './ports.js'
+import type { Permission, SessionIndex } from './ports.js'
 import type { Redemption } from '../drain/redemption.js'
 
 /** The bus and its routing, as a worker's sessions share them. */

@@ -1,8 +1,8 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
-import type { Bus, Position } from '../bus/ports.js'
+import type { Epoch, Offset, Position, Positions } from '@wazo-websocketd/shared/domain/position'
+import type { Bus } from '../bus/ports.js'
 import type { Connection } from './connection.js'
-import type { Permission, Positions } from './ports.js'
+import type { Permission } from './ports.js'
 
 export interface LaggingPositionsOptions {
   readonly bus: Bus

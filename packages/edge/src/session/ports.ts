@@ -2,7 +2,7 @@
 import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
-import type { Position } from '../bus/ports.js'
+import type { Position } from '@wazo-websocketd/shared/domain/position'
 import type { Recipient } from '../route/recipient.js'
 
 /** The client's end, whatever carries it. */

@@ -1,5 +1,6 @@
 import { BUS_CONNECTION_LOST, SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
-import type { Offset, TokenDetails } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
+import type { TokenDetails } from '@wazo-websocketd/shared/domain/identity'
 import type { Logger } from 'pino'
 import { admitSnapshot, admitUpgrade } from './admission.js'
 import type { SessionLimits } from './ops.js'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { DeadlineError, sleep, within } from '@wazo-websocketd/shared/runtime/sleep'
 import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'

@@ -1,4 +1,4 @@
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Delivery } from '../normalise/delivery.js'
 
 /** An offset of the stream and the fingerprint of the message there. */

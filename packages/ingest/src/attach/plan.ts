@@ -1,4 +1,4 @@
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import type { Timings } from '../timings.js'
 import type { StreamMark } from './history.js'
 

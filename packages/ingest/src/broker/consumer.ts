@@ -1,5 +1,5 @@
 import type { Channel, ChannelModel, ConsumeMessage, Message } from 'amqplib'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { closeQuietly } from './channel.js'
 import { MessageInbox } from './inbox.js'

@@ -1,5 +1,5 @@
 import type { ChannelModel } from 'amqplib'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { closeQuietly, NOT_FOUND, onChannel, openChannel, replyCode } from './channel.js'
 
 /** A marker that exists and is consumed. */

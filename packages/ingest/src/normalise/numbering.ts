@@ -1,5 +1,5 @@
 import type { ConsumeMessage } from 'amqplib'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { CanaryMessage } from '../broker/canary.js'
 
 /** A gap in the stream's numbering: an offset, and the next one delivered. */

@@ -1,4 +1,4 @@
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 
 /** The number of a canary, and that of the first one on the same channel. */
 export interface CanaryNumber {

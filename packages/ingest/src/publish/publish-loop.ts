@@ -1,5 +1,5 @@
 import type { ConsumeMessage } from 'amqplib'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { sleep } from '@wazo-websocketd/shared/runtime/sleep'
 import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'

@@ -1,6 +1,6 @@
 import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import {
   isKnownForm,
   keys,

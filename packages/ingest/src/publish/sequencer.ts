@@ -1,4 +1,4 @@
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Delivery } from '../normalise/delivery.js'
 import type { Timings } from '../timings.js'
 import type { DeliveryWindow } from './window.js'

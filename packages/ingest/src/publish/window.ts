@@ -1,4 +1,4 @@
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import { EVERY_PARTITION, type Delivery } from '../normalise/delivery.js'
 
 export interface WindowLimits {

@@ -1,5 +1,5 @@
 import type { IngestState } from '@wazo-websocketd/shared/domain/envelope'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Timings } from '../timings.js'
 import type { FailureLog } from './failure-log.js'

@@ -5,7 +5,7 @@
  * not know; docs/adr/0003-envelope.md and 0010-old-and-new-side-by-side.md say how the format may change.
  */
 import type { BusEvent } from './event.js'
-import type { Epoch, Offset } from './identity.js'
+import type { Epoch, Offset } from './position.js'
 
 export const ENVELOPE_VERSION = 1
 

@@ -1,4 +1,4 @@
-import type { Offset } from './identity.js'
+import type { Offset } from './position.js'
 
 /** One event of the bus, as far as anyone after normalisation needs to know it. */
 export interface BusEvent {

@@ -1,14 +1,8 @@
 /** Identifiers that must not be mixed up, and who a session is. */
 
 declare const brand: unique symbol
-type Brand<T, Name extends string> = T & { readonly [brand]: Name }
-
 /** A wazo-auth token id that is safe to ask wazo-auth about. Secret: never logged, never stored. */
-export type TokenId = Brand<string, 'TokenId'>
-/** Identity of one numbering of events. A new epoch means: continuity was lost. */
-export type Epoch = Brand<string, 'Epoch'>
-/** Position of an event in the RabbitMQ stream: rises strictly, is not contiguous. */
-export type Offset = number
+export type TokenId = string & { readonly [brand]: 'TokenId' }
 
 const TOKEN_ID = /^[A-Za-z0-9._-]{1,128}$/
 

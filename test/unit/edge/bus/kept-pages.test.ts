@@ -1,6 +1,6 @@
 import { KEPT_BYTES_MAX, KeptPages } from '@wazo-websocketd/edge/bus/kept-pages'
 import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
-import type { Offset } from '@wazo-websocketd/shared/domain/identity'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import { expect } from 'chai'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import { batch, EPOCH, event } from '../../../support/fakes/batches.js'

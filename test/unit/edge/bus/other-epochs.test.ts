@@ -1,5 +1,5 @@
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { OtherEpochs } from '@wazo-websocketd/edge/bus/other-epochs'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import { OTHER_EPOCH } from '../../../support/fakes/batches.js'
 

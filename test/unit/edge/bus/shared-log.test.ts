@@ -1,7 +1,7 @@
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import { LogUnavailableError, type LogSource } from '@wazo-websocketd/edge/bus/log'
 import { openEntry, type Page } from '@wazo-websocketd/edge/bus/page'
 import { SHARED_PAGE_BYTES_MAX, SharedLog } from '@wazo-websocketd/edge/bus/shared-log'
-import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import { FakeClock, settle } from '../../../support/fakes/clock.js'
 import { batch, EPOCH, OTHER_EPOCH } from '../../../support/fakes/batches.js'

@@ -1,6 +1,6 @@
 import { encodeTicket, matchKeysOf, parseRow, TICKET_FORM } from '@wazo-websocketd/edge/drain/ticket'
 import type { TicketDraft } from '@wazo-websocketd/edge/drain/tickets'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { expect } from 'chai'
 
 const connection = (changes: Partial<TicketDraft['connection']> = {}): TicketDraft['connection'] => ({

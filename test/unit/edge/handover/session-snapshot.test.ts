@@ -1,6 +1,7 @@
 import { partitionsFor } from '@wazo-websocketd/edge/session/partitions'
 import type { Connection } from '@wazo-websocketd/edge/session/connection'
-import type { Epoch, Identity } from '@wazo-websocketd/shared/domain/identity'
+import type { Identity } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { expect } from 'chai'
 import { encodeSnapshot, parseSnapshot } from '@wazo-websocketd/edge/handover/session-snapshot'
 import { at } from '../../../support/fakes/tickets.js'

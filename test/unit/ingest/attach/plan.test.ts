@@ -1,6 +1,6 @@
 import { expect } from 'chai'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { Planner, type Memory, type Meta } from '@wazo-websocketd/ingest/attach/plan'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 
 const OPTIONS = {
   stream: 's.v1',

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { EVERY_PARTITION } from '@wazo-websocketd/ingest/normalise/delivery'
 import { Sequencer, type PublishAnswer, type PublishCall } from '@wazo-websocketd/ingest/publish/sequencer'
 import { DeliveryWindow } from '@wazo-websocketd/ingest/publish/window'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { delivery } from '../../../support/fakes/delivery.js'
 
 const EPOCH = 'E' as Epoch

@@ -4,7 +4,7 @@ import { Announcer } from '@wazo-websocketd/ingest/status/announcer'
 import { FailureLog } from '@wazo-websocketd/ingest/status/failure-log'
 import { Status } from '@wazo-websocketd/ingest/status/status'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import { settle } from '../../../support/fakes/publish-loop.js'
 

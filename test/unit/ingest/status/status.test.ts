@@ -1,8 +1,8 @@
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { expect } from 'chai'
 import { pino } from 'pino'
 import { FailureLog } from '@wazo-websocketd/ingest/status/failure-log'
 import { Status } from '@wazo-websocketd/ingest/status/status'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
 import { FakeClock } from '../../../support/fakes/clock.js'
 
 function status() {

@@ -8,7 +8,7 @@ import {
   type SealedBatch,
 } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
-import type { Epoch } from '@wazo-websocketd/shared/domain/identity'
+import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 import { expect } from 'chai'
 import fc from 'fast-check'
 
