@@ -34,7 +34,7 @@ export interface AssemblyOptions {
   readonly sharded: boolean
   readonly historyMs: number
   readonly historyBytes: number
-  /** How long Redis may not serve before this ingest says that it is down. */
+  /** Redis may fail to serve for so long before this ingest counts as down. */
   readonly redisGraceMs: number
   readonly origin: string | null
   readonly bodyBytesMax: number

@@ -24,12 +24,12 @@ export interface IngestOptions extends Pick<
   Timings,
   'reconnectFirstMs' | 'reconnectMaxMs' | 'attemptTimeoutMs'
 > {
-  /** The stream surely holds what is younger. */
+  /** The stream surely holds messages that are younger. */
   readonly streamReachMs: number
 }
 
 export interface IngestParts {
-  /** `role`: what the connection is for; the broker shows it. */
+  /** Connects; the broker shows the `role`. */
   readonly connect: (role: 'consumer' | 'canary') => Promise<ChannelModel>
   readonly hosts: Pick<BrokerHosts, 'current' | 'skip'>
   readonly topology: Pick<TopologyDeclarer, 'declare'>

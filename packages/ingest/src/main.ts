@@ -55,7 +55,7 @@ function optionsOf({ bus, redis, uuid, limits }: Config): AssemblyOptions {
   }
 }
 
-/** Made before privileges are dropped: root alone may be able to read the private keys of TLS. */
+/** Read before privileges are dropped: root alone may be able to read the private keys of TLS. */
 interface Settings {
   readonly options: AssemblyOptions
   readonly redisTls: ClientTls | null
@@ -66,8 +66,8 @@ class IngestService implements Service {
   private readonly config: Config
   private readonly settings: Settings
   private readonly log: Logger
-  private readonly end = new AbortController()
-  private readonly ends: (() => Promise<void> | void)[] = []
+  private readonly stopping = new AbortController()
+  private readonly closers: (() => Promise<void> | void)[] = []
   private running: Promise<void> | null = null
 
   constructor(config: Config, settings: Settings, log: Logger) {
@@ -96,7 +96,7 @@ class IngestService implements Service {
     const redis = (current = new RedisConnection(REDIS_TIMEOUTS, systemClock, create))
     redis.onChange = () => metrics.redisConnected(redis.connected)
     redis.onChange()
-    this.ends.push(
+    this.closers.push(
       () => redis.stop(),
       () => factory.close(),
     )
@@ -108,14 +108,14 @@ class IngestService implements Service {
       metrics: () => registry.exposition(),
       missing: () => status.notReadyReasons(redis.connected),
     })
-    this.ends.unshift(() => admin.close())
-    this.running = ingest.run(this.end.signal)
+    this.closers.unshift(() => admin.close())
+    this.running = ingest.run(this.stopping.signal)
   }
 
   async stop(): Promise<void> {
-    this.end.abort()
+    this.stopping.abort()
     await this.running
-    for (const end of this.ends) await end()
+    for (const close of this.closers) await close()
   }
 
   stopNow(): void {

@@ -5,7 +5,7 @@ import type { PublishAnswer } from './publish/sequencer.js'
 const BATCH_BUCKETS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 const SECONDS_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
 
-/** What became of a message; `deduplicated`: another ingest had published it. */
+/** Outcome of a message; `deduplicated`: another ingest had published it. */
 export type MessageResult = 'published' | 'deduplicated' | DropReason
 
 export type IngestMetrics = ReturnType<typeof ingestMetrics>

@@ -24,7 +24,7 @@ export const TIMINGS = {
 
   /** Between two reads of the head by a follower. */
   headPollMs: 200,
-  /** The same when the window is half full, so that the follower keeps up with the one that publishes. */
+  /** As `headPollMs`, with a window half full: the follower has to keep up with the one that publishes. */
   backlogPollMs: 10,
   /** With nothing to publish the head is read when Redis has not answered for so long: it may have lost its data. */
   idlePollMs: 1000,
@@ -37,15 +37,15 @@ export const TIMINGS = {
   /** Between two attempts of a call that Redis did not answer. */
   retryMs: 100,
 
-  /** Between two heartbeats: canaries that move the heads, and states on the live channels. */
+  /** Between two beats, which are the canaries that move the heads, and two states on the live channels. */
   beatMs: 1000,
   /** Between two canaries. */
   canaryIntervalMs: 100,
-  /** The last canary that came through may be so old for `up`; an awaited one may take so long. */
+  /** The last canary that came through may be so old for `up`, and one that is awaited may take so long. */
   canaryTimeoutMs: 3000,
-  /** Nothing comes in for so long, while ticks do: the stream has changed its leader, and lost what came meanwhile. */
+  /** Without messages for so long, while ticks come, the stream has changed its leader and lost what came meanwhile. */
   streamStallMs: 3000,
-  /** Canaries go out and nothing comes in for so long: the consumer no longer delivers. */
+  /** Without messages for so long, while canaries go out, the consumer no longer delivers. */
   watchdogMs: 10_000,
   /** Without progress for so long, because of the broker, the ingest counts as down. */
   downAfterMs: 10_000,

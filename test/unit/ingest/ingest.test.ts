@@ -9,7 +9,7 @@ import { settle } from '../../support/fakes/publish-loop.js'
 const OPTIONS = { reconnectFirstMs: 100, reconnectMaxMs: 2000, streamReachMs: 1000, attemptTimeoutMs: 15_000 }
 const STATUS = { canaryTimeoutMs: 3000, downAfterMs: 10_000, redisGraceMs: 5000 }
 
-/** An ingest whose broker answers as `connect` says; everything behind that is never reached. */
+/** An ingest whose broker answers as `connect` does; nothing behind that is ever reached. */
 function ingest(connect: IngestParts['connect']) {
   const clock = new FakeClock()
   const lines: string[] = []
@@ -34,7 +34,7 @@ function ingest(connect: IngestParts['connect']) {
 }
 
 describe('Ingest', () => {
-  it('says a fault at once, and what to do about it every 30 s as long as it lasts', async () => {
+  it('logs a failure at once, and what to do about it every 30 s as long as it lasts', async () => {
     const fault = { is: 'gone' }
     const { subject, lines, pass } = ingest(() => Promise.reject(new Error(fault.is)))
     const end = new AbortController()

@@ -18,7 +18,7 @@ import { StreamCheck, type StreamCheckOptions } from './stream-check.js'
 /** A consumer whose next message is the first one above `at`. */
 export interface Attachment {
   readonly epoch: Epoch
-  /** Where each partition stands; null: Redis has not told. */
+  /** Head of each partition; null: Redis has not answered. */
   readonly heads: readonly (Offset | null)[]
   /** The verified place at which the consumer began: the lowest head. */
   readonly at: StreamMark
@@ -26,13 +26,13 @@ export interface Attachment {
   readonly marker: MarkerWatch
 }
 
-/** What an ingest knows from the time before it attaches. */
+/** Knowledge of an ingest from the time before it attaches. */
 export interface PreviousAttachment {
   readonly memory: Memory | null
   /** An epoch in which the stream has lost messages: a new one has to begin. */
   readonly brokenEpoch: Epoch | null
   /**
-   * The epoch in which it was attached at a node that it has left: only another ingest that is attached can have seen
+   * The epoch in which the ingest was attached at a node that it has left: only another ingest that is attached can have seen
    * whether the stream lost its leader with that node.
    */
   readonly leftHostEpoch: Epoch | null
@@ -51,10 +51,10 @@ export interface AttachParts {
   readonly log: Logger
 }
 
-/** With several hosts of the broker another one may do better. */
+/** After so many failed attempts another host of the broker may do better. */
 const ATTEMPTS_MAX = 3
 
-/** What one attempt to attach works with. */
+/** State of one attempt to attach. */
 interface Attempt {
   readonly connection: ChannelModel
   readonly metas: readonly (Meta | null | undefined)[]
@@ -158,7 +158,7 @@ export class Attacher {
     }
   }
 
-  /** Notes, and logs when it changes, whether another numbering is in force. */
+  /** Sets whether another numbering is in force, and logs changes. */
   private setPassive(is: boolean, metas: Attempt['metas']): void {
     const { log, status } = this.parts
     if (is === status.passive) return

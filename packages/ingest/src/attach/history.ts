@@ -14,7 +14,7 @@ interface HistoryEntry extends StreamMark {
   readonly bytes: number
 }
 
-/** How far back the log reaches. */
+/** Time and bytes that the log spans. */
 export interface HistoryOptions {
   readonly historyMs: number
   readonly historyBytes: number

@@ -11,7 +11,7 @@ export interface Meta extends StreamMark {
   readonly form?: string
 }
 
-/** What an ingest remembers of the numbering; lost when it ends. */
+/** Memory of the numbering; lost when the ingest ends. */
 export interface Memory {
   readonly epoch: Epoch
   /** The place at which the history begins. */

@@ -21,7 +21,7 @@ export interface StreamCheckParts {
   readonly clock: Clock
 }
 
-/** Checks that the stream still holds what a head says of it. */
+/** Checks that the stream still holds the message that a head names. */
 export class StreamCheck {
   private readonly options: StreamCheckOptions
   private readonly parts: StreamCheckParts

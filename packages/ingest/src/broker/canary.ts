@@ -16,7 +16,7 @@ export interface CanaryOptions {
   readonly ingest: string
   /** Between two canaries. */
   readonly intervalMs: number
-  /** Between two that are beats. */
+  /** Between two beats. */
   readonly beatMs: number
 }
 

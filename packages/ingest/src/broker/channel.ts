@@ -1,4 +1,4 @@
-/** Channels and connections of amqplib: how they are opened and closed, and what a refusal says. */
+/** Opens and closes channels of amqplib, and reads the broker's refusals. */
 import type { Channel, ChannelModel } from 'amqplib'
 import { systemClock, type Clock } from '@wazo-websocketd/shared/runtime/clock'
 

@@ -14,7 +14,7 @@ export interface BrokerOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
-/** The same while there are other hosts to try. */
+/** As CONNECT_TIMEOUT_MS, while there are other hosts to try. */
 const HOST_TIMEOUT_MS = 2000
 const ADDRESS = 'bus.host and bus.port (or bus.hosts)'
 const UNREACHABLE = /ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN/
@@ -65,7 +65,7 @@ export function describeBrokerError(error: unknown, options: BrokerOptions, last
   return [...hosts].map(([why, names]) => `RabbitMQ at ${names.join(', ')}${why}`).join('; ')
 }
 
-/** The same for one host, to be put after its name. */
+/** Says what went wrong at one host, to be put after its name. */
 function describeFailure(error: unknown, options: BrokerOptions, lasting: boolean): string {
   const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''

@@ -7,7 +7,7 @@ import { ACCESS_REFUSED, NOT_FOUND, onChannel, replyCode } from './channel.js'
  */
 export const STREAM = 'wazo-websocketd.v1'
 
-/** How far back the broker keeps messages, at least (retention works in whole segments), unless configured. */
+/** The broker keeps messages at least so long (retention works in whole segments), unless configured. */
 export const STREAM_AGE_MS_MAX = 600_000
 const STREAM_LENGTH_BYTES_MAX = 1024 ** 3
 /** Small, so that retention works in steps of seconds on a busy bus. */
@@ -25,7 +25,7 @@ export interface Topology {
   readonly maxBytes?: number
 }
 
-/** How far back a stream that was declared as `topology` says surely reaches. */
+/** The age that a stream which was declared as `topology` surely reaches back to. */
 export function streamAgeMs({ maxAgeMs = STREAM_AGE_MS_MAX }: Topology): number {
   return maxAgeMs
 }

@@ -17,10 +17,10 @@ export interface Delivery {
   readonly receivedAt: number
   /** Size in a batch: the event with its headers, not its body alone. */
   readonly bytes: number
-  /** null: the message carries nothing for the edge and only takes its offset in the range. */
+  /** null: the message is none for the edge and only takes its offset in the range. */
   readonly event: BusEvent | null
   readonly reason: DropReason | null
-  /** Monotonic milliseconds at which this ingest sent it, when it is a heartbeat canary of its own. */
+  /** Monotonic milliseconds at which this ingest sent it, when it is a beat of its own. */
   readonly canarySentAt: number | null
   /** Makes its partitions publish; deliveries that are not urgent travel along with urgent ones. */
   readonly urgent: boolean
@@ -39,7 +39,7 @@ export interface DeliveryOptions extends NormaliseOptions {
 }
 
 /**
- * Makes a delivery of the message at `offset` of the stream; `canary` is what `readCanary` made of the message.
+ * Makes a delivery of the message at `offset` of the stream; `canary` is the result of `readCanary`.
  *
  * Objects are spelt out, not spread: this runs once for every message of the bus, and spreading costs
  * several times what parsing the body does.

@@ -111,7 +111,7 @@ const BACKSLASH = 0x5c
 const NON_FINITE: ReadonlyMap<number, string> = new Map(
   ['NaN', 'Infinity', '-Infinity'].map((word) => [word.charCodeAt(0), word]),
 )
-/** Has a type that no key of the envelope may have; beside anything but punctuation it is no JSON, as the word it replaces. */
+/** A value of a type that no key of the envelope may have; beside anything but punctuation it is no JSON, as the word is not. */
 const PLACEHOLDER = '[]'
 
 /**
@@ -151,7 +151,7 @@ function own(table: Table, key: string): unknown {
   return Object.hasOwn(table, key) ? table[key] : undefined
 }
 
-/** Why no session may see the event: C4.8 and C4.11, or a tenant that is neither a string nor absent. */
+/** Names the reason why no session may see the event: C4.8, C4.11, or a tenant that is neither a string nor absent. */
 function hiddenReason(tenant: unknown, requiredAcl: unknown): DropReason | null {
   if (tenant !== null && typeof tenant !== 'string') return 'bad_tenant'
   if (requiredAcl === undefined) return 'no_acl'

@@ -12,7 +12,7 @@ const GAPS_MAX = 1000
 /** Messages that are held for a canary; a backlog from a time without ingests has none. */
 const HELD_MAX = 250
 
-/** Gaps because of which an ingest has attached again: one that is met again is part of the stream. */
+/** Gaps because of which the ingest has attached again: a gap that is met again is part of the stream. */
 export class KnownGaps {
   private readonly names = new Set<string>()
 
@@ -31,7 +31,7 @@ export interface NumberingParts {
   readonly knownGaps: KnownGaps
   /** Takes a message with its offset. */
   readonly deliver: (message: ConsumeMessage, offset: Offset, canary: CanaryMessage | null) => void
-  /** Called when a message waits for a canary that tells its offset. */
+  /** Called when a message waits for a canary, which proves its offset. */
   readonly requestCanary: () => void
 }
 
@@ -63,7 +63,7 @@ export class Numbering {
     return this.held.length > 0
   }
 
-  /** Takes the next message; `canary`: what `readCanary` made of it. The header of a canary can be believed. */
+  /** Takes the next message; `canary` is the result of `readCanary`. The header of a canary can be believed. */
   take(message: ConsumeMessage, canary: CanaryMessage | null): void {
     if (this.unprovenGap !== null) return
     const offset = headerOffset(message)
@@ -77,7 +77,7 @@ export class Numbering {
     else if (this.held.length === 1) this.parts.requestCanary()
   }
 
-  /** Whether so many are held that the last one has to do for a canary: one with a possible number, or any of twice as many. */
+  /** Whether the last message has to do for a canary: with a possible number when HELD_MAX are held, else when twice as many are. */
   private isEnough(offset: Offset | null): boolean {
     const { length } = this.held
     const skipped = offset === null ? -1 : offset - this.at - length
@@ -85,16 +85,16 @@ export class Numbering {
   }
 
   /**
-   * Judges the held messages by the last one; where that is no canary, because none comes, a number that is too low counts as
-   * false, since offsets rise.
+   * Judges the held messages by the last one: a canary or, where none comes, any message. Of another message a number that is
+   * too low counts as false, since offsets rise.
    */
   judgeHeld(): void {
     const { held, at } = this
     const last = held.at(-1)
     if (last === undefined) return
     const end = headerOffset(last.message)
-    const claimed = end === null ? 0 : end - at - held.length
-    const skipped = last.canary !== null ? claimed : Math.max(0, claimed)
+    const inHeader = end === null ? 0 : end - at - held.length
+    const skipped = last.canary !== null ? inHeader : Math.max(0, inHeader)
     const gap = { from: at, to: at + skipped + 1 }
     if (skipped < 0 || (skipped > 1 && !this.parts.knownGaps.has(gap))) {
       this.unprovenGap = gap

@@ -40,14 +40,14 @@ export interface PublishLoopParts {
   onChange(): void
 }
 
-/** Part of the credit that is given back together: enough is left to go on with. */
+/** Part of the credit that is given back together: the rest suffices meanwhile. */
 const ACK_SHARE = 0.25
 /** RabbitMQ ends a consumer that keeps a delivery for half an hour, and canaries come ten times a second. */
 const ACK_EVERY_MAX = 256
-/** Between two checks of what waits for messages. */
+/** Canaries sent between two checks. */
 const CHECK_CANARIES = 2
 
-/** For how many deliveries credit is given back together. */
+/** The number of deliveries for which credit is given back together. */
 export function ackEvery(prefetch: number): number {
   return Math.min(Math.ceil(prefetch * ACK_SHARE), ACK_EVERY_MAX)
 }
@@ -68,11 +68,11 @@ export class PublishLoop {
   private readonly checkMs: number
   private checkTimer: Timer | null = null
   private lastMessageAt: number
-  /** What the last check saw, and how many in a row have seen ticks and nothing else. */
+  /** State at the last check, and the number of checks in a row that have seen ticks and nothing else. */
   private lastCheck = { lastMessageAt: -1, ticks: 0, stalled: 0 }
-  /** When a message was last held for a canary. */
+  /** Monotonic milliseconds at which a message was last held for a canary. */
   private canaryRequestedAt = 0
-  /** The last delivery, and how many there are up to it for which no credit has been given back. */
+  /** The last delivery, and the number of those up to it for which no credit has been given back. */
   private lastTag = 0
   private unacked = 0
 
@@ -99,7 +99,7 @@ export class PublishLoop {
     })
   }
 
-  /** Publishes or follows; resolves with the reason to attach again, or null when `signal` is aborted. */
+  /** Publishes or follows. Resolves with the reason to attach again, or null when `signal` is aborted. */
   async run(signal: AbortSignal): Promise<AttachReason | null> {
     const { canary, continuity, status, metrics, knownGaps } = this.parts
     const { consumer, marker, epoch, at } = this.attachment
@@ -164,7 +164,7 @@ export class PublishLoop {
     const { canary, clock, status } = this.parts
     const { watchdogMs, beatMs } = this.options.timings
     const now = clock.monotonic()
-    // The broker takes no canaries: that nothing waits and Redis answers is all that can be shown.
+    // While the broker takes no canaries, an idle ingest and a Redis that answers are all that can be shown.
     if (canary.blocked && this.sequencers.every((sequencer) => sequencer.isIdle(now))) status.caughtUp(now)
     if (!canary.sending || this.window.fill >= 1) this.lastMessageAt = now
     else if (now - this.lastMessageAt >= watchdogMs) this.finish('silent')
@@ -177,8 +177,8 @@ export class PublishLoop {
   }
 
   /**
-   * Whether the stream stands still while neither broker nor this process does: ticks come. So it is when the stream changes
-   * its leader, which loses what publishers without confirms send meanwhile (docs/adr/0011).
+   * Whether the stream stands still while ticks show that neither broker nor this process does. The stream then changes its
+   * leader, and loses what publishers without confirms send meanwhile (docs/adr/0011).
    */
   private isStalled(): boolean {
     const { ticks } = this.attachment.marker
@@ -244,8 +244,8 @@ export class PublishLoop {
   }
 
   /**
-   * Acknowledges deliveries while the window has room. On a stream an acknowledgement is nothing but flow control: what
-   * gets lost here is read again from head. So more is on its way while Redis is waited for.
+   * Acknowledges deliveries while the window has room, so that more are on their way while Redis is waited for. On a stream an
+   * acknowledgement is nothing but flow control: what gets lost here is read again from head.
    */
   private giveCredit(every = this.options.ackEvery): void {
     if (this.finished || this.unacked < every || this.window.fill >= 1) return

@@ -18,12 +18,12 @@ import { eventIn } from '../normalise/delivery.js'
 import type { PublishAnswer, PublishCall } from './sequencer.js'
 
 /**
- * What the publisher needs of a Redis connection. It must have no offline queue and must not send a command
+ * A Redis connection as the publisher needs it. It must have no offline queue and must not send a command
  * again by itself: a lost answer has to be known as lost. A call rejects when the connection is or gets lost, or with the
  * error that Redis answers.
  */
 export interface RedisCommands extends Caller {
-  /** Makes a fresh connection: Redis answers the command, but does not serve. */
+  /** Makes a fresh connection, as Redis answers the command, but does not serve. */
   renew(command: string): void
 }
 
@@ -48,7 +48,7 @@ export interface PublisherOptions {
   readonly stream: string
   /** Sharded pub/sub, as Redis Cluster needs it. */
   readonly sharded: boolean
-  /** What the log may span, at most twice (`redis.history`, `redis.history_bytes`). */
+  /** Span of the log, which is never more than twice that (`redis.history`, `redis.history_bytes`). */
   readonly historyMs: number
   readonly historyBytes: number
 }
@@ -124,7 +124,7 @@ export class Publisher {
 
   /** Writes a partition's meta if it is absent. True: written. Rejects with RedisFault. */
   seed(partition: number, epoch: Epoch, at: StreamMark): Promise<boolean> {
-    return this.begin(SEED, partition, [epoch], at)
+    return this.writeMeta(SEED, partition, [epoch], at)
   }
 
   /**
@@ -132,7 +132,7 @@ export class Publisher {
    * Rejects with RedisFault.
    */
   newEpoch(partition: number, seen: Epoch | null, epoch: Epoch, at: StreamMark): Promise<boolean> {
-    return this.begin(NEW_EPOCH, partition, [seen ?? '', epoch], at)
+    return this.writeMeta(NEW_EPOCH, partition, [seen ?? '', epoch], at)
   }
 
   /** Publishes a message outside the sequence on the channel of every partition; one that hangs does not delay the others. */
@@ -148,11 +148,16 @@ export class Publisher {
   }
 
   /** Runs a script that writes the meta of a partition and empties its log. True: it has done so. */
-  private async begin(script: Script, partition: number, epochs: string[], at: StreamMark): Promise<boolean> {
+  private async writeMeta(
+    script: Script,
+    partition: number,
+    epochs: string[],
+    at: StreamMark,
+  ): Promise<boolean> {
     const { stream, partitions } = this.options
     this.trimmedTo[partition] = null
-    const place = [String(at.offset), at.fingerprint, stream, String(partitions)]
-    return replyStrings(await this.run(script, this.keysOf(partition), [...epochs, ...place]))[0] === 'OK'
+    const fields = [String(at.offset), at.fingerprint, stream, String(partitions)]
+    return replyStrings(await this.run(script, this.keysOf(partition), [...epochs, ...fields]))[0] === 'OK'
   }
 
   private keysOf(partition: number): PartitionKeys {

@@ -1,14 +1,14 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { RedisCommands } from './publisher.js'
 
-/** What a connection needs of a Redis client; ioredis's `Redis` and `Cluster` both have it. */
+/** A Redis client that can be thrown away; ioredis's `Redis` and `Cluster` both can. */
 export interface ReplaceableClient extends Pick<RedisCommands, 'callBuffer'> {
   readonly status: string
   disconnect(): void
 }
 
 export interface RedisConnectionOptions {
-  /** After a call without an answer for so long the client is given up. */
+  /** A client is given up after a call without an answer for so long. */
   readonly callTimeoutMs: number
   /** A client that has not become ready for so long is replaced. */
   readonly readyTimeoutMs: number
@@ -22,7 +22,7 @@ const REPLACE_INTERVAL_MS = 5000
 const REFUSAL_MS = 3000
 
 /**
- * A Redis connection that notices a dead one by itself. The client library waits for the kernel to give
+ * A Redis connection that replaces a dead client by itself. The client library waits for the kernel to give
  * up on a half-open connection, which takes a quarter of an hour; a fresh client does not.
  */
 export class RedisConnection implements RedisCommands {
@@ -63,7 +63,7 @@ export class RedisConnection implements RedisCommands {
       const answered = client.callBuffer(command, ...args)
       const timer = this.clock.after(this.options.callTimeoutMs, () => {
         reject(new Error('Redis does not answer'))
-        // One node of a cluster may hang: the calls of others are not to fail with its own every time.
+        // One node of a cluster may hang: calls to other nodes must not fail with it every time.
         const isSilent = this.answeredAt < sentAt
         if (isSilent || this.clock.monotonic() - this.replacedAt >= REPLACE_INTERVAL_MS) this.replace(client)
       })

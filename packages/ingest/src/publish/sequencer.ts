@@ -26,7 +26,7 @@ export interface PublishCall {
 }
 
 /**
- * Why an ingest has to attach again. `behind`: Redis wants what has left the window; `hole`: the stream has lost
+ * Reason for which an ingest has to attach again. `behind`: Redis wants what has left the window; `hole`: the stream has lost
  * messages; `unmarked`: the epoch's marker is gone.
  */
 export type AttachReason =
@@ -43,7 +43,7 @@ export type Step =
   | { readonly kind: 'wait'; readonly until: number }
   | { readonly kind: 'attach'; readonly why: AttachReason }
 
-/** What Redis holds of the partition when asked; null: no meta. */
+/** The head that Redis holds of the partition; null: no meta. */
 export type PolledHead = { readonly epoch: Epoch; readonly offset: Offset } | null
 
 export type SequencerOptions = Pick<
@@ -66,26 +66,26 @@ export class Sequencer {
   private attachReason: AttachReason | null = null
   private readonly startedAt: number
   private polledAt: number
-  /** When Redis last answered. */
+  /** Monotonic milliseconds of the last answer of Redis. */
   private answeredAt: number
   private failingSince: number | null = null
 
-  /** `head`: where the partition stands in Redis; null: Redis has not told. */
+  /** `head`: that of the partition in Redis; null: Redis has not answered. */
   constructor(
     options: SequencerOptions,
-    place: { readonly partition: number; readonly epoch: Epoch; readonly head: Offset | null },
+    start: { readonly partition: number; readonly epoch: Epoch; readonly head: Offset | null },
     window: DeliveryWindow,
     now: number,
   ) {
     this.options = options
-    this.partition = place.partition
-    this.epoch = place.epoch
-    this.currentHead = place.head
+    this.partition = start.partition
+    this.epoch = start.epoch
+    this.currentHead = start.head
     this.window = window
     this.polledAt = this.answeredAt = this.startedAt = now
   }
 
-  /** Where the partition stands; null: not known yet, Redis has not answered for it. */
+  /** The head of the partition; null: not known yet, as Redis has not answered. */
   get head(): Offset | null {
     return this.currentHead
   }
@@ -145,7 +145,7 @@ export class Sequencer {
     }
   }
 
-  /** Takes in what Redis holds, as asked for by a step. */
+  /** Takes in the head that a step has asked Redis for. */
   polled(meta: PolledHead, now: number): void {
     this.polledAt = now
     this.noteAnswer(now)
@@ -163,7 +163,7 @@ export class Sequencer {
     this.failingSince ??= now
   }
 
-  /** The head, if what follows it is in the window; else Redis has to tell first what others have published. */
+  /** The head, if what follows it is in the window; null: Redis has to be asked first what others have published. */
   private get headInWindow(): Offset | null {
     return this.head === null || this.head < this.window.base(this.partition) ? null : this.head
   }
@@ -179,7 +179,7 @@ export class Sequencer {
     this.moveHead(call.last)
   }
 
-  /** Below the window the ingest has to attach again: others went on while Redis did not answer for this partition. */
+  /** Sets the head; below the window, as others went on while Redis did not answer, the ingest has to attach again. */
   private moveHead(head: Offset): void {
     this.currentHead = head
     if (this.headInWindow === null) this.attachReason = 'behind'

@@ -6,7 +6,7 @@ export interface WindowLimits {
   readonly batchCountMax: number
   /** Bytes in one batch; a single larger event still travels, alone. */
   readonly batchBytesMax: number
-  /** With so many deliveries that are not yet known to be in the log, or so many bytes of them, the window is full. */
+  /** Deliveries, and bytes of them, with which the window is full. */
   readonly windowMax: number
   readonly windowBytesMax: number
   /** A delivery that is not urgent waits so long for one that is. */
@@ -17,7 +17,7 @@ export interface WindowLimits {
 const BATCH_COUNT_MAX = 250
 const BATCH_BYTES_MAX = 1024 ** 2
 const WINDOW_BYTES_MAX = 16 * 1024 ** 2
-/** Above the time between two beats. */
+/** Longer than the time between two beats. */
 const LINGER_MS = 1500
 /** A batch takes at most this part of `redis.history_bytes`: the log is cut batch by batch. */
 const BATCHES_PER_HISTORY = 8
@@ -64,7 +64,7 @@ export class DeliveryWindow {
     return Math.max(this.releasedUpTo.get(partition) ?? -1, this.releasedUpTo.get(EVERY_PARTITION) ?? -1)
   }
 
-  /** How full the window is; from 1 on it is full. */
+  /** The part of the window that is in use; from 1 on it is full. */
   get fill(): number {
     return Math.max(this.length / this.limits.windowMax, this.bytes / this.limits.windowBytesMax)
   }
@@ -75,8 +75,8 @@ export class DeliveryWindow {
   }
 
   /**
-   * When the oldest delivery came that makes `partition`, whose head is `head`, publish at monotonic `now`; null: there is
-   * none.
+   * Monotonic milliseconds at which the oldest delivery came that makes `partition`, whose head is `head`, publish at `now`;
+   * null: there is none.
    */
   waitingSince(partition: number, head: Offset, now: number): number | null {
     for (let i = this.first; i < this.items.length; i++) {

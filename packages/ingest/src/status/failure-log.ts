@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 
-/** Messages hold what brokers answer, so their number is bounded. */
+/** Bounded, as messages hold what brokers answer. */
 const MESSAGES_MAX = 100
 
-/** Logs failures of what is tried again and again: each at once, and every `repeatMs` for as long as it is reported. */
+/** Logs each failure at once, and every `repeatMs` for as long as it is reported. */
 export class FailureLog {
   private readonly clock: Clock
   private readonly log: Logger

@@ -10,7 +10,7 @@ export interface StatusOptions extends Pick<Timings, 'canaryTimeoutMs' | 'downAf
 }
 
 /**
- * What an ingest knows of itself. One rule gives its state: `up` while its own canaries come through to Redis, `down` without a
+ * The status of an ingest. One rule gives its state: `up` while its own canaries come through to Redis, `down` without a
  * connection to the broker or without progress for too long, `catching-up` in between.
  */
 export class Status {
@@ -22,12 +22,12 @@ export class Status {
   private readonly clock: Clock
   private readonly failureLog: FailureLog
   private connected = false
-  /** Since when the broker has refused exchanges or bindings, which events need to get into the stream and canaries do not. */
+  /** Start of the time in which the broker refuses exchanges or bindings: events need them to get into the stream, canaries do not. */
   private refusedSince: number | null = null
-  /** When the last own canary was sent that came through since this ingest attached. */
+  /** Sending of the last own canary that came through since this ingest attached. */
   private caughtUpAt: number | null = null
   private progressedAt: number
-  /** How long it may be without progress for the reason reported last. */
+  /** Time that may pass without progress, by the cause of the last failure. */
   private graceMs: number
 
   constructor(options: StatusOptions, clock: Clock, failureLog: FailureLog) {
@@ -55,7 +55,7 @@ export class Status {
     return this.caughtUpAt !== null && now - this.caughtUpAt <= canaryTimeoutMs ? 'up' : 'catching-up'
   }
 
-  /** What keeps the ingest from being ready, in words; empty when it is ready. */
+  /** The reasons for which the ingest is not ready, in words; empty when it is. */
   notReadyReasons(redisConnected: boolean): string[] {
     const reasons: string[] = []
     if (!this.connected) reasons.push('connection to RabbitMQ')
@@ -89,7 +89,7 @@ export class Status {
   }
 
   /**
-   * Reports a failure of what is tried again; `lasting`: what to log when it lasts. `fatal` makes the ingest `down` at once,
+   * Reports a failure of what is tried again; `lasting` is logged when it lasts. `fatal` makes the ingest `down` at once,
    * as waiting does not help.
    */
   failed(cause: 'broker' | 'redis' | 'fatal', message: string, lasting?: string): void {

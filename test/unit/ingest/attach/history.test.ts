@@ -8,7 +8,7 @@ function mark(offset: number) {
   return { offset, fingerprint: `f${offset}` }
 }
 
-/** One delivery of `bytes` moved head to `offset`. */
+/** Moves head to `offset` by one delivery of `bytes`. */
 function pass(history: StreamHistory, offset: number, bytes: number, now: number): void {
   history.count([{ offset, bytes }])
   history.advance(mark(offset), now)

@@ -6,7 +6,7 @@ import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import { settle } from '../../../support/fakes/publish-loop.js'
 
-/** A connection of which every channel writes down what is sent. */
+/** A connection whose channels record the canaries that are sent. */
 function broker() {
   const sent: NonNullable<ReturnType<typeof readCanary>>[] = []
   const channels: EventEmitter[] = []
@@ -95,12 +95,12 @@ describe('Canary', () => {
     await pass(300)
     const continuity = new Continuity()
     continuity.attached(0, true)
-    // What was sent last over the old channel got lost with it.
+    // The last canary of the old channel got lost with it.
     expect([...sent.slice(0, 3), ...sent.slice(4)].every((one) => continuity.accept(one))).to.equal(true)
     subject.stop()
   })
 
-  it('goes on counting over another connection, and forgets what the old one says', async () => {
+  it('goes on counting over another connection, and ignores what the old one reports', async () => {
     const { connection, subject, pass } = await started()
     await pass(300)
     connection.emit('blocked')
@@ -128,7 +128,7 @@ describe('Canary', () => {
     subject.stop()
   })
 
-  it('is read from the default exchange only: nobody who may publish to others can forge one', () => {
+  it('is read from the default exchange only, so that publishers to other exchanges cannot forge one', () => {
     const properties = { headers: { 'x-wazo-websocketd-canary': 'me' } }
     const read = (exchange: string) =>
       readCanary({ fields: { exchange }, properties } as unknown as ConsumeMessage)

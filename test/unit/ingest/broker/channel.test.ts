@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { closeQuietly, CLOSE_MS_MAX } from '@wazo-websocketd/ingest/broker/channel'
 import { FakeClock } from '../../../support/fakes/clock.js'
 
-/** A channel whose `close()` settles when the test says so. */
+/** A channel whose `close()` settles when the test calls `settle`. */
 class Fake extends EventEmitter {
   settle: (error?: Error) => void = () => undefined
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { BrokerHosts, NoHostError } from '@wazo-websocketd/ingest/broker/hosts'
 
-/** Tries `hosts` while those of `up` take connections; the names in the order in which they were tried. */
+/** Connects while the hosts of `up` take connections; gives the names in the order in which they were tried. */
 async function tried(hosts: BrokerHosts, up: readonly string[]): Promise<readonly string[]> {
   const names: string[] = []
   const attempt = ({ name }: { name: string }): Promise<string> => {

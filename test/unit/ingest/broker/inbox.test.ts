@@ -37,7 +37,7 @@ describe('MessageInbox', () => {
     expect(nameOf(await inbox.next(100))).to.equal('a')
   })
 
-  it('fails whoever waits, or asks later, when the consumer has ended', async () => {
+  it('rejects callers that wait, or ask later, when the consumer has ended', async () => {
     const inbox = new MessageInbox(new FakeClock())
     const waiting = inbox.next(100).catch(messageOf)
     inbox.end('cancelled')
@@ -62,7 +62,7 @@ describe('MessageInbox', () => {
     expect(ends).to.deep.equal(['closed'])
   })
 
-  it('tells of an end that came before it flows', () => {
+  it('reports an end that came before it flows', () => {
     const inbox = new MessageInbox(new FakeClock())
     inbox.end('closed')
     const ends: string[] = []

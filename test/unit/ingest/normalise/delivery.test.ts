@@ -32,7 +32,7 @@ function take(...args: Parameters<typeof message>) {
 }
 
 describe('toDelivery', () => {
-  it('makes a delivery of an event, with its place, time and target', () => {
+  it('makes a delivery of an event, with its offset, time and target', () => {
     const got = take({ 'x-stream-offset': 99, name: 'x', required_acl: null, tenant_uuid: 't1' }, '{"a":1}')
     expect(got).to.include({
       offset: 42,
@@ -46,13 +46,13 @@ describe('toDelivery', () => {
     expect(got.fingerprint()).to.equal(fingerprint(Buffer.from('{"a":1}')))
   })
 
-  it('keeps the place and the reason of what it drops', () => {
+  it('keeps the offset and the reason of what it drops', () => {
     const got = take({ name: 'x' }, 'nonsense')
     expect(got).to.include({ offset: 42, event: null, reason: 'invalid_json', target: 0, bytes: 0 })
     expect(got.fingerprint()).to.equal(fingerprint(Buffer.from('nonsense')))
   })
 
-  it('knows the fingerprint of what is too big to be kept', () => {
+  it('knows the fingerprint of a body that is too big to be kept', () => {
     const body = 'x'.repeat(101)
     const got = take({}, body)
     expect(got.reason).to.equal('too_big')
@@ -77,7 +77,7 @@ describe('toDelivery', () => {
     expect(take({ 'x-wazo-websocketd-canary': 'me' }, '{}').reason).to.equal('no_name')
   })
 
-  it('does not let a canary that is no beat make anybody publish, or count as one that came through', () => {
+  it('does not make any partition publish for a canary that is no beat, nor count it as one that came through', () => {
     const headers = {
       'x-wazo-websocketd-canary': 'me',
       'x-wazo-websocketd-sent': '1234.5',

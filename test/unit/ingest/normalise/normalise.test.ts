@@ -28,7 +28,7 @@ function event(headers: Record<string, unknown> | undefined, body: string | Buff
   return outcome.event
 }
 
-/** Reference: recursive descent after RFC 8259, and the three words. */
+/** Reference parser: recursive descent after RFC 8259, and the three words. */
 function isPythonJson(text: string): boolean {
   let rest = text
   const take = (pattern: RegExp): boolean => {
@@ -308,7 +308,7 @@ describe('normalise', () => {
       expect(event({ ...deleted, session_uuid: 5 }).revokedSession).to.equal(null)
     })
 
-    it('ends the session even when nobody may see the event', () => {
+    it('ends the session even when no session may see the event', () => {
       const got = event({ name: 'auth_session_deleted', session_uuid: 's' })
       expect(got).to.include({ revokedSession: 's', revocationOnly: true, requiredAcl: null })
     })

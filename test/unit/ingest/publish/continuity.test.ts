@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
 
-/** Has read up to offset 100 and heard `numbers` of the channel that began with 1. */
+/** A continuity that has read up to offset 100 and taken in `numbers` of the channel that began with 1. */
 function after(...numbers: number[]): Continuity {
   const subject = new Continuity()
   subject.attached(50, true)
@@ -11,13 +11,13 @@ function after(...numbers: number[]): Continuity {
 }
 
 describe('Continuity', () => {
-  it('begins with whatever number comes first, and misses none that follows', () => {
+  it('begins with any number, and misses none that follows', () => {
     const subject = after(17, 18, 19)
     expect(subject.accept({ n: 21, first: 1 })).to.equal(false)
     expect(subject.accept({ n: 22, first: 1 }), 'told once').to.equal(true)
   })
 
-  it('takes what it has heard before for read again', () => {
+  it('takes a number that it knows for read again', () => {
     const subject = after(3, 4, 5)
     for (const n of [4, 5, 6]) expect(subject.accept({ n, first: 1 })).to.equal(true)
   })

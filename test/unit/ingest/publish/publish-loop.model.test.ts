@@ -15,13 +15,13 @@ const CREDIT = 6
 interface Entry {
   readonly prev: number
   readonly last: number
-  /** The offsets at which the events truly stand. */
+  /** The true offsets of the events. */
   readonly places: readonly number[]
 }
 
 type Kept = { readonly heads: readonly (number | null)[]; readonly logs: readonly (readonly Entry[])[] }
 
-/** The script's rules, written down a second time; each partition may be away. */
+/** The rules of the script, written down a second time; each partition may be away. */
 class Redis {
   heads: (number | null)[]
   logs: Entry[][]
@@ -60,7 +60,7 @@ class Redis {
   }
 }
 
-/** What an edge worker does with what it hears, reading the log when it missed something. */
+/** An edge worker as far as continuity goes: it reads the log when it has missed a batch. */
 class Edge {
   readonly got: number[] = []
   private at = 0
@@ -74,7 +74,7 @@ class Edge {
   }
 }
 
-/** A call on its way to Redis: `arrive` carries it out there, `settle` brings back an answer or, with null, none. */
+/** A call on its way to Redis: `arrive` carries it out there, `answer` brings back its answer, unless that is lost. */
 interface Flight {
   readonly partition: number
   arrive(): void
@@ -136,10 +136,10 @@ class Ingest {
     return this.attachment.outcome.why !== undefined
   }
 
-  /** What the attach procedure does, given that its checks succeed: with what Redis tells. */
+  /** Attaches as the program does when its checks succeed, at the heads that Redis holds. */
   attach() {
     const { redis, stream } = this.world
-    // Seeding: as far back as the ring reaches, here to the beginning.
+    // Seeding: as far back as the history reaches, here to the beginning.
     redis.heads.forEach((head, p) => {
       if (head === null && redis.away[p] === false) redis.heads[p] = 0
     })
@@ -186,7 +186,7 @@ interface Item {
   /** null: a canary. */
   readonly target: number | null
   readonly message: ConsumeMessage
-  /** A header before the next canary lies: the time is too short for that one to be waited for in vain. */
+  /** A header before the next canary is forged: the canary follows before the loop stops waiting for it. */
   readonly open: boolean
 }
 
@@ -202,7 +202,7 @@ class World {
   behind = 0
   readonly partitions: number
   private snapshot: Kept | null = null
-  /** Until the next canary it could not be told a skip or a jump from what a header lies. */
+  /** A header since the last canary is forged, so that neither a skip nor a gap could be recognised now. */
   private unsure = false
   private isSkip = false
 
@@ -219,7 +219,7 @@ class World {
     })
   }
 
-  /** Where the events of a partition stand. */
+  /** The offsets of the events of a partition. */
   due(p: number): number[] {
     return this.stream.filter(({ target }) => target === p).map(({ offset }) => offset)
   }
@@ -251,7 +251,7 @@ class World {
 
   private event(offset: number, kind: number): void {
     const tenant = TENANTS[kind % TENANTS.length]!
-    // Which of two messages stands before a skip cannot be told when its publisher lies about that very place.
+    // The place of a skip is not known when the publisher forges the header right behind it.
     const lies = [offset + 1, offset - 5, offset + 50, String(offset + 1), 0, null, -3, 1.5]
     const lie = this.isSkip ? undefined : lies[kind % 23]
     if (lie !== undefined) this.unsure = true
@@ -266,7 +266,7 @@ class World {
     })
   }
 
-  /** Redis handles what ingest `i` sent for one partition; `fate` says which answers, and which calls, get lost. */
+  /** Lets Redis handle one call of an ingest; `fate` decides which answers, and which calls, get lost. */
   answer(ingest: Ingest, fate: number, which = 0): void {
     const [flight] = ingest.flights.splice(which % Math.max(1, ingest.flights.length), 1)
     if (flight === undefined) return
@@ -275,7 +275,7 @@ class World {
     flight.answer(isAway || fate % 4 === 2)
   }
 
-  /** The process is gone; what it sent may still arrive, at any time. */
+  /** Ends the process of an ingest; calls that it sent may still arrive, at any time. */
   async crash(i: number): Promise<void> {
     const ingest = this.ingests[i]
     if (!ingest) return
@@ -370,7 +370,7 @@ function check(world: World): void {
   }
 }
 
-/** Found by a long search: a batch that followed its head across what the others had not waited for. */
+/** A case found by a long search: a batch followed its head across deliveries that the others had not waited for. */
 const FOUND: [string, number, number][] = [
   ['attach', 2, 0],
   ['away', 0, 0],
@@ -405,7 +405,7 @@ const FOUND: [string, number, number][] = [
   ['drive', 0, 0],
 ]
 
-/** More for a longer search. */
+/** Runs of each property; more make a longer search. */
 const RUNS = Number(process.env.MODEL_RUNS ?? 150)
 
 describe('Publish loops of several ingests over one Redis', function () {

@@ -25,7 +25,7 @@ function publishLoop(partitions = 1) {
     heads: [] as number[],
     asked: 0,
     away: false,
-    /** Before an answer. */
+    /** Delays each answer. */
     delay: () => Promise.resolve(),
     answer: (call: PublishCall): PublishAnswer => ({ kind: 'OK', head: call.last }),
     meta: (p: number): Meta | null => ({
@@ -120,7 +120,7 @@ describe('PublishLoop', () => {
   it('gives credit back together, as deliveries come, while its window has room', async () => {
     const { clock, redis, acks, attach, stop } = publishLoop()
     const { inbox } = attach(10)
-    // Another one publishes: what comes stays in the window.
+    // Another ingest publishes: deliveries stay in the window.
     redis.heads = [10]
     redis.answer = () => ({ kind: 'PART', head: redis.heads[0]! })
     for (let n = 11; n <= 17; n++) inbox.put(event(n))
@@ -148,7 +148,7 @@ describe('PublishLoop', () => {
       const { inbox } = attach(10)
       let sent = 10
       let heldMax = 0
-      // The clock stands still: nothing but answers of Redis lets it go on.
+      // The clock stands still: only answers of Redis let the loop go on.
       for (let turn = 0; redis.heads[0]! < last && turn < 50 * last; turn++) {
         while (sent < last && sent - (acks.at(-1) ?? 10) < prefetch) inbox.put(event(++sent))
         heldMax = Math.max(heldMax, sent - redis.heads[0]!)
@@ -177,7 +177,7 @@ describe('PublishLoop', () => {
     const { redis, seen, attach, clock, stop } = publishLoop()
     const { inbox } = attach(10)
     for (let n = 11; n < 40; n++) {
-      // Every other batch was already there, and something behind it as well.
+      // Every other batch was already there, and more behind it.
       const dup = n % 2 === 1
       redis.answer = ({ last }) => (dup ? { kind: 'DUP', head: last + 1 } : { kind: 'OK', head: last })
       clock.advance(600)
@@ -260,7 +260,7 @@ describe('PublishLoop', () => {
       'hole',
       ({ inbox }) => [canary(11, 0, 4), canary(12, 0, 6)].map((one) => inbox.put(one)),
     ],
-    ['the numbering jumps', 'gap', ({ inbox }) => inbox.put(canary(19, 0, 4))],
+    ['the numbering has a gap', 'gap', ({ inbox }) => inbox.put(canary(19, 0, 4))],
   ] as [string, string, (attached: ReturnType<PublishLoopBench['attach']>) => unknown][])
     it(`attaches again when ${what}`, async () => {
       const { attach } = publishLoop()
@@ -270,7 +270,7 @@ describe('PublishLoop', () => {
       expect(attached.outcome.why).to.equal(why)
     })
 
-  it('takes a jump of the numbering that it meets again after attaching', async () => {
+  it('takes a gap of the numbering that it meets again after attaching', async () => {
     const { attach, heads, stop } = publishLoop()
     const first = attach(10)
     first.inbox.put(canary(19, 0, 4))

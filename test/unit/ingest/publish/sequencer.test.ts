@@ -22,7 +22,7 @@ const LIMITS = {
   lingerMs: 1500,
 }
 
-/** A partition that stands at `head`, in a window that begins at `base`. */
+/** A sequencer whose partition stands at `head`, over a window that begins at `base`. */
 function sequencer(head: number | null = 10, { base = head ?? 10, partition = 0 } = {}) {
   const window = new DeliveryWindow(LIMITS, base)
   const subject = new Sequencer(OPTIONS, { partition, epoch: EPOCH, head }, window, 0)
@@ -38,7 +38,7 @@ function sequencer(head: number | null = 10, { base = head ?? 10, partition = 0 
   return { window, subject, push, call, publish }
 }
 
-/** One that follows: its delivery 11 was answered DUP. */
+/** A sequencer that follows: its delivery 11 was answered DUP. */
 function follower() {
   const made = sequencer()
   made.push(11)
@@ -216,7 +216,7 @@ describe('Sequencer', () => {
   })
 
   describe('when Redis does not answer for its partition', () => {
-    it('counts as absent after two seconds, whether it asks or publishes, until it does', () => {
+    it('counts as unreachable after two seconds, whether it asks or publishes, until Redis answers', () => {
       for (const isPublishing of [true, false]) {
         const { subject, push, publish } = sequencer()
         if (isPublishing) push(11)
@@ -233,7 +233,7 @@ describe('Sequencer', () => {
       }
     })
 
-    it('is absent from the start if Redis has not told where it stands, and asks until it does', () => {
+    it('is unreachable from the start if its head is not known, and asks until Redis answers', () => {
       const { subject, push } = sequencer(null)
       push(11)
       expect([subject.isUnreachable(0), subject.isIdle(0), subject.leads]).to.deep.equal([true, false, false])

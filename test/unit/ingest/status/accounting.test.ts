@@ -57,7 +57,7 @@ describe('Accounting', () => {
     expect(answers).to.deep.equal(['DUP', 'lost', 'EMPTY', 'OK'])
   })
 
-  it('is down at once while Redis refuses a batch, and after the grace while it does not answer; says why', () => {
+  it('is down at once while Redis refuses a batch, and after the grace while it does not answer; logs why', () => {
     const { clock, counted, status, log, subject } = accounting()
     subject.answered(CALL, { kind: 'failed', why: 'Redis: WRONGTYPE' }, 0)
     expect([status.state, counted]).to.deep.equal(['down', ['failed']])
@@ -70,7 +70,7 @@ describe('Accounting', () => {
     expect(status.state).to.equal('down')
   })
 
-  it('tells what was published from here, by others, and dropped; a drop counts where it was published', () => {
+  it('distinguishes what was published from here, by others, and dropped; a drop counts where it was published', () => {
     const { counted, subject } = accounting()
     subject.released([
       delivery(1, { published: true }),
@@ -87,7 +87,7 @@ describe('Accounting', () => {
     ])
   })
 
-  it('measures the way of its own canaries', () => {
+  it('measures the lag by its own canaries', () => {
     const { clock, counted, status, subject } = accounting()
     clock.advance(1500)
     subject.released([delivery(1, { event: null, canarySentAt: 1000 })])

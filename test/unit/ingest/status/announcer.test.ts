@@ -26,7 +26,7 @@ function announcer() {
 }
 
 describe('Announcer', () => {
-  it('says once a second how its ingest is, and at once when that changes', async () => {
+  it('announces the state once a second, and at once when it changes', async () => {
     const { status, said, subject, pass } = announcer()
     subject.start()
     await pass(300)
@@ -43,7 +43,7 @@ describe('Announcer', () => {
     expect(said).to.deep.equal(['0 down - ', '300 catching-up - ', '1000 catching-up E 7,8'])
   })
 
-  it('says nothing while another numbering is in force', async () => {
+  it('announces nothing while another numbering is in force', async () => {
     const { status, said, subject, pass } = announcer()
     status.passive = true
     subject.start()

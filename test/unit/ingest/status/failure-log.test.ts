@@ -11,7 +11,7 @@ function failureLog() {
 }
 
 describe('FailureLog', () => {
-  it('says a thing at once, and in other words every 30 s as long as it lasts', () => {
+  it('logs a failure at once, and in other words every 30 s as long as it lasts', () => {
     const { clock, lines, subject } = failureLog()
     for (let s = 0; s < 61; s++) {
       subject.report('gone', 'gone, delete that queue')
@@ -21,7 +21,7 @@ describe('FailureLog', () => {
     expect(lines).to.deep.equal(['gone; trying again', lasting, lasting])
   })
 
-  it('says two things that take turns as seldom as each alone', () => {
+  it('logs two failures that take turns as seldom as each alone', () => {
     const { clock, lines, subject } = failureLog()
     for (let s = 0; s < 30; s++) {
       subject.report(s % 2 === 0 ? 'a' : 'b')
@@ -30,7 +30,7 @@ describe('FailureLog', () => {
     expect(lines).to.have.length(2)
   })
 
-  it('takes what was silent for a while for new', () => {
+  it('takes a failure that was not reported for a while for new', () => {
     const { clock, lines, subject } = failureLog()
     subject.report('gone', 'still')
     clock.advance(60_000)

@@ -18,7 +18,7 @@ function status() {
   return { clock, subject, lines, at }
 }
 
-/** Attached, and a canary of now came through. */
+/** The status of an attached ingest, of which a canary of now came through. */
 function running() {
   const made = status()
   made.subject.brokerConnected = true
@@ -72,7 +72,7 @@ describe('Status', () => {
     expect(at(2)).to.equal('up')
   })
 
-  it('counts the standstill, not the reason told last: what the broker does has its own time', () => {
+  it('counts the time without progress by the grace for the cause of the last failure', () => {
     const { subject, at } = running()
     at(4000)
     subject.failed('redis', 'away')
@@ -81,7 +81,7 @@ describe('Status', () => {
     expect([9000, 10_001].map(at)).to.deep.equal(['catching-up', 'down'])
   })
 
-  it('is down when the broker has refused for 10 s what events need, although canaries come through', () => {
+  it('is down when the broker has refused exchanges or bindings for 10 s, although canaries come through', () => {
     const { subject, at } = running()
     subject.topologyRefused = true
     for (let ms = 1000; ms <= 10_000; ms += 1000) {
