@@ -15,7 +15,7 @@ import {
   FakeAuth,
   FakeBus,
   FakeMetrics,
-  FakeRegistry,
+  FakeIndex,
   FakeWatch,
   LIMITS,
   MASTER,
@@ -49,7 +49,7 @@ export class Edge {
   readonly bus = new FakeBus()
   readonly auth = new FakeAuth()
   readonly watch = new FakeWatch()
-  readonly registry = new FakeRegistry()
+  readonly registry = new FakeIndex()
   readonly metrics = new FakeMetrics()
   readonly refusals: HandshakeRefusal[] = []
   slowConsumers = 0
@@ -67,7 +67,7 @@ export class Edge {
       watch: this.watch,
       tickets: null,
       bus: this.bus,
-      registry: this.registry,
+      index: this.registry,
       permission: this.registry,
       clock: systemClock,
       metrics: this.metrics,

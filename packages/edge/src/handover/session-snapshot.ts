@@ -3,7 +3,10 @@ import { parseTokenId, type Epoch, type TokenDetails } from '@wazo-websocketd/sh
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { Positions } from '../session/ports.js'
 
-/** Another form gets another number (docs/adr/0010): a worker that does not know it refuses, and the session ends with 1012. */
+/**
+ * Another form gets another number (docs/adr/0010): a worker that does not know it refuses, and the session ends with
+ * 1012.
+ */
 const FORM = 1
 
 export interface SessionSnapshot {
