@@ -191,7 +191,7 @@ describe('clients that misbehave', function () {
     await delay(50)
     expect(one.host.connections.size).to.equal(0)
     expect(one.registry.recipients.size).to.equal(0)
-    expect(one.bus.openHolds).to.equal(0)
+    expect(one.bus.openLeases).to.equal(0)
     expect(one.watch.open).to.equal(0)
     expect(one.metrics.live).to.equal(0)
   })
@@ -214,7 +214,7 @@ describe('a drain', function () {
     const drain = new Drain({
       clock: systemClock,
       connections: one.host.connections,
-      leave: one.host.closeForRestart,
+      closeGroup: one.host.closeForRestart,
       ratePerSecond: 50,
       timeout: 30_000,
     })

@@ -14,7 +14,7 @@ import {
   FakeAuth,
   FakeBus,
   FakeMetrics,
-  FakeRegistry,
+  FakeIndex,
   FakeWatch,
   LIMITS,
   MASTER,
@@ -50,7 +50,7 @@ export class Edge {
   readonly bus = new FakeBus()
   readonly auth = new FakeAuth()
   readonly watch = new FakeWatch()
-  readonly registry = new FakeRegistry()
+  readonly registry = new FakeIndex()
   readonly metrics = new FakeMetrics()
   readonly refusals: HandshakeRefusal[] = []
   slowConsumers = 0
@@ -68,7 +68,7 @@ export class Edge {
       watch: this.watch,
       tickets: null,
       bus: this.bus,
-      registry: this.registry,
+      index: this.registry,
       permission: this.registry,
       clock: systemClock,
       metrics: this.metrics,

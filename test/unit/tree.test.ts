@@ -48,7 +48,6 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/feed',
     'edge/session/partitions',
   ],
-  'unit/edge/session/connection-table.test.ts': ['edge/session/revocations'],
   'unit/edge/socket/detach/detach.test.ts': ['edge/socket/detach/attach'],
   'unit/edge/auth/expiry/watcher.test.ts': ['edge/auth/expiry/watched-token'],
   'integration/expiry-queue.test.ts': ['edge/auth/expiry/queue', 'edge/auth/expiry/queue-worker'],

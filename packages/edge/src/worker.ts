@@ -94,7 +94,7 @@ class EdgeWorker implements DrainHandler {
     this.log = log
     this.warnings = new RateLimitedLog(log, clock)
     this.router = new Router({
-      registry: this.registry,
+      index: this.registry,
       accessScope: setup.config.bus.access_scope,
       metrics: this.counts.route,
     })
@@ -161,7 +161,7 @@ class EdgeWorker implements DrainHandler {
     const timeout = Math.max(1, timeoutMs - (clock.monotonic() - from))
     this.sessions.beginDrain()
     const { connections, closeForRestart } = this.sessions
-    this.drainage = new Drain({ clock, connections, leave: closeForRestart, ratePerSecond, timeout })
+    this.drainage = new Drain({ clock, connections, closeGroup: closeForRestart, ratePerSecond, timeout })
     const drained = this.drainage.run()
     if (this.hurried) this.drainage.closeRemaining()
     await drained
@@ -349,7 +349,7 @@ class EdgeWorker implements DrainHandler {
       watch: this.authority.watcher,
       tickets: this.tickets,
       bus: this.bus,
-      registry: this.registry,
+      index: this.registry,
       permission: this.router,
       partitions: config.redis.partitions,
       everyTenant: config.bus.access_scope === 'acl',

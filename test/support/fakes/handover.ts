@@ -25,7 +25,7 @@ interface Parcel {
 
 type Listener = (message: unknown, handle: TcpHandle | null) => void
 
-/** One end; `sent` is what has left it and nobody has delivered. */
+/** One end; `sent` is what was sent and not delivered yet. */
 export class FakeChannel implements HandleChannel {
   sent: Parcel[] = []
   broken = false

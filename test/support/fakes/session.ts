@@ -64,7 +64,7 @@ export class FakeSocket implements ClientSocket {
   }
 }
 
-interface CatchingUp {
+interface Reading {
   readonly partition: number
   readonly epoch: Epoch
   readonly offset: Offset
@@ -77,11 +77,11 @@ export class FakeBus implements Bus {
   missingParts: string[] = []
   epoch = 'epoch' as Epoch
   cursors: (Offset | null)[] = [10, 10, 10, 10]
-  /** While true, holds wait for `goLive`. */
+  /** While true, leases wait for `goLive`. */
   waiting = false
-  held: number[][] = []
+  leases: number[][] = []
   released: number[][] = []
-  catchUps: CatchingUp[] = []
+  readings: Reading[] = []
   private queue: (() => void)[] = []
 
   notReadyReasons(): readonly string[] {
@@ -90,13 +90,13 @@ export class FakeBus implements Bus {
 
   lease(partitions: readonly number[]): PartitionLease {
     const copy = [...partitions]
-    this.held.push(copy)
+    this.leases.push(copy)
     let open = true
     return {
       whenLive: (task) => {
-        const tell = () => queueMicrotask(() => open && task())
-        if (this.waiting) this.queue.push(tell)
-        else tell()
+        const answer = () => queueMicrotask(() => open && task())
+        if (this.waiting) this.queue.push(answer)
+        else answer()
       },
       release: () => {
         if (!open) throw new Error('released twice')
@@ -108,12 +108,12 @@ export class FakeBus implements Bus {
 
   goLive(): void {
     this.waiting = false
-    for (const tell of this.queue) tell()
+    for (const answer of this.queue) answer()
     this.queue = []
   }
 
-  get openHolds(): number {
-    return this.held.length - this.released.length
+  get openLeases(): number {
+    return this.leases.length - this.released.length
   }
 
   cursor(partition: number): Position | null {
@@ -123,7 +123,7 @@ export class FakeBus implements Bus {
 
   readLog(partition: number, { epoch, offset }: Position, reader: LogSink, until?: Offset): () => void {
     const entry = { partition, epoch, offset, until, reader, stopped: false }
-    this.catchUps.push(entry)
+    this.readings.push(entry)
     return () => (entry.stopped = true)
   }
 }
@@ -213,8 +213,8 @@ export class FakeWatch {
   }
 }
 
-/** A registry without indexes: asks every recipient's subscriptions and tenant. */
-export class FakeRegistry {
+/** An index that asks every recipient's subscriptions and tenant. */
+export class FakeIndex {
   readonly recipients = new Set<Recipient>()
   readonly calls: string[] = []
 
@@ -330,21 +330,21 @@ export class Worker {
   readonly bus = new FakeBus()
   readonly auth = new FakeAuth()
   readonly watch = new FakeWatch()
-  readonly registry = new FakeRegistry()
+  readonly index = new FakeIndex()
   readonly metrics = new FakeMetrics()
   readonly warnings: string[] = []
   masterTenant: string | undefined = MASTER
   private defer: (() => void)[] = []
-  readonly host: Sessions
+  readonly sessions: Sessions
 
   constructor(limits: Partial<typeof LIMITS> = {}, partitions = 1, tickets: Tickets | null = null) {
-    this.host = new Sessions({
+    this.sessions = new Sessions({
       authenticator: this.auth,
       watch: this.watch,
       tickets,
       bus: this.bus,
-      registry: this.registry,
-      permission: this.registry,
+      index: this.index,
+      permission: this.index,
       clock: this.clock,
       metrics: this.metrics,
       log: {
@@ -364,7 +364,7 @@ export class Worker {
     })
   }
 
-  /** What the host's process.nextTick would run now. */
+  /** Runs what the worker's process.nextTick would run now. */
   flush(): void {
     const tasks = this.defer
     this.defer = []
@@ -379,7 +379,7 @@ export class Worker {
 
   upgrade(url: string, address = '192.0.2.1', tokenHeader?: string): Client {
     const socket = new FakeSocket()
-    return new Client(socket, this.host.connect(socket, { url, tokenHeader, address }))
+    return new Client(socket, this.sessions.connect(socket, { url, tokenHeader, address }))
   }
 
   /** A session of the token, after `init`. */

@@ -15,13 +15,13 @@ export function at(offsets: readonly Offset[], epoch = 'epoch'): Positions {
 
 /** Tickets in memory, which answer as a test wants. */
 export class FakeTickets implements Tickets {
-  readonly calls: string[] = []
+  readonly announced: string[] = []
   readonly drafts: (TicketDraft & { readonly id: string; readonly token: string })[] = []
   readonly issued: (IssuedTicket & { readonly token: string })[] = []
   readonly withdrawn: string[] = []
   readonly restored: string[] = []
   readonly asked: { readonly token: string; readonly version: number; readonly names: string[] }[] = []
-  readonly lastCalls: boolean[] = []
+  readonly finals: boolean[] = []
   /** What `take` finds. */
   found: Ticket | null = null
   /** Where sessions are to leave; null: where they are. */
@@ -37,7 +37,7 @@ export class FakeTickets implements Tickets {
   }
 
   announce(token: TokenId): void {
-    this.calls.push(token)
+    this.announced.push(token)
   }
 
   async draft(token: TokenId, drafts: readonly TicketDraft[]): Promise<readonly string[] | null> {
@@ -50,7 +50,7 @@ export class FakeTickets implements Tickets {
 
   async agree(_token: TokenId, ids: readonly string[], final: boolean): Promise<Agreement> {
     await Promise.resolve()
-    this.lastCalls.push(final)
+    this.finals.push(final)
     if (this.agreement !== 'leave') return { kind: this.agreement }
     const place = (id: string) => this.target ?? this.drafts.find((draft) => draft.id === id)!.positions
     return { kind: 'leave', at: new Map(ids.map((id) => [id, place(id)])) }

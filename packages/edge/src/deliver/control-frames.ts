@@ -4,8 +4,7 @@ import { frameString } from './frame.js'
 const frames = new Map<string, Uint8Array>()
 
 /**
- * The frame of a control message that says the same to everybody, made once; null for one that has to be
- * made for its receiver alone.
+ * Returns the frame of a control message that is the same for all clients, made once; null where each needs its own.
  */
 export function sharedControlFrame(message: ServerMessage): Uint8Array | null {
   if (message.op === 'pong') return null
@@ -15,7 +14,7 @@ export function sharedControlFrame(message: ServerMessage): Uint8Array | null {
   return frame
 }
 
-/** The frame of any control message. */
+/** Makes the frame of any control message. */
 export function controlFrame(message: ServerMessage): Uint8Array {
   return frameString(encodeServerMessage(message))
 }

@@ -6,7 +6,7 @@ const LENGTH_64 = 127
 
 const encoder = new TextEncoder()
 
-/** One complete text frame whose payload is `parts`, one after the other. They must be valid UTF-8. */
+/** Returns one complete text frame whose payload is `parts`, one after the other. They must be valid UTF-8. */
 export function frameText(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
@@ -30,14 +30,17 @@ export function frameText(...parts: readonly Uint8Array[]): Uint8Array {
   return frame
 }
 
-/** One complete text frame of `text`. */
+/** Returns one complete text frame of `text`. */
 export function frameString(text: string): Uint8Array {
   return frameText(encoder.encode(text))
 }
 
-/** How many bytes of frames a worker has made: the same bytes, for however many sockets, count once. Both only rise. */
+/**
+ * Counts the bytes of frames that a worker has made; those that several sockets share count once. Both numbers only
+ * rise.
+ */
 export class FrameBytes {
   made = 0
-  /** Those of them that were made before the frames which wait to be written now. */
+  /** Of these, the bytes made before the frames which wait to be written now. */
   flushed = 0
 }

@@ -6,8 +6,9 @@ import type { DeliverMetrics } from './metrics.js'
 import { WriteBatch } from './write-batch.js'
 
 /**
- * A receiver of frames. `turn` and `place`, 0 at first, belong to the outbox: what waits for it is at `place` as long as
- * `turn` is the outbox's. Two numbers, so that nothing has to be done to a receiver when its frames have been written.
+ * A receiver of frames. `flushId` and `flushIndex`, 0 at first, are written by the outbox alone: what waits for the
+ * target is at `flushIndex` as long as `flushId` is the outbox's. Numbers, so that no target has to be visited when
+ * its frames have been written.
  */
 export interface FrameTarget {
   readonly version: ProtocolVersion
@@ -17,7 +18,7 @@ export interface FrameTarget {
 }
 
 export interface OutboxOptions {
-  /** Runs a task once the present read of Redis or of a client has been worked off: `process.nextTick`. */
+  /** Runs a task once the present read of Redis or of a client has been handled: `process.nextTick`. */
   readonly defer: (task: () => void) => void
   /** Unix time in milliseconds. */
   readonly now: () => number
@@ -29,7 +30,7 @@ const encoder = new TextEncoder()
 const PREFIX = encoder.encode(EVENT_PREFIX)
 const SUFFIX = encoder.encode(EVENT_SUFFIX)
 
-/** An event of this tick: its frames by version, and how many have got it. */
+/** An event of this tick: its frames by version, and the number of its receivers. */
 interface FramedEvent {
   readonly event: BusEvent
   first: Uint8Array | null
@@ -38,15 +39,15 @@ interface FramedEvent {
 }
 
 /**
- * Collects the frames of one tick per socket and writes them together, in order. An event is framed once
- * per protocol version, and every receiver is given the same bytes, also where sessions read the log one after the other.
+ * Collects the frames of one tick per socket and writes them together, in order. An event is framed once per protocol
+ * version, and every receiver is given the same bytes, also where sessions read the log one after the other.
  */
 export class Outbox {
   private readonly options: OutboxOptions
-  /** Number of the tick, from 1. */
+  /** Numbers the ticks, from 1. */
   private flushId = 1
   private sockets: ClientSocket[] = []
-  /** What waits for each socket; null: it has been written. */
+  /** What waits for each socket; null: written already. */
   private batches: (WriteBatch | null)[] = []
   private framed = new Map<BusEvent, FramedEvent>()
   private scheduled = false
@@ -69,20 +70,20 @@ export class Outbox {
     )
   }
 
-  /** Queues a frame that many sinks get; a frame of its own for every sink would go to `send`. */
+  /** Queues a frame that many targets get; one that is for a single target goes to `send`. */
   sendShared(target: FrameTarget, frame: Uint8Array): void {
     const index = this.indexOf(target)
     this.batches[index] = (this.batches[index] ?? this.emptyBatch(target)).withShared(frame)
   }
 
-  /** Queues a frame for this sink alone. */
+  /** Queues a frame for this target alone. */
   send(target: FrameTarget, frame: Uint8Array): void {
     this.options.frameBytes.made += frame.length
     const index = this.indexOf(target)
     this.batches[index] = (this.batches[index] ?? this.emptyBatch(target)).withOwn(frame)
   }
 
-  /** Writes what waits for one sink at once: before its socket is closed. */
+  /** Writes what waits for one target at once: before its socket is closed. */
   flushTarget(target: FrameTarget): void {
     if (target.flushId !== this.flushId) return
     const batch = this.batches[target.flushIndex] ?? null
@@ -151,7 +152,7 @@ export class Outbox {
   }
 }
 
-/** One per version: sinks of different versions never share a run. */
+/** One per version: targets of different versions never share a batch. */
 function freshBatches(): readonly [WriteBatch, WriteBatch] {
   return [WriteBatch.empty(), WriteBatch.empty()]
 }

@@ -4,8 +4,8 @@ import type { FrameBytes } from './frame.js'
 const JOIN_BYTES_MAX = 64 * 1024
 
 /**
- * A sequence of frames that waits to be written, shared by every socket that is to get exactly this
- * sequence: extending equal runs by the same frame gives the same run, so its bytes are joined once.
+ * A sequence of frames that waits to be written, shared by every socket that is to get exactly this sequence: equal
+ * batches extended by the same frame are the same batch, so its bytes are joined once.
  */
 export class WriteBatch {
   readonly parent: WriteBatch | null
@@ -22,19 +22,19 @@ export class WriteBatch {
     return new WriteBatch(null, null)
   }
 
-  /** This run and `frame`, which others are likely to get next as well. */
+  /** Returns this batch and `frame`, which others are likely to get next as well. */
   withShared(frame: Uint8Array): WriteBatch {
     const known = this.lastChild
     if (known !== null && known.frame === frame) return known
     return (this.lastChild = new WriteBatch(this, frame))
   }
 
-  /** This run and `frame`, which is for one receiver only. */
+  /** Returns this batch and `frame`, which is for one receiver only. */
   withOwn(frame: Uint8Array): WriteBatch {
     return new WriteBatch(this, frame)
   }
 
-  /** The bytes to write, in as few pieces as pays off. What is copied for it counts in `bytes`. */
+  /** Returns the bytes to write, in as few pieces as pays off. What is copied for it counts in `bytes`. */
   chunks(bytes: FrameBytes): readonly Uint8Array[] {
     return (this.joined ??= join(framesOf(this), bytes))
   }

@@ -1,13 +1,13 @@
-/** What a draining worker tells the others: whose sessions it lets go. Pure. */
+/** The message in which a draining worker names a token whose sessions it closes. Pure. */
 
 const DRAIN_NOTICE = /^[0-9a-f]{64}$/
 
-/** `tag`: the name under which workers speak of the token. */
-export function encodeDrainNotice(tag: string): string {
-  return tag
+/** `tokenHash`: the token's name in messages between workers. */
+export function encodeDrainNotice(tokenHash: string): string {
+  return tokenHash
 }
 
-/** The tag in a call, or null: a later version may say more than this one understands. */
+/** Returns the token's hash, or null: a later version may say more than this one understands. */
 export function decodeDrainNotice(message: string): string | null {
   return DRAIN_NOTICE.test(message) ? message : null
 }

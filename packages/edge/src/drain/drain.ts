@@ -5,32 +5,32 @@ import type { ConnectionTable } from '../session/connection-table.js'
 
 export interface DrainOptions {
   readonly clock: Clock
-  readonly connections: Pick<ConnectionTable, 'size' | 'all' | 'tokens'>
+  readonly connections: Pick<ConnectionTable, 'size' | 'all' | 'tokenGroups'>
   /** Sessions closed per second at least: this worker's share of `drain.rate`. */
   readonly ratePerSecond: number
   /** `drain.timeout` in milliseconds. */
   readonly timeout: number
   /**
-   * Lets the sessions of one token go with 1012, at once or soon; returns how many that are. `lastCall`: the deadline is
-   * near. They stay in the roster until they are gone; asked again for them meanwhile, it does nothing.
+   * Closes the sessions of one token with 1012, at once or soon; returns how many that are. `final`: the deadline is
+   * near. They stay in the table until they are gone; called for them again meanwhile, it does nothing.
    */
-  readonly leave: (group: readonly Connection[], final: boolean) => number
+  readonly closeGroup: (group: readonly Connection[], final: boolean) => number
 }
 
 const STEP_MS = 50
-/** The pace is chosen so that so much of the timeout suffices. */
+/** Share of the timeout within which all sessions are closed. */
 const TIMEOUT_SHARE = 0.8
-/** After the deadline: what the last close handshakes may take. Less than what the primary waits before it kills. */
+/** What the last close handshakes may take after the deadline. Less than the primary waits before it kills. */
 const LINGER_MS = 1_500
 
 /**
- * Closes a worker's sessions with 1012, paced, all sessions of one token together; what is left at the
- * deadline, or when `goAway` is called, gets 1001. New sessions are the caller's to keep out.
+ * Closes a worker's sessions with 1012 (C2.13), paced, all sessions of one token together; those left at the deadline,
+ * or when `closeRemaining` is called, with 1001 (C2.9). The caller keeps new sessions out.
  */
 export class Drain {
   private readonly options: DrainOptions
   private readonly rate: number
-  private readonly lastCallAt: number
+  private readonly finalAt: number
   private deadline: number
   private groups: Iterator<readonly Connection[]>
   private credit = 0
@@ -41,9 +41,9 @@ export class Drain {
     const { connections, ratePerSecond, timeout, clock } = options
     this.options = options
     this.rate = Math.max(ratePerSecond, connections.size / ((TIMEOUT_SHARE * timeout) / 1000))
-    this.lastCallAt = clock.monotonic() + TIMEOUT_SHARE * timeout
+    this.finalAt = clock.monotonic() + TIMEOUT_SHARE * timeout
     this.deadline = clock.monotonic() + timeout
-    this.groups = connections.tokens()[Symbol.iterator]()
+    this.groups = connections.tokenGroups()[Symbol.iterator]()
   }
 
   /** Resolves when all connections are gone, or some seconds after the deadline with the rest to be destroyed. */
@@ -54,12 +54,12 @@ export class Drain {
     })
   }
 
-  /** So many sessions have been let go by somebody else: they count for the pace. */
+  /** Counts sessions that were closed otherwise for the pace. */
   account(sessions: number): void {
     this.credit -= sessions
   }
 
-  /** Closes what is left at once (1001). */
+  /** Closes all sessions that are left at once (1001). */
   closeRemaining(): void {
     this.closedRemaining = true
     this.deadline = Math.min(this.deadline, this.options.clock.monotonic())
@@ -79,18 +79,21 @@ export class Drain {
     clock.after(STEP_MS, () => this.step())
   }
 
-  /** A group is closed as a whole, and paid for afterwards when it is larger than what may go now. */
+  /**
+   * Closes the sessions of some tokens. A group is closed as a whole; one larger than the credit left is paid off by
+   * later steps.
+   */
   private closeSome(): void {
     this.credit = Math.min(this.rate, this.credit + (this.rate * STEP_MS) / 1000)
-    const final = this.options.clock.monotonic() >= this.lastCallAt
+    const final = this.options.clock.monotonic() >= this.finalAt
     while (this.credit > 0) {
       const next = this.groups.next()
       if (next.done === true) {
-        // Connections that were still on their way when the round began get one of their own.
-        this.groups = this.options.connections.tokens()[Symbol.iterator]()
+        // Connections that came after this round began get a round of their own.
+        this.groups = this.options.connections.tokenGroups()[Symbol.iterator]()
         return
       }
-      this.credit -= this.options.leave(next.value, final)
+      this.credit -= this.options.closeGroup(next.value, final)
     }
   }
 }

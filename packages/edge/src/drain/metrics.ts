@@ -1,8 +1,8 @@
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 
 /**
- * What became of a session's place in the sequence, as `resume_tickets_total{result}` names it: `left` and `not-left` at
- * a drain; `resumed` at a start, and `outdated` when what the session missed cannot be read any more.
+ * What became of a session's place in the sequence, as `resume_tickets_total{result}` names it: `left` and `not-left`
+ * at a drain; `resumed` at a start, and `outdated` when what the session missed cannot be read any more.
  */
 export type TicketResult = 'left' | 'not-left' | 'resumed' | 'outdated'
 

@@ -13,14 +13,14 @@ import { AGREE, RESTORE, TAKE, WRITE } from './ticket-scripts.js'
 import type { Agreement, IssuedTicket, Ticket, TicketDraft, Tickets } from './tickets.js'
 import { encodeTicket, matchKeysOf, parseRow } from './ticket.js'
 
-/** A drain goes on without tickets when they could not be written for so long, a start without one. */
+/** After so long without Redis a drain and a start do without tickets. */
 const PATIENCE_MS = 2_000
-/** A single try; what it did counts once, however often it is made. */
+/** Of a single try. A script whose answer was lost does nothing more when it runs again. */
 const TRY_MS = 1_000
 const RETRY_MS = 100
-/** Clients come back some seconds after a 1012; for so long a ticket's owner is expected. */
+/** For so long a ticket's client is expected: clients come back 1 to 5 s after a 1012. */
 const EXPECTED_MS = 7_000
-/** A draft is agreed upon in less, or its worker is gone. */
+/** A draft is agreed upon sooner, or its worker is gone. */
 const DRAFT_MS = 2_000
 
 export interface RedisTicketsOptions {
@@ -28,7 +28,7 @@ export interface RedisTicketsOptions {
   readonly prefix: string
   /** Number of Redis's database; 0 unless given. */
   readonly database?: number
-  /** `redis.history` in milliseconds: how long a ticket is good for. */
+  /** `redis.history` in milliseconds: how long a ticket is kept. */
   readonly historyMs: number
   /** A connection whose commands fail while there is none; null meanwhile. */
   readonly client: () => RedisClient | null
@@ -36,7 +36,7 @@ export interface RedisTicketsOptions {
   readonly logger: Logger
 }
 
-/** The tickets of drained sessions, in Redis: whatever host the client comes back to finds them. */
+/** Keeps the tickets of drained sessions in Redis, where the host to which a client comes back finds them. */
 export class RedisTickets implements Tickets {
   private readonly options: RedisTicketsOptions
   private readonly log: RateLimitedLog
@@ -58,9 +58,9 @@ export class RedisTickets implements Tickets {
     const client = this.options.client()
     if (client === null) return
     const channel = drainChannel(this.options.prefix, this.options.database)
-    const tag = encodeDrainNotice(this.tokenHash(token))
-    const told = client.isCluster ? client.spublish(channel, tag) : client.publish(channel, tag)
-    told.catch(() => undefined) // those who have not heard it wait for the ticket to be taken
+    const notice = encodeDrainNotice(this.tokenHash(token))
+    const published = client.isCluster ? client.spublish(channel, notice) : client.publish(channel, notice)
+    published.catch(() => undefined) // workers that miss it wait for the ticket to be taken
   }
 
   async draft(token: TokenId, drafts: readonly TicketDraft[]): Promise<readonly string[] | null> {
@@ -85,7 +85,7 @@ export class RedisTickets implements Tickets {
 
   withdraw(token: TokenId, ids: readonly string[]): void {
     const client = this.options.client()
-    // One that stays is good for nothing but what its owner missed.
+    // A ticket that is not deleted brings at most what its session missed.
     if (ids.length > 0) client?.hdel(this.key(token), ...ids).catch(() => undefined)
   }
 
@@ -115,7 +115,7 @@ export class RedisTickets implements Tickets {
     return ticketsKey(this.options.prefix, hashToken(token))
   }
 
-  /** Tries until Redis answers, for a while; undefined when it does not. */
+  /** Runs a script until Redis answers, for `PATIENCE_MS`; undefined when it does not. */
   private async run(script: Script, token: TokenId, args: readonly (string | number)[]): Promise<unknown> {
     const { clock } = this.options
     const until = clock.monotonic() + PATIENCE_MS

@@ -2,13 +2,13 @@
  * The Lua scripts over the tickets of one token (`ticketsKey`), a hash of JSON by ticket id:
  *
  * - `form`     of the ticket (docs/adr/0010): one of another form is neither read nor touched
- * - `state`    `draft` (its session stands still until the others of the token are heard of), `agreed` (it reads on to
- *   where all of them leave), `issued` (to be taken), `taken`
+ * - `state`    `draft` (its session is frozen until the token's other drafts are there), `agreed` (it reads on to where
+ *   all of them end), `issued` (can be taken), `taken`
  * - `since`    when the state began: milliseconds of Redis's clock
  * - `at`       by partition `[epoch, offset]`, the offset in decimal
- * - `alone`    whether it could not be brought to where the others left
- * - `version`, `names`, `address`: which session it was
- * - `claim`    who took it
+ * - `alone`    whether its session could not be brought to where the others ended
+ * - `version`, `names`, `address`: what its session is recognised by
+ * - `claim`    the taker's number
  *
  * Redis's own clock counts, so that hosts whose clocks differ agree.
  */
@@ -40,7 +40,7 @@ local function enter(id, ticket, state)
 end
 `
 
-/** Writes tickets in a state. ARGV milliseconds for which they are kept, the state, then id and JSON of each. */
+/** Writes tickets in a state. ARGV: milliseconds for which they are kept, the state, then id and JSON of each. */
 export const WRITE = new Script(`${COMMON}
 for i = 3, #ARGV, 2 do enter(ARGV[i], cjson.decode(ARGV[i + 1]), ARGV[2]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
@@ -48,12 +48,12 @@ return 1
 `)
 
 /**
- * Says where the sessions of these drafts are to leave: at the furthest point that any session of the token has been
- * served up to which leaves at the same time. Where others have left before that point, and may be expected back any
- * moment, clients could not be told apart: the drafts are withdrawn and have to wait.
+ * Tells where the sessions of these drafts are to end: at the furthest position of all sessions of the token that end
+ * at the same time. Where others have ended before that position, and their clients are expected back any moment,
+ * clients could not be told apart: then the drafts are withdrawn and have to wait.
  *
- * ARGV history, how long others are expected, how long their drafts count (all in ms), `1` not to wait, then ids.
- * Answers `{id, partition, epoch, offset, ...}` per ticket, or nothing: wait.
+ * ARGV: history, how long other clients are expected, how long their drafts count (all in ms), `1` not to wait, then
+ * ids. Answers `{id, partition, epoch, offset, ...}` per ticket, or nothing: wait.
  */
 export const AGREE = new Script(`${COMMON}
 local tickets, mine, furthest = all(ARGV[1]), {}, {}
@@ -104,10 +104,10 @@ return answer
 `)
 
 /**
- * Takes the ticket that suits best: version, then event names, then address; of equal ones the latest. Asked again
- * with the same claim, it gives the same.
+ * Takes the ticket that suits best: version, then event names, then address; of equal ones the latest. With the same
+ * claim it takes the same again.
  *
- * ARGV history in ms, claim, version, names, address. Answers `{id, partition, epoch, offset, ...}`, or how many
+ * ARGV: history in ms, claim, version, names, address. Answers `{id, partition, epoch, offset, ...}`, or how many
  * tickets there are of forms that are not known here.
  */
 export const TAKE = new Script(`${COMMON}
@@ -138,7 +138,7 @@ end
 return row
 `)
 
-/** A ticket that was taken in vain is issued again, for as long as it had. ARGV id. */
+/** Issues a ticket again that was taken in vain, for the rest of its time. ARGV: id. */
 export const RESTORE = new Script(`${COMMON}
 local text = redis.call('HGET', KEYS[1], ARGV[1])
 if not text then return 0 end

@@ -1,9 +1,9 @@
-/** Tickets as they stand in Redis and come from there. Pure but for the digest. */
+/** The JSON of tickets in Redis, and the rows that scripts answer. Pure but for the digest. */
 import { hash } from 'node:crypto'
 import type { Epoch, Offset, Positions } from '@wazo-websocketd/shared/domain/position'
 import type { TicketDraft } from './tickets.js'
 
-/** Another form gets another number: scripts leave a ticket alone whose form they do not know. */
+/** Another form gets another number (docs/adr/0010): scripts do not touch a ticket of another form. */
 export const TICKET_FORM = 1
 
 /** What a later session with the same token is matched by. */
@@ -19,14 +19,14 @@ export function matchKeysOf({ version, subscriptions, address }: TicketDraft['co
   return { version: String(version), names, address }
 }
 
-/** The JSON that the scripts work on. Offsets as text: Lua's JSON would round large numbers. */
+/** Encodes a ticket for the scripts. Offsets are text: Lua's JSON would round large numbers. */
 export function encodeTicket({ connection, positions, alone = false }: TicketDraft): string {
   const at: Record<string, [Epoch, string]> = {}
   for (const [partition, { epoch, offset }] of positions) at[partition] = [epoch, String(offset)]
   return JSON.stringify({ form: TICKET_FORM, ...matchKeysOf(connection), at, ...(alone ? { alone } : {}) })
 }
 
-/** A ticket's id and positions in a row of a script's answer; null for anything else. */
+/** Returns a ticket's id and positions from a row of a script's answer; null for anything else. */
 export function parseRow(row: unknown): { readonly id: string; readonly positions: Positions } | null {
   if (!Array.isArray(row) || row.length % 3 !== 1) return null
   const [id, ...rest] = row.map(String)

@@ -56,7 +56,7 @@ export class TicketedClose {
     let begun = 0
     for (const connection of connections) {
       if (connection.ending) continue
-      const positions = connection.freeze()
+      const positions = connection.feed.freeze()
       if (positions === 'unsettled') continue
       begun++
       if (positions === 'nowhere') connection.end(SERVICE_RESTART)
@@ -99,7 +99,7 @@ export class TicketedClose {
   }
 
   private async postpone(token: TokenId, drafts: readonly Draft[]): Promise<void> {
-    for (const { connection } of drafts) connection.unfreeze()
+    for (const { connection } of drafts) connection.feed.unfreeze()
     this.counted.add(token)
     await this.pause(RETRY_MS)
     this.busy.delete(token)
@@ -111,7 +111,7 @@ export class TicketedClose {
       ({ connection, positions }) =>
         new Promise<void>((resolve) => {
           if (connection.ending) resolve()
-          else connection.readTo(positions, resolve)
+          else connection.feed.readTo(positions, resolve)
         }),
     )
     await Promise.race([Promise.all(all), this.pause(READ_ON_MS)])
@@ -124,8 +124,8 @@ export class TicketedClose {
     const withdrawn: Leaving[] = []
     for (const each of leaving) {
       const { connection, id, positions } = each
-      connection.stopReading()
-      const at = connection.frozenAt
+      connection.feed.stopReading()
+      const at = connection.feed.frozenAt
       if (at === null || connection.token !== token) withdrawn.push(each)
       else issued.push({ id, connection, positions: at, alone: !sameAs(at, positions) })
     }
@@ -133,7 +133,7 @@ export class TicketedClose {
     let left = 0
     for (const each of issued) {
       const { connection } = each
-      if (connection.ending || connection.frozenAt === null || connection.token !== token) {
+      if (connection.ending || connection.feed.frozenAt === null || connection.token !== token) {
         withdrawn.push(each)
         continue
       }
@@ -146,7 +146,7 @@ export class TicketedClose {
       withdrawn.map(({ id }) => id),
     )
     // Those with a new token since end under that one, the next time.
-    for (const { connection } of withdrawn) connection.unfreeze()
+    for (const { connection } of withdrawn) connection.feed.unfreeze()
   }
 
   private closeWithoutTickets(drafts: readonly Draft[]): void {

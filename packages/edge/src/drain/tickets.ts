@@ -39,7 +39,9 @@ export interface Tickets {
   announce(token: TokenId): void
   /** Writes tickets that cannot be taken yet; resolves with their ids, or null when that failed. */
   draft(token: TokenId, drafts: readonly TicketDraft[]): Promise<readonly string[] | null>
-  /** Asks where the sessions of these drafts are to end. `final`: they cannot wait. After `wait` the drafts are gone. */
+  /**
+   * Asks where the sessions of these drafts are to end. `final`: they cannot wait. After `wait` the drafts are gone.
+   */
   agree(token: TokenId, ids: readonly string[], final: boolean): Promise<Agreement>
   /** From now on the tickets can be taken. False when it failed. */
   issue(token: TokenId, tickets: readonly IssuedTicket[]): Promise<boolean>

@@ -29,7 +29,7 @@ export function workerPeer(worker: Worker): HandoverPeer {
     },
     onMessage: (listener) =>
       void worker.on('message', (message: unknown, handle: unknown) => listener(message, asHandle(handle))),
-    // Not 'disconnect': Node 20 never tells it while handles wait for a process that was killed.
+    // Not 'disconnect': Node 20 never emits it while handles wait for a process that was killed.
     onEnd: (listener) => void worker.once('exit', listener),
   }
 }

@@ -50,7 +50,7 @@ function release(connection: Connection): HandoverPayload | HandoverRefusal {
   if (snapshot === null) return UNSETTLED
   const detached = detach(socket)
   if ('reason' in detached) {
-    connection.unfreeze()
+    connection.feed.unfreeze()
     return detached
   }
   const { handle, head } = detached
@@ -64,7 +64,7 @@ function release(connection: Connection): HandoverPayload | HandoverRefusal {
     },
     restore() {
       detached.restore()
-      connection.unfreeze()
+      connection.feed.unfreeze()
     },
   }
 }

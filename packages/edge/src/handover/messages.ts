@@ -1,5 +1,5 @@
 /**
- * What workers and primary tell each other while a connection passes from one worker to another:
+ * The messages between workers and primary while a connection passes from one worker to another:
  *
  *     old worker        primary          successor
  *       offer + handle ->

@@ -29,9 +29,9 @@ interface HandoverInFlight {
  * Decides which worker owns a connection on its way (docs/adr/0008); reads nothing of it, and keeps nothing else. The
  * old worker keeps its own reference to a connection until the successor has confirmed that it holds one. When
  * something fails before (no successor, or it refuses, hangs, dies), the primary returns the connection by a message,
- * and the old worker goes on with it unharmed. From the confirmation on the connection is the successor's: if that dies
- * then, the connection ends with it, as all of its others do. A connection whose old worker dies on the way goes on
- * with the successor, since all that it needs is on the way too; without a successor it ends.
+ * and the old worker goes on with it unharmed. From the confirmation on the connection is the successor's: if that
+ * dies then, the connection ends with it, as all of its others do. A connection whose old worker dies on the way goes
+ * on with the successor, since all that it needs is on the way too; without a successor it ends.
  */
 export class HandoverRelay {
   private readonly clock: Clock

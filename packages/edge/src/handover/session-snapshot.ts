@@ -4,7 +4,10 @@ import { parseTokenId, type TokenDetails } from '@wazo-websocketd/shared/domain/
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { Epoch, Positions } from '@wazo-websocketd/shared/domain/position'
 
-/** Another form gets another number (docs/adr/0010): a worker that does not know it refuses, and the session ends with 1012. */
+/**
+ * Another form gets another number (docs/adr/0010): a worker that does not know it refuses, and the session ends with
+ * 1012.
+ */
 const FORM = 1
 
 export interface SessionSnapshot {

@@ -1,14 +1,14 @@
 import { type CompiledAcl, compileAcl } from '@wazo-websocketd/shared/domain/acl/acl'
 
-/** The sessions whose tokens carry the same ACL list. */
+/** The class of all sessions whose tokens have the same ACL list. */
 export class AclClass {
-  /** Never used for another list, so that remembered decisions cannot be mistaken. */
+  /** Never used for another list, so that remembered decisions are not mixed up. */
   readonly id: number
   readonly acl: readonly string[]
   readonly compiled: CompiledAcl
-  /** How many sessions of the registry are of this class. */
+  /** How many indexed sessions are of this class. */
   sessions = 0
-  /** The last event that was decided for the whole class, by the judge's count, and how. */
+  /** Number of the last event that was decided for the whole class (`AclDecision.eventId`), and the decision. */
   lastEventId = 0
   lastDecision = false
 
@@ -25,21 +25,21 @@ export class AclClass {
   }
 }
 
-/** Finds the class of an ACL list: sessions with the same list share it, as long as one of them is registered. */
+/** Finds the class of an ACL list: sessions with the same list share it, as long as one of them is indexed. */
 export class AclClasses {
   private readonly byHash = new Map<number, AclClass[]>()
-  /** Lists met before, so that a token's list is compared once. Goes with the lists. */
+  /** Lists met before, so that a token's list is compared once; an entry lasts as long as its list. */
   private readonly known = new WeakMap<readonly string[], AclClass>()
   private lastId = 0
 
-  /** How many classes have registered sessions. */
+  /** How many classes have indexed sessions. */
   get size(): number {
     let size = 0
     for (const classes of this.byHash.values()) size += classes.length
     return size
   }
 
-  /** The class of `acl`, whether or not a registered session has it. */
+  /** Returns the class of `acl`, whether or not an indexed session has it. */
   find(acl: readonly string[]): AclClass {
     const known = this.known.get(acl)
     if (known !== undefined && known.sessions > 0) return known
@@ -49,7 +49,7 @@ export class AclClasses {
     return found
   }
 
-  /** The class of `acl`, with one more session in it. */
+  /** Returns the class of `acl`, with one more session in it. */
   retain(acl: readonly string[]): AclClass {
     const found = this.find(acl)
     if (found.sessions === 0) {
@@ -62,7 +62,7 @@ export class AclClasses {
     return found
   }
 
-  /** One session less in `aclClass`. */
+  /** Takes one session out of `aclClass`. */
   release(aclClass: AclClass): void {
     if (--aclClass.sessions > 0) return
     const hash = hashOf(aclClass.acl)
@@ -72,7 +72,7 @@ export class AclClasses {
   }
 }
 
-/** FNV-1a over the lengths and a few characters of each pattern: equal lists have equal hashes. */
+/** Hashes (FNV-1a) the lengths and a few characters of each pattern: equal lists have equal hashes. */
 function hashOf(acl: readonly string[]): number {
   let hash = 0x811c9dc5
   for (const pattern of acl) {

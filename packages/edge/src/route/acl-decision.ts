@@ -2,35 +2,35 @@ import type { Identity } from '@wazo-websocketd/shared/domain/identity'
 import type { AclClass } from './acl-classes.js'
 import { DecisionMemo } from './decision-memo.js'
 
-/** Whose ACL is asked. */
+/** What a decision depends on. */
 export interface AclSubject {
   readonly identity: Identity
-  /** That of the identity's ACL. */
+  /** The class of the identity's ACL. */
   readonly aclClass: AclClass
-  /** Of its user and session uuid, see `uuidLengths`. */
+  /** See the function `uuidLengths`. */
   readonly uuidLengths: number
 }
 
-/** Lengths of words are kept as bits of one number; longer ones share the last one of them. */
+/** Lengths of words are kept as bits of one number; words of so many characters and more share the last bit. */
 const LENGTH_BITS = 29
-/** Some uuid contains a `.`, and so can be several words; wazo-auth makes none such. */
+/** Bit: a uuid contains a `.`, and so can be several words; wazo-auth makes none such. */
 const DOTTED = 1 << 30
 
 /**
- * Rule 5 of the contract, section 4, for one event after the other. A decision depends on the session only
- * when its user or session uuid stands in the required ACL; all others are shared by its class.
+ * Decides whether ACLs admit events (C4.9, C4.10), for one event after the other. A decision depends on the session
+ * only when its user or session uuid stands in the required ACL; all others are shared by its class.
  */
 export class AclDecision {
   /** Decisions that were neither shared nor remembered, since the start. */
   evaluations = 0
   private readonly memo = new DecisionMemo()
   private requiredAcl: string | null = null
-  /** The words of the required ACL, once somebody needed them, and which lengths they have. */
+  /** The words of the required ACL, once a decision needed them, and the lengths that they have. */
   private words: ReadonlySet<string> | null = null
   private lengths = 0
   private eventId = 0
 
-  /** What the next calls of `admits` are about. */
+  /** Begins a new event: the next calls of `admits` are about it. */
   begin(requiredAcl: string | null): void {
     this.requiredAcl = requiredAcl
     this.words = null
@@ -51,7 +51,7 @@ export class AclDecision {
     return aclClass.lastDecision
   }
 
-  /** The same for one session, apart from the event that `begin` named. */
+  /** Decides for one session, apart from the event that `begin` named. */
   admitsOnce(requiredAcl: string | null, subject: AclSubject): boolean {
     if (requiredAcl === null) return true
     const { userUuid, sessionUuid } = subject.identity
@@ -107,7 +107,10 @@ function mentions(requiredAcl: string, uuid: string): boolean {
   return `.${requiredAcl}.`.includes(`.${uuid}.`)
 }
 
-/** Which lengths the uuids of `identity` have, and whether one contains a `.`, as bits: it can be tested at once whether an ACL concerns it. */
+/**
+ * Returns the lengths of the uuids of `identity`, and whether one contains a `.`, as bits: most ACLs that do not
+ * mention them are ruled out by one operation.
+ */
 export function uuidLengths({ userUuid, sessionUuid }: Identity): number {
   const dotted = userUuid.includes('.') || sessionUuid.includes('.')
   return lengthBit(userUuid) | lengthBit(sessionUuid) | (dotted ? DOTTED : 0)

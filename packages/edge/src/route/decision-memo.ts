@@ -1,11 +1,12 @@
 /** Room for decisions, in characters of their keys; some 16 MB. */
 export const DECISION_MEMO_CHARACTERS_MAX = 8_388_608
-/** What an entry costs besides its key, in characters. */
+/** What an entry costs beside its key, in characters. */
 const ENTRY_CHARACTERS = 64
 
 /**
- * Remembers decisions by key, the lately used ones at least, in bounded memory. When one half of the room is
- * full, it becomes the older half and the old older half is forgotten; what is asked for moves to the younger.
+ * Remembers decisions by key, at least those used lately, in bounded memory. When one half of the room is full, it
+ * becomes the older half, and the older half before it is forgotten; a decision that is asked for moves to the
+ * younger.
  */
 export class DecisionMemo {
   private readonly halfCharacters: number

@@ -5,20 +5,20 @@ import type { TenantIndex } from './tenant-index.js'
 import type { EntryList } from './entry-list.js'
 import type { Recipient } from './recipient.js'
 
-/** A recipient's place in the indexes: what the registry has to know to take it out again. */
+/** A recipient in the index: what it takes to route to it, and to take it out again. */
 export class IndexEntry implements AclSubject {
-  // First, and so next to each other in memory, what a delivery needs.
-  /** The last event that it was considered for, by the router's count. */
+  // First, and so next to each other in memory, what a delivery reads.
+  /** Number of the last event that it was considered for (`Router.eventId`). */
   lastEventId = 0
   readonly aclClass: AclClass
   readonly uuidLengths: number
   readonly recipient: Recipient
-  /** The identity under which the recipient is indexed; what follows goes with it. */
+  /** The identity under which the recipient is indexed; what follows depends on it. */
   readonly identity: Identity
   readonly tenantIndex: TenantIndex
-  /** The list of its user, or of its group's admins; null in the group of masters. */
+  /** The list of its user, or of its tenant's admins; null among the masters. */
   readonly audienceList: EntryList | null
-  /** The lists that it lies in, and its place in each (see List). */
+  /** The lists that it lies in, and its place in each (see `EntryList`). */
   lists: EntryList[] = []
   places: number[] = []
 
@@ -36,7 +36,7 @@ export class IndexEntry implements AclSubject {
     this.aclClass = aclClass
   }
 
-  /** It lies in all lists that it is to lie in for now: what growing arrays hold in reserve is given back. */
+  /** Gives back what growing arrays hold in reserve, once the entry lies in all of its lists. */
   settle(): void {
     this.lists = this.lists.slice()
     this.places = this.places.slice()

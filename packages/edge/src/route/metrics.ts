@@ -2,7 +2,7 @@ import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 
 const FANOUT_BUCKETS = [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1]
 
-/** The rule that kept an event from a session, in the order of judgement: C4.4, C4.5, C4.1, C4.10. */
+/** The rule that kept an event from a session, in the order in which they are checked: C4.4, C4.5, C4.1, C4.10. */
 export type FilterReason = 'tenant' | 'user' | 'name' | 'acl'
 
 export type RouteMetrics = ReturnType<typeof routeMetrics>

@@ -10,10 +10,10 @@ export interface Subscriptions extends Iterable<string> {
 
 /** What routing needs of a started session that is up to date with the worker's cursor. */
 export interface Recipient {
-  /** Replaced as a whole when the session's token is renewed (`Registry.identified`). */
+  /** Replaced as a whole when the session's token is renewed (`SubscriptionIndex.identityReplaced`). */
   readonly identity: Identity
   readonly subscriptions: Subscriptions
-  /** Its place in the indexes, null at first: the registry's own. */
+  /** Written by the index alone; null: not indexed. */
   entry: IndexEntry | null
   /** Hands over one event that the session may see and asked for. Must not throw. */
   deliver(event: BusEvent): void

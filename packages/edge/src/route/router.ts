@@ -12,33 +12,34 @@ import type { SubscriptionIndex } from './subscription-index.js'
 export type AccessScope = 'tenant' | 'acl'
 
 export interface RouterOptions {
-  readonly registry: SubscriptionIndex
+  readonly index: SubscriptionIndex
   readonly accessScope: AccessScope
   readonly metrics: RouteMetrics
 }
 
 /**
- * Hands each event to the registered sessions that the contract's section 4 lets have it (rules 1 and 3 to 5;
- * the ingest has dropped other origins). An event costs what its receivers cost: the smaller of its audience
- * and its subscribers is walked. A recipient may remove any recipient from the registry while it is delivered to.
+ * Hands each event to the indexed sessions that may have it: name (C4.1), tenant (C4.4, C4.7), user (C4.5, C4.6) and
+ * ACL (C4.9, C4.10); the ingest has dropped other origins. An event costs what its receivers cost: the smaller of its
+ * audience and its subscribers is walked. A recipient may remove any recipient from the index while it is delivered
+ * to.
  */
 export class Router {
-  private readonly registry: SubscriptionIndex
+  private readonly index: SubscriptionIndex
   private readonly accessScope: AccessScope
   private readonly metrics: RouteMetrics
   private readonly acl = new AclDecision()
-  /** Number of the event being routed; stamped on the entries that were considered for it. */
+  /** Number of the event being routed; noted in the entries that were considered for it. */
   private eventId = 0
   private considered = 0
   private delivered = 0
 
-  constructor({ registry, accessScope, metrics }: RouterOptions) {
-    this.registry = registry
+  constructor({ index, accessScope, metrics }: RouterOptions) {
+    this.index = index
     this.accessScope = accessScope
     this.metrics = metrics
   }
 
-  /** Delivers `event` to every registered recipient that may see it and asked for it, once. */
+  /** Delivers `event` to every indexed recipient that may see it and subscribed to it, once. */
   route(event: BusEvent): void {
     if (event.revocationOnly) return
     this.eventId++
@@ -46,14 +47,14 @@ export class Router {
     this.delivered = 0
     this.acl.begin(event.requiredAcl)
     const evaluations = this.acl.evaluations
-    const registered = this.registry.size
-    if (this.accessScope === 'acl') this.routeToEveryGroup(event, registered)
-    else this.routeByTenant(event, registered)
+    const indexed = this.index.size
+    if (this.accessScope === 'acl') this.routeToEveryTenant(event, indexed)
+    else this.routeByTenant(event, indexed)
     this.metrics.received()
     if (this.acl.evaluations > evaluations) this.metrics.aclEvaluated(this.acl.evaluations - evaluations)
   }
 
-  /** Whether `recipient`, registered or not, may see `event` and asked for it. */
+  /** Whether `recipient`, indexed or not, may see `event` and subscribed to it. */
   permits(recipient: Recipient, event: BusEvent): boolean {
     const { identity } = recipient
     if (event.revocationOnly || !isSubscribed(recipient, event.name)) return false
@@ -62,34 +63,36 @@ export class Router {
       if (!identity.admin && !event.everyone && !event.users.includes(identity.userUuid)) return false
     }
     const evaluations = this.acl.evaluations
-    const aclClass = this.registry.classes.find(identity.acl)
+    const aclClass = this.index.classes.find(identity.acl)
     const subject = { identity, aclClass, uuidLengths: uuidLengths(identity) }
     const permitted = this.acl.admitsOnce(event.requiredAcl, subject)
     if (this.acl.evaluations > evaluations) this.metrics.aclEvaluated(1)
     return permitted
   }
 
-  private routeToEveryGroup(event: BusEvent, registered: number): void {
-    this.toSubscribers(this.registry.masters, event, false)
-    for (const tenantIndex of this.registry.allTenants()) this.toSubscribers(tenantIndex, event, false)
-    this.count('name', registered - this.considered)
+  private routeToEveryTenant(event: BusEvent, indexed: number): void {
+    this.toSubscribers(this.index.masters, event, false)
+    for (const tenantIndex of this.index.allTenants()) this.toSubscribers(tenantIndex, event, false)
+    this.count('name', indexed - this.considered)
     this.count('acl', this.considered - this.delivered)
   }
 
-  private routeByTenant(event: BusEvent, registered: number): void {
-    const masters = this.registry.masters.size
-    const tenantIndex = event.tenant === null ? undefined : this.registry.tenantOf(event.tenant)
+  private routeByTenant(event: BusEvent, indexed: number): void {
+    const masters = this.index.masters.size
+    const tenantIndex = event.tenant === null ? undefined : this.index.tenantOf(event.tenant)
     const members = tenantIndex?.size ?? 0
     const audience = tenantIndex === undefined ? 0 : this.audienceIn(tenantIndex, event)
-    this.toSubscribers(this.registry.masters, event, false)
-    if (tenantIndex !== undefined) this.routeInGroup(tenantIndex, event, audience)
-    this.count('tenant', registered - masters - members)
+    this.toSubscribers(this.index.masters, event, false)
+    if (tenantIndex !== undefined) this.routeInTenant(tenantIndex, event, audience)
+    this.count('tenant', indexed - masters - members)
     this.count('user', members - audience)
     this.count('name', masters + audience - this.considered)
     this.count('acl', this.considered - this.delivered)
   }
 
-  /** Marks the lists whose sessions rule 4 lets have `event`, and returns how many sessions that are. */
+  /**
+   * Marks the lists of sessions that see `event` by its users (C4.5, C4.6), and returns how many sessions that are.
+   */
   private audienceIn(tenantIndex: TenantIndex, event: BusEvent): number {
     if (event.everyone) return tenantIndex.size
     tenantIndex.admins.lastEventId = this.eventId
@@ -103,7 +106,7 @@ export class Router {
     return audience
   }
 
-  private routeInGroup(tenantIndex: TenantIndex, event: BusEvent, audience: number): void {
+  private routeInTenant(tenantIndex: TenantIndex, event: BusEvent, audience: number): void {
     if (audience === 0) return
     if (event.everyone || tenantIndex.subscribersOf(event.name) < audience) {
       this.toSubscribers(tenantIndex, event, !event.everyone)
@@ -130,7 +133,7 @@ export class Router {
     }
   }
 
-  /** Walks a list of the audience; skips those that did not ask for the event's name. */
+  /** Walks a list of the audience; skips those that did not subscribe to the event's name. */
   private toAudience(list: EntryList | undefined, event: BusEvent): void {
     if (list === undefined) return
     for (let place = list.size - 1; place >= 0; place--) {

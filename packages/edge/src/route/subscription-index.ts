@@ -6,8 +6,8 @@ import { EntryList } from './entry-list.js'
 import type { Recipient } from './recipient.js'
 
 /**
- * The index of started sessions: tenant -> user -> sessions, tenant -> event name -> sessions, the admins of
- * each tenant, the masters. Nothing is left of a session, its tenant or its ACL once the last one is removed.
+ * The index of started sessions: tenant -> user -> sessions, tenant -> event name -> sessions, the admins of each
+ * tenant, the masters. Nothing is left of a tenant or an ACL once its last session is removed.
  */
 export class SubscriptionIndex {
   readonly classes = new AclClasses()
@@ -20,7 +20,10 @@ export class SubscriptionIndex {
     return this.entries
   }
 
-  /** The same, with the ACL and the tenant's name that stand for all equal ones of registered sessions; users of a tenant have equal ones. */
+  /**
+   * Returns the same details, sharing ACL and tenant with indexed sessions where they are equal, as those of a
+   * tenant's users are.
+   */
   readonly intern = (details: TokenDetails): TokenDetails => {
     const tenantUuid = this.tenants.get(details.tenantUuid)?.tenant ?? details.tenantUuid
     return { ...details, acl: this.classes.find(details.acl).acl, tenantUuid }
@@ -30,12 +33,12 @@ export class SubscriptionIndex {
     return recipient.entry !== null
   }
 
-  /** The sessions of `tenant` that are no masters. */
+  /** Returns the sessions of `tenant` that are no masters. */
   tenantOf(tenant: string): TenantIndex | undefined {
     return this.tenants.get(tenant)
   }
 
-  /** All groups of tenants; the masters are apart. */
+  /** Returns the indexes of all tenants; the masters are apart. */
   allTenants(): IterableIterator<TenantIndex> {
     return this.tenants.values()
   }
@@ -44,7 +47,7 @@ export class SubscriptionIndex {
   add(recipient: Recipient): void {
     this.remove(recipient)
     const { identity } = recipient
-    const tenantIndex = this.groupFor(identity)
+    const tenantIndex = this.tenantIndexFor(identity)
     const audienceList = audienceListIn(tenantIndex, identity)
     const entry = new IndexEntry(recipient, tenantIndex, audienceList, this.classes.retain(identity.acl))
     recipient.entry = entry
@@ -55,7 +58,7 @@ export class SubscriptionIndex {
     entry.settle()
   }
 
-  /** Takes the recipient out of every index; nothing happens when it is in none. */
+  /** Takes the recipient out of the index; ignored when it is not in it. */
   remove(recipient: Recipient): void {
     const { entry } = recipient
     if (entry === null) return
@@ -81,7 +84,7 @@ export class SubscriptionIndex {
     if (recipient.entry !== null) this.add(recipient)
   }
 
-  private groupFor(identity: Identity): TenantIndex {
+  private tenantIndexFor(identity: Identity): TenantIndex {
     if (identity.master) return this.masters
     let tenantIndex = this.tenants.get(identity.tenantUuid)
     if (tenantIndex === undefined)
@@ -90,7 +93,7 @@ export class SubscriptionIndex {
   }
 }
 
-/** The list that tells whether events for certain users concern the session. */
+/** Returns the list by which events for certain users find the session. */
 function audienceListIn(tenantIndex: TenantIndex, identity: Identity): EntryList | null {
   if (identity.master) return null
   return identity.admin ? tenantIndex.admins : EntryList.in(tenantIndex.byUser, identity.userUuid)

@@ -3,7 +3,7 @@ import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { RejectReason } from './metrics.js'
 import type { UpgradeRequest } from './ports.js'
 
-/** What the client asks for, or why it is turned away. */
+/** What an upgrade asks for, or why it is turned away. */
 export type Acceptance =
   | { readonly version: ProtocolVersion; readonly token: string }
   | { readonly close: Close; readonly reason: RejectReason }
@@ -14,9 +14,9 @@ const VERSIONS: ReadonlyMap<string, ProtocolVersion> = new Map([
 ])
 
 /**
- * Reads version and token of an upgrade request (contract, section 1): of each the first non-empty
- * occurrence in the query counts, the header stands in only for a token that the query lacks, and the
- * version is judged first. A malformed percent-encoding is taken as the text it is; it never throws.
+ * Reads version and token of an upgrade request. Of each the first non-empty occurrence in the query counts (C1.4),
+ * the header only where the query has no token (C1.7), and the version is judged first (C1.13). A malformed
+ * percent-encoding is taken as the text it is; it never throws.
  */
 export function accept(request: UpgradeRequest): Acceptance {
   const queryAt = request.url.indexOf('?')
@@ -28,7 +28,7 @@ export function accept(request: UpgradeRequest): Acceptance {
   return { version, token: copyOf(token) }
 }
 
-/** Not a slice: for as long as it lives it would keep the whole query in memory. */
+/** Copies, because a slice would keep the whole query in memory for as long as it lives. */
 function copyOf(text: string): string {
   return Buffer.from(text, 'utf16le').toString('utf16le')
 }

@@ -1,4 +1,6 @@
-/** Decides who is let in: at the upgrade, after wazo-auth has answered, and when another worker passes a session on. */
+/**
+ * Decides who is let in: at the upgrade, after wazo-auth has answered, and when another worker passes a session on.
+ */
 import {
   AUTHENTICATION_FAILED,
   TRY_AGAIN_LATER,
@@ -77,7 +79,7 @@ function positionsMatch({ details, positions }: SessionSnapshot, context: Sessio
   const { bus } = context
   return partitionsFor(identify(details, master), context).every((partition) => {
     const from = positions.get(partition)
-    // All partitions are of one epoch; a partition that this worker does not follow yet is judged by 0, which it always follows.
+    // All partitions are of one epoch: one that this worker does not follow yet is judged by 0, which it always does.
     const here = bus.cursor(partition) ?? bus.cursor(0)
     return from !== undefined && (here === null || here.epoch === from.epoch)
   })

@@ -4,7 +4,7 @@ import type { Connection } from './connection.js'
 import { MultiMap } from './multi-map.js'
 import { Revocations } from './revocations.js'
 
-/** Connections of a worker; null: no limit. */
+/** Limits of a worker's connections; null: no limit. */
 export interface ConnectionLimits {
   readonly connectionsPerWorker: number
   readonly connectionsPerToken: number
@@ -12,7 +12,7 @@ export interface ConnectionLimits {
   readonly connectionsPerIp: number | null
 }
 
-/** All accepted connections of the worker, also those that have not started, until their socket is gone. */
+/** Holds all accepted connections of the worker, also those that have not started, until their socket is gone. */
 export class ConnectionTable {
   private readonly limits: ConnectionLimits
   private readonly byToken = new MultiMap<Connection>()
@@ -30,13 +30,13 @@ export class ConnectionTable {
     return this.byToken.size
   }
 
-  /** Every connection; connections may come and go while it is walked. */
+  /** Yields every connection; connections may come and go meanwhile. */
   *all(): Iterable<Connection> {
     for (const group of this.byToken.each()) yield* group
   }
 
-  /** The connections, those with the same token together. */
-  tokens(): Iterable<readonly Connection[]> {
+  /** Yields the connections, those with the same token together. */
+  tokenGroups(): Iterable<readonly Connection[]> {
     return this.byToken.each()
   }
 
@@ -63,7 +63,7 @@ export class ConnectionTable {
     return connectionsPerUser !== null && this.byUser.count(userUuid) >= connectionsPerUser
   }
 
-  /** Adds a connection under its present token and owner. */
+  /** Adds a connection under its present token and owner, which change only between `remove` and `add`. */
   add(connection: Connection): void {
     this.byToken.add(connection.token, connection)
     if (this.limits.connectionsPerIp !== null) this.byAddress.add(connection.address, connection)
@@ -82,7 +82,10 @@ export class ConnectionTable {
     this.byUser.remove(owner.userUuid, connection)
   }
 
-  /** Ends the sessions of a deleted token (4003), once `partition` has been delivered up to `offset`; in each partition. */
+  /**
+   * Ends the sessions of a deleted token (4003), once `partition` has been delivered up to `offset`; in each
+   * partition.
+   */
   revoke(sessionUuid: string, partition: number, offset: Offset): void {
     this.revocations.add(sessionUuid)
     for (const connection of this.bySession.get(sessionUuid)) connection.revoked(partition, offset)

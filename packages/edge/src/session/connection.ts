@@ -2,56 +2,61 @@ import { AUTHENTICATION_EXPIRED, BUS_CONNECTION_LOST, type Close } from '@wazo-w
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Identity, TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
-import type { Offset, Positions } from '@wazo-websocketd/shared/domain/position'
+import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { IndexEntry } from '../route/index-entry.js'
-import type { Recipient, Subscriptions } from '../route/recipient.js'
-import { Credentials } from './credentials.js'
-import { EffectQueue, type Effect } from './effects.js'
-import { admitVerdict } from './admission.js'
-import { Feed, type FreezeResult } from './feed.js'
-import { sharedControlFrame, controlFrame } from '../deliver/control-frames.js'
+import { controlFrame, sharedControlFrame } from '../deliver/control-frames.js'
 import type { FrameTarget } from '../deliver/outbox.js'
-import type { SessionSnapshot } from '../handover/session-snapshot.js'
-import type { ClientSocket, ExpirySource, SocketListener, TokenHolder } from './ports.js'
 import { Redemption } from '../drain/redemption.js'
 import type { Tickets } from '../drain/tickets.js'
-import { Session } from './session.js'
+import type { SessionSnapshot } from '../handover/session-snapshot.js'
+import type { IndexEntry } from '../route/index-entry.js'
+import type { Recipient, Subscriptions } from '../route/recipient.js'
+import { admitVerdict } from './admission.js'
 import type { SessionContext } from './context.js'
+import { Credentials } from './credentials.js'
+import { EffectQueue, type Effect } from './effects.js'
+import { Feed } from './feed.js'
+import type { ClientSocket, ExpirySource, SocketListener, TokenHolder } from './ports.js'
+import { Session } from './session.js'
 
 /**
- * A deletion travels in every partition: so long a session waits for it in the others, to be given there what was
- * published before. What was published after it is left out from the first moment.
+ * The deletion of a token travels in every partition. So long a session waits for it in the others, to be given there
+ * what was published before; what was published after is left out from the first moment.
  */
 const REVOCATION_GRACE_MS = 1_000
 
-/** What the upgrade has told of a connection, here or at another worker. */
+/** What the upgrade told of a connection, here or at another worker. */
 export interface ConnectionOrigin {
   readonly version: ProtocolVersion
   readonly token: TokenId
   readonly address: string
 }
 
-/** One accepted connection: carries out what the session core decides, and gives everything back at its end. */
+/**
+ * One accepted connection: performs what the session core decides. It owns the end of the session: `release` closes
+ * core, feed and credentials, once.
+ */
 export class Connection implements SocketListener, FrameTarget, Recipient, TokenHolder {
-  // First, and so next to each other in memory, what a delivery needs.
+  // First, and so next to each other in memory, what a delivery reads.
   /** Whether the session is over and has given everything back; its socket may still be closing. */
   ending = false
-  private readonly feed: Feed
+  readonly feed: Feed
   private readonly context: SessionContext
   readonly version: ProtocolVersion
   readonly socket: ClientSocket
+  /** Written by the outbox alone. */
   flushId = 0
   flushIndex = 0
+  /** Written by the subscription index alone. */
   entry: IndexEntry | null = null
   readonly address: string
   private readonly session: Session
   private readonly credentials: Credentials
   private readonly effects = new EffectQueue(this)
-  /** Most sessions never need one. */
-  private rate: Timer | null = null
-  private deadline: Timer | null = null
+  private rateLimit: Timer | null = null
+  private renewalDeadline: Timer | null = null
   private revocationGrace: Timer | null = null
+  /** The code with which this side closes; null: it has not. */
   private endCode: number | null = null
 
   /** @param tickets null: the session does not resume an earlier one. */
@@ -75,11 +80,12 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     return this.credentials.token
   }
 
+  /** Who wazo-auth says the session is; null until then. */
   get owner(): Identity | null {
     return this.credentials.identity
   }
 
-  /** As `owner`; only a session with an identity is ever routed to. */
+  /** The same, for those who only meet sessions that have one: routing and the feed. */
   get identity(): Identity {
     return this.credentials.identity as Identity
   }
@@ -88,7 +94,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     return this.session.subscriptions
   }
 
-  /** Enters the roster and asks wazo-auth about the token. */
+  /** Enters the table of connections and asks wazo-auth about the token. */
   open(): void {
     this.context.connections.add(this)
     this.context.metrics.opened(this.version)
@@ -98,7 +104,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     })
   }
 
-  /** Enters the roster as the session that it was at another worker: the client is told nothing. */
+  /** Goes on as the session that it was at another worker; its client does not notice. */
   restore({ details, subscriptions, positions }: SessionSnapshot): void {
     const { connections, metrics } = this.context
     connections.add(this)
@@ -112,8 +118,9 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   }
 
   /**
-   * One that has not started does not read the log, where others meet a deletion. The worker it comes from may not have
-   * heard of one yet that was published before this worker first listened.
+   * Asks wazo-auth again about a session that has not started, and so does not read the log, where others meet a
+   * deletion of their token. The worker it comes from may not have heard of one that was published before this worker
+   * first listened.
    */
   private recheck(): void {
     const { token } = this
@@ -123,8 +130,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   }
 
   /**
-   * Stands still, to go on at another worker as what is returned; null while something is under way. After it either
-   * `passed` or `remain`. Everything that it has to write is written.
+   * Freezes the session and returns what another worker needs to go on with it; null while something is under way.
+   * Everything that it had to write is written. After it either `handedOver` or `feed.unfreeze`.
    */
   snapshot(): SessionSnapshot | null {
     const { details } = this.credentials
@@ -136,7 +143,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     return { version, address, details, subscriptions: [...this.subscriptions], positions: frozenAt }
   }
 
-  /** It goes on at another worker: here it ends, and nobody is told. */
+  /** Ends the session here without a close frame, because it goes on at another worker. */
   handedOver(): void {
     this.release()
     this.context.connections.remove(this)
@@ -157,53 +164,27 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     this.context.metrics.closed(this.version, this.endCode ?? code)
   }
 
-  /** A live event. One of a partition whose log the session still reads will come from there. */
+  /** Queues a live event, unless the session still reads the log of its partition: then it comes from there. */
   deliver(event: BusEvent): void {
     if (!this.ending && !this.feed.isLagging(event)) this.context.outbox.deliver(this, event)
   }
 
+  /** Queues an event that the session missed and read from the log. */
   replay(event: BusEvent): void {
     if (!this.ending) this.context.outbox.deliver(this, event)
   }
 
+  /** Ends the session: what it missed can no longer be read. */
   lost(): void {
     this.end(BUS_CONNECTION_LOST)
   }
 
+  /** Whether its client has not yet taken what it was given, so that the session should not read on in the log. */
   congested(): boolean {
     return this.socket.bufferedBytes > this.context.replayBufferBytes || this.socket.crowded
   }
 
-  /** Stands still to leave, or says that it cannot yet (`Membership.depart`). */
-  freeze(): FreezeResult {
-    return this.ending ? 'nowhere' : this.feed.freeze()
-  }
-
-  /** Where a session that departs stands; null when it has no place any more. */
-  get frozenAt(): Positions | null {
-    return this.feed.frozenAt
-  }
-
-  /** Receives what lies up to where it is to leave. */
-  readTo(targets: Positions, arrived: () => void): void {
-    this.feed.readTo(targets, arrived)
-  }
-
-  /** Receives nothing more while it departs. */
-  stopReading(): void {
-    this.feed.stopReading()
-  }
-
-  /** Does not leave after all. */
-  unfreeze(): void {
-    this.feed.unfreeze()
-  }
-
-  /** Takes the session out of the live stream ahead of its end. */
-  closeFeed(): void {
-    this.feed.close()
-  }
-
+  /** The token was deleted at `offset`; of `partition` everything up to there has been delivered. */
   revoked(partition: number, offset: Offset): void {
     if (this.ending) return
     if (this.feed.stopAt(partition, offset)) this.revoke('bus')
@@ -264,7 +245,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
         break
       case 'subscription':
         this.context.metrics.subscriptions(effect.change)
-        this.context.registry.subscriptionChanged(this, effect.name)
+        this.context.index.subscriptionChanged(this, effect.name)
         break
       case 'start':
         this.feed.join(() => this.effects.run(this.session.live(this.now())))
@@ -285,7 +266,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
         this.socket.resume()
         break
       case 'wait':
-        this.rate = this.context.clock.after(effect.delay, () =>
+        this.rateLimit = this.context.clock.after(effect.delay, () =>
           this.effects.run(this.session.tick(this.now())),
         )
         break
@@ -301,7 +282,9 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
 
   private setDeadline(): void {
     const { clock, renewalDeadline } = this.context
-    this.deadline ??= clock.after(renewalDeadline, () => this.effects.run(this.session.deadline(this.now())))
+    this.renewalDeadline ??= clock.after(renewalDeadline, () =>
+      this.effects.run(this.session.deadline(this.now())),
+    )
   }
 
   private send(message: ServerMessage): void {
@@ -310,23 +293,27 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     else this.context.outbox.send(this, controlFrame(message))
   }
 
-  /** A renewal succeeded: token, identity and ACL change at once. */
+  /** Replaces token, identity and ACL at once, after a renewal. */
   private adopt(details: TokenDetails): void {
-    this.deadline?.cancel()
-    this.deadline = null
+    this.renewalDeadline?.cancel()
+    this.renewalDeadline = null
     this.revocationGrace?.cancel()
     this.revocationGrace = null
     this.credentials.adopt(details)
     this.feed.identityReplaced(true, () => this.effects.run(this.session.adopted(this.now())))
   }
 
-  /** Gives everything back but the place in the roster, which the socket keeps until it is gone. */
+  /**
+   * Gives everything back but the entry in the table of connections, which lasts until the socket is gone. The core
+   * comes first, so that nothing that follows has an effect; the outbox last, so that everything due is written before
+   * the close frame.
+   */
   private release(): void {
     if (this.ending) return
     this.ending = true
     this.session.end()
-    this.rate?.cancel()
-    this.deadline?.cancel()
+    this.rateLimit?.cancel()
+    this.renewalDeadline?.cancel()
     this.revocationGrace?.cancel()
     this.feed.close()
     this.credentials.release()

@@ -1,10 +1,10 @@
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { SessionLimits } from './ops.js'
-import type { FeedContext } from './feed.js'
 import type { Outbox } from '../deliver/outbox.js'
-import type { SessionMetrics } from './metrics.js'
-import type { Authenticator, TokenWatch } from './ports.js'
 import type { ConnectionTable } from './connection-table.js'
+import type { FeedContext } from './feed.js'
+import type { SessionMetrics } from './metrics.js'
+import type { SessionLimits } from './ops.js'
+import type { Authenticator, TokenWatch } from './ports.js'
 
 /** What all connections of a worker share. */
 export interface SessionContext extends FeedContext {

@@ -9,13 +9,16 @@ import type { SessionContext } from './context.js'
 
 type CredentialsContext = Pick<SessionContext, 'connections' | 'watch' | 'masterTenant'>
 
-/** A connection's token and who it makes the session; keeps roster and token watch up to date with both. */
+/**
+ * Holds a connection's token and identity, and keeps the table of connections and the token watch up to date with
+ * both.
+ */
 export class Credentials {
   private readonly context: CredentialsContext
   private readonly connection: Connection
   private watched: { stop(): void } | null = null
   token: TokenId
-  /** What wazo-auth has answered; null until then. */
+  /** wazo-auth's answer about the token; null until then. */
   details: TokenDetails | null = null
   /** Null until wazo-auth has answered. */
   identity: Identity | null = null
@@ -26,11 +29,11 @@ export class Credentials {
     this.token = token
   }
 
-  /** A token was validated: it is the session's from now on, and is watched. May end the session. */
+  /** Makes a validated token the session's, and watches it. May end the session. */
   adopt(details: TokenDetails): void {
     this.identify(details)
     const before = this.watched
-    // The new watch first: if both are for the same token, it is followed without a break.
+    // The new watch first: if both are for the same token, it is watched without a break.
     const watched = this.context.watch.watch(details, this.connection)
     before?.stop()
     this.watched = watched
@@ -38,7 +41,10 @@ export class Credentials {
     if (this.connection.ending) this.release()
   }
 
-  /** What the token allows was found to have changed. Without a master tenant rights cannot be told. */
+  /**
+   * Replaces the identity, also where only the token's rights have changed. Without a master tenant rights cannot be
+   * judged.
+   */
   identify(details: TokenDetails): void {
     const master = this.context.masterTenant()
     if (master === undefined) return

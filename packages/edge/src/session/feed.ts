@@ -7,37 +7,42 @@ import { partitionsFor, type Partitioning } from './partitions.js'
 import type { Permission, SessionIndex } from './ports.js'
 import type { Redemption } from '../drain/redemption.js'
 
-/** The bus and its routing, as a worker's sessions share them. */
+/** The bus and its routing, shared by a worker's sessions. */
 export interface FeedContext extends Partitioning {
   readonly bus: Bus
-  readonly registry: SessionIndex
+  readonly index: SessionIndex
   readonly permission: Permission
 }
 
-/** Where a session stands that is to leave: at these positions; nowhere, having missed nothing; or not to be told yet. */
+/**
+ * Where a frozen session stands: at these positions, or `nowhere`, because it has not started. `unsettled`: it could
+ * not be frozen yet.
+ */
 export type FreezeResult = Positions | 'nowhere' | 'unsettled'
 
-const NOBODY: readonly (() => void)[] = []
+const NO_WAITERS: readonly (() => void)[] = []
 
 /**
- * One session's part in the live stream: its hold on partitions, its place in the registry, and, while it
- * is *behind* (architecture, section 3), its own reading of the log.
+ * One session's part in the live stream: its lease of partitions, its place in the index, and, while it lags behind
+ * the worker's cursor (docs/adr/0004), its own reading of the log.
  */
 export class Feed {
-  /** null: the session is up to date in all partitions. First, because every delivery asks. */
+  /** null: the session is up to date in all partitions. First, because every delivery reads it. */
   private lagging: LaggingPositions | null = null
   private readonly context: FeedContext
   private readonly connection: Connection
-  /** Until the session has its place; longer only where that is an earlier session's. */
+  /** null once the session has its place, unless that is an earlier session's. */
   private redemption: Redemption | null
   private lease: PartitionLease | null = null
   private partitions: readonly number[] = []
-  /** The hold that is waited for. */
+  /** The lease whose partitions are not live yet. */
   private pendingLease: PartitionLease | null = null
-  private waiters: readonly (() => void)[] = NOBODY
+  private waiters: readonly (() => void)[] = NO_WAITERS
   private suspended = false
   private frozen = false
-  /** A feed may end before its session: a loss of continuity closes feeds at once, and their sessions over a second. */
+  /**
+   * A feed may end before its session: a loss of continuity closes feeds at once, and their sessions over a second.
+   */
   private closed = false
 
   constructor(context: FeedContext, connection: Connection, redemption: Redemption | null) {
@@ -47,8 +52,8 @@ export class Feed {
   }
 
   /**
-   * Calls `live` once the worker is live on the identity's partitions and the session is registered; the first time
-   * that is where an earlier session has left, if one has.
+   * Calls `live` once the worker is live on the identity's partitions and the session is in the index. The first time
+   * it begins where an earlier session ended with a ticket, if one has.
    */
   join(live: () => void): void {
     if (this.closed) return
@@ -56,7 +61,7 @@ export class Feed {
     const before = this.pendingLease
     const lease = this.context.bus.lease(partitions)
     this.pendingLease = lease
-    // Only now: what both need stays held.
+    // Only now: partitions that both need stay leased.
     before?.release()
     this.waiters = [...this.waiters, live]
     lease.whenLive(() => {
@@ -65,8 +70,8 @@ export class Feed {
   }
 
   /**
-   * Takes the place of a session that another worker has served up to `positions`: what has been published since
-   * is read from the log, or the session is `lost`.
+   * Goes on where another worker has served the session up to: reads from the log what has been published since
+   * `positions`, or the session is `lost`.
    */
   resumeAt(positions: Positions): void {
     const partitions = partitionsFor(this.connection.identity, this.context)
@@ -80,12 +85,12 @@ export class Feed {
   }
 
   /**
-   * The identity was replaced. Calls `live` when the session is live for the new one; that is at once
-   * when it needs no other partitions. `verified`: the suspension, if any, is over.
+   * Obeys a new identity. Calls `live` when the session is live for it; at once when it needs no other partitions.
+   * `verified`: the suspension, if any, is over.
    */
   identityReplaced(verified: boolean, live: () => void): void {
     if (this.closed) return
-    this.context.registry.identityReplaced(this.connection)
+    this.context.index.identityReplaced(this.connection)
     if (verified) {
       this.suspended = false
       this.lagging?.clearStops()
@@ -105,13 +110,13 @@ export class Feed {
   }
 
   /**
-   * The token was deleted at `offset`, up to which the worker has delivered `partition`: nothing later of that
-   * partition reaches the session until a new token is `identified`. True when that is so in all of its partitions.
+   * Stops delivery from `partition` at `offset`, up to which the worker has delivered it and where the token was
+   * deleted, until `identityReplaced`. True when that is so in all of the session's partitions.
    */
   stopAt(partition: number, offset: Offset): boolean {
-    // One that takes another's place will meet the deletion in the log, after what was published before.
+    // A session that goes on from another's place will meet the deletion in the log, after what was published before.
     if (this.lease === null) return this.lagging === null
-    // What was published before is read up to where the session leaves, or when it stays.
+    // What was published before is read until the session ends, or once it is unfrozen.
     if (this.frozen) return this.partitions.every((each) => this.lagging?.isStopped(each) ?? false)
     if (this.suspended || !this.partitions.includes(partition)) return false
     const at = this.context.bus.cursor(partition)
@@ -121,7 +126,7 @@ export class Feed {
     return this.partitions.every((each) => lagging.isStopped(each))
   }
 
-  /** Nothing is delivered from here on until `identified`: the session stays where it is in all partitions. */
+  /** Delivers nothing from here on until `identityReplaced`: the session keeps its place in all partitions. */
   suspend(): void {
     if (this.closed || this.suspended) return
     this.suspended = true
@@ -131,8 +136,9 @@ export class Feed {
   }
 
   /**
-   * Stands still, to leave: says where. After it either `readTo` and `leave`, or `remain`. `unsettled` while the session
-   * waits for its rights or its end: then nothing has changed.
+   * Stops delivery so that the session can end here and go on elsewhere, and returns where it stands. After it either
+   * `readTo` and `close`, or `unfreeze`. `unsettled` while the session waits for its rights or its end: then nothing
+   * has changed.
    */
   freeze(): FreezeResult {
     if (this.closed) return 'unsettled'
@@ -145,22 +151,22 @@ export class Feed {
     return this.frozenAt ?? 'nowhere'
   }
 
-  /** Where a session stands that departs; null once it has left. */
+  /** Where a frozen session stands; null once it is closed. */
   get frozenAt(): Positions | null {
     return this.closed ? null : (this.lagging?.positions ?? null)
   }
 
-  /** Receives, while it departs, what lies up to `targets`; then `arrived`. */
+  /** Delivers to a frozen session what lies up to `targets`, then calls `arrived`. */
   readTo(targets: Positions, arrived: () => void): void {
     this.lagging?.readTo(targets, arrived)
   }
 
-  /** Receives nothing more while it departs. */
+  /** Ends `readTo`. */
   stopReading(): void {
     this.lagging?.stopReading()
   }
 
-  /** Stays after all. */
+  /** Delivers again. */
   unfreeze(): void {
     if (this.closed || !this.frozen) return
     this.frozen = false
@@ -173,11 +179,11 @@ export class Feed {
     return this.lagging?.has(partitionOf(event.tenant, this.context.partitions)) ?? false
   }
 
-  /** Gives back everything; idempotent. */
+  /** Gives everything back; idempotent. */
   close(): void {
     if (this.closed) return
     this.closed = true
-    this.waiters = NOBODY
+    this.waiters = NO_WAITERS
     this.redemption?.abandon()
     this.lagging?.stopReading()
     this.unregister()
@@ -208,11 +214,11 @@ export class Feed {
     if (this.held) this.freezePositions()
     else this.advance()
     const waiters = this.waiters
-    this.waiters = NOBODY
+    this.waiters = NO_WAITERS
     for (const live of waiters) live()
   }
 
-  /** Goes back to where an earlier session has left, unless the numbering is another since. */
+  /** Goes back to where an earlier session ended, unless the epoch is another since. */
   private replayFrom(positions: Positions): void {
     for (const partition of this.partitions) {
       const [from, at] = [positions.get(partition), this.context.bus.cursor(partition)]
@@ -222,12 +228,12 @@ export class Feed {
     }
   }
 
-  /** Whether the session waits for a verdict, or for its end: it does not move on by itself. */
+  /** Whether the session waits for a verdict or for its end, and so does not move on by itself. */
   private get held(): boolean {
     return this.suspended || this.frozen || (this.lagging?.anyStopped ?? false)
   }
 
-  /** Goes live where the session is up to date and reads the log where it is behind. */
+  /** Goes live where the session is up to date, and reads the log where it lags. */
   private advance(): void {
     if (this.held) return
     this.lagging?.read(this.partitions)
@@ -266,13 +272,13 @@ export class Feed {
   }
 
   private register(): void {
-    const { registry } = this.context
-    if (this.closed || this.suspended || this.frozen || registry.has(this.connection)) return
-    registry.add(this.connection)
+    const { index } = this.context
+    if (this.closed || this.suspended || this.frozen || index.has(this.connection)) return
+    index.add(this.connection)
   }
 
   private unregister(): void {
-    this.context.registry.remove(this.connection)
+    this.context.index.remove(this.connection)
   }
 }
 

@@ -1,18 +1,18 @@
-/** Ops are few bytes each; what one costs in memory beside its text. */
+/** What an op costs in memory beside its text, which is a few bytes. */
 const OP_OVERHEAD_BYTES = 64
-/** From here on the socket is not read. */
+/** From so many on the socket is not read. */
 const PAUSE_OPS = 64
 const PAUSE_BYTES = 64 * 1024
-/** What one read of a socket can still add after the pause lies well below; beyond it the client is closed. */
-const INBOX_BYTES_MAX = 2 * 1024 * 1024
+/** Beyond it the client is closed. What one read of a socket can still add after the pause lies well below. */
+const QUEUE_BYTES_MAX = 2 * 1024 * 1024
 
 /** A frame of the client: its text, or null for a binary one. */
 export type Frame = string | null
 
-/** Stands for all empty inboxes; never written to. */
+/** Stands for all empty queues; never written to. */
 const NO_FRAMES: Frame[] = []
 
-/** Frames that wait for their turn, in order, bounded. */
+/** Holds a client's frames until their turn, in order, bounded. */
 export class FrameQueue {
   private frames: Frame[] = NO_FRAMES
   private head = 0
@@ -22,7 +22,7 @@ export class FrameQueue {
     return this.frames.length - this.head
   }
 
-  /** Whether the socket should not be read until the inbox is empty. */
+  /** Whether the socket should not be read until the queue is empty. */
   get full(): boolean {
     return this.length >= PAUSE_OPS || this.bytes >= PAUSE_BYTES
   }
@@ -30,7 +30,7 @@ export class FrameQueue {
   /** Appends a frame; false when there is no room for it at all. */
   push(frame: Frame): boolean {
     this.bytes += sizeOf(frame)
-    if (this.bytes > INBOX_BYTES_MAX) return false
+    if (this.bytes > QUEUE_BYTES_MAX) return false
     if (this.frames === NO_FRAMES) this.frames = [frame]
     else this.frames.push(frame)
     return true

@@ -8,24 +8,27 @@ export interface LaggingPositionsOptions {
   readonly bus: Bus
   readonly permission: Permission
   readonly connection: Connection
-  /** A partition has been caught up with: its events come live again. */
+  /** Called when the session has caught up in a partition: its events come live again. */
   readonly caughtUp: () => void
-  /** It was to resume where an earlier session ended, but the log no longer reaches back so far. */
+  /** Called when the log no longer reaches back to where an earlier session ended. */
   readonly outdated: () => void
 }
 
 interface LaggingPosition {
   readonly epoch: Epoch
   offset: Offset
-  /** Of a place that comes from a ticket: from where to read when the log does not reach back to `offset`. */
+  /** Of a position that comes from a ticket: from where to read when the log does not reach back to `offset`. */
   fallback: Offset | null
-  /** Ends the reading that is under way. */
+  /** Ends the reading that is under way; null: none is. */
   stop: (() => void) | null
-  /** The session's token ends here: nothing later is for it. */
+  /** The session's token was deleted here: nothing later is delivered. */
   stopped: boolean
 }
 
-/** Where a session stands in the partitions in which it is *behind* (architecture, section 3). */
+/**
+ * Keeps where a session stands in the partitions in which it lags behind the worker's cursor (docs/adr/0004), and
+ * reads the log there.
+ */
 export class LaggingPositions {
   private readonly options: LaggingPositionsOptions
   private readonly positionsByPartition = new Map<number, LaggingPosition>()
@@ -52,17 +55,19 @@ export class LaggingPositions {
     return this.positionsByPartition.get(partition)?.stopped ?? false
   }
 
-  /** The session stands at `position` from here on, unless it stands somewhere already. */
+  /** Keeps the session at `position`, unless it lags in this partition already. */
   pin(partition: number, position: Position): void {
     if (!this.has(partition)) this.positionsByPartition.set(partition, positionAt(position))
   }
 
-  /** The session goes on from `position`, where an earlier one ended; if that is too long ago, from `otherwise`. */
+  /**
+   * Goes on from `position`, where an earlier session ended; if the log does not reach back so far, from `fallback`.
+   */
   resume(partition: number, position: Position, fallback: Offset): void {
     this.positionsByPartition.set(partition, { ...positionAt(position), fallback })
   }
 
-  /** Where the session stands in the partitions in which it is behind. */
+  /** Where the session stands in the partitions in which it lags. */
   get positions(): Map<number, Position> {
     const positions = new Map<number, Position>()
     for (const [partition, { epoch, offset }] of this.positionsByPartition)
@@ -70,7 +75,10 @@ export class LaggingPositions {
     return positions
   }
 
-  /** The live stream has met the revocation at `position`; one that reads the log gets there by itself. */
+  /**
+   * Stops at `position`, where the live stream has met the revocation. A reading that is under way gets there by
+   * itself.
+   */
   stopAt(partition: number, position: Position): void {
     const known = this.positionsByPartition.get(partition)
     if (known === undefined)
@@ -78,12 +86,12 @@ export class LaggingPositions {
     else if (known.stop === null) known.stopped = true
   }
 
-  /** The revocation no longer counts. */
+  /** Ignores the revocation from now on. */
   clearStops(): void {
     for (const position of this.positionsByPartition.values()) position.stopped = false
   }
 
-  /** Reads the log where nobody does, but no longer in other partitions than these. */
+  /** Reads the log where no reading is under way, and forgets other partitions than these. */
   read(partitions: readonly number[]): void {
     for (const [partition, position] of [...this.positionsByPartition]) {
       if (!partitions.includes(partition)) this.forget(partition)
@@ -91,22 +99,22 @@ export class LaggingPositions {
     }
   }
 
-  /** Reads on up to `targets`, and stands there. Calls `arrived` when it does in all partitions. */
+  /** Reads on up to `targets`. Calls `arrived` when all partitions have got there. */
   readTo(targets: Positions, arrived: () => void): void {
     let reading = 1
-    const one = () => {
+    const done = () => {
       if (--reading === 0) arrived()
     }
     for (const [partition, position] of [...this.positionsByPartition]) {
       const target = targets.get(partition)
       if (target?.epoch !== position.epoch || target.offset <= position.offset) continue
       reading++
-      this.readOn(partition, position, target.offset, one)
+      this.readOn(partition, position, target.offset, done)
     }
-    one()
+    done()
   }
 
-  /** Stops reading; the session stays where it is. */
+  /** Stops reading; the session keeps its positions. */
   stopReading(): void {
     for (const position of this.positionsByPartition.values()) {
       position.stop?.()
@@ -114,11 +122,11 @@ export class LaggingPositions {
     }
   }
 
-  /** `until`: where to stop and stand; null: at the worker's cursor, where the place is given up. */
+  /** `until`: where to stop. null: at the worker's cursor, where the session no longer lags. */
   private readOn(partition: number, position: LaggingPosition, until: Offset | null, done: () => void): void {
     const { bus, connection, outdated } = this.options
-    let over = false
-    const isOver = () => over
+    let ended = false
+    const hasEnded = () => ended
     const { epoch, offset } = position
     const stop = bus.readLog(
       partition,
@@ -126,14 +134,14 @@ export class LaggingPositions {
       {
         events: (events) => this.replay(partition, position, events),
         live: () => {
-          over = true
+          ended = true
           position.stop = null
           if (until === null) this.positionsByPartition.delete(partition)
           else position.offset = until
           done()
         },
         lost: (loss) => {
-          over = true
+          ended = true
           position.stop = null
           if (loss === 'log' && position.fallback !== null) {
             position.offset = position.fallback
@@ -147,7 +155,7 @@ export class LaggingPositions {
       ...(until === null ? [] : [until]),
     )
     // The bus may have answered before it returned.
-    if (!isOver()) position.stop = stop
+    if (!hasEnded()) position.stop = stop
   }
 
   private replay(partition: number, position: LaggingPosition, events: readonly BusEvent[]): void {

@@ -1,4 +1,4 @@
-/** Members by key. Most keys have one member, which then costs no set of its own. */
+/** Holds members by key. Most keys have one member, which then costs no set of its own. */
 export class MultiMap<Member extends object> {
   private readonly members = new Map<string, Member | Set<Member>>()
   private total = 0
@@ -28,7 +28,7 @@ export class MultiMap<Member extends object> {
     this.total += this.count(key) - before
   }
 
-  /** A copy: members may come and go while the caller goes through it. */
+  /** Returns a copy: members may come and go while the caller goes through it. */
   get(key: string): readonly Member[] {
     const known = this.members.get(key)
     if (known === undefined) return []
@@ -41,7 +41,7 @@ export class MultiMap<Member extends object> {
     return known instanceof Set ? known.size : 1
   }
 
-  /** The keys that have members, each with them; safe against removals while it is walked. */
+  /** Yields the members of each key; keys and members may come and go meanwhile. */
   *each(): Generator<readonly Member[]> {
     for (const key of this.members.keys()) yield this.get(key)
   }

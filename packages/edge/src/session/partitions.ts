@@ -1,17 +1,17 @@
 import { partitionOf } from '@wazo-websocketd/shared/domain/event'
 import type { Identity } from '@wazo-websocketd/shared/domain/identity'
 
-/** How the events are spread over partitions, and who may see which. */
+/** How events are spread over partitions, and over sessions. */
 export interface Partitioning {
   readonly partitions: number
-  /** `bus.access_scope: acl`: tenants do not bound what a session sees. */
+  /** Whether every session sees every tenant (`bus.access_scope: acl`, C4.17). */
   readonly everyTenant: boolean
 }
 
 const FIRST: readonly number[] = [0]
 
 /**
- * The partitions in which events for this identity may stand, in rising order. A session that sees every
+ * Returns the partitions in which events for this identity may stand, in rising order. A session that sees every
  * tenant needs all of them. Partition 0 is held by the worker itself: it carries the ingests' states.
  */
 export function partitionsFor(

@@ -5,18 +5,19 @@ import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/dom
 import type { Position } from '@wazo-websocketd/shared/domain/position'
 import type { Recipient } from '../route/recipient.js'
 
-/** The client's end, whatever carries it. */
+/** The client's end. */
 export interface ClientSocket {
   /** Writes complete WebSocket frames as they are, in one piece; nothing once the socket is closing. */
   sendFrames(frames: readonly Uint8Array[]): void
   /** What was written and the client's side has not taken yet. */
   readonly bufferedBytes: number
-  /** What waits for all clients of this worker takes so much memory that none should be given what can wait. */
+  /** Whether all clients of this worker together take so much memory that none should be given what can wait. */
   readonly crowded: boolean
   /** Starts the closing handshake; idempotent. */
   close(close: Close): void
-  /** Stops and resumes reading from the client; idempotent. */
+  /** Stops reading from the client; idempotent. */
   pause(): void
+  /** Reads on; idempotent. */
   resume(): void
 }
 
@@ -46,21 +47,26 @@ export interface Authenticator {
   lookup(token: TokenId): Promise<Verdict>
 }
 
-/** Why a session's token ended, as `sessions_expired_total{source}` names it. */
+/** What noticed the end of a session's token, as `sessions_expired_total{source}` names it. */
 export type ExpirySource = 'queue' | 'bus' | 'backstop'
 
 /** Follows live tokens: re-checks them by the configured rule and reports their end. */
 export interface TokenWatch {
-  /** Calls `ended` at most once, when the token expired or failed a re-check; `renewed` when a re-check changed its rights. */
+  /**
+   * Calls `ended` at most once, when the token expired or failed a re-check; `renewed` when a re-check changed its
+   * rights.
+   */
   watch(details: TokenDetails, holder: TokenHolder): { stop(): void }
 }
 
+/** A session, as far as the watch of its token goes. */
 export interface TokenHolder {
   /**
-   * `why` tells the end of the token's life (the default) from a re-check that found it gone before its
-   * time: the latter waits for a token renewal that is under way.
+   * The token has ended. `why` distinguishes the end of its life (the default) from a re-check that found it gone
+   * before its time: the latter waits for a token renewal that is under way.
    */
   ended(source: ExpirySource, why?: 'expired' | 'refused'): void
+  /** The token's rights have changed. */
   renewed(details: TokenDetails): void
 }
 
@@ -68,20 +74,20 @@ export interface TokenHolder {
 export interface SessionIndex {
   /** Indexes the recipient under its present identity and subscriptions. */
   add(recipient: Recipient): void
-  /** Takes the recipient out of every index; ignored when it is in none. */
+  /** Takes the recipient out of the index; ignored when it is not in it. */
   remove(recipient: Recipient): void
   has(recipient: Recipient): boolean
-  /** The recipient's subscription to `name` has just begun or ended; ignored while the recipient is not indexed. */
+  /** The recipient's subscription to `name` has just begun or ended; ignored when it is not in the index. */
   subscriptionChanged(recipient: Recipient, name: string): void
-  /** The recipient's identity has just been replaced. */
+  /** The recipient's identity has just been replaced; ignored when it is not in the index. */
   identityReplaced(recipient: Recipient): void
 }
 
 /** Judges one event for one session that reads the log by itself. */
 export interface Permission {
-  /** Whether the recipient may see the event and asked for it (contract, section 4). */
+  /** Whether the recipient may see the event and subscribed to it (C4.1, C4.4 to C4.11). */
   permits(recipient: Recipient, event: BusEvent): boolean
 }
 
-/** Where a session stands, by partition. */
+/** Positions of a session, by partition. */
 export type Positions = ReadonlyMap<number, Position>

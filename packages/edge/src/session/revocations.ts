@@ -1,11 +1,11 @@
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 
-/** How long a look-up may still bring a verdict from before the revocation (architecture, section 4). */
+/** How long a look-up may still bring a verdict from before the revocation. */
 const REMEMBERED_MS = 60_000
-/** Beyond it the oldest are forgotten early. */
+/** Beyond so many the oldest are forgotten early. */
 const REMEMBERED_MAX = 100_000
 
-/** The session uuids whose tokens were deleted within the last minute. */
+/** Remembers the session uuids whose tokens were deleted within the last minute. */
 export class Revocations {
   private readonly clock: Clock
   private readonly until = new Map<string, number>()

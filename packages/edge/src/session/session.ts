@@ -1,4 +1,4 @@
-/** The core of a session, free of I/O: what the client and the world say goes in, effects come out. */
+/** The core of a session, free of I/O: what client, wazo-auth and bus say goes in, effects come out. */
 import {
   AUTHENTICATION_EXPIRED,
   AUTHENTICATION_FAILED,
@@ -61,7 +61,7 @@ export class Session {
     return this.phase === 'open' && !this.suspended && this.inbox.length === 0
   }
 
-  /** Goes on where another worker has left it; instead of `authenticated`. */
+  /** Goes on where another worker stopped; called instead of `authenticated`. */
   restore(subscriptions: readonly string[], started: boolean): void {
     for (const name of subscriptions) this.subscriptions.add(name)
     this.started = started

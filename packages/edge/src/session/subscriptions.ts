@@ -1,10 +1,10 @@
 import type { Subscriptions } from '../route/recipient.js'
 
-/** Up to so many are searched one by one, which takes a third of a set's memory. */
+/** Up to so many names are searched one by one, which takes a third of a set's memory. */
 const FEW_MAX = 8
 const NONE: string[] = []
 
-/** The event names that one session is subscribed to, in the order in which it named them. */
+/** Holds the event names that one session is subscribed to, in the order in which it named them. */
 export class SubscriptionSet implements Subscriptions {
   private names: string[] | Set<string> = NONE
 

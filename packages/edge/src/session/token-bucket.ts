@@ -1,14 +1,12 @@
 import type { SessionLimits } from './ops.js'
 
-/** What sums of times may lose to rounding. */
+/** What sums of times may lose by rounding. */
 const ROUNDING_MS = 0.01
 
-/**
- * Allows a burst of ops and then a steady rate. Starts full. Times are milliseconds of a monotonic clock.
- */
+/** Allows a burst of ops and then a steady rate. Starts full. Times are milliseconds of a monotonic clock. */
 export class TokenBucket {
   private readonly limits: SessionLimits
-  /** When it will be full again, which tells all about it. */
+  /** When the bucket will be full again: its whole state. */
   private fullAt: number
 
   constructor(limits: SessionLimits, now: number) {

@@ -6,14 +6,14 @@ import type { ClientSocket, SocketListener } from '../session/ports.js'
 import type { Pingable, Heartbeat } from './heartbeat.js'
 import type { BufferedConnection, SendBuffers } from './send-buffers.js'
 
-/** What a slow client may still take before its socket is destroyed. */
-const SHED_LINGER_MS = 2_000
-/** An empty, final, unmasked ping frame, the same for everybody. */
+/** How long a slow client may still read before its socket is destroyed. */
+const SLOW_LINGER_MS = 2_000
+/** An empty, final, unmasked ping frame, the same for all. */
 const PING_FRAME = Uint8Array.of(0x89, 0)
-/** How an abnormal end of a socket is called (RFC 6455, section 7.4.1). */
+/** The code of an abnormal end of a socket (RFC 6455, section 7.4.1). */
 const ABNORMAL = 1006
 
-/** With which code `ws` answers a faulty frame; all others are protocol errors. */
+/** The codes with which `ws` answers faulty frames; all others are protocol errors. */
 const FAULT_CODES: ReadonlyMap<string, number> = new Map([
   ['WS_ERR_INVALID_UTF8', 1007],
   ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 1008],
@@ -22,7 +22,7 @@ const FAULT_CODES: ReadonlyMap<string, number> = new Map([
 ])
 const PROTOCOL_ERROR = 1002
 
-/** Knows its adapter. */
+/** A socket that knows its adapter. */
 interface Adapted {
   adapter: WsAdapter | null
 }
@@ -32,7 +32,7 @@ export class PeerWebSocket extends WebSocket implements Adapted {
   adapter: WsAdapter | null = null
 }
 
-/** What carries a connection. */
+/** The `ws` socket of a connection and the TCP or TLS stream below it. */
 export interface Transport {
   readonly ws: PeerWebSocket
   readonly stream: Socket
@@ -45,9 +45,10 @@ export interface AdapterContext {
   readonly buffers: SendBuffers
 }
 
-/** A `ws` socket as a session's client end. Frames go to the underlying socket directly, in whole frames. */
+/** A `ws` socket as a session's client end. Writes whole frames directly to the stream below. */
 export class WsAdapter implements ClientSocket, Pingable, BufferedConnection {
-  slot: number | null = null
+  /** Written by the heartbeat alone. */
+  heartbeatSlot: number | null = null
   pendingPingTick: number | null = null
   paused = false
   private readonly ws: PeerWebSocket
@@ -64,7 +65,7 @@ export class WsAdapter implements ClientSocket, Pingable, BufferedConnection {
     context.heartbeat.add(this)
   }
 
-  /** Whom to tell; to be called in the tick of the construction. */
+  /** Sets the listener; to be called in the tick of the construction. */
   listen(listener: SocketListener): void {
     this.listener = listener
   }
@@ -93,7 +94,7 @@ export class WsAdapter implements ClientSocket, Pingable, BufferedConnection {
       this.stream.uncork()
       taken = !this.stream.writableNeedDrain
     }
-    if (!taken) this.context.buffers.pressed(this, bytesOf(frames))
+    if (!taken) this.context.buffers.backpressure(this, bytesOf(frames))
   }
 
   close({ code, reason }: Close): void {
@@ -126,8 +127,8 @@ export class WsAdapter implements ClientSocket, Pingable, BufferedConnection {
 
   closeSlow(): void {
     this.close(SLOW_CONSUMER)
-    this.gone(SLOW_CONSUMER.code)
-    this.context.clock.after(SHED_LINGER_MS, () => this.ws.terminate())
+    this.ended(SLOW_CONSUMER.code)
+    this.context.clock.after(SLOW_LINGER_MS, () => this.ws.terminate())
   }
 
   received(data: RawData, isBinary: boolean): void {
@@ -137,11 +138,11 @@ export class WsAdapter implements ClientSocket, Pingable, BufferedConnection {
     else this.listener?.text((data as Buffer).toString())
   }
 
-  answered(): void {
-    this.pendingPingTick = null
+  ponged(): void {
+    this.context.heartbeat.answered(this)
   }
 
-  /** The socket is on its way to another process: neither pinged nor judged. */
+  /** The socket is on its way to another process: it is neither pinged nor closed as slow. */
   suspended(): void {
     this.context.heartbeat.remove(this)
     this.context.buffers.remove(this)
@@ -149,19 +150,18 @@ export class WsAdapter implements ClientSocket, Pingable, BufferedConnection {
 
   /** The socket has come back. */
   restored(): void {
-    this.pendingPingTick = null
     if (this.ws.readyState === WebSocket.OPEN) this.context.heartbeat.add(this)
   }
 
-  /** The socket is another process's now: its end here is nobody's business. */
+  /** The socket is another process's now: its end here is not reported. */
   handedOver(): void {
     this.suspended()
     this.listener = null
     this.ws.adapter = null
   }
 
-  /** The socket is going: nobody writes to it or waits for it any more. Idempotent. */
-  gone(code: number): void {
+  /** The socket is gone or going: reports its end, after which it is neither pinged nor written to. Idempotent. */
+  ended(code: number): void {
     this.context.heartbeat.remove(this)
     this.context.buffers.remove(this)
     const { listener } = this
@@ -185,16 +185,16 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
 }
 
 function onPong(this: WebSocket): void {
-  adapterOf(this)?.answered()
+  adapterOf(this)?.ponged()
 }
 
-/** `ws` has answered the fault with a close frame, or the socket is broken. */
+/** Called when `ws` has answered a fault with a close frame, or the socket is broken. */
 function onError(this: WebSocket, error: Error & { code?: string }): void {
   const code = error.code ?? ''
   const closeCode = code.startsWith('WS_ERR_') ? (FAULT_CODES.get(code) ?? PROTOCOL_ERROR) : ABNORMAL
-  adapterOf(this)?.gone(closeCode)
+  adapterOf(this)?.ended(closeCode)
 }
 
 function onClose(this: WebSocket, code: number): void {
-  adapterOf(this)?.gone(code)
+  adapterOf(this)?.ended(code)
 }

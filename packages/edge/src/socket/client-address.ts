@@ -2,10 +2,10 @@ import { BlockList, isIP } from 'node:net'
 import { parseNetwork } from '@wazo-websocketd/shared/runtime/network'
 
 const MAPPED_IPV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
-/** Proxies in a row beyond which nobody looks. */
+/** Proxies in a row; addresses beyond are ignored. */
 const HOPS_MAX = 16
 
-/** Tells whose connection it is; believes `X-Forwarded-For` of the configured proxies only. */
+/** Finds the address of a connection's client; believes `X-Forwarded-For` of the configured proxies only. */
 export class ClientAddress {
   private readonly proxies = new BlockList()
 
@@ -17,12 +17,12 @@ export class ClientAddress {
     for (const entry of trustedProxies) this.trust(entry)
   }
 
-  /** The address nearest to the client that a trusted hop vouches for. */
+  /** Returns the address nearest to the client that a trusted hop reports. */
   of(peer: string | undefined, forwardedFor: string | undefined): string {
-    let address = normalised(peer ?? '')
+    let address = normalisedAddress(peer ?? '')
     const hops = (forwardedFor ?? '').split(',').slice(-HOPS_MAX)
     while (hops.length > 0 && this.trusts(address)) {
-      const hop = normalised(hops.pop() ?? '')
+      const hop = normalisedAddress(hops.pop() ?? '')
       if (isIP(hop) === 0) break
       address = hop
     }
@@ -42,8 +42,8 @@ export class ClientAddress {
   }
 }
 
-/** Without control characters and blanks, and an IPv4 address as such. */
-function normalised(address: string): string {
+/** Removes control characters and blanks, and unwraps an IPv4 address. */
+function normalisedAddress(address: string): string {
   // eslint-disable-next-line no-control-regex -- they are what must not get into a log
   const clean = address.replace(/[\u0000-\u0020\u007f]/g, '')
   return MAPPED_IPV4.exec(clean)?.[1] ?? clean

@@ -1,15 +1,15 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 
-/** A connection, as the heartbeat sees it. The heartbeat alone writes `slot` and `unanswered`. */
+/** A connection that is pinged. The heartbeat alone writes `heartbeatSlot` and `pendingPingTick`. */
 export interface Pingable {
-  /** Where the connection stands on the wheel; null: nowhere. */
-  slot: number | null
+  /** The slot in which the connection is pinged; null: it is not. */
+  heartbeatSlot: number | null
   /** The tick of the oldest ping without an answer, or null. */
   pendingPingTick: number | null
   /** Whether the server itself does not read, so that an answer cannot be seen. */
   readonly paused: boolean
   ping(): void
-  /** No answer within the time allowed. */
+  /** No answer has come within the time allowed. */
   timedOut(): void
 }
 
@@ -28,11 +28,13 @@ export class Heartbeat {
   private readonly clock: Clock
   private readonly tickMs: number
   private readonly pongTicks: number
+  /** Connections by the tick of the interval in which they are pinged. */
   private readonly slots: Set<Pingable>[]
+  /** Connections by the tick in which their answer is due. */
   private readonly due = new Map<number, Pingable[]>()
   private tickNumber = 0
   private nextSlot = 0
-  private members = 0
+  private size = 0
   private timer: Timer | null = null
 
   constructor({ clock, pingInterval, pongTime }: HeartbeatOptions) {
@@ -42,58 +44,66 @@ export class Heartbeat {
     this.slots = Array.from({ length: Math.round(pingInterval / this.tickMs) }, () => new Set<Pingable>())
   }
 
-  add(member: Pingable): void {
-    if (member.slot !== null) return
-    member.slot = this.nextSlot
+  /** Pings the connection from now on; idempotent. */
+  add(connection: Pingable): void {
+    if (connection.heartbeatSlot !== null) return
+    connection.heartbeatSlot = this.nextSlot
+    connection.pendingPingTick = null
     this.nextSlot = (this.nextSlot + 1) % this.slots.length
-    this.slots[member.slot]?.add(member)
-    this.members += 1
+    this.slots[connection.heartbeatSlot]?.add(connection)
+    this.size += 1
     this.timer ??= this.clock.after(this.tickMs, () => this.tick())
   }
 
-  remove(member: Pingable): void {
-    if (member.slot === null) return
-    this.slots[member.slot]?.delete(member)
-    member.slot = null
-    this.members -= 1
-    if (this.members > 0) return
+  /** Pings the connection no longer; idempotent. */
+  remove(connection: Pingable): void {
+    if (connection.heartbeatSlot === null) return
+    this.slots[connection.heartbeatSlot]?.delete(connection)
+    connection.heartbeatSlot = null
+    this.size -= 1
+    if (this.size > 0) return
     this.timer?.cancel()
     this.timer = null
     this.due.clear()
   }
 
+  /** The connection's client has answered. */
+  answered(connection: Pingable): void {
+    connection.pendingPingTick = null
+  }
+
   private tick(): void {
     this.timer = this.clock.after(this.tickMs, () => this.tick())
     this.tickNumber += 1
-    this.judge(this.due.get(this.tickNumber) ?? [])
+    this.checkAnswers(this.due.get(this.tickNumber) ?? [])
     this.due.delete(this.tickNumber)
     const pinged: Pingable[] = []
-    for (const member of this.slots[this.tickNumber % this.slots.length] ?? []) {
-      if (member.pendingPingTick === null) {
-        member.pendingPingTick = this.tickNumber
-        pinged.push(member)
+    for (const connection of this.slots[this.tickNumber % this.slots.length] ?? []) {
+      if (connection.pendingPingTick === null) {
+        connection.pendingPingTick = this.tickNumber
+        pinged.push(connection)
       }
-      member.ping()
+      connection.ping()
     }
-    this.expect(pinged)
+    this.expectAnswers(pinged)
   }
 
-  private expect(pinged: readonly Pingable[]): void {
+  private expectAnswers(pinged: readonly Pingable[]): void {
     if (pinged.length === 0) return
     const at = this.tickNumber + this.pongTicks
     this.due.set(at, [...(this.due.get(at) ?? []), ...pinged])
   }
 
-  private judge(due: readonly Pingable[]): void {
+  private checkAnswers(due: readonly Pingable[]): void {
     const postponed: Pingable[] = []
-    for (const member of due) {
-      if (member.slot === null || member.pendingPingTick === null) continue
-      if (member.pendingPingTick > this.tickNumber - this.pongTicks) continue
-      if (member.paused) {
-        member.pendingPingTick = this.tickNumber
-        postponed.push(member)
-      } else member.timedOut()
+    for (const connection of due) {
+      if (connection.heartbeatSlot === null || connection.pendingPingTick === null) continue
+      if (connection.pendingPingTick > this.tickNumber - this.pongTicks) continue
+      if (connection.paused) {
+        connection.pendingPingTick = this.tickNumber
+        postponed.push(connection)
+      } else connection.timedOut()
     }
-    this.expect(postponed)
+    this.expectAnswers(postponed)
   }
 }

@@ -21,11 +21,11 @@ export interface HttpServerOptions {
 
 /** Connections that the kernel completes while the server is busy. */
 const BACKLOG = 4_096
-/** How often Node looks for connections that are late with their headers. */
+/** How often Node checks for connections that are late with their headers. */
 const HEADERS_CHECK_MS = 250
 
 /**
- * A server that keeps to the limits of the handshake; not listening yet.
+ * Makes a server that keeps to the limits of the handshake; it does not listen yet.
  * @throws Error in one line for a certificate that cannot be used.
  */
 export function createHttpServer({ tls, limits }: HttpServerOptions): Server {
@@ -63,7 +63,7 @@ export function rejectUpgrade(socket: Socket, status: number, extraHeaders = '')
   )
 }
 
-/** What a plain request is told: this port speaks WebSocket only. */
+/** Answers a plain request: this port speaks WebSocket only. */
 export function answerPlainRequest(response: ServerResponse): void {
   const body = 'This is a WebSocket service: connect with ws:// or wss://.\n'
   response.writeHead(426, {
@@ -79,7 +79,7 @@ export function answerPlainRequest(response: ServerResponse): void {
 export function listen(server: Server, { listen: host, port, log }: HttpServerOptions): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.on('error', (error: NodeJS.ErrnoException) => {
-      // Later ones concern single connections (no file descriptor left): the next may go well again.
+      // Later errors concern single connections (no file descriptor left): the next may be accepted again.
       if (server.listening) log.warn({ error: error.message }, 'cannot accept a connection')
       else reject(new Error(explain(error, host, port)))
     })
@@ -107,7 +107,7 @@ function explain(error: NodeJS.ErrnoException, host: string, port: number): stri
 /** Accepts no further connections; idempotent. */
 export function stopListening(server: Server): void {
   if (!server.listening) return
-  // It would only call back when the last connection is gone, which is the drain's business.
+  // Without a callback: it comes when the last connection is gone, and the drain waits for those.
   server.close()
   server.closeIdleConnections()
 }

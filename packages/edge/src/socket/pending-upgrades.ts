@@ -1,39 +1,40 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 
-/** Which end of a connection it is; the same for a TLS socket and the TCP socket below it. */
+/** The client's end of a connection; the same for a TLS socket and the TCP socket below it. */
 type Endpoint = Pick<Socket, 'remoteAddress' | 'remotePort'>
 
 const SWEEP_MS = 1_000
 
 interface Incomplete {
   readonly socket: Socket
-  /** Listens for its end; taken off with the entry, as the connection may live for days. */
+  /** Listens for the socket's end; removed with the entry, as the connection may live for days. */
   readonly closed: () => void
-  /** Met by a sweep: whatever its client had sent by then has been read since. */
+  /** Whether a sweep has met it: what its client had sent by then has been read since. */
   seen: boolean
 }
 
 export interface PendingUpgradesOptions {
-  /** So many may always be there. */
+  /** So many incomplete requests are never dropped. */
   readonly limit: number
   /** Milliseconds that a request may take until it is complete. */
   readonly handshakeTime: number
   readonly clock: Pick<Clock, 'after'>
+  /** Called for each connection that is dropped. */
   readonly dropped: () => void
 }
 
 /**
- * Connections that have not sent a complete request yet. Beyond the limit the oldest are dropped: a real client
- * is done within a round trip, one that trickles is not. Where thousands come back at once, many requests lie
- * unread in a worker that is busy; so a connection goes only at the second sweep that meets it, and those that
- * the worker completes within the time for a handshake, at its pace of the last second, are no excess.
+ * Bounds the connections that have not sent a complete request yet. Beyond the limit the oldest are dropped: a real
+ * client is done within a round trip, one that trickles is not. Where thousands come back at once, many requests lie
+ * unread in a worker that is busy. So a connection is dropped only at the second sweep that meets it, and those that
+ * the worker will complete within the time for a handshake, at its pace of the last second, are no excess.
  */
 export class PendingUpgrades {
   private readonly options: PendingUpgradesOptions
   private readonly waiting = new Map<string, Incomplete>()
   private sweeping = false
-  /** Since the last sweep. */
+  /** Requests completed since the last sweep. */
   private completed = 0
 
   constructor(options: PendingUpgradesOptions) {

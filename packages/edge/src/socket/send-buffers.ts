@@ -3,7 +3,7 @@ import type { FrameBytes } from '../deliver/frame.js'
 import type { SocketLimits } from './limits.js'
 import type { SocketMetrics } from './metrics.js'
 
-/** A connection, as far as its send buffer goes. */
+/** A connection whose send buffer is watched. */
 export interface BufferedConnection {
   /** Bytes that the operating system has not taken yet. */
   readonly bufferedBytes: number
@@ -22,36 +22,39 @@ export interface SendBuffersOptions {
 }
 
 interface BufferRecord {
+  /** What waits in the buffer. */
   bytes: number
   /** Since when the buffer has not been below the soft limit, or null. */
   aboveSince: number | null
-  /** What waits was made after so many bytes of frames had been. */
+  /** What waits was made after so many bytes of frames had been made (`FrameBytes.made`). */
   madeAfter: number
-  /** Bytes written to it since it is watched; at the mark, and the frames made by then. */
+  /** Bytes written to the connection since it is watched. */
   sent: number
+  /** `sent`, and the bytes of frames made, at the mark. */
   markSent: number
   markMade: number
 }
 
 const SAMPLE_MS = 250
-/** Node's default high-water mark; below it a socket is not slow at all. */
-const RELAXED_BYTES = 16 * 1024
-/** Of the worker's share of memory: above it nothing is read from the log for sessions that are behind. */
+/** Node's default high-water mark: below it a socket is not slow, and not watched. */
+const WATCHED_BYTES_MIN = 16 * 1024
+/** Share of the worker's memory for send buffers above which nothing is read from the log for lagging sessions. */
 const CROWDED_SHARE = 0.5
 
 /**
- * Watches the connections whose sockets did not take everything at once.
+ * Watches the connections whose sockets did not take everything at once, and closes those that are too slow or too
+ * large.
  *
- * Most bytes wait in many sockets at once, so the sum says nothing of memory: a thousand clients that are owed the same
- * megabyte cost one. What is held is at most what those buffers contain that have waited longest, each for itself, and
- * all that has been made since the oldest byte in any other.
+ * Most bytes wait in many sockets at once, so their sum says nothing of memory: a thousand clients that are owed the
+ * same megabyte cost one. The memory in use is at most what the buffers that have waited longest contain, each counted
+ * for itself, and all frames made since the oldest byte in any other buffer.
  */
 export class SendBuffers {
   private readonly options: SendBuffersOptions
-  private readonly entries = new Map<BufferedConnection, BufferRecord>()
+  private readonly records = new Map<BufferedConnection, BufferRecord>()
   /** The sum of all buffers. */
   private total = 0
-  /** Memory in use when it was looked at last, and the frames made by then. */
+  /** Memory in use at the last measurement, and the bytes of frames made by then. */
   private held = 0
   private heldAt = 0
   private timer: Timer | null = null
@@ -60,54 +63,55 @@ export class SendBuffers {
     this.options = options
   }
 
-  /** A write of so many bytes did not go through at once. */
-  pressed(connection: BufferedConnection, written: number): void {
+  /** A write of so many bytes was not taken at once. */
+  backpressure(connection: BufferedConnection, written: number): void {
     const { clock, frameBytes } = this.options
     if (this.timer === null) {
       this.held = 0
       this.heldAt = frameBytes.flushed
       this.timer = clock.after(SAMPLE_MS, () => this.sample())
     }
-    let entry = this.entries.get(connection)
-    if (entry === undefined) this.entries.set(connection, (entry = freshEntry(frameBytes.flushed)))
-    entry.sent += written
-    this.measure(connection, entry)
-    if (this.memory > this.options.limits.sendBufferWorkerBytes) this.relieve()
+    let record = this.records.get(connection)
+    if (record === undefined) this.records.set(connection, (record = newRecord(frameBytes.flushed)))
+    record.sent += written
+    this.measure(connection, record)
+    if (this.memory > this.options.limits.sendBufferWorkerBytes) this.closeLargest()
   }
 
   /** The connection is closing. */
   remove(connection: BufferedConnection): void {
-    const entry = this.entries.get(connection)
-    if (entry === undefined) return
-    this.total -= entry.bytes
-    this.entries.delete(connection)
+    const record = this.records.get(connection)
+    if (record === undefined) return
+    this.total -= record.bytes
+    this.records.delete(connection)
   }
 
+  /** Whether so much memory is in use that no session should be given what can wait. */
   get crowded(): boolean {
     return this.memory > CROWDED_SHARE * this.options.limits.sendBufferWorkerBytes
   }
 
-  /** At most so many bytes are held for all of them. */
+  /** The upper bound of the memory that all buffers take. */
   private get memory(): number {
     return Math.min(this.total, this.held + this.options.frameBytes.made - this.heldAt)
   }
 
   private sample(): void {
     this.timer = null
-    this.look()
+    this.measureAll()
     this.options.metrics.sendBuffer(this.memory)
-    if (this.entries.size > 0) this.timer = this.options.clock.after(SAMPLE_MS, () => this.sample())
+    if (this.records.size > 0) this.timer = this.options.clock.after(SAMPLE_MS, () => this.sample())
   }
 
-  private look(): void {
-    for (const [connection, entry] of this.entries) {
-      this.measure(connection, entry)
-      this.moveMark(entry)
-      if (entry.bytes < RELAXED_BYTES) this.remove(connection)
+  private measureAll(): void {
+    for (const [connection, record] of this.records) {
+      this.measure(connection, record)
+      this.moveMark(record)
+      if (record.bytes < WATCHED_BYTES_MIN) this.remove(connection)
     }
     const { made } = this.options.frameBytes
     let [alone, held] = [0, Infinity]
-    const longestFirst = [...this.entries.values()].sort((a, b) => a.madeAfter - b.madeAfter)
+    const longestFirst = [...this.records.values()].sort((a, b) => a.madeAfter - b.madeAfter)
     for (const { bytes, madeAfter } of longestFirst) {
       held = Math.min(held, alone + made - madeAfter)
       alone += bytes
@@ -116,46 +120,46 @@ export class SendBuffers {
     this.heldAt = made
   }
 
-  private measure(connection: BufferedConnection, entry: BufferRecord): void {
+  private measure(connection: BufferedConnection, record: BufferRecord): void {
     const { sendBufferSoftBytes, sendBufferSoftTime, sendBufferHardBytes } = this.options.limits
     const now = this.options.clock.monotonic()
     const bytes = connection.bufferedBytes
-    this.total += bytes - entry.bytes
-    entry.bytes = bytes
-    if (bytes < sendBufferSoftBytes) entry.aboveSince = null
-    else entry.aboveSince ??= now
-    const tooLong = entry.aboveSince !== null && now - entry.aboveSince >= sendBufferSoftTime
-    if (tooLong || bytes > sendBufferHardBytes) this.shed(connection)
+    this.total += bytes - record.bytes
+    record.bytes = bytes
+    if (bytes < sendBufferSoftBytes) record.aboveSince = null
+    else record.aboveSince ??= now
+    const tooLong = record.aboveSince !== null && now - record.aboveSince >= sendBufferSoftTime
+    if (tooLong || bytes > sendBufferHardBytes) this.close(connection)
   }
 
-  /** Once a buffer holds nothing of what had been written by the mark, it holds only what was made after it. */
-  private moveMark(entry: BufferRecord): void {
-    if (entry.sent - entry.bytes < entry.markSent) return
-    entry.madeAfter = entry.markMade
-    entry.markSent = entry.sent
-    entry.markMade = this.options.frameBytes.flushed
+  /** Moves the mark: a buffer that holds nothing of what was written before it holds only what was made after it. */
+  private moveMark(record: BufferRecord): void {
+    if (record.sent - record.bytes < record.markSent) return
+    record.madeAfter = record.markMade
+    record.markSent = record.sent
+    record.markMade = this.options.frameBytes.flushed
   }
 
-  /** Sheds the largest until the worker's share of memory is kept. */
-  private relieve(): void {
-    this.look()
+  /** Closes the connections with the largest buffers until the worker's limit is kept. */
+  private closeLargest(): void {
+    this.measureAll()
     let excess = this.memory - this.options.limits.sendBufferWorkerBytes
     if (excess <= 0) return
-    const largestFirst = [...this.entries].sort(([, a], [, b]) => b.bytes - a.bytes)
+    const largestFirst = [...this.records].sort(([, a], [, b]) => b.bytes - a.bytes)
     for (const [connection, { bytes }] of largestFirst) {
       if (excess <= 0) return
       excess -= bytes
-      this.shed(connection)
+      this.close(connection)
     }
   }
 
-  private shed(connection: BufferedConnection): void {
+  private close(connection: BufferedConnection): void {
     this.remove(connection)
     this.options.metrics.slowConsumer()
     connection.closeSlow()
   }
 }
 
-function freshEntry(made: number): BufferRecord {
+function newRecord(made: number): BufferRecord {
   return { bytes: 0, aboveSince: null, madeAfter: made, sent: 0, markSent: 0, markMade: made }
 }

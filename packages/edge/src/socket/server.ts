@@ -36,13 +36,13 @@ export interface SocketServerOptions extends HttpServerOptions {
   readonly metrics: SocketMetrics
   readonly frameBytes: FrameBytes
   readonly onConnection: ConnectionHandler
-  /** Answers other requests than upgrades; false: not its business. */
+  /** Answers other requests than upgrades; false: it does not know the request. */
   readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => boolean
 }
 
-/** After it the socket of a client that does not answer a close frame is destroyed. */
+/** After so long the socket of a client that does not answer a close frame is destroyed. */
 const CLOSE_HANDSHAKE_MS = 5_000
-/** Sockets beyond the worker's sessions: those that are being turned away, in words they can read. */
+/** Sockets beyond the worker's sessions: clients that are turned away with a close frame. */
 const CONNECTIONS_HEADROOM = 1_024
 /** Pieces in which one message of a client may arrive from the network. */
 const BUFFERED_CHUNKS_MAX = 4_096
@@ -51,19 +51,19 @@ const BUFFERED_CHUNKS_MAX = 4_096
 export interface SocketServer {
   /** Resolves when connections are accepted. Rejects with one clear line when the port cannot be had. */
   listen(): Promise<AddressInfo>
-  /** Accepts no further connections; those that are there stay. Idempotent. */
+  /** Accepts no further connections; open ones stay. Idempotent. */
   stopListening(): void
-  /** Whether `adopt` works with this process's `ws`. */
+  /** Whether `attach` works with this process's `ws`. */
   readonly canAttach: boolean
   /** Goes on with a connection that another process upgraded; the caller listens to it in the same tick. */
-  attach(arrival: DetachedConnection): WsAdapter
+  attach(connection: DetachedConnection): WsAdapter
 }
 
 /** @throws Error in one line for a certificate or proxy that cannot be used. */
 export function createSocketServer(options: SocketServerOptions): SocketServer {
   const { limits, clock, metrics, log, frameBytes } = options
   const server = createHttpServer(options)
-  const incomplete = new PendingUpgrades({
+  const pendingUpgrades = new PendingUpgrades({
     limit: limits.incompleteUpgrades,
     handshakeTime: limits.handshakeTime,
     clock,
@@ -78,13 +78,13 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   const upgrade = upgradeHandler(options, webSockets, context)
   server.maxConnections = limits.connectionsPerWorker + CONNECTIONS_HEADROOM
   server.on('drop', () => metrics.handshakeRefused('too-many-connections'))
-  server.on('connection', (socket: Socket) => incomplete.add(socket))
+  server.on('connection', (socket: Socket) => pendingUpgrades.add(socket))
   server.on('request', (request, response) => {
-    incomplete.complete(request.socket)
+    pendingUpgrades.complete(request.socket)
     if (options.onRequest?.(request, response) !== true) answerPlainRequest(response)
   })
   server.on('upgrade', (request: IncomingMessage, _socket: Duplex, head: Buffer) => {
-    incomplete.complete(request.socket)
+    pendingUpgrades.complete(request.socket)
     upgrade(request, head)
   })
   server.on('tlsClientError', (error: Error) => log.debug({ error: error.message }, 'TLS handshake failed'))
@@ -93,7 +93,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     stopListening: () => stopListening(server),
     canAttach: canAttach(webSockets.options),
     // With the defaults that `ws` has added to ours.
-    attach: (arrival) => attach(arrival, webSockets.options, context),
+    attach: (connection) => attach(connection, webSockets.options, context),
   }
 }
 

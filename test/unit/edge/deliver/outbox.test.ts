@@ -9,20 +9,20 @@ function setUp() {
   const frameBytes = new FrameBytes()
   const defer = (task: () => void) => void tasks.push(task)
   const outbox = new Outbox({ defer, now: () => 1_000_000, metrics, frameBytes })
-  const sink = (version: 1 | 2): FrameTarget & { socket: FakeSocket } => ({
+  const target = (version: 1 | 2): FrameTarget & { socket: FakeSocket } => ({
     version,
     socket: new FakeSocket(),
     flushId: 0,
     flushIndex: 0,
   })
   const flush = () => tasks.splice(0).forEach((task) => task())
-  return { metrics, frameBytes, outbox, sink, flush, tasks }
+  return { metrics, frameBytes, outbox, target, flush, tasks }
 }
 
 describe('Outbox', () => {
   it('writes all frames of one tick together, in order', () => {
-    const { outbox, sink, flush, tasks } = setUp()
-    const one = sink(1)
+    const { outbox, target, flush, tasks } = setUp()
+    const one = target(1)
     outbox.deliver(one, event(1))
     outbox.send(one, frameString('pong'))
     outbox.deliver(one, event(2))
@@ -34,14 +34,14 @@ describe('Outbox', () => {
   })
 
   it('frames an event per version, and gives every receiver the same bytes', () => {
-    const { outbox, sink, flush } = setUp()
-    const sinks = [sink(1), sink(2), sink(1), sink(2)]
-    const received: Uint8Array[][] = sinks.map(() => [])
-    sinks.forEach(({ socket }, at) => (socket.sendFrames = (frames) => void received[at]!.push(...frames)))
+    const { outbox, target, flush } = setUp()
+    const targets = [target(1), target(2), target(1), target(2)]
+    const received: Uint8Array[][] = targets.map(() => [])
+    targets.forEach(({ socket }, at) => (socket.sendFrames = (frames) => void received[at]!.push(...frames)))
     const first = event(1)
-    for (const one of sinks) outbox.deliver(one, first)
+    for (const one of targets) outbox.deliver(one, first)
     const burst = event(2)
-    for (const one of sinks) outbox.deliver(one, burst)
+    for (const one of targets) outbox.deliver(one, burst)
     flush()
     expect(received[0]![0]).to.equal(received[2]![0])
     expect(received[1]![0]).to.equal(received[3]![0])
@@ -49,8 +49,8 @@ describe('Outbox', () => {
   })
 
   it('does not confuse an event with the next one of another tick', () => {
-    const { outbox, sink, flush } = setUp()
-    const one = sink(2)
+    const { outbox, target, flush } = setUp()
+    const one = target(2)
     outbox.deliver(one, event(1))
     flush()
     outbox.deliver(one, event(2))
@@ -62,8 +62,8 @@ describe('Outbox', () => {
   })
 
   it('leaves what comes while it writes to the next tick, in order', () => {
-    const { outbox, sink, flush } = setUp()
-    const [one, other] = [sink(1), sink(1)]
+    const { outbox, target, flush } = setUp()
+    const [one, other] = [target(1), target(1)]
     const sent: Uint8Array[] = []
     other.socket.sendFrames = (frames) => {
       if (sent.length === 0) for (const each of [one, other]) outbox.send(each, frameString('later'))
@@ -77,9 +77,9 @@ describe('Outbox', () => {
     expect(sent).to.have.length(2)
   })
 
-  it('writes what comes after it has written for a sink at once', () => {
-    const { outbox, sink, flush } = setUp()
-    const one = sink(1)
+  it('writes what comes after it has written for a target at once', () => {
+    const { outbox, target, flush } = setUp()
+    const one = target(1)
     outbox.send(one, frameString('first'))
     outbox.flushTarget(one)
     outbox.send(one, frameString('second'))
@@ -88,23 +88,23 @@ describe('Outbox', () => {
   })
 
   it('frames an event once for those that read the log one after the other', () => {
-    const { outbox, sink, flush, metrics, frameBytes } = setUp()
-    const sinks = [sink(1), sink(1), sink(1)]
+    const { outbox, target, flush, metrics, frameBytes } = setUp()
+    const targets = [target(1), target(1), target(1)]
     const events = [event(1), event(2)]
-    for (const one of sinks) for (const each of events) outbox.deliver(one, each)
+    for (const one of targets) for (const each of events) outbox.deliver(one, each)
     flush()
-    expect(sinks.map(({ socket }) => socket.texts)).to.deep.equal(sinks.map(() => ['{"n":1}', '{"n":2}']))
+    expect(targets.map(({ socket }) => socket.texts)).to.deep.equal(targets.map(() => ['{"n":1}', '{"n":2}']))
     expect(metrics.deliveries.map(([receivers]) => receivers)).to.deep.equal([3, 3])
     // Two frames of 9 bytes, and the 18 in which they are joined.
     expect(frameBytes).to.deep.equal({ made: 36, flushed: 36 })
   })
 
   it('reports receivers and latency once per event', () => {
-    const { outbox, sink, flush, metrics } = setUp()
-    const sinks = [sink(1), sink(2), sink(2)]
+    const { outbox, target, flush, metrics } = setUp()
+    const targets = [target(1), target(2), target(2)]
     const [first, second] = [event(1, { receivedAt: 999_960 }), event(2, { receivedAt: 1_000_500 })]
-    for (const one of sinks) outbox.deliver(one, first)
-    outbox.deliver(sinks[0]!, second)
+    for (const one of targets) outbox.deliver(one, first)
+    outbox.deliver(targets[0]!, second)
     flush()
     expect(metrics.deliveries).to.deep.equal([
       [3, 40],
@@ -114,9 +114,9 @@ describe('Outbox', () => {
     expect(metrics.deliveries).to.have.length(2)
   })
 
-  it('writes what waits for one sink at once when asked, and not again', () => {
-    const { outbox, sink, flush } = setUp()
-    const [one, other] = [sink(1), sink(1)]
+  it('writes what waits for one target at once when asked, and not again', () => {
+    const { outbox, target, flush } = setUp()
+    const [one, other] = [target(1), target(1)]
     const first = event(1)
     outbox.deliver(one, first)
     outbox.deliver(other, first)

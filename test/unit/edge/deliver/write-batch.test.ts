@@ -5,7 +5,7 @@ import { WriteBatch } from '@wazo-websocketd/edge/deliver/write-batch'
 const frame = (size: number, fill = 'x') => new Uint8Array(Buffer.alloc(size, fill))
 const bytesOf = (run: WriteBatch) => Buffer.concat(run.chunks(new FrameBytes()))
 
-describe('Run', () => {
+describe('WriteBatch', () => {
   it('has nothing to write when it is empty', () => {
     expect(WriteBatch.empty().chunks(new FrameBytes())).to.deep.equal([])
   })

@@ -3,7 +3,7 @@ import { hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 
-describe('a call of a draining worker', () => {
+describe('a drain notice', () => {
   it('says whose sessions it lets go', () => {
     expect(decodeDrainNotice(encodeDrainNotice(hashToken('abc')))).to.equal(hashToken('abc'))
   })

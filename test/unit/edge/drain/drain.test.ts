@@ -32,7 +32,7 @@ function setUp(
   const drain = new Drain({
     clock,
     connections,
-    leave: (group, final) => {
+    closeGroup: (group, final) => {
       if (options.reluctant === true && !final) return 0
       const staying = group.filter(({ ending }) => !ending)
       for (const member of staying) member.end(SERVICE_RESTART)
@@ -51,7 +51,7 @@ function setUp(
 }
 
 describe('Drain', () => {
-  it('is done at once when there is nobody', async () => {
+  it('is done at once when there are no connections', async () => {
     const { run, settled } = setUp(0)
     run()
     expect(await settled()).to.equal(true)

@@ -36,12 +36,12 @@ describe('a session that resumes', () => {
       const { worker, tickets } = setUp(at([7]))
       const client = await begin(worker, version)
       expect(tickets.asked).to.deep.equal([{ token: 'a', version, names: ['foo'] }])
-      const [reading] = worker.bus.catchUps
+      const [reading] = worker.bus.readings
       expect(reading).to.include({ partition: 0, epoch: 'epoch', offset: 7, until: undefined })
-      worker.registry.route(event(11))
+      worker.index.route(event(11))
       reading!.reader.events([event(8), event(9, { name: 'other' }), event(10), event(11)])
       reading!.reader.live()
-      worker.registry.route(event(12))
+      worker.index.route(event(12))
       expect(messages(worker, client)).to.deep.equal([START, sent(8), sent(10), sent(11), sent(12)])
       expect(worker.metrics.ticketResults).to.deep.equal(['resumed'])
     })
@@ -51,8 +51,8 @@ describe('a session that resumes', () => {
     for (const found of [at([10]), null]) {
       const { worker } = setUp(found)
       const client = await begin(worker)
-      worker.registry.route(event(11))
-      expect(worker.bus.catchUps).to.deep.equal([])
+      worker.index.route(event(11))
+      expect(worker.bus.readings).to.deep.equal([])
       expect(messages(worker, client)).to.have.length(2)
     }
   })
@@ -68,18 +68,18 @@ describe('a session that resumes', () => {
   it('waits for the cursor when it was served further than this worker', async () => {
     const { worker } = setUp(at([14]))
     const client = await begin(worker)
-    worker.registry.route(event(12))
-    expect(worker.bus.catchUps[0]).to.include({ offset: 14 })
-    worker.bus.catchUps[0]!.reader.live()
-    worker.registry.route(event(15))
+    worker.index.route(event(12))
+    expect(worker.bus.readings[0]).to.include({ offset: 14 })
+    worker.bus.readings[0]!.reader.live()
+    worker.index.route(event(15))
     expect(messages(worker, client).slice(1)).to.deep.equal([{ op: 'event', code: 0, data: { n: 15 } }])
   })
 
   it('begins where the bus is when its place is of another epoch', async () => {
     const { worker } = setUp(at([7], 'another'))
     const client = await begin(worker)
-    expect(worker.bus.catchUps).to.deep.equal([])
-    worker.registry.route(event(11))
+    expect(worker.bus.readings).to.deep.equal([])
+    worker.index.route(event(11))
     expect(messages(worker, client)).to.have.length(2)
     expect(worker.metrics.ticketResults).to.deep.equal(['resumed', 'outdated'])
   })
@@ -88,10 +88,10 @@ describe('a session that resumes', () => {
     const { worker } = setUp(at([7]))
     const client = await begin(worker)
     worker.bus.cursors[0] = 12
-    worker.bus.catchUps[0]!.reader.lost('log')
-    expect(worker.bus.catchUps[1]).to.include({ offset: 10 })
-    worker.bus.catchUps[1]!.reader.events([event(11), event(12)])
-    worker.bus.catchUps[1]!.reader.live()
+    worker.bus.readings[0]!.reader.lost('log')
+    expect(worker.bus.readings[1]).to.include({ offset: 10 })
+    worker.bus.readings[1]!.reader.events([event(11), event(12)])
+    worker.bus.readings[1]!.reader.live()
     const numbers = messages(worker, client).slice(1)
     expect(numbers.map((message) => (message as { data: { n: number } }).data.n)).to.deep.equal([11, 12])
     expect(client.socket.closes).to.deep.equal([])
@@ -102,10 +102,10 @@ describe('a session that resumes', () => {
     for (const partly of [true, false]) {
       const { worker } = setUp(at([7]))
       const client = await begin(worker)
-      const [{ reader }] = worker.bus.catchUps as [(typeof worker.bus.catchUps)[0]]
+      const [{ reader }] = worker.bus.readings as [(typeof worker.bus.readings)[0]]
       if (partly) reader.events([event(8)])
       else reader.lost('log')
-      worker.bus.catchUps.at(-1)!.reader.lost('log')
+      worker.bus.readings.at(-1)!.reader.lost('log')
       expect(client.socket.closeCode).to.equal(1011)
     }
   })
@@ -113,14 +113,14 @@ describe('a session that resumes', () => {
   it('is told so as well when a new epoch begins while it reads', async () => {
     const { worker } = setUp(at([7]))
     const client = await begin(worker)
-    worker.bus.catchUps[0]!.reader.lost('continuity')
+    worker.bus.readings[0]!.reader.lost('continuity')
     expect(client.socket.closeCode).to.equal(1011)
   })
 
   it('ends where its token was deleted meanwhile, and gets nothing later', async () => {
     const { worker } = setUp(at([7]))
     const client = await begin(worker)
-    const { reader } = worker.bus.catchUps[0]!
+    const { reader } = worker.bus.readings[0]!
     reader.events([event(8), event(9, { name: 'x', revokedSession: 'session-of-a' }), event(10)])
     expect(client.socket.closeCode).to.equal(4003)
     expect(messages(worker, client).slice(1)).to.deep.equal([{ op: 'event', code: 0, data: { n: 8 } }])
@@ -130,14 +130,14 @@ describe('a session that resumes', () => {
     const { worker } = setUp(at([7, 8, 10]), 4)
     worker.auth.mint('a', { tenantUuid: MASTER })
     await begin(worker)
-    expect(worker.bus.catchUps.map(({ partition, offset }) => [partition, offset])).to.deep.equal([
+    expect(worker.bus.readings.map(({ partition, offset }) => [partition, offset])).to.deep.equal([
       [0, 7],
       [1, 8],
     ])
     const other = setUp(at([7, 7, 7, 7]), 4)
     await begin(other.worker)
-    expect(other.worker.bus.catchUps.map(({ partition }) => [partition])).to.deep.equal(
-      other.worker.bus.held[0]!.map((partition) => [partition]),
+    expect(other.worker.bus.readings.map(({ partition }) => [partition])).to.deep.equal(
+      other.worker.bus.leases[0]!.map((partition) => [partition]),
     )
   })
 
@@ -150,7 +150,7 @@ describe('a session that resumes', () => {
     tickets.answer()
     await worker.settle()
     expect(tickets.restored).to.deep.equal(['ticket'])
-    expect([worker.bus.openHolds, worker.registry.recipients.size]).to.deep.equal([0, 0])
+    expect([worker.bus.openLeases, worker.index.recipients.size]).to.deep.equal([0, 0])
     expect(worker.metrics.ticketResults).to.deep.equal([])
   })
 
@@ -160,6 +160,6 @@ describe('a session that resumes', () => {
     client.listener.closed(1006)
     await worker.settle()
     expect(tickets.restored).to.deep.equal([])
-    expect(worker.bus.catchUps[0]!.stopped).to.equal(true)
+    expect(worker.bus.readings[0]!.stopped).to.equal(true)
   })
 })

@@ -18,9 +18,9 @@ class Scene {
     return this.worker.start(token, version, 'foo')
   }
 
-  /** Begins to let the sessions of a token go. */
-  leave(token = 'a', final = false): number {
-    return this.worker.host.closeForRestart(this.worker.host.connections.withToken(token), final)
+  /** Begins to close the sessions of a token. */
+  close(token = 'a', final = false): number {
+    return this.worker.sessions.closeForRestart(this.worker.sessions.connections.withToken(token), final)
   }
 
   /** Lets what has been asked be answered, then time pass, and so on. */
@@ -36,15 +36,15 @@ class Scene {
   }
 }
 
-describe('sessions that leave', () => {
-  it('stand still, leave their tickets where they stand, then get 1012', async () => {
+describe('sessions closed with tickets', () => {
+  it('are frozen, issue their tickets where they stand, then get 1012', async () => {
     const scene = new Scene()
     const [one, two] = [await scene.start(), await scene.start(1)]
-    scene.worker.registry.route(event(10))
-    expect(scene.leave()).to.equal(2)
-    expect(scene.tickets.calls).to.deep.equal(['a'])
+    scene.worker.index.route(event(10))
+    expect(scene.close()).to.equal(2)
+    expect(scene.tickets.announced).to.deep.equal(['a'])
     scene.worker.bus.cursors[0] = 11
-    scene.worker.registry.route(event(11))
+    scene.worker.index.route(event(11))
     await scene.pass(SETTLE_MS - 1)
     expect([one.socket.closes, scene.tickets.issued]).to.deep.equal([[], []])
     await scene.pass(1)
@@ -59,8 +59,8 @@ describe('sessions that leave', () => {
     expect(scene.worker.metrics.ticketResults).to.deep.equal(['left', 'left'])
     for (const client of [one, two]) client.listener.closed(1012)
     await scene.pass(RETRY_MS)
-    expect([scene.worker.bus.openHolds, scene.worker.registry.recipients.size]).to.deep.equal([0, 0])
-    expect(scene.worker.clock.pending).to.equal(1) // the bound on reading on, which nobody waits for any more
+    expect([scene.worker.bus.openLeases, scene.worker.index.recipients.size]).to.deep.equal([0, 0])
+    expect(scene.worker.clock.pending).to.equal(1) // the bound on reading on, which is not waited for any more
     expect(scene.tickets.withdrawn).to.deep.equal([])
   })
 
@@ -69,18 +69,18 @@ describe('sessions that leave', () => {
     const client = await scene.start()
     let closedWith = -1
     client.socket.close = () => (closedWith = scene.tickets.issued.length)
-    scene.leave()
+    scene.close()
     await scene.pass(SETTLE_MS)
     expect(closedWith).to.equal(1)
   })
 
-  it('are served up to where others of the token leave', async () => {
+  it('are served up to where others of the token end', async () => {
     const scene = new Scene()
     scene.tickets.target = at([12])
     const client = await scene.start()
-    scene.leave()
+    scene.close()
     await scene.pass(SETTLE_MS)
-    const [reading] = scene.worker.bus.catchUps
+    const [reading] = scene.worker.bus.readings
     expect(reading).to.include({ offset: 10, until: 12 })
     expect(client.socket.closes).to.deep.equal([])
     reading!.reader.events([event(11), event(12)])
@@ -92,15 +92,15 @@ describe('sessions that leave', () => {
     expect(scene.tickets.issued[0]).to.deep.include({ positions: at([12]), alone: false })
   })
 
-  it('leave where they are when they cannot be served so far in time', async () => {
+  it('end where they are when they cannot be served so far in time', async () => {
     const scene = new Scene()
     scene.tickets.target = at([12])
     const client = await scene.start()
-    scene.leave()
+    scene.close()
     await scene.pass(SETTLE_MS)
-    scene.worker.bus.catchUps[0]!.reader.events([event(11)])
+    scene.worker.bus.readings[0]!.reader.events([event(11)])
     await scene.pass(READ_ON_MS)
-    expect(scene.worker.bus.catchUps[0]!.stopped).to.equal(true)
+    expect(scene.worker.bus.readings[0]!.stopped).to.equal(true)
     expect(client.socket.closeCode).to.equal(1012)
     expect(scene.tickets.issued[0]).to.deep.include({ positions: at([11]), alone: true })
   })
@@ -109,22 +109,22 @@ describe('sessions that leave', () => {
     const scene = new Scene()
     scene.tickets.agreement = 'wait'
     const client = await scene.start()
-    expect(scene.leave()).to.equal(1)
+    expect(scene.close()).to.equal(1)
     scene.worker.bus.cursors[0] = 11
     await scene.pass(SETTLE_MS)
-    expect(scene.worker.bus.catchUps[0]).to.include({ offset: 10, until: undefined })
-    scene.worker.bus.catchUps[0]!.reader.events([event(11)])
-    scene.worker.bus.catchUps[0]!.reader.live()
-    scene.worker.registry.route(event(12))
+    expect(scene.worker.bus.readings[0]).to.include({ offset: 10, until: undefined })
+    scene.worker.bus.readings[0]!.reader.events([event(11)])
+    scene.worker.bus.readings[0]!.reader.live()
+    scene.worker.index.route(event(12))
     expect(scene.numbers(client)).to.deep.equal([11, 12])
     scene.worker.bus.cursors[0] = 12
-    expect(scene.leave()).to.equal(0) // too early
+    expect(scene.close()).to.equal(0) // too early
     expect(scene.tickets.drafts).to.have.length(1)
     await scene.pass(RETRY_MS)
     scene.tickets.agreement = 'leave'
-    expect(scene.leave('a', true)).to.equal(0) // it has been paid for
+    expect(scene.close('a', true)).to.equal(0) // it has been paid for
     await scene.pass(SETTLE_MS)
-    expect(scene.tickets.lastCalls).to.deep.equal([false, true])
+    expect(scene.tickets.finals).to.deep.equal([false, true])
     expect(client.socket.closeCode).to.equal(1012)
     expect(scene.tickets.issued[0]).to.deep.include({ positions: at([12]) })
   })
@@ -134,7 +134,7 @@ describe('sessions that leave', () => {
       const scene = new Scene()
       const client = await scene.start()
       scene.tickets.down = when === 'before'
-      scene.leave()
+      scene.close()
       await scene.worker.settle()
       scene.tickets.down = true
       scene.tickets.agreement = 'failed'
@@ -145,105 +145,105 @@ describe('sessions that leave', () => {
     }
   })
 
-  it('leave no ticket when they have not started', async () => {
+  it('issue no ticket when they have not started', async () => {
     const scene = new Scene()
     const client = await scene.worker.connect('a')
-    expect(scene.leave()).to.equal(1)
+    expect(scene.close()).to.equal(1)
     expect(client.socket.closeCode).to.equal(1012)
     expect(scene.tickets.drafts).to.deep.equal([])
   })
 
-  it('stay while a token renewal waits for its verdict, and leave under the new token', async () => {
+  it('stay open while a token renewal waits for its verdict, and end under the new token', async () => {
     const scene = new Scene()
     const client = await scene.start()
     scene.worker.auth.waiting = true
     client.op({ op: 'token', data: { token: 'b' } })
-    scene.worker.host.revoke('session-of-a', 0, 10)
-    expect(scene.leave()).to.equal(0)
+    scene.worker.sessions.revoke('session-of-a', 0, 10)
+    expect(scene.close()).to.equal(0)
     scene.worker.auth.answer()
     await scene.worker.settle()
     expect(client.socket.closes).to.deep.equal([])
-    expect(scene.leave('b')).to.equal(1)
+    expect(scene.close('b')).to.equal(1)
     await scene.pass(SETTLE_MS)
     expect(client.socket.closeCode).to.equal(1012)
     expect(scene.tickets.issued.map(({ token }) => token)).to.deep.equal(['b'])
   })
 
-  it('stay when a new token was adopted while they stood still, and miss nothing', async () => {
+  it('stay open when a new token was adopted while they were frozen, and miss nothing', async () => {
     const scene = new Scene()
     const client = await scene.start()
-    scene.leave()
+    scene.close()
     await scene.worker.settle()
     client.op({ op: 'token', data: { token: 'b' } })
     scene.worker.bus.cursors[0] = 11
     await scene.pass(SETTLE_MS)
     expect(client.socket.closes).to.deep.equal([])
     expect(scene.tickets.withdrawn).to.deep.equal(['ticket-0'])
-    expect(scene.worker.bus.catchUps.at(-1)).to.include({ offset: 10, stopped: false, until: undefined })
+    expect(scene.worker.bus.readings.at(-1)).to.include({ offset: 10, stopped: false, until: undefined })
   })
 
-  it('whose client is gone meanwhile leave nothing behind', async () => {
+  it('issue nothing when their client is gone meanwhile', async () => {
     const scene = new Scene()
     const client = await scene.start()
-    scene.leave()
+    scene.close()
     await scene.worker.settle()
     client.listener.closed(1001)
     await scene.pass(SETTLE_MS)
     expect(scene.tickets.issued).to.deep.equal([])
     expect(scene.tickets.withdrawn).to.deep.equal(['ticket-0'])
-    expect(scene.worker.bus.openHolds).to.equal(0)
+    expect(scene.worker.bus.openLeases).to.equal(0)
   })
 
-  it('whose continuity is lost meanwhile get 1011, not 1012', async () => {
-    for (const moment of ['standing still', 'before'] as const) {
+  it('get 1011, not 1012, when their continuity is lost meanwhile', async () => {
+    for (const moment of ['frozen', 'before'] as const) {
       const scene = new Scene()
       // A loss ends a few sessions at a time: the last one only later.
       const more = await Promise.all(Array.from({ length: 8 }, () => scene.start(2, 'b')))
       const client = await scene.start()
-      if (moment === 'standing still') {
-        scene.leave()
+      if (moment === 'frozen') {
+        scene.close()
         await scene.worker.settle()
       }
-      scene.worker.host.lost(0, 'test')
-      scene.leave()
+      scene.worker.sessions.lost(0, 'test')
+      scene.close()
       await scene.pass(SETTLE_MS)
-      scene.leave()
+      scene.close()
       await scene.pass(1_000)
       for (const each of [client, ...more]) expect(each.socket.closeCode, moment).to.equal(1011)
       expect(scene.tickets.issued).to.deep.equal([])
     }
   })
 
-  it('that have not caught up yet leave where they are', async () => {
+  it('end where they are when they have not caught up yet', async () => {
     const scene = new Scene()
     scene.tickets.found = { id: 'old', positions: at([5]) }
     const client = await scene.start()
-    scene.worker.bus.catchUps[0]!.reader.events([event(6)])
-    scene.leave()
+    scene.worker.bus.readings[0]!.reader.events([event(6)])
+    scene.close()
     await scene.pass(SETTLE_MS)
     expect(client.socket.closeCode).to.equal(1012)
     expect(scene.tickets.issued[0]).to.deep.include({ positions: at([6]) })
   })
 
-  it('leave when another worker calls, if this one drains', async () => {
+  it('end when another worker announces the token, if this one drains', async () => {
     const scene = new Scene()
     const client = await scene.start()
-    scene.worker.host.drainNoticed('tag of a')
+    scene.worker.sessions.drainNoticed('tag of a')
     await scene.pass(SETTLE_MS)
     expect(scene.tickets.drafts).to.deep.equal([])
-    scene.worker.host.beginDrain()
-    scene.worker.host.drainNoticed('tag of nobody')
-    scene.worker.host.drainNoticed('tag of a')
+    scene.worker.sessions.beginDrain()
+    scene.worker.sessions.drainNoticed('tag of another')
+    scene.worker.sessions.drainNoticed('tag of a')
     await scene.pass(SETTLE_MS)
     expect(client.socket.closeCode).to.equal(1012)
-    expect(scene.tickets.calls).to.deep.equal([])
+    expect(scene.tickets.announced).to.deep.equal([])
   })
 
   it('get 1012 at once where sessions do not resume', async () => {
     const worker = new Worker()
     worker.auth.mint('a')
     const client = await worker.start('a', 2, 'foo')
-    expect(worker.host.closeForRestart(worker.host.connections.withToken('a'), false)).to.equal(1)
+    expect(worker.sessions.closeForRestart(worker.sessions.connections.withToken('a'), false)).to.equal(1)
     expect(client.socket.closeCode).to.equal(1012)
   })
 })

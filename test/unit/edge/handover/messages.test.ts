@@ -36,7 +36,7 @@ const NONSENSE = [
   { kind: 'hello', id: 1 },
 ]
 
-describe('the messages of a transfer', () => {
+describe('the messages of a hand-over', () => {
   it('are understood by the side they are for, and by no other', () => {
     for (const report of REPORTS) {
       expect(parseHandoverReport(report)).to.deep.equal(report)

@@ -20,11 +20,11 @@ describe('HandoverReceiver', () => {
     })
   })
 
-  const arrive = (with_: FakeHandle | null = handle) =>
+  const offer = (with_: FakeHandle | null = handle) =>
     channel.receive({ kind: 'transfer-arrival', id: 5, head: 'aGk=', state: { n: 1 } }, with_)
 
   it('holds connections untouched until the primary says go', () => {
-    arrive()
+    offer()
     expect(channel.take()).to.deep.equal([{ kind: 'transfer-taken', id: 5 }])
     expect(received).to.deep.equal([])
     expect(receiver.size).to.equal(1)
@@ -36,7 +36,7 @@ describe('HandoverReceiver', () => {
   })
 
   it('closes them when the primary says drop', () => {
-    arrive()
+    offer()
     channel.receive({ kind: 'transfer-drop', id: 5 })
     channel.receive({ kind: 'transfer-go', id: 5 })
     expect(received).to.deep.equal([])
@@ -45,9 +45,9 @@ describe('HandoverReceiver', () => {
   })
 
   it('refuses what its target does not accept, and what has no handle', () => {
-    arrive(null)
+    offer(null)
     accepts = false
-    arrive()
+    offer()
     expect(channel.take()).to.deep.equal([
       { kind: 'transfer-refused', id: 5 },
       { kind: 'transfer-refused', id: 5 },

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { FakeClock } from '../../../support/fakes/clock.js'
 import { FakeHandle, FakePeer } from '../../../support/fakes/handover.js'
 
-describe('the relay of connections in the primary', () => {
+describe('HandoverRelay', () => {
   let clock: FakeClock
   let relay: HandoverRelay
   let old: FakePeer
@@ -98,7 +98,7 @@ describe('the relay of connections in the primary', () => {
     expect(handle.closed).to.equal(1)
   })
 
-  it('lets nobody but the successor take', () => {
+  it('lets only the successor take', () => {
     offer(7)
     const stranger = new FakePeer(9)
     relay.watch(stranger)

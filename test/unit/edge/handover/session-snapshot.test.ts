@@ -23,23 +23,23 @@ class Scene {
     this.old.auth.mint('a')
   }
 
-  departing(worker = this.old) {
-    return [...worker.host.open()]
+  connections(worker = this.old) {
+    return [...worker.sessions.open()]
   }
 
-  /** What the only session takes along; it stands still from now on. */
-  state(session: Connection | undefined = this.departing()[0]): object {
-    return encodeSnapshot(session!.snapshot()!)
+  /** The snapshot of the only session, which is frozen from now on. */
+  state(connection: Connection | undefined = this.connections()[0]): object {
+    return encodeSnapshot(connection!.snapshot()!)
   }
 
-  /** Passes the only session there is. */
-  pass(): Client {
-    const [session] = this.departing()
-    const state = carried(this.state(session))
-    expect(this.next.host.canAccept(state)).to.equal(true)
-    session!.handedOver()
+  /** Hands the only session over. */
+  handOver(): Client {
+    const [connection] = this.connections()
+    const state = carried(this.state(connection))
+    expect(this.next.sessions.canAccept(state)).to.equal(true)
+    connection!.handedOver()
     const socket = new FakeSocket()
-    return new Client(socket, this.next.host.restore(socket, state))
+    return new Client(socket, this.next.sessions.restore(socket, state))
   }
 }
 
@@ -48,23 +48,23 @@ function messages(worker: Worker, client: Client): unknown[] {
   return client.socket.messages
 }
 
-describe('a session that passes to another worker', () => {
-  it('goes on where it stood, by the log, without a word to the client or to wazo-auth', async () => {
+describe('a session that is handed over', () => {
+  it('goes on where it stood, from the log, without a message to the client or to wazo-auth', async () => {
     const scene = new Scene()
     const { old, next } = scene
     await old.start('a', 2, 'foo', 'bar')
     next.bus.cursors[0] = 13
-    const client = scene.pass()
+    const client = scene.handOver()
     await next.settle()
     expect(messages(next, client)).to.deep.equal([])
     expect(next.auth.asked).to.deep.equal([])
     expect(next.watch.last.details.token).to.equal('a')
-    expect(next.bus.catchUps.map(({ offset }) => offset)).to.deep.equal([10])
-    const { reader } = next.bus.catchUps[0]!
-    next.registry.route(event(14))
+    expect(next.bus.readings.map(({ offset }) => offset)).to.deep.equal([10])
+    const { reader } = next.bus.readings[0]!
+    next.index.route(event(14))
     reader.events([event(11), event(12, { name: 'quux' }), event(13)])
     reader.live()
-    next.registry.route(event(15))
+    next.index.route(event(15))
     const numbers = messages(next, client).map((message) => (message as { data: { n: number } }).data.n)
     expect(numbers).to.deep.equal([11, 13, 15])
     expect(client.socket.closes).to.deep.equal([])
@@ -73,13 +73,13 @@ describe('a session that passes to another worker', () => {
   it('is gone without a close where it was, and counted once', async () => {
     const scene = new Scene()
     const before = await scene.old.start('a', 1, 'foo')
-    scene.pass()
+    scene.handOver()
     await scene.next.settle()
     expect(before.socket.closes).to.deep.equal([])
     const { old, next } = scene
-    expect([old.metrics.open, old.metrics.live, old.host.connections.size]).to.deep.equal([0, 0, 0])
-    expect([old.bus.openHolds, old.registry.recipients.size, old.watch.open]).to.deep.equal([0, 0, 0])
-    expect([next.metrics.open, next.metrics.live, next.host.connections.size]).to.deep.equal([1, 1, 1])
+    expect([old.metrics.open, old.metrics.live, old.sessions.connections.size]).to.deep.equal([0, 0, 0])
+    expect([old.bus.openLeases, old.index.recipients.size, old.watch.open]).to.deep.equal([0, 0, 0])
+    expect([next.metrics.open, next.metrics.live, next.sessions.connections.size]).to.deep.equal([1, 1, 1])
     expect([...old.metrics.closedWith, ...next.metrics.closedWith]).to.deep.equal([])
     expect([old.metrics.moves, next.metrics.moves]).to.deep.equal([['away'], ['here']])
     expect(old.clock.pending).to.equal(0)
@@ -88,62 +88,62 @@ describe('a session that passes to another worker', () => {
   it('keeps its version and subscriptions, and obeys its client', async () => {
     const scene = new Scene()
     await scene.old.start('a', 2, 'foo')
-    const client = scene.pass()
+    const client = scene.handOver()
     await scene.next.settle()
     client.op({ op: 'subscribe', data: { event_name: 'bar' } })
     client.op({ op: 'start' })
     client.op({ op: 'ping', data: { payload: 'p' } })
     const [subscribed, started, pong] = messages(scene.next, client) as { op: string }[]
     expect([subscribed!.op, started!.op, pong!.op]).to.deep.equal(['subscribe', 'start', 'pong'])
-    expect([...scene.next.host.connections.all()][0])
+    expect([...scene.next.sessions.connections.all()][0])
       .to.have.property('subscriptions')
       .with.property('size', 2)
   })
 
-  it('may pass before its start, and begins where the bus is then', async () => {
+  it('may be handed over before its start, and begins where the bus is then', async () => {
     const scene = new Scene()
     await scene.old.connect('a')
     scene.next.auth.mint('a')
-    const client = scene.pass()
+    const client = scene.handOver()
     client.op({ op: 'start' })
     await scene.next.settle()
     expect(messages(scene.next, client)).to.have.length(1)
-    expect(scene.next.bus.catchUps).to.deep.equal([])
+    expect(scene.next.bus.readings).to.deep.equal([])
   })
 
-  it('stays while something is under way', async () => {
+  it('is not released while something is under way', async () => {
     const scene = new Scene()
     scene.old.auth.waiting = true
     scene.old.upgrade('/?version=2&token=a')
     await scene.old.settle()
-    expect(scene.departing()[0]!.snapshot()).to.equal(null)
+    expect(scene.connections()[0]!.snapshot()).to.equal(null)
     scene.old.auth.answer()
     await scene.old.settle()
-    const [session] = scene.departing()
-    expect(session!.snapshot()).to.not.equal(null)
-    session!.unfreeze()
+    const [connection] = scene.connections()
+    expect(connection!.snapshot()).to.not.equal(null)
+    connection!.feed.unfreeze()
   })
 
-  it('misses nothing when it stays after all', async () => {
+  it('misses nothing when it is not handed over after all', async () => {
     const scene = new Scene()
     const client = await scene.old.start('a', 2, 'foo')
-    const [session] = scene.departing()
-    session!.snapshot()
+    const [connection] = scene.connections()
+    connection!.snapshot()
     scene.old.bus.cursors[0] = 11
-    scene.old.registry.route(event(11))
-    session!.unfreeze()
-    const { reader, offset } = scene.old.bus.catchUps[0]!
+    scene.old.index.route(event(11))
+    connection!.feed.unfreeze()
+    const { reader, offset } = scene.old.bus.readings[0]!
     expect(offset).to.equal(10)
     reader.events([event(11)])
     reader.live()
-    scene.old.registry.route(event(12))
+    scene.old.index.route(event(12))
     expect(messages(scene.old, client)).to.have.length(2)
   })
 
-  it('has written what it had to before it stands still', async () => {
+  it('has written what it had to before it is frozen', async () => {
     const scene = new Scene()
     const client = await scene.old.start('a', 2, 'foo')
-    scene.old.registry.route(event(11))
+    scene.old.index.route(event(11))
     scene.old.bus.cursors[0] = 11
     const state = scene.state() as { positions: unknown }
     expect(client.socket.texts).to.have.length(1)
@@ -154,9 +154,9 @@ describe('a session that passes to another worker', () => {
     for (const loss of ['log', 'continuity'] as const) {
       const scene = new Scene()
       await scene.old.start('a', 2, 'foo')
-      const client = scene.pass()
+      const client = scene.handOver()
       await scene.next.settle()
-      scene.next.bus.catchUps[0]!.reader.lost(loss)
+      scene.next.bus.readings[0]!.reader.lost(loss)
       expect(client.socket.closeCode).to.equal(1011)
     }
   })
@@ -168,7 +168,7 @@ describe('a session that passes to another worker', () => {
     const state = carried(scene.state()) as { positions: [number, string, number][] }
     state.positions[0]![0] = 7
     const socket = new FakeSocket()
-    next.host.restore(socket, state)
+    next.sessions.restore(socket, state)
     expect(socket.closeCode).to.equal(1011)
   })
 
@@ -176,12 +176,12 @@ describe('a session that passes to another worker', () => {
     const scene = new Scene()
     await scene.old.start('a', 2, 'foo')
     scene.next.bus.waiting = true
-    const client = scene.pass()
-    scene.next.host.revoke('session-of-a', 0, 12)
+    const client = scene.handOver()
+    scene.next.sessions.revoke('session-of-a', 0, 12)
     expect(client.socket.closes).to.deep.equal([])
     scene.next.bus.goLive()
     await scene.next.settle()
-    scene.next.bus.catchUps[0]!.reader.events([
+    scene.next.bus.readings[0]!.reader.events([
       event(11),
       event(12, { name: 'x', revokedSession: 'session-of-a' }),
       event(13),
@@ -193,14 +193,14 @@ describe('a session that passes to another worker', () => {
   it('ends at once when it had not started and its token was deleted on the way', async () => {
     const scene = new Scene()
     await scene.old.connect('a')
-    scene.next.host.revoke('session-of-a', 0, 12)
-    expect(scene.pass().socket.closeCode).to.equal(4003)
+    scene.next.sessions.revoke('session-of-a', 0, 12)
+    expect(scene.handOver().socket.closeCode).to.equal(4003)
   })
 
   it('ends when it had not started and its token was deleted before either worker could hear of it', async () => {
     const scene = new Scene()
     await scene.old.connect('a')
-    const client = scene.pass()
+    const client = scene.handOver()
     expect(client.socket.closes).to.deep.equal([])
     await scene.next.settle()
     expect(scene.next.auth.asked).to.deep.equal(['a'])
@@ -215,7 +215,7 @@ describe('a session that passes to another worker', () => {
       auth.mint('b')
       if (verdict !== null) auth.tokens.set('a', verdict)
       auth.waiting = true
-      const client = scene.pass()
+      const client = scene.handOver()
       if (verdict === null) {
         auth.waiting = false
         client.op({ op: 'token', data: { token: 'b' } })
@@ -227,14 +227,14 @@ describe('a session that passes to another worker', () => {
     }
   })
 
-  it('is not welcome at a worker that cannot serve, is full, or does not know its form', async () => {
+  it('is not accepted by a worker that cannot serve, is full, or does not know its form', async () => {
     const scene = new Scene()
     await scene.old.start('a', 2, 'foo')
     const state = carried(scene.state()) as Record<string, unknown>
     scene.next.bus.missingParts = ['redis']
-    expect(scene.next.host.canAccept(state)).to.equal(false)
+    expect(scene.next.sessions.canAccept(state)).to.equal(false)
     scene.next.bus.missingParts = []
-    expect(scene.next.host.canAccept(state)).to.equal(true)
+    expect(scene.next.sessions.canAccept(state)).to.equal(true)
     for (const wrong of [
       { ...state, form: 2 },
       { ...state, version: 3 },
@@ -245,17 +245,17 @@ describe('a session that passes to another worker', () => {
       null,
       'x',
     ])
-      expect(scene.next.host.canAccept(wrong), JSON.stringify(wrong)).to.equal(false)
+      expect(scene.next.sessions.canAccept(wrong), JSON.stringify(wrong)).to.equal(false)
     const full = new Worker({ connectionsPerWorker: 0 })
-    expect(full.host.canAccept(state)).to.equal(false)
+    expect(full.sessions.canAccept(state)).to.equal(false)
   })
 
-  it('is not welcome where its place means nothing: it ends where it is', async () => {
+  it('is not accepted where its positions mean nothing', async () => {
     const scene = new Scene()
     await scene.old.start('a', 2, 'foo')
     const state = carried(scene.state())
     scene.next.bus.epoch = 'of another prefix' as Epoch
-    expect(scene.next.host.canAccept(state)).to.equal(false)
+    expect(scene.next.sessions.canAccept(state)).to.equal(false)
     // Its own partition is not followed yet: the one that always is tells.
     const wider = new Worker({}, 4)
     const [partition] = partitionsFor({ tenantUuid: 'tenant-1', master: false } as Identity, {
@@ -264,19 +264,19 @@ describe('a session that passes to another worker', () => {
     })
     const moved = { ...(state as object), positions: [[partition, 'epoch', 10]] }
     wider.bus.cursors = [10, null, null, null]
-    expect(wider.host.canAccept(moved)).to.equal(true)
+    expect(wider.sessions.canAccept(moved)).to.equal(true)
     wider.bus.epoch = 'another' as Epoch
-    expect(wider.host.canAccept(moved)).to.equal(false)
+    expect(wider.sessions.canAccept(moved)).to.equal(false)
     wider.bus.epoch = 'epoch' as Epoch
     const elsewhere = { ...(state as object), positions: [[partition! + 1, 'epoch', 10]] }
-    expect(wider.host.canAccept(elsewhere)).to.equal(false)
+    expect(wider.sessions.canAccept(elsewhere)).to.equal(false)
   })
 
-  it('is welcome everywhere before its start', async () => {
+  it('is accepted everywhere before its start', async () => {
     const scene = new Scene()
     await scene.old.connect('a')
     scene.next.bus.epoch = 'of another prefix' as Epoch
-    expect(scene.next.host.canAccept(carried(scene.state()))).to.equal(true)
+    expect(scene.next.sessions.canAccept(carried(scene.state()))).to.equal(true)
   })
 
   it('is the same after it was written down', () => {

@@ -1,7 +1,7 @@
 import { DecisionMemo } from '@wazo-websocketd/edge/route/decision-memo'
 import { expect } from 'chai'
 
-describe('decision memo', () => {
+describe('DecisionMemo', () => {
   it('remembers yes and no', () => {
     const memo = new DecisionMemo()
     memo.set('a', true)

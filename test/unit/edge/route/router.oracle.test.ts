@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import { judge } from '../../shared/domain/acl.oracle.js'
 import { CountingMetrics, eventOf, FakeRecipient, identityOf } from '../../../support/fakes/recipients.js'
 
-/** Rules 1 and 3 to 5 of the contract's section 4, for one session, as they read. */
+/** The rules C4.1 and C4.4 to C4.10, for one session, as they read. */
 function maySee(session: Recipient, event: BusEvent, scope: AccessScope): boolean {
   const { identity, subscriptions } = session
   if (event.revocationOnly) return false
@@ -79,43 +79,43 @@ function pick(sessions: readonly FakeRecipient[], index: number): FakeRecipient 
 function change(
   step: Exclude<Step, { kind: 'event' }>,
   sessions: FakeRecipient[],
-  registry: SubscriptionIndex,
+  index: SubscriptionIndex,
 ): void {
   if (step.kind === 'join') {
     const joined = new FakeRecipient(step.identity, step.subscriptions)
     sessions.push(joined)
-    registry.add(joined)
+    index.add(joined)
     return
   }
   const session = pick(sessions, step.of)
   if (session === undefined) return
   if (step.kind === 'leave') {
-    registry.remove(session)
+    index.remove(session)
     sessions.splice(sessions.indexOf(session), 1)
   } else if (step.kind === 'subscribe') {
     session.subscriptions.add(step.name)
-    registry.subscriptionChanged(session, step.name)
+    index.subscriptionChanged(session, step.name)
   } else {
     session.identity = step.identity
-    registry.identityReplaced(session)
+    index.identityReplaced(session)
   }
 }
 
 describe('router: against an oracle that asks every session', () => {
   for (const scope of ['tenant', 'acl'] as const)
-    it(`delivers to exactly the sessions that may see each event, whatever happened before (scope ${scope})`, () => {
+    it(`delivers to exactly the sessions that may see each event, after any changes (scope ${scope})`, () => {
       const seen = { judged: 0, delivered: 0, withheld: 0 }
       fc.assert(
         fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
-          const registry = new SubscriptionIndex()
+          const index = new SubscriptionIndex()
           const metrics = new CountingMetrics()
-          const router = new Router({ registry, accessScope: scope, metrics })
+          const router = new Router({ index, accessScope: scope, metrics })
           const sessions: FakeRecipient[] = []
           let expectedToCount = 0
           let deliveries = 0
           for (const step of steps) {
             if (step.kind !== 'event') {
-              change(step, sessions, registry)
+              change(step, sessions, index)
               continue
             }
             if (!step.event.revocationOnly) expectedToCount += sessions.length
@@ -132,8 +132,8 @@ describe('router: against an oracle that asks every session', () => {
             }
           }
           expect(deliveries + metrics.filteredInAll, 'every session counts once').to.equal(expectedToCount)
-          for (const session of sessions) registry.remove(session)
-          expect(registry.size).to.equal(0)
+          for (const session of sessions) index.remove(session)
+          expect(index.size).to.equal(0)
         }),
         { numRuns: 600 },
       )

@@ -5,11 +5,11 @@ import { expect } from 'chai'
 import { CountingMetrics, eventOf, FakeRecipient } from '../../../support/fakes/recipients.js'
 
 function setUp(recipients: readonly FakeRecipient[], accessScope: AccessScope = 'tenant') {
-  const registry = new SubscriptionIndex()
+  const index = new SubscriptionIndex()
   const metrics = new CountingMetrics()
-  const router = new Router({ registry, accessScope, metrics })
-  for (const recipient of recipients) registry.add(recipient)
-  return { registry, metrics, router }
+  const router = new Router({ index, accessScope, metrics })
+  for (const recipient of recipients) index.add(recipient)
+  return { index, metrics, router }
 }
 
 /** The indexes of the recipients that get the event. */
@@ -23,7 +23,7 @@ function receivers(
   return recipients.flatMap((recipient, i) => recipient.got.map(() => i))
 }
 
-describe('router: the rules of section 4', () => {
+describe('router: the rules C4.1 to C4.11', () => {
   const kinds = () => [
     new FakeRecipient({ userUuid: 'u1' }, ['foo']),
     new FakeRecipient({ userUuid: 'u2' }, ['foo']),
@@ -44,7 +44,7 @@ describe('router: the rules of section 4', () => {
     ])
   })
 
-  it('an event for nobody goes to the admins of the tenant and the masters', () => {
+  it('an event without users goes to the admins of the tenant and the masters', () => {
     expect(receivers(kinds(), eventOf({ everyone: false }))).to.deep.equal([2, 5])
   })
 
@@ -117,21 +117,21 @@ describe('router: the rules of section 4', () => {
 describe('router: changes', () => {
   it('a name subscribed later counts from then on', () => {
     const recipient = new FakeRecipient({}, [])
-    const { router, registry } = setUp([recipient])
+    const { router, index } = setUp([recipient])
     router.route(eventOf({}))
     recipient.subscriptions.add('foo')
-    registry.subscriptionChanged(recipient, 'foo')
-    registry.subscriptionChanged(recipient, 'foo')
+    index.subscriptionChanged(recipient, 'foo')
+    index.subscriptionChanged(recipient, 'foo')
     router.route(eventOf({ offset: 2 }))
     expect(recipient.got.map((e) => e.offset)).to.deep.equal([2])
   })
 
   it('a new identity replaces rights at once', () => {
     const recipient = new FakeRecipient({ tenantUuid: 't1', acl: ['a'] }, ['foo'])
-    const { router, registry } = setUp([recipient])
+    const { router, index } = setUp([recipient])
     router.route(eventOf({ offset: 1, tenant: 't1', requiredAcl: 'a' }))
     recipient.identity = { ...recipient.identity, tenantUuid: 't2', acl: ['b'] }
-    registry.identityReplaced(recipient)
+    index.identityReplaced(recipient)
     router.route(eventOf({ offset: 2, tenant: 't1', requiredAcl: 'b' }))
     router.route(eventOf({ offset: 3, tenant: 't2', requiredAcl: 'a' }))
     router.route(eventOf({ offset: 4, tenant: 't2', requiredAcl: 'b' }))
@@ -140,10 +140,10 @@ describe('router: changes', () => {
 
   it('a removed session gets nothing more', () => {
     const recipient = new FakeRecipient({}, ['foo'])
-    const { router, registry } = setUp([recipient])
-    registry.remove(recipient)
-    registry.subscriptionChanged(recipient, 'foo')
-    registry.identityReplaced(recipient)
+    const { router, index } = setUp([recipient])
+    index.remove(recipient)
+    index.subscriptionChanged(recipient, 'foo')
+    index.identityReplaced(recipient)
     router.route(eventOf({}))
     expect(recipient.got).to.have.length(0)
   })
@@ -163,14 +163,14 @@ describe('router: changes', () => {
               i % 4 === 0 ? ['*', 'foo', 'rare'] : ['foo', 'bar', 'rare'],
             ),
         )
-        const { router, registry } = setUp(sessions)
+        const { router, index } = setUp(sessions)
         const removed = new Set<FakeRecipient>()
         sessions.forEach((session, i) => {
           session.onDeliver = () => {
             for (let k = 0; k < (round >> 4) % 5; k++) {
               const victim = sessions[(i * 7 + round * (k + 1)) % sessions.length]!
               if (victim.got.length === 0) removed.add(victim)
-              registry.remove(victim)
+              index.remove(victim)
             }
           }
         })

@@ -12,9 +12,9 @@ describe('a session behind the cursor', () => {
     worker.auth.mint('b')
     const client = await worker.start('a', 1, 'foo')
     client.op({ op: 'token', data: { token: 'b' } })
-    worker.host.revoke(DELETED, 0, 11)
+    worker.sessions.revoke(DELETED, 0, 11)
     await worker.settle()
-    const { reader } = worker.bus.catchUps[0]!
+    const { reader } = worker.bus.readings[0]!
     expect(reader.congested()).to.equal(false)
     client.socket.bufferedBytes = 1_001
     expect(reader.congested()).to.equal(true)
@@ -36,13 +36,13 @@ describe('a deletion that travels in several partitions', () => {
 
   it('ends a session that holds one of them there, not elsewhere', async () => {
     const { worker, client } = await open(TENANT_1)
-    const [mine] = worker.bus.held[0]!
-    worker.host.revoke(DELETED, 1 - mine!, 20)
-    worker.registry.route(event(19))
+    const [mine] = worker.bus.leases[0]!
+    worker.sessions.revoke(DELETED, 1 - mine!, 20)
+    worker.index.route(event(19))
     expect(client.socket.closes).to.deep.equal([])
-    worker.registry.route(event(20))
-    worker.host.revoke(DELETED, mine!, 20)
-    worker.registry.route(event(21))
+    worker.index.route(event(20))
+    worker.sessions.revoke(DELETED, mine!, 20)
+    worker.index.route(event(21))
     expect(client.socket.closeCode).to.equal(4003)
     expect(numbers(worker, client)).to.deep.equal([19, 20])
     client.listener.closed(4003)
@@ -51,13 +51,13 @@ describe('a deletion that travels in several partitions', () => {
 
   it('ends a session that holds all of them in each, and closes it after the last', async () => {
     const { worker, client } = await open(MASTER)
-    const [first] = (await open(TENANT_1)).worker.bus.held[0]!
-    worker.host.revoke(DELETED, first!, 20)
-    worker.registry.route(event(21, { tenant: TENANT_1 }))
-    worker.registry.route(event(19, { tenant: TENANT_2 }))
+    const [first] = (await open(TENANT_1)).worker.bus.leases[0]!
+    worker.sessions.revoke(DELETED, first!, 20)
+    worker.index.route(event(21, { tenant: TENANT_1 }))
+    worker.index.route(event(19, { tenant: TENANT_2 }))
     expect(client.socket.closes).to.deep.equal([])
-    worker.host.revoke(DELETED, 1 - first!, 20)
-    worker.registry.route(event(22, { tenant: TENANT_2 }))
+    worker.sessions.revoke(DELETED, 1 - first!, 20)
+    worker.index.route(event(22, { tenant: TENANT_2 }))
     expect(client.socket.closeCode).to.equal(4003)
     expect(numbers(worker, client)).to.deep.equal([19])
     expect(worker.metrics.expiries).to.deep.equal(['bus'])
@@ -66,14 +66,14 @@ describe('a deletion that travels in several partitions', () => {
   it('does not wait longer than a second for a partition that stands still', async () => {
     for (const tenant of [MASTER, TENANT_1]) {
       const { worker, client } = await open(tenant)
-      const [mine] = worker.bus.held[0]!
-      worker.host.revoke(DELETED, 1 - mine!, 20)
+      const [mine] = worker.bus.leases[0]!
+      worker.sessions.revoke(DELETED, 1 - mine!, 20)
       worker.clock.advance(999)
       expect(client.socket.closes).to.deep.equal([])
       worker.clock.advance(1)
       expect(client.socket.closeCode).to.equal(4003)
       client.listener.closed(4003)
-      expect([worker.clock.pending, worker.bus.openHolds]).to.deep.equal([0, 0])
+      expect([worker.clock.pending, worker.bus.openLeases]).to.deep.equal([0, 0])
     }
   })
 
@@ -81,28 +81,28 @@ describe('a deletion that travels in several partitions', () => {
     const { worker, client } = await open(MASTER)
     worker.auth.waiting = true
     client.op({ op: 'token', data: { token: 'b' } })
-    worker.host.revoke(DELETED, 0, 20)
+    worker.sessions.revoke(DELETED, 0, 20)
     worker.auth.answer()
     await worker.settle()
-    expect(worker.bus.catchUps.map(({ partition, offset }) => [partition, offset])).to.deep.equal([[0, 20]])
-    worker.bus.catchUps[0]!.reader.live()
+    expect(worker.bus.readings.map(({ partition, offset }) => [partition, offset])).to.deep.equal([[0, 20]])
+    worker.bus.readings[0]!.reader.live()
     worker.clock.advance(5_000)
     expect(client.socket.closes).to.deep.equal([])
-    for (const tenant of [TENANT_1, TENANT_2]) worker.registry.route(event(30, { tenant }))
+    for (const tenant of [TENANT_1, TENANT_2]) worker.index.route(event(30, { tenant }))
     expect(numbers(worker, client)).to.deep.equal([30, 30])
   })
 
   it('keeps a session where it is when its rights change before the end', async () => {
     const { worker, client } = await open(TENANT_1)
-    const [mine] = worker.bus.held[0]!
+    const [mine] = worker.bus.leases[0]!
     const details = worker.watch.last.details
     worker.watch.last.holder.renewed({ ...details, tenantUuid: MASTER })
     await worker.settle()
-    worker.host.revoke(DELETED, mine!, 20)
+    worker.sessions.revoke(DELETED, mine!, 20)
     worker.watch.last.holder.renewed({ ...details, tenantUuid: TENANT_1 })
     await worker.settle()
-    expect(worker.bus.catchUps).to.deep.equal([])
-    worker.registry.route(event(21))
+    expect(worker.bus.readings).to.deep.equal([])
+    worker.index.route(event(21))
     worker.clock.advance(1_000)
     expect(client.socket.closeCode).to.equal(4003)
     expect(numbers(worker, client)).to.deep.equal([])

@@ -6,10 +6,10 @@ const renew = (token: string) => ({ op: 'token', data: { token } })
 
 /** Nothing is left of any session (invariant I8). */
 function expectNothingLeft(worker: Worker): void {
-  expect(worker.bus.openHolds, 'holds').to.equal(0)
+  expect(worker.bus.openLeases, 'leases').to.equal(0)
   expect(worker.watch.open, 'watches').to.equal(0)
-  expect(worker.registry.recipients.size, 'registered').to.equal(0)
-  expect(worker.host.connections.size, 'roster').to.equal(0)
+  expect(worker.index.recipients.size, 'registered').to.equal(0)
+  expect(worker.sessions.connections.size, 'table').to.equal(0)
   expect(worker.clock.pending, 'timers').to.equal(0)
   expect(worker.metrics.open, 'connections').to.equal(0)
   expect(worker.metrics.live, 'subscriptions').to.equal(0)
@@ -19,7 +19,7 @@ function expectNothingLeft(worker: Worker): void {
   ).to.equal(true)
 }
 
-describe('SessionHost', () => {
+describe('Sessions', () => {
   describe('admission', () => {
     it('checks version, token, readiness, limits, token format in this order', async () => {
       const worker = new Worker({ connectionsPerToken: 1 })
@@ -139,8 +139,8 @@ describe('SessionHost', () => {
         client.op({ op: 'start' })
       }
       await worker.settle()
-      worker.registry.route(event(11, { text: '{"n": 12345678901234567890, "x":1.0}' }))
-      worker.registry.route(event(12, { name: 'bar' }))
+      worker.index.route(event(11, { text: '{"n": 12345678901234567890, "x":1.0}' }))
+      worker.index.route(event(12, { name: 'bar' }))
       worker.flush()
       expect(v1.socket.texts).to.deep.equal([
         '{"op":"init","code":0,"data":{"version":1}}',
@@ -166,23 +166,23 @@ describe('SessionHost', () => {
       client.op({ op: 'ping', data: { payload: 1 } })
       await worker.settle()
       expect(client.socket.messages.at(-1)).to.include({ op: 'subscribe' })
-      worker.registry.route(event(11))
-      expect(worker.registry.recipients.size).to.equal(0)
+      worker.index.route(event(11))
+      expect(worker.index.recipients.size).to.equal(0)
       worker.bus.goLive()
       await worker.settle()
       expect(client.socket.messages.slice(-2)).to.deep.equal([
         { op: 'start', code: 0, data: null },
         { op: 'pong', code: 0, data: { payload: 1 } },
       ])
-      expect(worker.registry.recipients.size).to.equal(1)
+      expect(worker.index.recipients.size).to.equal(1)
     })
 
-    it('tells the registry of names that join after start', async () => {
+    it('tells the index of names that join after start', async () => {
       const worker = new Worker()
       worker.auth.mint('a')
       const client = await worker.start('a', 2, 'foo')
       client.op(subscribe('bar'))
-      expect(worker.registry.calls).to.deep.equal(['add', 'subscribed bar'])
+      expect(worker.index.calls).to.deep.equal(['add', 'subscribed bar'])
     })
 
     it('holds the partition of a tenant, all of them for the master tenant', async () => {
@@ -191,18 +191,18 @@ describe('SessionHost', () => {
       worker.auth.mint('m', { tenantUuid: MASTER })
       await worker.start('a', 2)
       await worker.start('m', 2)
-      expect(worker.bus.held[0]).to.have.length(1)
-      expect(worker.bus.held[1]).to.deep.equal([0, 1, 2, 3])
+      expect(worker.bus.leases[0]).to.have.length(1)
+      expect(worker.bus.leases[1]).to.deep.equal([0, 1, 2, 3])
     })
 
-    it('gives everything back exactly once, whoever ends the session', async () => {
+    it('gives everything back exactly once, whichever side ends the session', async () => {
       for (const end of ['client', 'server', 'both'] as const) {
         const worker = new Worker()
         worker.auth.mint('a')
         const client = await worker.start('a', 2, 'foo', 'bar')
         expect(worker.metrics.live).to.equal(2)
         if (end !== 'client') client.listener.binary()
-        worker.registry.route(event(11))
+        worker.index.route(event(11))
         if (end === 'both') client.listener.binary()
         client.listener.closed(1006)
         worker.flush()
@@ -211,13 +211,13 @@ describe('SessionHost', () => {
       }
     })
 
-    it('gives back the hold that it waits for at its end, and ignores what comes of it', async () => {
+    it('gives back the lease that it waits for at its end, and ignores what comes of it', async () => {
       const worker = new Worker()
       worker.auth.mint('a')
       worker.bus.waiting = true
       const client = await worker.connect('a')
       client.op({ op: 'start' })
-      expect(worker.bus.openHolds).to.equal(1)
+      expect(worker.bus.openLeases).to.equal(1)
       client.listener.closed(1001)
       expectNothingLeft(worker)
       worker.bus.goLive()
@@ -256,7 +256,7 @@ describe('SessionHost', () => {
       const worker = new Worker()
       worker.auth.mint('a')
       const client = await worker.start('a', 1, 'foo')
-      worker.registry.route(event(11))
+      worker.index.route(event(11))
       client.listener.binary()
       expect(client.socket.texts).to.deep.equal(['{"n":11}'])
       expect(client.socket.closeCode).to.equal(4004)
@@ -270,9 +270,9 @@ describe('SessionHost', () => {
       worker.auth.mint('b')
       const client = await worker.start('a', 1, 'foo')
       const other = await worker.start('b', 1, 'foo')
-      worker.registry.route(event(11))
-      worker.host.revoke(sessionUuid, 0, 11)
-      worker.registry.route(event(12))
+      worker.index.route(event(11))
+      worker.sessions.revoke(sessionUuid, 0, 11)
+      worker.index.route(event(12))
       worker.flush()
       expect(client.socket.texts).to.deep.equal(['{"n":11}'])
       expect(client.socket.closeCode).to.equal(4003)
@@ -284,7 +284,7 @@ describe('SessionHost', () => {
       const worker = new Worker()
       const { sessionUuid } = worker.auth.mint('a')
       const client = await worker.connect('a')
-      worker.host.revoke(sessionUuid, 0, 11)
+      worker.sessions.revoke(sessionUuid, 0, 11)
       expect(client.socket.closeCode).to.equal(4003)
     })
 
@@ -293,7 +293,7 @@ describe('SessionHost', () => {
       const { sessionUuid } = worker.auth.mint('a')
       worker.auth.waiting = true
       const client = await worker.connect('a')
-      worker.host.revoke(sessionUuid, 0, 11)
+      worker.sessions.revoke(sessionUuid, 0, 11)
       worker.auth.answer()
       await worker.settle()
       expect(client.socket.closeCode).to.equal(4002)
@@ -336,15 +336,15 @@ describe('SessionHost', () => {
       const details = worker.auth.mint('a')
       const client = await worker.start('a', 1, 'foo')
       worker.watch.last.holder.renewed({ ...details, acl: [] })
-      expect(worker.registry.calls.at(-1)).to.equal('identified tenant-1')
-      expect([...worker.registry.recipients][0]?.identity.acl).to.deep.equal([])
+      expect(worker.index.calls.at(-1)).to.equal('identified tenant-1')
+      expect([...worker.index.recipients][0]?.identity.acl).to.deep.equal([])
       worker.watch.last.holder.renewed({ ...details, tenantUuid: MASTER })
       await worker.settle()
-      expect(worker.bus.held.at(-1)).to.deep.equal([0, 1])
-      expect(worker.bus.openHolds).to.equal(1)
+      expect(worker.bus.leases.at(-1)).to.deep.equal([0, 1])
+      expect(worker.bus.openLeases).to.equal(1)
       worker.masterTenant = undefined
       worker.watch.last.holder.renewed(details)
-      expect([...worker.registry.recipients][0]?.identity.master).to.equal(true)
+      expect([...worker.index.recipients][0]?.identity.master).to.equal(true)
       client.listener.closed(1000)
       worker.watch.last.holder.renewed(details)
       expectNothingLeft(worker)
@@ -352,7 +352,7 @@ describe('SessionHost', () => {
   })
 
   describe('token renewal', () => {
-    it('replaces identity, ACL and watch at once and leaves the hold when the tenant stays', async () => {
+    it('replaces identity, ACL and watch at once and keeps the lease when the tenant stays', async () => {
       const worker = new Worker()
       worker.auth.mint('a')
       worker.auth.mint('b', { acl: ['events.x'] })
@@ -360,15 +360,15 @@ describe('SessionHost', () => {
       client.op(renew('b'))
       await worker.settle()
       expect(client.socket.messages).to.deep.equal([{ op: 'token', code: 0, data: null }])
-      expect([...worker.registry.recipients][0]?.identity.acl).to.deep.equal(['events.x'])
+      expect([...worker.index.recipients][0]?.identity.acl).to.deep.equal(['events.x'])
       expect(worker.watch.watches.map(({ details, stopped }) => [details.token, stopped])).to.deep.equal([
         ['a', 1],
         ['b', 0],
       ])
-      expect(worker.bus.held).to.have.length(1)
-      worker.host.revoke('session-of-a', 0, 12)
+      expect(worker.bus.leases).to.have.length(1)
+      worker.sessions.revoke('session-of-a', 0, 12)
       expect(client.socket.closes).to.deep.equal([])
-      worker.host.revoke('session-of-b', 0, 13)
+      worker.sessions.revoke('session-of-b', 0, 13)
       expect(client.socket.closeCode).to.equal(4003)
       client.listener.closed(4003)
       expectNothingLeft(worker)
@@ -382,12 +382,12 @@ describe('SessionHost', () => {
       worker.bus.waiting = true
       client.op(renew('m'))
       await worker.settle()
-      expect(worker.registry.calls.at(-1)).to.equal(`identified ${MASTER}`)
+      expect(worker.index.calls.at(-1)).to.equal(`identified ${MASTER}`)
       expect(client.socket.messages).to.deep.equal([])
       worker.bus.goLive()
       await worker.settle()
       expect(client.socket.messages).to.deep.equal([{ op: 'token', code: 0, data: null }])
-      expect(worker.bus.openHolds).to.equal(1)
+      expect(worker.bus.openLeases).to.equal(1)
       expect(worker.bus.released[0]).to.have.length(1)
       client.listener.closed(1000)
       expectNothingLeft(worker)
@@ -403,8 +403,8 @@ describe('SessionHost', () => {
       client.op({ op: 'start' })
       await worker.settle()
       await worker.settle()
-      worker.registry.route(event(11))
-      worker.registry.route(event(12, { tenant: 'tenant-2' }))
+      worker.index.route(event(11))
+      worker.index.route(event(12, { tenant: 'tenant-2' }))
       worker.flush()
       expect(client.socket.messages.slice(1)).to.deep.equal([
         { op: 'token', code: 0, data: null },
@@ -418,7 +418,7 @@ describe('SessionHost', () => {
       const worker = new Worker()
       worker.auth.mint('a')
       const client = await worker.start('a')
-      client.op(renew('nobody'))
+      client.op(renew('unknown'))
       await worker.settle()
       expect(client.socket.closeCode).to.equal(4002)
     })
@@ -475,9 +475,9 @@ describe('SessionHost', () => {
       const client = await worker.start('a', 1, 'foo')
       worker.auth.waiting = true
       client.op(renew('b'))
-      worker.registry.route(event(11))
-      worker.host.revoke('session-of-a', 0, 11)
-      worker.registry.route(event(12))
+      worker.index.route(event(11))
+      worker.sessions.revoke('session-of-a', 0, 11)
+      worker.index.route(event(12))
       await worker.settle()
       return { worker, client }
     }
@@ -486,16 +486,16 @@ describe('SessionHost', () => {
       const { worker, client } = await suspended()
       expect(client.socket.texts).to.deep.equal(['{"n":11}'])
       expect(client.socket.closes).to.deep.equal([])
-      expect(worker.registry.recipients.size).to.equal(0)
+      expect(worker.index.recipients.size).to.equal(0)
     })
 
     it('reads what it missed from the log after a valid verdict, then goes live', async () => {
       const { worker, client } = await suspended()
       worker.auth.answer()
       await worker.settle()
-      const [catchUp] = worker.bus.catchUps
+      const [catchUp] = worker.bus.readings
       expect(catchUp).to.include({ partition: 0, epoch: 'epoch', offset: 11 })
-      worker.registry.route(event(13))
+      worker.index.route(event(13))
       catchUp!.reader.events([
         event(12),
         event(12.5, { name: 'bar' }),
@@ -503,7 +503,7 @@ describe('SessionHost', () => {
         event(13.5, { revocationOnly: true }),
       ])
       catchUp!.reader.live()
-      worker.registry.route(event(14))
+      worker.index.route(event(14))
       worker.flush()
       expect(client.socket.texts).to.deep.equal(['{"n":11}', '{"n":12}', '{"n":13}', '{"n":14}'])
       client.listener.closed(1000)
@@ -532,7 +532,7 @@ describe('SessionHost', () => {
       const { worker, client } = await suspended()
       worker.auth.answer()
       await worker.settle()
-      worker.bus.catchUps[0]!.reader.lost('log')
+      worker.bus.readings[0]!.reader.lost('log')
       expect(client.socket.closeCode).to.equal(1011)
       client.listener.closed(1011)
       expectNothingLeft(worker)
@@ -549,8 +549,8 @@ describe('SessionHost', () => {
       expect(client.socket.closes).to.deep.equal([])
       worker.auth.answer()
       await worker.settle()
-      expect(worker.bus.catchUps[0]).to.include({ partition: 0, epoch: 'epoch', offset: 10 })
-      worker.bus.catchUps[0]!.reader.live()
+      expect(worker.bus.readings[0]).to.include({ partition: 0, epoch: 'epoch', offset: 10 })
+      worker.bus.readings[0]!.reader.live()
       worker.watch.last.holder.ended('queue', 'refused')
       expect(client.socket.closeCode).to.equal(4003)
       expect(worker.metrics.expiries).to.deep.equal(['queue'])
@@ -561,8 +561,8 @@ describe('SessionHost', () => {
       worker.auth.answer()
       await worker.settle()
       client.listener.closed(1006)
-      expect(worker.bus.catchUps[0]!.stopped).to.equal(true)
-      worker.bus.catchUps[0]!.reader.events([event(12)])
+      expect(worker.bus.readings[0]!.stopped).to.equal(true)
+      worker.bus.readings[0]!.reader.events([event(12)])
       worker.flush()
       expect(client.socket.texts).to.deep.equal(['{"n":11}'])
       expectNothingLeft(worker)
@@ -578,25 +578,25 @@ describe('SessionHost', () => {
       const other = event(14, { tenant: 'tenant-2' })
       worker.auth.waiting = true
       client.op(renew('b'))
-      for (const partition of [0, 1]) worker.host.revoke('session-of-a', partition, 11 + partition)
-      worker.registry.route(mine)
-      expect(worker.registry.recipients.size).to.equal(0)
+      for (const partition of [0, 1]) worker.sessions.revoke('session-of-a', partition, 11 + partition)
+      worker.index.route(mine)
+      expect(worker.index.recipients.size).to.equal(0)
       worker.auth.answer()
       await worker.settle()
-      expect(worker.bus.catchUps.map(({ partition, offset }) => [partition, offset])).to.deep.equal([
+      expect(worker.bus.readings.map(({ partition, offset }) => [partition, offset])).to.deep.equal([
         [0, 11],
         [1, 12],
       ])
-      worker.bus.catchUps[1]!.reader.live()
-      expect(worker.registry.recipients.size).to.equal(1)
+      worker.bus.readings[1]!.reader.live()
+      expect(worker.index.recipients.size).to.equal(1)
       client.socket.written.length = 0
-      worker.registry.route(mine)
-      worker.registry.route(other)
+      worker.index.route(mine)
+      worker.index.route(other)
       worker.flush()
       expect(client.socket.texts).to.have.length(1)
-      worker.bus.catchUps[0]!.reader.live()
-      worker.registry.route(mine)
-      worker.registry.route(other)
+      worker.bus.readings[0]!.reader.live()
+      worker.index.route(mine)
+      worker.index.route(other)
       worker.flush()
       expect(client.socket.texts).to.have.length(3)
       client.listener.closed(1000)
@@ -608,18 +608,18 @@ describe('SessionHost', () => {
       worker.auth.mint('c')
       worker.auth.answer()
       await worker.settle()
-      worker.bus.catchUps[0]!.reader.events([event(12)])
+      worker.bus.readings[0]!.reader.events([event(12)])
       worker.auth.waiting = true
       client.op(renew('c'))
-      worker.host.revoke('session-of-b', 0, 20)
+      worker.sessions.revoke('session-of-b', 0, 20)
       // It reads on up to the deletion, and no further.
-      expect(worker.bus.catchUps[0]!.stopped).to.equal(false)
+      expect(worker.bus.readings[0]!.stopped).to.equal(false)
       const deletion = event(20, { name: 'bar', revokedSession: 'session-of-b' })
-      worker.bus.catchUps[0]!.reader.events([event(13), deletion, event(21)])
-      expect(worker.bus.catchUps[0]!.stopped).to.equal(true)
+      worker.bus.readings[0]!.reader.events([event(13), deletion, event(21)])
+      expect(worker.bus.readings[0]!.stopped).to.equal(true)
       worker.auth.answer()
       await worker.settle()
-      expect(worker.bus.catchUps[1]).to.include({ partition: 0, epoch: 'epoch', offset: 20 })
+      expect(worker.bus.readings[1]).to.include({ partition: 0, epoch: 'epoch', offset: 20 })
       expect(client.socket.texts).to.deep.equal(['{"n":11}', '{"n":12}', '{"n":13}'])
     })
 
@@ -632,16 +632,16 @@ describe('SessionHost', () => {
       worker.bus.waiting = true
       client.op({ op: 'start' })
       client.op(renew('b'))
-      worker.host.revoke('session-of-a', 0, 11)
+      worker.sessions.revoke('session-of-a', 0, 11)
       worker.auth.waiting = true
       worker.bus.cursors = [15]
       worker.bus.goLive()
       await worker.settle()
       expect(client.socket.messages.at(-1)).to.include({ op: 'start' })
-      expect(worker.registry.recipients.size).to.equal(0)
+      expect(worker.index.recipients.size).to.equal(0)
       worker.auth.answer()
       await worker.settle()
-      expect(worker.bus.catchUps[0]).to.include({ partition: 0, epoch: 'epoch', offset: 15 })
+      expect(worker.bus.readings[0]).to.include({ partition: 0, epoch: 'epoch', offset: 15 })
     })
 
     it('moves to the partitions of another tenant', async () => {
@@ -651,12 +651,12 @@ describe('SessionHost', () => {
       const client = await worker.start('a', 1, 'foo')
       worker.auth.waiting = true
       client.op(renew('b'))
-      worker.host.revoke('session-of-a', 1, 11)
+      worker.sessions.revoke('session-of-a', 1, 11)
       worker.auth.answer()
       await worker.settle()
       await worker.settle()
-      expect(worker.bus.catchUps).to.deep.equal([])
-      worker.registry.route(event(12, { tenant: 'tenant-2' }))
+      expect(worker.bus.readings).to.deep.equal([])
+      worker.index.route(event(12, { tenant: 'tenant-2' }))
       worker.flush()
       expect(client.socket.texts).to.deep.equal(['{"n":12}'])
     })
@@ -668,7 +668,7 @@ describe('SessionHost', () => {
       worker.auth.waiting = true
       client.op(renew('b'))
       worker.bus.cursors = [10, null]
-      worker.host.revoke('session-of-a', 0, 11)
+      worker.sessions.revoke('session-of-a', 0, 11)
       worker.clock.advance(1_000)
       expect(client.socket.closeCode).to.equal(1011)
     })
@@ -680,8 +680,8 @@ describe('SessionHost', () => {
       worker.auth.mint('a')
       const clients: Client[] = []
       for (let i = 0; i < 10; i++) clients.push(await worker.start('a', 1, 'foo'))
-      worker.host.lost(0, 'new epoch')
-      worker.registry.route(event(99))
+      worker.sessions.lost(0, 'new epoch')
+      worker.index.route(event(99))
       worker.flush()
       const closed = () => clients.filter(({ socket }) => socket.closeCode === 1011).length
       expect(closed()).to.be.within(1, 2)
@@ -702,7 +702,7 @@ describe('SessionHost', () => {
       worker.auth.mint('b', { tenantUuid: 'tenant-2' })
       worker.auth.mint('m', { tenantUuid: MASTER })
       const [a, b, m] = [await worker.start('a'), await worker.start('b'), await worker.start('m')]
-      worker.host.lost(worker.bus.held[0]![0]!, 'gone')
+      worker.sessions.lost(worker.bus.leases[0]![0]!, 'gone')
       worker.clock.advance(1_000)
       expect([a, b, m].map(({ socket }) => socket.closeCode)).to.deep.equal([1011, undefined, 1011])
     })
@@ -711,11 +711,11 @@ describe('SessionHost', () => {
       const worker = new Worker()
       worker.auth.mint('a')
       const clients = [await worker.connect('a'), await worker.connect('a')]
-      worker.host.lost(0, 'new epoch')
+      worker.sessions.lost(0, 'new epoch')
       clients[1]!.op({ op: 'start' })
       await worker.settle()
-      expect(worker.registry.recipients.size).to.equal(0)
-      expect(worker.bus.held).to.deep.equal([])
+      expect(worker.index.recipients.size).to.equal(0)
+      expect(worker.bus.leases).to.deep.equal([])
     })
   })
 })

@@ -2,7 +2,7 @@ import { SubscriptionSet } from '@wazo-websocketd/edge/session/subscriptions'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 
-describe('names', () => {
+describe('SubscriptionSet', () => {
   it('are a set, in the order in which they came, however many there are', () => {
     const name = fc.oneof(fc.constantFrom('__proto__', '*', 'foo'), fc.string({ maxLength: 2 }))
     fc.assert(

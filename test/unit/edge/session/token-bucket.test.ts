@@ -9,7 +9,7 @@ const limits = (opsPerSecond: number, opsBurst: number) => ({
   eventNameBytes: 1,
 })
 
-describe('token bucket', () => {
+describe('TokenBucket', () => {
   it('gives a full burst at any moment, then one token for each interval', () => {
     fc.assert(
       fc.property(
@@ -27,7 +27,7 @@ describe('token bucket', () => {
     )
   })
 
-  it('is never fuller than full, and takes nothing when it makes somebody wait', () => {
+  it('is never fuller than full, and takes nothing when an op has to wait', () => {
     const bucket = new TokenBucket(limits(10, 2), 0)
     const late = 60_000
     expect([1, 2, 3, 4].map(() => bucket.take(late))).to.deep.equal([0, 0, 100, 100])

@@ -3,23 +3,25 @@ import { Heartbeat, type Pingable } from '@wazo-websocketd/edge/socket/heartbeat
 import { FakeClock } from '../../../support/fakes/clock.js'
 
 class FakePeer implements Pingable {
-  slot: number | null = null
+  heartbeatSlot: number | null = null
   pendingPingTick: number | null = null
   paused = false
   pings: number[] = []
-  deaths: number[] = []
+  timeouts: number[] = []
   answers = true
   private readonly clock: FakeClock
+  private readonly heartbeat: Heartbeat
 
-  constructor(clock: FakeClock) {
+  constructor(clock: FakeClock, heartbeat: Heartbeat) {
     this.clock = clock
+    this.heartbeat = heartbeat
   }
   ping(): void {
     this.pings.push(this.clock.now())
-    if (this.answers) this.pendingPingTick = null
+    if (this.answers) this.heartbeat.answered(this)
   }
   timedOut(): void {
-    this.deaths.push(this.clock.now())
+    this.timeouts.push(this.clock.now())
   }
 }
 
@@ -27,7 +29,7 @@ function setUp(pingInterval = 30_000, pongTime = 20_000) {
   const clock = new FakeClock()
   const heartbeat = new Heartbeat({ clock, pingInterval, pongTime })
   const peer = () => {
-    const one = new FakePeer(clock)
+    const one = new FakePeer(clock, heartbeat)
     heartbeat.add(one)
     return one
   }
@@ -35,7 +37,7 @@ function setUp(pingInterval = 30_000, pongTime = 20_000) {
 }
 
 describe('Heartbeat', () => {
-  it('pings everybody once per interval, spread over it, with one timer', () => {
+  it('pings every peer once per interval, spread over it, with one timer', () => {
     const { clock, peer, start } = setUp()
     const peers = Array.from({ length: 300 }, peer)
     expect(clock.pending).to.equal(1)
@@ -45,27 +47,27 @@ describe('Heartbeat', () => {
     expect(bySecond.size).to.equal(30)
     clock.advance(30_000)
     for (const one of peers) expect(one.pings[1]! - one.pings[0]!).to.equal(30_000)
-    expect(peers.flatMap(({ deaths }) => deaths)).to.deep.equal([])
+    expect(peers.flatMap(({ timeouts }) => timeouts)).to.deep.equal([])
   })
 
-  it('takes a peer for dead that does not answer within the time allowed', () => {
+  it('times a peer out that does not answer within the time allowed', () => {
     const { clock, peer } = setUp()
     const one = peer()
     one.answers = false
     clock.advance(60_000)
-    expect(one.deaths).to.deep.equal([one.pings[0]! + 20_000])
+    expect(one.timeouts).to.deep.equal([one.pings[0]! + 20_000])
   })
 
   it('keeps a peer that answers late but in time', () => {
-    const { clock, peer } = setUp()
+    const { clock, heartbeat, peer } = setUp()
     const one = peer()
     one.answers = false
     clock.advance(30_000)
     clock.advance(19_000)
-    one.pendingPingTick = null
+    heartbeat.answered(one)
     one.answers = true
     clock.advance(60_000)
-    expect(one.deaths).to.deep.equal([])
+    expect(one.timeouts).to.deep.equal([])
   })
 
   it('counts from the first ping without an answer when pings are more frequent than the time allowed', () => {
@@ -74,19 +76,19 @@ describe('Heartbeat', () => {
     clock.advance(5_000)
     one.answers = false
     clock.advance(60_000)
-    expect(one.deaths[0]).to.equal(one.pings[1]! + 20_000)
+    expect(one.timeouts[0]).to.equal(one.pings[1]! + 20_000)
   })
 
-  it('does not blame a peer that the server does not read', () => {
+  it('does not time out a peer that the server does not read', () => {
     const { clock, peer } = setUp()
     const one = peer()
     one.answers = false
     one.paused = true
     clock.advance(120_000)
-    expect(one.deaths).to.deep.equal([])
+    expect(one.timeouts).to.deep.equal([])
     one.paused = false
     clock.advance(30_000)
-    expect(one.deaths).to.have.length(1)
+    expect(one.timeouts).to.have.length(1)
   })
 
   it('forgets a peer, and stops its timer after the last one', () => {
@@ -97,7 +99,7 @@ describe('Heartbeat', () => {
     heartbeat.remove(one)
     heartbeat.remove(one)
     clock.advance(30_000)
-    expect(one.deaths).to.deep.equal([])
+    expect(one.timeouts).to.deep.equal([])
     expect(one.pings).to.have.length(1)
     heartbeat.remove(other)
     expect(clock.pending).to.equal(0)

@@ -22,7 +22,7 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-describe('connections without a complete request', () => {
+describe('PendingUpgrades', () => {
   let clock: FakeClock
   let dropped: number
   let incomplete: PendingUpgrades

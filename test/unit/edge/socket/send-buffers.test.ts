@@ -39,7 +39,7 @@ function setUp() {
   const connection = (bufferedBytes: number) => {
     const one = new FakeConnection(bufferedBytes)
     frameBytes.made += bufferedBytes
-    buffers.pressed(one, bufferedBytes)
+    buffers.backpressure(one, bufferedBytes)
     frameBytes.flushed = frameBytes.made
     return one
   }
@@ -47,7 +47,7 @@ function setUp() {
   const crowd = (count: number, bufferedBytes: number) => {
     frameBytes.made += bufferedBytes
     const all = Array.from({ length: count }, () => new FakeConnection(bufferedBytes))
-    for (const one of all) buffers.pressed(one, bufferedBytes)
+    for (const one of all) buffers.backpressure(one, bufferedBytes)
     frameBytes.flushed = frameBytes.made
     return all
   }
@@ -120,7 +120,7 @@ describe('SendBuffers', () => {
     const all = Array.from({ length: 100 }, () => new FakeConnection(MIB / 2))
     for (let i = 0; i < 200; i++) {
       frameBytes.made += MIB / 2
-      for (const one of all) buffers.pressed(one, MIB / 2)
+      for (const one of all) buffers.backpressure(one, MIB / 2)
       frameBytes.flushed = frameBytes.made
       clock.advance(250)
     }

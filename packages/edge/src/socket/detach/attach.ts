@@ -2,10 +2,10 @@ import type { ServerOptions } from 'ws'
 import { PeerWebSocket, WsAdapter, type AdapterContext } from '../adapter.js'
 import { canOpen, openOver, streamOver, type TcpHandle } from './ws-internals.js'
 
-/** A connection that another process released. */
+/** A connection that another process detached. */
 export interface DetachedConnection {
   readonly handle: TcpHandle
-  /** What that process had read and not understood. */
+  /** What that process had read and not parsed. */
   readonly head: Uint8Array
 }
 
@@ -26,12 +26,12 @@ export function attach(
   return new WsAdapter(ws, stream, context)
 }
 
-/** Whether `adopt` would work in this process, which may have another version of `ws` than the one that releases. */
+/** Whether `attach` works in this process, which may have another version of `ws` than the one that detaches. */
 export function canAttach(options: ServerOptions): boolean {
   return canOpen(() => peerWebSocket(options), options)
 }
 
-/** `ws` makes its server's ends like this; its types know the first argument only. */
+/** Makes a socket as `ws` makes those of its server; its types know the first argument only. */
 function peerWebSocket(options: ServerOptions): PeerWebSocket {
   const Peer = PeerWebSocket as unknown as new (
     address: null,

@@ -3,19 +3,19 @@ import { findObstacle, suspend, type TcpHandle } from './ws-internals.js'
 import { refusedBy, type DetachRefusal } from './obstacle.js'
 
 /**
- * A connection on its way to another process. Exactly one of `moved` and `restore` has to be called, else the
- * handle leaks. Until then nothing is read from the client, and whatever this process writes (events, a close
- * frame) waits: `restore` sends it, `moved` drops it. So the session may go on; what it does after the release
- * counts only if the connection comes back.
+ * A connection on its way to another process. Exactly one of `moved` and `restore` has to be called, else the handle
+ * leaks. Until then nothing is read from the client, and what this process writes (events, a close frame) waits:
+ * `restore` sends it, `moved` drops it. So the session may go on; what it does meanwhile counts only if the connection
+ * comes back.
  */
 export interface Detached {
   /** To be sent to the other process; a second reference to the same connection arises there. */
   readonly handle: TcpHandle
-  /** What was read from the client and not understood yet; begins with the first byte of a frame. */
+  /** What was read from the client and not parsed yet; begins with the first byte of a frame. */
   readonly head: Uint8Array
-  /** The other process has it: this one's reference is closed, and nobody is told of an end. */
+  /** The other process has it: closes this one's reference without reporting an end. */
   readonly moved: () => void
-  /** Nobody has taken it, and nobody else has touched it: it works on as if nothing had happened. */
+  /** No other process has taken or touched it: it works on as if nothing had happened. */
   readonly restore: () => void
 }
 

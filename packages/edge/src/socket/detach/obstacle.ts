@@ -1,4 +1,4 @@
-/** Why a connection cannot leave its process now, as metrics label it. The set is fixed. */
+/** Why a connection cannot be detached now, as metrics label it. The set is fixed. */
 export const OBSTACLES = [
   'tls',
   'compression',
@@ -11,13 +11,13 @@ export const OBSTACLES = [
 
 export type Obstacle = (typeof OBSTACLES)[number]
 
-/** Those that go away by themselves while the connection works, so that waiting a little is worth it. */
+/** Obstacles that go away by themselves while the connection works, so that waiting a little is worth it. */
 const TRANSIENT: ReadonlySet<Obstacle> = new Set<Obstacle>(['mid-frame', 'mid-message', 'unsent'])
 
 /** A connection that stays where it is, and works on. */
 export interface DetachRefusal {
   readonly reason: Obstacle
-  /** Whether it may be otherwise in some milliseconds. */
+  /** Whether the obstacle may be gone in some milliseconds. */
   readonly transient: boolean
 }
 

@@ -1,14 +1,14 @@
 /**
- * The one place that looks below the surface of `ws` and `node:net`. What it relies on is pinned by its test,
- * with the versions of `ws` and Node that it was written for (8.23 and 20.20); should another version have
- * changed it, `findObstacle` says `unsupported` and every connection stays where it is. The process that is to go on
- * with one may have another version: `canOpen` tells whether it can.
+ * The one place that uses internals of `ws` and `node:net`. Its test pins what it relies on, with the versions of `ws`
+ * and Node that it was written for (8.23 and 20.20). Where another version has changed it, `findObstacle` returns
+ * `unsupported` and every connection stays where it is. The process that is to go on with one may have another
+ * version: `canOpen` tells whether it can.
  */
 import { Socket } from 'node:net'
 import { WebSocket, type ServerOptions } from 'ws'
 import type { Obstacle } from './obstacle.js'
 
-/** libuv's end of a TCP connection, as Node wraps it. Whoever holds one has to close it. */
+/** libuv's end of a TCP connection, as Node wraps it. Its holder has to close it. */
 export interface TcpHandle {
   reading: boolean
   /** Bytes that libuv has taken and the kernel has not. */
@@ -25,7 +25,7 @@ interface Receiver {
   readonly _bufferedBytes: number
   /** The opcode of the message whose fragments are coming; 0: none. */
   readonly _fragmented: number
-  /** What it has been given and has not looked at, because it is busy inflating. */
+  /** What it has been given and has not parsed, because it is busy inflating. */
   readonly writableLength: number
 }
 
@@ -43,7 +43,7 @@ type DataListener = (chunk: Buffer) => void
 
 const FRAME_START = 0
 
-/** What keeps the connection in this process, or null. Looks only. */
+/** Returns what keeps the connection in this process, or null. Changes nothing. */
 export function findObstacle(ws: WebSocket, stream: Socket): Obstacle | null {
   if ('encrypted' in stream) return 'tls'
   if (ws.extensions !== '') return 'compression'
@@ -113,7 +113,7 @@ function restore(stream: Socket, handle: TcpHandle, head: Buffer, onData: DataLi
   startReading(stream)
 }
 
-/** Unless what `head` has brought about has ended it all. */
+/** Reads again, unless what `head` brought about has destroyed the stream. */
 function startReading(stream: Socket): void {
   const handle = internalsOf(stream)._handle
   if (handle === null) return
@@ -121,7 +121,7 @@ function startReading(stream: Socket): void {
   handle.readStart()
 }
 
-/** A stream over a handle that another process had; it reads as soon as somebody listens. */
+/** Makes a stream over a handle that another process had; it reads as soon as it has a listener. */
 export function streamOver(handle: TcpHandle): Socket {
   // `manualStart` is not documented: with it the constructor does not read, so nothing can come before `head`.
   return new Socket({ handle, allowHalfOpen: true, manualStart: true } as object)
@@ -133,9 +133,9 @@ export function openOver(ws: WebSocket, stream: Socket, head: Uint8Array, option
 }
 
 /**
- * Whether the `ws` of this process speaks over a stream that it has not upgraded itself: tries it on one that is
- * connected to nothing. A worker that found out on the first arrival would lose connections that it has confirmed.
- * @param make a server's end, as for an arrival
+ * Whether the `ws` of this process speaks over a stream that it has not upgraded itself: tries it on one that is not
+ * connected. A worker that found out with the first connection would lose those that it has confirmed.
+ * @param make makes a server's end, as for a connection of another process
  */
 export function canOpen(make: () => WebSocket, options: ServerOptions): boolean {
   const stream = new Socket()

@@ -7,7 +7,7 @@ import { Pair, eventually, turns } from '../../../../support/socket-pair.js'
 
 const PING = Buffer.from([0x89, 0])
 
-describe('a connection that is released', () => {
+describe('a connection that is detached', () => {
   let pair: Pair
 
   beforeEach(async () => {
@@ -25,7 +25,7 @@ describe('a connection that is released', () => {
     expect(pair.heard).to.deep.equal(texts)
   }
   /** What the other process would do with its own reference to the same connection. */
-  const adoptHere = ({ handle, head }: Detached) => {
+  const attachHere = ({ handle, head }: Detached) => {
     pair.adapter.handedOver()
     return pair.take(attach({ handle, head }, pair.webSockets.options, pair.context))
   }
@@ -71,7 +71,7 @@ describe('a connection that is released', () => {
     await heard('<closed 4003>')
   })
 
-  it('tells nobody of its end when it has moved, and is pinged no more', async () => {
+  it('does not report its end when it has moved, and is pinged no more', async () => {
     const { moved } = released()
     moved()
     await turns()
@@ -86,7 +86,7 @@ describe('a connection that is released', () => {
     const travelling = released()
     expect(travelling.head.length).to.be.greaterThan(0)
     pair.client.write(Buffer.concat([clientFrame('3').subarray(5), clientFrame('4')]))
-    adoptHere(travelling)
+    attachHere(travelling)
     await heard('1', '2', '3', '4')
     pair.adapter.sendFrames([Buffer.from('answer')])
     expect(await eventually(() => pair.received.toString() === 'answer')).to.equal(true)
@@ -94,7 +94,7 @@ describe('a connection that is released', () => {
 
   it('has the limits of the server, answers pings and is pinged', async () => {
     const travelling = released()
-    adoptHere(travelling)
+    attachHere(travelling)
     pair.client.write(clientFrame('hi', { opcode: 9 }))
     expect(await eventually(() => pair.received.equals(Buffer.from([0x8a, 2, 0x68, 0x69])))).to.equal(true)
     pair.clock.advance(1_000)
@@ -104,7 +104,7 @@ describe('a connection that is released', () => {
   })
 
   it('refuses text that is no UTF-8 after the move', async () => {
-    adoptHere(released())
+    attachHere(released())
     pair.client.write(clientFrame(Buffer.from([0xff])))
     await heard('<closed 1007>')
   })
@@ -113,7 +113,7 @@ describe('a connection that is released', () => {
     const travelling = released()
     pair.client.resetAndDestroy()
     await turns()
-    adoptHere(travelling)
+    attachHere(travelling)
     await heard('<closed 1006>')
     expect(pair.clock.pending).to.equal(0)
   })
@@ -121,7 +121,7 @@ describe('a connection that is released', () => {
   it('moves over IPv6 as well', async () => {
     pair.close()
     pair = await Pair.open({ host: '::1' })
-    adoptHere(released())
+    attachHere(released())
     pair.client.write(clientFrame('six'))
     await heard('six')
   })

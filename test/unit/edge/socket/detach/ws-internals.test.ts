@@ -8,7 +8,7 @@ import { clientFrame } from '../../../../support/frames.js'
 import { WebSocket } from 'ws'
 import { Pair, eventually, turns } from '../../../../support/socket-pair.js'
 
-describe('what the transfer relies on in ws and node:net', () => {
+describe('what detaching relies on in ws and node:net', () => {
   let pair: Pair
 
   beforeEach(async () => {
@@ -106,7 +106,7 @@ describe('what the transfer relies on in ws and node:net', () => {
     expect(handle.writeQueueSize).to.equal(0)
   })
 
-  it('shows that the connection is ending, whoever ends it', async () => {
+  it('shows that the connection is ending, whichever side ends it', async () => {
     pair.client.end()
     await until('closing')
     pair.close()
