@@ -116,7 +116,7 @@ class IngestService implements Service {
       log,
       metrics,
     })
-    const missing = (): string[] => {
+    const notReadyReasons = (): string[] => {
       const found: string[] = []
       if (!status.brokerConnected) found.push('connection to RabbitMQ')
       if (!link.connected) found.push('connection to Redis')
@@ -129,7 +129,7 @@ class IngestService implements Service {
       port: config.metrics.ingest_port,
       keys: 'metrics.listen and metrics.ingest_port',
       metrics: () => registry.exposition(),
-      missing,
+      notReadyReasons,
     })
     this.ends.unshift(() => admin.close())
     this.running = ingest.run(this.end.signal)
