@@ -4,7 +4,7 @@ import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { keys, NEW_EPOCH_SCRIPT, PUBLISH_SCRIPT, SEED_SCRIPT } from '@wazo-websocketd/shared/redis/layout'
 import { RedisBus, type RedisBusOptions } from '@wazo-websocketd/edge/bus/bus'
-import { Connections } from '@wazo-websocketd/shared/redis/connections'
+import { RedisConnections } from '@wazo-websocketd/shared/redis/connections'
 import type { RedisLogOptions } from '@wazo-websocketd/edge/bus/log'
 import type { RedisServers } from '@wazo-websocketd/shared/redis/pair'
 import type { BusListener, PartitionLease } from '@wazo-websocketd/edge/bus/ports'
@@ -97,7 +97,7 @@ export class HandIngest {
 /** A bus and everything that it told. */
 export class Listening implements BusListener {
   readonly bus: RedisBus
-  readonly connections: Connections
+  readonly connections: RedisConnections
   /** The last words about the connections: whether all of them serve. */
   connected = false
   readonly log: string[] = []
@@ -116,7 +116,7 @@ export class Listening implements BusListener {
       recovery: (result: string) => this.recoveries.push(result),
       unreadable: () => this.unreadable++,
     }
-    this.connections = new Connections({
+    this.connections = new RedisConnections({
       servers: {
         locate: null,
         readyMsMax: 3_000,

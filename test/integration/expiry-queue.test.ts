@@ -1,7 +1,7 @@
 import { EXPIRY_QUEUE, jobId, queuePrefix, type ExpiryJob } from '@wazo-websocketd/edge/auth/expiry/job'
 import { ExpiryQueue } from '@wazo-websocketd/edge/auth/expiry/queue'
 import { ExpiryWorker } from '@wazo-websocketd/edge/auth/expiry/queue-worker'
-import { noticeChannel } from '@wazo-websocketd/edge/auth/expiry/notice'
+import { expiryNoticeChannel } from '@wazo-websocketd/edge/auth/expiry/notice'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
 import { RedisFactory } from '@wazo-websocketd/shared/redis/client'
 import { hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
@@ -58,7 +58,7 @@ describe("the cluster's timer for tokens, on a real Redis", function () {
       prefix: PREFIX,
       clock,
       authTime: () => Date.now(),
-      live: () => live,
+      liveJobs: () => live,
       logger: logger(),
       metrics: counts,
     })
@@ -87,7 +87,7 @@ describe("the cluster's timer for tokens, on a real Redis", function () {
     opened.push(() => subscriber.disconnect())
     subscriber.on('error', () => undefined)
     subscriber.on('message', (_channel, text: string) => heard.push({ text, at: Date.now() }))
-    await subscriber.subscribe(noticeChannel(PREFIX))
+    await subscriber.subscribe(expiryNoticeChannel(PREFIX))
   }
 
   function commands(): Redis {

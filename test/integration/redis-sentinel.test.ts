@@ -5,7 +5,7 @@ import { RedisFactory, type RedisFactoryOptions } from '@wazo-websocketd/shared/
 import { hashTag, hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import { bulkJob, openQueue } from '@wazo-websocketd/edge/auth/expiry/queue'
 import { ExpiryWorker } from '@wazo-websocketd/edge/auth/expiry/queue-worker'
-import { noticeChannel } from '@wazo-websocketd/edge/auth/expiry/notice'
+import { expiryNoticeChannel } from '@wazo-websocketd/edge/auth/expiry/notice'
 import { expect } from 'chai'
 import { pino } from 'pino'
 import { startGuarded, temporaryDirectory } from '../support/guard.mjs'
@@ -101,7 +101,7 @@ describe('connections to what sentinels call master', function () {
       const heard: string[] = []
       const listener = made.create('listener')
       listener.on('message', (_channel: string, text: string) => heard.push(text))
-      await listener.subscribe(noticeChannel(PREFIX, 3))
+      await listener.subscribe(expiryNoticeChannel(PREFIX, 3))
       const due = (token: string, inMs: number) => {
         const dueAt = Date.now() + inMs
         return queue.addBulk([bulkJob({ hash: hashToken(token), dueAt, expiresAt: dueAt }, Date.now())])

@@ -1,7 +1,7 @@
 import { encodeBatch } from '@wazo-websocketd/shared/domain/envelope'
 import { drainChannel } from '@wazo-websocketd/shared/redis/layout'
 import { expect } from 'chai'
-import { noticeChannel } from '@wazo-websocketd/edge/auth/expiry/notice'
+import { expiryNoticeChannel } from '@wazo-websocketd/edge/auth/expiry/notice'
 import { startAuth } from '../support/auth.mjs'
 import { connect, type Client } from '../support/client.js'
 import { freePort } from '../support/port.mjs'
@@ -128,7 +128,7 @@ describe('an edge among programs of another version', function () {
   it('says so when it cannot read what workers of another version say, and its sessions stay', async () => {
     const client = await session()
     const before = await metric(port, 'websocketd_bus_unreadable_total')
-    await ingest.redis.publish(noticeChannel(PREFIX), `postponed ${'0'.repeat(64)}`)
+    await ingest.redis.publish(expiryNoticeChannel(PREFIX), `postponed ${'0'.repeat(64)}`)
     await ingest.redis.publish(drainChannel(PREFIX), '2 somebody')
     const what = 'message of another worker that this program cannot read'
     await waitFor(() => lines(what).length === 2, { what: 'two lines' })

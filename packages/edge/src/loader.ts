@@ -7,7 +7,7 @@ import { ignoreGroupSignals } from './process/primary-link.js'
 import { PROGRAM } from './config/program.js'
 import { readGeneration } from './config/load.js'
 
-function answer(): LoaderMessage {
+function loaderMessage(): LoaderMessage {
   try {
     return {
       kind: 'generation',
@@ -22,4 +22,4 @@ function answer(): LoaderMessage {
 
 ignoreGroupSignals()
 process.on('disconnect', () => process.exit(1))
-process.send?.(answer(), undefined, undefined, () => process.exit(0))
+process.send?.(loaderMessage(), undefined, undefined, () => process.exit(0))

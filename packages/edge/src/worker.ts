@@ -8,13 +8,13 @@ import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
 import type { HostPort } from '@wazo-websocketd/shared/runtime/host-port'
 import { RedisFactory, type RedisClient } from '@wazo-websocketd/shared/redis/client'
-import { Connections } from '@wazo-websocketd/shared/redis/connections'
+import { RedisConnections } from '@wazo-websocketd/shared/redis/connections'
 import { RedisNodes } from '@wazo-websocketd/shared/redis/nodes'
 import { drainChannel } from '@wazo-websocketd/shared/redis/layout'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { Auth } from './auth/auth.js'
 import { ExpiryWorker } from './auth/expiry/queue-worker.js'
-import { decodeNotice, noticeChannel } from './auth/expiry/notice.js'
+import { decodeExpiryNotice, expiryNoticeChannel } from './auth/expiry/notice.js'
 import { RedisBus } from './bus/bus.js'
 import type { DrainOrder, WorkerAssignment } from './process/messages.js'
 import { HandoverReceiver } from './handover/receiver.js'
@@ -69,7 +69,7 @@ class EdgeWorker implements DrainHandler {
   private readonly counts = workerMetrics(this.metrics)
   private readonly frameBytes = new FrameBytes()
   private readonly redis: RedisFactory
-  private readonly connections: Connections
+  private readonly connections: RedisConnections
   private readonly expiry: RedisClient
   private readonly authority: Auth
   /** This worker's share in the cluster's timers. */
@@ -109,7 +109,7 @@ class EdgeWorker implements DrainHandler {
       logger: log,
       metrics: this.counts.auth,
       intern: this.registry.intern,
-      changed: this.report,
+      masterTenantChanged: this.report,
     })
     this.timers = this.makeTimers()
     this.bus = this.makeBus()
@@ -124,7 +124,7 @@ class EdgeWorker implements DrainHandler {
     this.timers.start()
     this.bus.start()
     const { prefix } = this.setup.config.redis
-    const notices = noticeChannel(prefix, this.database)
+    const notices = expiryNoticeChannel(prefix, this.database)
     this.connections.subscribe(notices, { message: (bytes) => this.noticed(bytes) })
     const drains = drainChannel(prefix, this.database)
     if (this.tickets !== null) this.connections.subscribe(drains, { message: (bytes) => this.called(bytes) })
@@ -210,7 +210,7 @@ class EdgeWorker implements DrainHandler {
   private readonly report = (): void => {
     const missing = this.missing()
     if (missing.length === 0) this.markPrepared()
-    this.link.reportMissing(this.listening ? missing : [...missing, 'not listening yet'])
+    this.link.reportNotReady(this.listening ? missing : [...missing, 'not listening yet'])
   }
 
   /**
@@ -238,17 +238,17 @@ class EdgeWorker implements DrainHandler {
     })
   }
 
-  private makeConnections(): Connections {
+  private makeConnections(): RedisConnections {
     const { redis, log } = this
     const { cluster, sentinels } = this.setup.config.redis
-    const connect = (node: HostPort) => redis.link('nodes', { node })
+    const connect = (node: HostPort) => redis.connectOnce('nodes', { node })
     const nodes = cluster === null ? null : new RedisNodes({ seeds: cluster, connect, clock })
-    return new Connections({
+    return new RedisConnections({
       servers: {
         locate: nodes && ((key) => nodes.ownerOf(key)),
         readyMsMax:
           nodes === null ? READY_MS_MAX + (sentinels?.length ?? 0) * SENTINEL_MS : NODE_READY_MS_MAX,
-        create: (role, node) => redis.link(role, { node, failFast: role === 'commands' }),
+        create: (role, node) => redis.connectOnce(role, { node, failFast: role === 'commands' }),
       },
       clock,
       logger: log,
@@ -293,9 +293,9 @@ class EdgeWorker implements DrainHandler {
 
   /** The cluster's timer has rung for a token. */
   private noticed(bytes: Uint8Array): void {
-    const notice = decodeNotice(Buffer.from(bytes).toString())
+    const notice = decodeExpiryNotice(Buffer.from(bytes).toString())
     if (notice === null) this.unreadable('notice')
-    else this.authority.watcher.notice(notice)
+    else this.authority.watcher.handleNotice(notice)
   }
 
   /** Another worker lets the sessions of a token go. */

@@ -106,7 +106,7 @@ class IngestService implements Service {
       port: config.metrics.ingest_port,
       keys: 'metrics.listen and metrics.ingest_port',
       metrics: () => registry.exposition(),
-      missing: () => status.notReadyReasons(redis.connected),
+      notReadyReasons: () => status.notReadyReasons(redis.connected),
     })
     this.closers.unshift(() => admin.close())
     this.running = ingest.run(this.stopping.signal)

@@ -1,6 +1,6 @@
 /** The ways of hearing what is published. */
 import { RedisBus } from '@wazo-websocketd/edge/bus/bus'
-import { Connections } from '@wazo-websocketd/shared/redis/connections'
+import { RedisConnections } from '@wazo-websocketd/shared/redis/connections'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
@@ -33,11 +33,11 @@ async function ours(url: string, hear: (event: BusEvent) => void): Promise<Liste
     recovery: (result: string) => void faults.push(`a recovery: ${result}`),
     unreadable: () => void faults.push('an unreadable message'),
   }
-  const connections = new Connections({
+  const connections = new RedisConnections({
     servers: {
       locate: null,
       readyMsMax: 3_000,
-      create: (role, node) => factory.link(role, { node, failFast: role === 'commands' }),
+      create: (role, node) => factory.connectOnce(role, { node, failFast: role === 'commands' }),
     },
     clock,
     logger,

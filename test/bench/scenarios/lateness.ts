@@ -1,4 +1,4 @@
-import { decodeNotice, noticeChannel } from '@wazo-websocketd/edge/auth/expiry/notice'
+import { decodeExpiryNotice, expiryNoticeChannel } from '@wazo-websocketd/edge/auth/expiry/notice'
 import { bulkJob, openQueue } from '@wazo-websocketd/edge/auth/expiry/queue'
 import { ExpiryWorker } from '@wazo-websocketd/edge/auth/expiry/queue-worker'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
@@ -33,10 +33,10 @@ export async function lateness(
   const late: number[] = []
   const listener = factory.create('listener')
   listener.on('message', (_channel: string, message: string) => {
-    const due = dueAt.get(decodeNotice(message)?.hash ?? '')
+    const due = dueAt.get(decodeExpiryNotice(message)?.hash ?? '')
     if (due !== undefined) late.push(Date.now() - due)
   })
-  await listener.subscribe(noticeChannel(PREFIX))
+  await listener.subscribe(expiryNoticeChannel(PREFIX))
   const worker = new ExpiryWorker({
     client: factory.create('worker'),
     prefix: PREFIX,

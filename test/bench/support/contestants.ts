@@ -47,7 +47,7 @@ export async function ourModule(url: string, tokens: readonly TokenDetails[]): P
     prefix: PREFIX,
     clock,
     authTime,
-    live: () => watcher.jobs(),
+    liveJobs: () => watcher.jobs(),
     logger,
     metrics: {
       jobs(result, jobs) {
@@ -59,7 +59,7 @@ export async function ourModule(url: string, tokens: readonly TokenDetails[]): P
   })
   const watcher = new TokenWatcher({
     add: (job) => queue.add(job),
-    ask: () => Promise.resolve({ kind: 'unavailable' }),
+    lookup: () => Promise.resolve({ kind: 'unavailable' }),
     rule: dynamicRule,
     clock,
     authTime,

@@ -38,12 +38,12 @@ link.handle({
   closeNow,
 })
 link.pushMetrics(() => metrics.snapshot())
-link.reportMissing(['listener'])
+link.reportNotReady(['listener'])
 server.once('error', (error) => {
   const { message, status } = listenError(error, '127.0.0.1', port, 'websocket.listen or websocket.port')
   void link.fatal(message, status)
 })
-server.listen({ host: '127.0.0.1', port }, () => link.reportMissing([]))
+server.listen({ host: '127.0.0.1', port }, () => link.reportNotReady([]))
 
 function closeNow(): void {
   for (const response of staying) response.end('going away')

@@ -25,7 +25,7 @@ export interface AuthOptions {
   /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
   readonly intern: (details: TokenDetails) => TokenDetails
   /** The master tenant has become known, or another one. */
-  readonly changed: () => void
+  readonly masterTenantChanged: () => void
 }
 
 /** All about tokens in a worker, put together: look-ups at wazo-auth, the watch over live ones, the master tenant. */
@@ -38,7 +38,7 @@ export class Auth {
   private readonly queue: ExpiryQueue
 
   /** @throws StartupError when the file of `auth.verify_certificate` cannot be read. */
-  constructor({ config, workers, redis, clock, logger, metrics, intern, changed }: AuthOptions) {
+  constructor({ config, workers, redis, clock, logger, metrics, intern, masterTenantChanged }: AuthOptions) {
     const { auth, limits } = config
     const inFlightMax = Math.max(1, Math.floor(limits.auth_in_flight_per_host / workers))
     this.clock = new AuthClock(clock)
@@ -70,13 +70,13 @@ export class Auth {
       prefix: config.redis.prefix,
       clock,
       authTime,
-      live: () => this.watcher.jobs(),
+      liveJobs: () => this.watcher.jobs(),
       logger,
       metrics,
     })
     this.watcher = new TokenWatcher({
       add: (job) => this.queue.add(job),
-      ask: (token) => this.lookups.lookupFresh(token),
+      lookup: (token) => this.lookups.lookupFresh(token),
       rule:
         config.auth_check_strategy === 'dynamic'
           ? dynamicRule
@@ -94,7 +94,7 @@ export class Auth {
       clock,
       authTime,
       logger,
-      changed,
+      masterTenantChanged,
     })
   }
 
@@ -104,7 +104,7 @@ export class Auth {
 
   /** What keeps the worker from serving, in words; empty when the master tenant is known. */
   notReadyReasons(): readonly string[] {
-    const missing = this.keeper.missing()
+    const missing = this.keeper.notReadyReason()
     return missing === null ? [] : [missing]
   }
 

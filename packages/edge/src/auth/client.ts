@@ -6,7 +6,7 @@ import { describeTlsError, readAuthorities } from '@wazo-websocketd/shared/runti
 import { Pool } from 'undici'
 import { aclExcess, type AclLimits } from './acl-limits.js'
 import type { ClockOffset } from './clock-offset.js'
-import { exchange, type HttpAnswer, type Exchange } from './exchange.js'
+import { exchange, type HttpAnswer, type HttpRequest } from './exchange.js'
 import type { AuthMetrics, AuthRequestResult } from './metrics.js'
 import { parseServiceToken, parseTokenAnswer, type ServiceToken } from './token-answer.js'
 
@@ -36,7 +36,7 @@ export interface AuthClientOptions {
   readonly metrics: AuthMetrics
 }
 
-export interface Credentials {
+export interface ServiceCredentials {
   readonly username: string
   readonly password: string
 }
@@ -48,13 +48,13 @@ export type ServiceTokenAnswer =
   | { readonly kind: 'unavailable'; readonly why: string }
 
 /** One request that has ended; `since`: monotonic milliseconds before it was sent. */
-interface Done {
+interface CompletedRequest {
   readonly answer: HttpAnswer
   readonly since: number
 }
 
 /** What one try brought, and whether another one may bring more. */
-interface Try {
+interface LookupTry {
   readonly verdict: Verdict
   readonly again: boolean
   readonly result: AuthRequestResult
@@ -98,7 +98,7 @@ export class AuthClient {
   }
 
   /** Creates a token for this service; its metadata name the master tenant. One try. */
-  async createToken({ username, password }: Credentials): Promise<ServiceTokenAnswer> {
+  async createToken({ username, password }: ServiceCredentials): Promise<ServiceTokenAnswer> {
     const basic = Buffer.from(`${username}:${password}`).toString('base64')
     const done = await this.send({
       path: this.resource,
@@ -114,7 +114,7 @@ export class AuthClient {
     const { answer, since } = done
     if (answer.kind === 'failed') {
       this.count(answer.timedOut ? 'timeout' : 'network', since)
-      return { kind: 'unavailable', why: inWords(answer.why, this.options.url) }
+      return { kind: 'unavailable', why: describeFailure(answer.why, this.options.url) }
     }
     if (answer.kind === 'too-big' || answer.status !== 200) return this.notCreated(answer, since)
     const token = parseServiceToken(answer.body, this.options.tenantless)
@@ -139,27 +139,27 @@ export class AuthClient {
     return { kind: 'refused', status }
   }
 
-  private async tryLookup(token: TokenId, leftMs: number): Promise<Try> {
+  private async tryLookup(token: TokenId, leftMs: number): Promise<LookupTry> {
     const done = await this.send({
       path: `${this.resource}/${encodeURIComponent(token)}?scope=${SCOPE}`,
       method: 'GET',
       headers: { accept: 'application/json' },
       timeoutMs: Math.max(1, Math.min(this.options.tryMs, leftMs)),
     })
-    const tried = judge(token, done.answer, this.options)
+    const tried = interpretAnswer(token, done.answer, this.options)
     this.count(tried.result, done.since)
     if (tried.result === 'valid' || tried.result === 'invalid') this.readClock(done)
     return tried
   }
 
-  private async send(request: Omit<Exchange, 'pool' | 'clock'>): Promise<Done> {
+  private async send(request: Omit<HttpRequest, 'pool' | 'clock'>): Promise<CompletedRequest> {
     const { clock } = this.options
     const since = clock.monotonic()
     return { answer: await exchange({ ...request, pool: this.pool, clock }), since }
   }
 
   /** Only for answers that are wazo-auth's: the error page of a proxy tells the time of the proxy. */
-  private readClock({ answer, since }: Done): void {
+  private readClock({ answer, since }: CompletedRequest): void {
     if (answer.kind === 'answered') this.options.offset.sample(answer.date, since, answer.headersAt)
   }
 
@@ -168,11 +168,11 @@ export class AuthClient {
   }
 }
 
-function judge(
+function interpretAnswer(
   token: TokenId,
   answer: HttpAnswer,
   { aclLimits, tenantless, intern }: Pick<AuthClientOptions, 'aclLimits' | 'tenantless' | 'intern'>,
-): Try {
+): LookupTry {
   if (answer.kind === 'failed')
     return { verdict: UNAVAILABLE, again: true, result: answer.timedOut ? 'timeout' : 'network' }
   if (answer.kind === 'too-big')
@@ -199,7 +199,7 @@ function trust(verify: boolean | string): { rejectUnauthorized: boolean; ca?: st
 const KEYS = { address: 'auth.host and auth.port', tls: 'auth.https', ca: 'auth.verify_certificate' }
 
 /** In words, of an error code; what it means for TLS names the key to correct. */
-function inWords(code: string, url: string): string {
+function describeFailure(code: string, url: string): string {
   const untold = describeTlsError(code, code, KEYS)
   if (untold !== null) return `it ${untold}`
   return url.startsWith('http:') && /^(UND_ERR_SOCKET|ECONNRESET|HPE_)/.test(code)

@@ -22,7 +22,7 @@ interface Bounds {
 export class ClockOffset {
   private bounds: Bounds | null = null
   /** One that contradicts `bounds`: believed when a second one agrees with it. */
-  private doubt: Bounds | null = null
+  private contradicting: Bounds | null = null
 
   /** Whether any answer has told the time. */
   get known(): boolean {
@@ -50,11 +50,11 @@ export class ClockOffset {
     const narrowed = meet(this.bounds, seen)
     if (narrowed !== null) {
       this.bounds = narrowed
-      this.doubt = null
+      this.contradicting = null
       return
     }
-    const confirmed = this.doubt === null ? null : meet(this.doubt, seen)
-    this.doubt = confirmed === null ? seen : null
+    const confirmed = this.contradicting === null ? null : meet(this.contradicting, seen)
+    this.contradicting = confirmed === null ? seen : null
     if (confirmed !== null) this.bounds = confirmed
   }
 

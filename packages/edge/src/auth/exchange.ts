@@ -7,7 +7,7 @@ import type { Dispatcher, Pool } from 'undici'
 const BODY_MAX_BYTES = 8 * 1024 * 1024
 
 /** One request over a pool. */
-export interface Exchange {
+export interface HttpRequest {
   readonly pool: Pool
   readonly clock: Clock
   readonly path: string
@@ -33,16 +33,16 @@ export type HttpAnswer =
   | { readonly kind: 'failed'; readonly timedOut: boolean; readonly why: string }
 
 /** Sends one request and reads its answer within the deadline. Never rejects. */
-export function exchange(request: Exchange): Promise<HttpAnswer> {
+export function exchange(request: HttpRequest): Promise<HttpAnswer> {
   const { pool, path, method, headers, body = null } = request
   return new Promise((resolve) => {
-    pool.dispatch({ path, method, headers, body }, new Reception(request, resolve))
+    pool.dispatch({ path, method, headers, body }, new AnswerReader(request, resolve))
   })
 }
 
 /** Takes in the answer to one request; undici's `request` does the same with a stream and an abort signal each time. */
-class Reception implements Dispatcher.DispatchHandler {
-  private readonly request: Exchange
+class AnswerReader implements Dispatcher.DispatchHandler {
+  private readonly request: HttpRequest
   private readonly resolve: (answer: HttpAnswer) => void
   private readonly deadline: Timer
   private controller: Dispatcher.DispatchController | null = null
@@ -53,7 +53,7 @@ class Reception implements Dispatcher.DispatchHandler {
   private chunks: Buffer[] = []
   private bytes = 0
 
-  constructor(request: Exchange, resolve: (answer: HttpAnswer) => void) {
+  constructor(request: HttpRequest, resolve: (answer: HttpAnswer) => void) {
     const { clock, timeoutMs } = request
     this.request = request
     this.resolve = resolve

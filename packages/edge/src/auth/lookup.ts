@@ -24,7 +24,7 @@ export interface LookupsOptions {
   readonly totalMs: number
 }
 
-interface Pending {
+interface PendingLookup {
   readonly token: TokenId
   readonly deadline: number
   readonly answer: Promise<Verdict>
@@ -38,9 +38,9 @@ export class Lookups implements Authenticator {
   private readonly options: LookupsOptions
   private readonly cache: VerdictCache
   /** Under way or waiting, by token. */
-  private readonly pending = new Map<TokenId, Pending>()
+  private readonly pending = new Map<TokenId, PendingLookup>()
   /** In order of arrival. */
-  private readonly waiting = new Set<Pending>()
+  private readonly waiting = new Set<PendingLookup>()
   private inFlight = 0
   /** Rises with every revocation: an answer that was under way meanwhile is not remembered. */
   private revocations = 0
@@ -91,7 +91,7 @@ export class Lookups implements Authenticator {
   private enqueue(token: TokenId): Promise<Verdict> {
     const { clock, totalMs } = this.options
     const { promise, resolve } = withResolver<Verdict>()
-    const entry: Pending = { token, deadline: clock.monotonic() + totalMs, answer: promise, resolve }
+    const entry: PendingLookup = { token, deadline: clock.monotonic() + totalMs, answer: promise, resolve }
     this.pending.set(token, entry)
     this.waiting.add(entry)
     const timer = clock.after(totalMs, () => this.settle(entry, UNAVAILABLE))
@@ -108,7 +108,7 @@ export class Lookups implements Authenticator {
     }
   }
 
-  private async start(entry: Pending): Promise<void> {
+  private async start(entry: PendingLookup): Promise<void> {
     this.inFlight++
     const { revocations, losses } = this
     const answer = await this.options.source.lookup(entry.token, entry.deadline)
@@ -120,7 +120,7 @@ export class Lookups implements Authenticator {
     this.startNext()
   }
 
-  private settle(entry: Pending, verdict: Verdict): void {
+  private settle(entry: PendingLookup, verdict: Verdict): void {
     this.waiting.delete(entry)
     if (this.pending.get(entry.token) === entry) this.pending.delete(entry.token)
     entry.resolve(verdict)

@@ -1,21 +1,21 @@
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
-import type { Credentials, ServiceTokenAnswer } from './client.js'
+import type { ServiceCredentials, ServiceTokenAnswer } from './client.js'
 
 const RENEWED_AT_SHARE = 0.85
 const RETRY_DELAY_FIRST_MS = 1_000
 const RETRY_DELAY_MAX_MS = 32_000
 
 export interface ServiceTokenOptions {
-  readonly client: { createToken(credentials: Credentials): Promise<ServiceTokenAnswer> }
-  readonly credentials: Credentials
+  readonly client: { createToken(credentials: ServiceCredentials): Promise<ServiceTokenAnswer> }
+  readonly credentials: ServiceCredentials
   readonly clock: Clock
   /** wazo-auth's time, milliseconds of Unix time. */
   readonly authTime: () => number
   readonly logger: Logger
   /** The master tenant has become known, or another one. */
-  readonly changed: () => void
+  readonly masterTenantChanged: () => void
 }
 
 /** The service's own token, whose tenant is the master tenant (contract, section 4). */
@@ -40,7 +40,7 @@ export class ServiceTokenKeeper {
   }
 
   /** What keeps the worker from serving, in words; null when the master tenant is known. */
-  missing(): string | null {
+  notReadyReason(): string | null {
     return this.tenant === undefined ? 'auth: master tenant not known' : null
   }
 
@@ -61,23 +61,23 @@ export class ServiceTokenKeeper {
   }
 
   private take(tenantUuid: string, expiresAt: number): void {
-    const { logger, authTime, changed } = this.options
+    const { logger, authTime, masterTenantChanged } = this.options
     const lifeMs = expiresAt - authTime()
     this.backoff.reset()
-    this.next(Math.max(lifeMs * RENEWED_AT_SHARE, RETRY_DELAY_FIRST_MS))
+    this.schedule(Math.max(lifeMs * RENEWED_AT_SHARE, RETRY_DELAY_FIRST_MS))
     if (this.tenant === tenantUuid) return
     this.tenant = tenantUuid
     logger.info({ masterTenant: tenantUuid }, 'master tenant known')
-    changed()
+    masterTenantChanged()
   }
 
   private fail(answer: Exclude<ServiceTokenAnswer, { kind: 'created' }>): void {
     const delayMs = this.backoff.next()
-    this.next(delayMs)
+    this.schedule(delayMs)
     this.options.logger.error({ retryInSeconds: delayMs / 1_000 }, describe(answer))
   }
 
-  private next(delayMs: number): void {
+  private schedule(delayMs: number): void {
     this.timer = this.options.clock.after(delayMs, () => void this.renew())
   }
 }

@@ -17,7 +17,7 @@ export interface ServiceToken {
  * @param tenantless whether an answer is complete without a tenant: an old Wazo knows none
  */
 export function parseTokenAnswer(token: TokenId, body: string, tenantless: boolean): TokenDetails | null {
-  const data = dataOf(body)
+  const data = parseData(body)
   const metadata = data?.['metadata']
   if (data === undefined || !isRecord(metadata)) return null
   const { session_uuid: sessionUuid, acl, utc_expires_at: expiry } = data
@@ -39,7 +39,7 @@ export function parseTokenAnswer(token: TokenId, body: string, tenantless: boole
 
 /** Tenant and expiry in the answer to the creation of a token, or null when they are not in it. */
 export function parseServiceToken(body: string, tenantless: boolean): ServiceToken | null {
-  const data = dataOf(body)
+  const data = parseData(body)
   const metadata = data?.['metadata']
   if (data === undefined || !isRecord(metadata)) return null
   const tenantUuid = tenantOf(metadata, tenantless)
@@ -76,7 +76,7 @@ function tenantOf(
   return tenantless && (tenant === undefined || tenant === null) ? NO_TENANT : null
 }
 
-function dataOf(body: string): Readonly<Record<string, unknown>> | undefined {
+function parseData(body: string): Readonly<Record<string, unknown>> | undefined {
   let answer: unknown
   try {
     answer = JSON.parse(body)

@@ -17,7 +17,7 @@ export class VerdictCache {
   private readonly tokens = new Map<string, readonly TokenId[]>()
   private readonly clock: Clock
   private readonly authTime: () => number
-  private purging: Timer | null = null
+  private purgeTimer: Timer | null = null
 
   constructor(clock: Clock, authTime: () => number) {
     this.clock = clock
@@ -42,7 +42,7 @@ export class VerdictCache {
   /** Remembers an answer; that there was none is no answer. */
   set(token: TokenId, verdict: Verdict): void {
     if (verdict.kind === 'unavailable') return
-    this.purging ??= this.clock.after(PURGE_AFTER_MS, () => this.purge())
+    this.purgeTimer ??= this.clock.after(PURGE_AFTER_MS, () => this.purge())
     this.verdicts.set(token, verdict)
     if (verdict.kind !== 'valid' || !this.verdicts.has(token)) return
     const { sessionUuid } = verdict.details
@@ -57,15 +57,15 @@ export class VerdictCache {
 
   clear(): void {
     this.verdicts.clear()
-    this.purging?.cancel()
-    this.purging = null
+    this.purgeTimer?.cancel()
+    this.purgeTimer = null
   }
 
   /** The cache itself forgets an answer that is too old only when somebody asks for it: tokens would stay in memory. */
   private purge(): void {
-    this.purging = null
+    this.purgeTimer = null
     this.verdicts.purgeStale()
-    if (this.verdicts.size > 0) this.purging = this.clock.after(PURGE_AFTER_MS, () => this.purge())
+    if (this.verdicts.size > 0) this.purgeTimer = this.clock.after(PURGE_AFTER_MS, () => this.purge())
   }
 
   private disposed(verdict: Verdict, token: TokenId): void {

@@ -1,7 +1,12 @@
-import { decode, EnvelopeError, type SealedBatch, type State } from '@wazo-websocketd/shared/domain/envelope'
+import {
+  decode,
+  EnvelopeError,
+  type SealedBatch,
+  type StateMessage,
+} from '@wazo-websocketd/shared/domain/envelope'
 import type { Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Connections } from '@wazo-websocketd/shared/redis/connections'
+import type { RedisConnections } from '@wazo-websocketd/shared/redis/connections'
 import { keys } from '@wazo-websocketd/shared/redis/layout'
 import type { Logger } from 'pino'
 import { IngestStatus, type IngestGraces } from './ingest-status.js'
@@ -21,7 +26,7 @@ const UNREADABLE_LOG_INTERVAL_MS = 10_000
 /** Every partition carries the states of the ingests; this one is always subscribed, others while it cannot be heard. */
 const STATES_PARTITION = 0
 /** So long without any subscription, states are looked for on one more partition. */
-const UNHEARD_MS = 1_000
+const SPARE_AFTER_MS = 1_000
 
 export interface RedisBusOptions extends IngestGraces {
   /** `redis.prefix`. */
@@ -32,7 +37,7 @@ export interface RedisBusOptions extends IngestGraces {
   readonly partitions: number
   /** `redis.lost_grace`. */
   readonly redisLostGraceMs: number
-  readonly connections: Connections
+  readonly connections: RedisConnections
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: BusMetrics
@@ -70,7 +75,7 @@ class Lease implements PartitionLease {
   }
 
   /** They are live. */
-  admit(): void {
+  runTask(): void {
     queueMicrotask(() => {
       const { task } = this
       this.task = null
@@ -96,7 +101,7 @@ export class RedisBus implements Bus {
   /** What is not live yet. */
   private readonly waiters = new Set<Lease>()
   /** Since when no subscription is confirmed, so that states of ingests cannot be heard; null: one is. */
-  private unheardSince: number | null
+  private unsubscribedSince: number | null
   /** Claimed for the states alone. */
   private spares: number[] = []
   private ticking: Timer | null = null
@@ -104,14 +109,14 @@ export class RedisBus implements Bus {
   private reportedReasons = ''
   private lossReported = false
   /** The number of partitions that an ingest which is up has announced. */
-  private announced: number | null = null
+  private announcedPartitions: number | null = null
   private unreadableLoggedAt = -Infinity
 
   constructor(options: RedisBusOptions) {
     const { prefix, database, clock, connections } = options
     this.options = options
     this.tickedAt = clock.monotonic()
-    this.unheardSince = this.tickedAt
+    this.unsubscribedSince = this.tickedAt
     this.ingests = new IngestStatus(options, this.tickedAt)
     const commands = (partition: number) =>
       connections.at(keys(prefix, partition, database).live)?.commands ?? null
@@ -136,12 +141,12 @@ export class RedisBus implements Bus {
       missing.push('redis: not connected')
     const state = this.ingests.state(this.options.clock.monotonic())
     if (state !== 'up') missing.push(`bus: no ingest is up (${state})`)
-    if (this.isForeign())
+    if (this.partitionsDiffer())
       missing.push(
-        `bus: the ingests use ${this.announced} partitions, not ${this.options.partitions} (redis.partitions)`,
+        `bus: the ingests use ${this.announcedPartitions} partitions, not ${this.options.partitions} (redis.partitions)`,
       )
     // One that cannot be followed is told to its own sessions; those of the others are served.
-    const reasons = uses.flatMap(({ partition }) => partition.missing() ?? [])
+    const reasons = uses.flatMap(({ partition }) => partition.notReadyReason() ?? [])
     return reasons.length < uses.length ? missing : [...missing, ...reasons]
   }
 
@@ -158,7 +163,7 @@ export class RedisBus implements Bus {
   /** Somebody waits for what he holds. */
   awaitLive(lease: Lease): void {
     this.waiters.add(lease)
-    this.admit()
+    this.admitWaiters()
   }
 
   /** A hold is given back. */
@@ -200,10 +205,10 @@ export class RedisBus implements Bus {
           events: (from, events) => listener.events(from, events),
           lost: (from, why) => listener.lost(from, why),
           changed: () => {
-            this.admit()
-            this.reviewReadiness()
+            this.admitWaiters()
+            this.reportReadiness()
           },
-          stale: () => this.options.connections.at(use.channel)?.deaf(),
+          stale: () => this.options.connections.at(use.channel)?.subscriptionStale(),
         },
       }),
     }
@@ -211,18 +216,18 @@ export class RedisBus implements Bus {
     this.options.connections.subscribe(use.channel, {
       confirmed: () => this.confirmed(use),
       interrupted: () => this.interrupted(use),
-      message: (bytes) => this.message(use, bytes),
+      message: (bytes) => this.receive(use, bytes),
     })
     return use
   }
 
   /** Tells those that have waited long enough. */
-  private admit(): void {
-    if (this.waiters.size === 0 || this.unheardSince !== null || this.reasonOfLoss() !== null) return
+  private admitWaiters(): void {
+    if (this.waiters.size === 0 || this.unsubscribedSince !== null || this.lossReason() !== null) return
     for (const waiter of this.waiters) {
       if (!waiter.numbers.every((number) => this.inUse.get(number)?.partition.live)) continue
       this.waiters.delete(waiter)
-      waiter.admit()
+      waiter.runTask()
     }
   }
 
@@ -242,37 +247,37 @@ export class RedisBus implements Bus {
     this.inUse.delete(use.number)
     this.options.connections.unsubscribe(use.channel)
     use.partition.close()
-    this.subscribed(use, false)
+    this.setSubscribed(use, false)
   }
 
   private confirmed(use: PartitionUse): void {
-    this.subscribed(use, true)
+    this.setSubscribed(use, true)
     if (use.number === STATES_PARTITION) for (const spare of this.spares.splice(0)) this.release(spare)
     use.partition.subscribed()
-    this.reviewReadiness()
+    this.reportReadiness()
   }
 
   private interrupted(use: PartitionUse): void {
-    this.subscribed(use, false)
+    this.setSubscribed(use, false)
     use.partition.interrupted()
-    this.reviewReadiness()
+    this.reportReadiness()
   }
 
-  private subscribed(use: PartitionUse, heard: boolean): void {
+  private setSubscribed(use: PartitionUse, heard: boolean): void {
     use.subscribed = heard
     const now = this.options.clock.monotonic()
     const hearing = [...this.inUse.values()].some(({ subscribed }) => subscribed)
-    if (!hearing) this.unheardSince ??= now
-    else if (this.unheardSince !== null) {
-      this.ingests.excuse(this.unheardSince, now)
-      this.unheardSince = null
+    if (!hearing) this.unsubscribedSince ??= now
+    else if (this.unsubscribedSince !== null) {
+      this.ingests.excuseSilence(this.unsubscribedSince, now)
+      this.unsubscribedSince = null
     }
   }
 
   /** Looks for the states of the ingests on one more partition. */
-  private listenElsewhere(now: number): void {
-    if (this.unheardSince === null || !this.options.connections.independent) return
-    if (now - this.unheardSince < UNHEARD_MS * (this.spares.length + 1)) return
+  private useSparePartition(now: number): void {
+    if (this.unsubscribedSince === null || !this.options.connections.independent) return
+    if (now - this.unsubscribedSince < SPARE_AFTER_MS * (this.spares.length + 1)) return
     for (let number = 1; number < this.options.partitions; number++) {
       if (this.inUse.has(number)) continue
       this.use(number).leases++
@@ -281,42 +286,43 @@ export class RedisBus implements Bus {
     }
   }
 
-  private message({ number, partition }: PartitionUse, bytes: Uint8Array): void {
-    let message: SealedBatch | State
+  private receive({ number, partition }: PartitionUse, bytes: Uint8Array): void {
+    let message: SealedBatch | StateMessage
     try {
       message = decode(bytes)
     } catch (error) {
       if (!(error instanceof EnvelopeError)) throw error
-      this.unreadable(number, error)
+      this.countUnreadable(number, error)
       partition.unreadableMessage(error.message)
       return
     }
     if (message.kind === 'batch') partition.batch(message)
-    else if (partition.own(message)) this.state(message, number)
+    else if (partition.ownState(message)) this.receiveState(message, number)
   }
 
   /** A state comes on every channel: on each it is told to its partition, on that of the first one to all. */
-  private state(state: State, from: number): void {
+  private receiveState(state: StateMessage, from: number): void {
     this.ingests.received(state, this.options.clock.monotonic())
     for (const { number, partition } of this.inUse.values())
       if (from === STATES_PARTITION || from === number) partition.state(state)
     const inForce = this.inUse.get(from)?.partition.position?.epoch
     const counts = inForce === undefined || inForce === state.epoch
-    if (counts && state.state === 'up' && state.heads.length > 0) this.announced = state.heads.length
-    this.review()
+    if (counts && state.state === 'up' && state.heads.length > 0)
+      this.announcedPartitions = state.heads.length
+    this.update()
   }
 
   /** Whether events are spread over partitions otherwise than this edge listens: some would never reach it. */
-  private isForeign(): boolean {
-    return this.announced !== null && this.announced !== this.options.partitions
+  private partitionsDiffer(): boolean {
+    return this.announcedPartitions !== null && this.announcedPartitions !== this.options.partitions
   }
 
-  private reasonOfLoss(): string | null {
-    if (this.isForeign()) return 'another number of partitions is in force'
-    return this.unheardSince === null ? this.ingests.lost(this.options.clock.monotonic()) : null
+  private lossReason(): string | null {
+    if (this.partitionsDiffer()) return 'another number of partitions is in force'
+    return this.unsubscribedSince === null ? this.ingests.lossReason(this.options.clock.monotonic()) : null
   }
 
-  private unreadable(partition: number, error: EnvelopeError): void {
+  private countUnreadable(partition: number, error: EnvelopeError): void {
     this.options.metrics.unreadable()
     const now = this.options.clock.monotonic()
     if (now - this.unreadableLoggedAt < UNREADABLE_LOG_INTERVAL_MS) return
@@ -330,31 +336,31 @@ export class RedisBus implements Bus {
   private tick(): void {
     const { clock, connections } = this.options
     const now = clock.monotonic()
-    if (now - this.tickedAt > TICK_LATE_MS) this.ingests.excuse(this.tickedAt, now)
+    if (now - this.tickedAt > TICK_LATE_MS) this.ingests.excuseSilence(this.tickedAt, now)
     else
       for (const use of this.inUse.values()) {
         use.partition.tick(this.isAwaited(use))
-        if (connections.at(use.channel)?.commands?.away === true) use.partition.look()
+        if (connections.at(use.channel)?.commands?.redirected === true) use.partition.poll()
       }
     this.tickedAt = now
-    this.listenElsewhere(now)
-    this.review()
+    this.useSparePartition(now)
+    this.update()
     this.ticking = clock.after(TICK_MS, () => this.tick())
   }
 
-  private review(): void {
-    const why = this.reasonOfLoss()
+  private update(): void {
+    const why = this.lossReason()
     if (why !== null) {
       const first = !this.lossReported
       if (first) this.options.logger.error({ why }, 'bus connection lost')
       for (const use of this.inUse.values()) if (first || this.isAwaited(use)) use.partition.notifyLost(why)
     }
     this.lossReported = why !== null
-    this.admit()
-    this.reviewReadiness()
+    this.admitWaiters()
+    this.reportReadiness()
   }
 
-  private reviewReadiness(): void {
+  private reportReadiness(): void {
     const missing = this.notReadyReasons().join('\n')
     if (missing === this.reportedReasons) return
     this.reportedReasons = missing

@@ -1,5 +1,5 @@
 /** What the ingests say of themselves, and what follows from it (architecture, section 6). Pure. */
-import type { IngestState, State } from '@wazo-websocketd/shared/domain/envelope'
+import type { IngestState, StateMessage } from '@wazo-websocketd/shared/domain/envelope'
 
 /** A state older than this does not count. */
 export const STATE_FRESH_MS = 3_000
@@ -19,33 +19,33 @@ export type BusState = IngestState | 'silent'
 /** All times are milliseconds of a monotonic clock. */
 export class IngestStatus {
   private readonly graces: IngestGraces
-  private readonly heardOf = new Map<string, { state: IngestState; at: number }>()
-  private lastHeardAt: number
+  private readonly lastStates = new Map<string, { state: IngestState; at: number }>()
+  private lastStateAt: number
   private downSince: number | null = null
 
   constructor(graces: IngestGraces, now: number) {
     this.graces = graces
-    this.lastHeardAt = now
+    this.lastStateAt = now
   }
 
   /** Takes in a state message. */
-  received(message: State, now: number): void {
-    this.lastHeardAt = now
+  received(message: StateMessage, now: number): void {
+    this.lastStateAt = now
     this.forgetOld(now)
-    if (this.heardOf.size >= INGESTS_MAX && !this.heardOf.has(message.ingest)) return
-    this.heardOf.set(message.ingest, { state: message.state, at: now })
+    if (this.lastStates.size >= INGESTS_MAX && !this.lastStates.has(message.ingest)) return
+    this.lastStates.set(message.ingest, { state: message.state, at: now })
     this.updateDownSince(now)
   }
 
   /** From `since` until now nothing could be heard: that says nothing about the ingests. */
-  excuse(since: number, now: number): void {
-    this.lastHeardAt += now - Math.max(since, this.lastHeardAt)
+  excuseSilence(since: number, now: number): void {
+    this.lastStateAt += now - Math.max(since, this.lastStateAt)
   }
 
   state(now: number): BusState {
     this.forgetOld(now)
     let best: BusState = 'silent'
-    for (const { state } of this.heardOf.values()) {
+    for (const { state } of this.lastStates.values()) {
       if (state === 'up') return 'up'
       if (state === 'catching-up' || best === 'silent') best = state
     }
@@ -53,11 +53,11 @@ export class IngestStatus {
   }
 
   /** Why the sessions have to be told (1011), or null while they may stay. */
-  lost(now: number): string | null {
+  lossReason(now: number): string | null {
     this.updateDownSince(now)
     if (this.downSince !== null && now - this.downSince >= this.graces.lostGraceMs)
       return 'no ingest is connected to the broker'
-    if (this.state(now) === 'silent' && now - this.lastHeardAt >= this.graces.silenceGraceMs)
+    if (this.state(now) === 'silent' && now - this.lastStateAt >= this.graces.silenceGraceMs)
       return 'no ingest has been heard of'
     return null
   }
@@ -70,8 +70,8 @@ export class IngestStatus {
   }
 
   private forgetOld(now: number): void {
-    for (const [ingest, { at }] of this.heardOf) {
-      if (now - at > STATE_FRESH_MS) this.heardOf.delete(ingest)
+    for (const [ingest, { at }] of this.lastStates) {
+      if (now - at > STATE_FRESH_MS) this.lastStates.delete(ingest)
     }
   }
 }

@@ -30,7 +30,7 @@ export interface LogReaderOptions {
 export class LogReader {
   private readonly options: LogReaderOptions
   private position: Position
-  private over = false
+  private ended = false
   private retry: Timer | null = null
 
   constructor(options: LogReaderOptions) {
@@ -40,25 +40,25 @@ export class LogReader {
 
   start(): void {
     // Never from within the call that asked for it: the caller does not hold the way to stop it yet.
-    queueMicrotask(() => this.next())
+    queueMicrotask(() => this.step())
   }
 
   stop(): void {
-    if (this.over) return
-    this.over = true
+    if (this.ended) return
+    this.ended = true
     this.retry?.cancel()
     this.options.done()
   }
 
   /** What the session missed is gone. */
   lose(loss: Loss): void {
-    if (this.over) return
+    if (this.ended) return
     this.stop()
     this.options.sink.lost(loss)
   }
 
-  private next(): void {
-    if (this.over) return
+  private step(): void {
+    if (this.ended) return
     const at = this.options.cursor()
     if (at?.epoch !== this.position.epoch) this.lose('continuity')
     else if (this.isThere(at)) this.finish()
@@ -87,7 +87,7 @@ export class LogReader {
 
   /** Judged against the cursor of this moment: live events arrived while the page was read. */
   private take(page: Page): void {
-    if (this.over) return
+    if (this.ended) return
     const at = this.options.cursor()
     if (at?.epoch !== this.position.epoch) {
       this.lose('continuity')
@@ -100,15 +100,15 @@ export class LogReader {
     else {
       this.position = { epoch: at.epoch, offset: reading.reached }
       for (const batch of reading.batches) {
-        if (!this.stopped()) this.options.sink.events(batch)
+        if (!this.hasEnded()) this.options.sink.events(batch)
       }
-      this.next()
+      this.step()
     }
   }
 
   /** Calls to the reader may stop this; asked anew after each of them. */
-  private stopped(): boolean {
-    return this.over
+  private hasEnded(): boolean {
+    return this.ended
   }
 
   private finish(): void {
@@ -117,6 +117,6 @@ export class LogReader {
   }
 
   private wait(ms: number): void {
-    if (!this.over) this.retry = this.options.clock.after(ms, () => this.next())
+    if (!this.ended) this.retry = this.options.clock.after(ms, () => this.step())
   }
 }

@@ -2,7 +2,7 @@ import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { DeadlineError, within } from '@wazo-websocketd/shared/runtime/sleep'
 import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
-import type { Pair } from '@wazo-websocketd/shared/redis/pair'
+import type { ConnectionPair } from '@wazo-websocketd/shared/redis/pair'
 import { Script } from '@wazo-websocketd/shared/redis/script'
 import { isKnownForm, keys, unknownForm } from '@wazo-websocketd/shared/redis/layout'
 import type { Page } from './page.js'
@@ -55,7 +55,7 @@ export interface LogSource {
   page(partition: number, after: Offset | null, bytesMax?: number): Promise<Page>
 }
 
-type LogCaller = Pick<Pair, 'callBuffer' | 'giveUp'>
+type LogCaller = Pick<ConnectionPair, 'callBuffer' | 'giveUp'>
 
 export interface RedisLogOptions {
   readonly prefix: string

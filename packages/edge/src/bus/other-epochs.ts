@@ -13,7 +13,7 @@ export class OtherEpochs {
   private readonly known = new Map<Epoch, { readonly since: number; foreignUntil: number }>()
 
   /** A message of `epoch` came. True: the log has not told yet that it is not in force. */
-  heard(epoch: Epoch, now: number): boolean {
+  received(epoch: Epoch, now: number): boolean {
     const entry = this.known.get(epoch)
     if (entry !== undefined && now < entry.foreignUntil) return false
     if (entry !== undefined && entry.foreignUntil === 0) return true
@@ -25,14 +25,14 @@ export class OtherEpochs {
   }
 
   /** Whether the log has to tell now. */
-  due(now: number): boolean {
+  checkDue(now: number): boolean {
     for (const { since, foreignUntil } of this.known.values())
       if (foreignUntil === 0 && now - since >= LOOK_AFTER_MS) return true
     return false
   }
 
   /** The log, asked at `asked`, holds the epoch in force as before. */
-  answered(asked: number, now: number): void {
+  markForeign(asked: number, now: number): void {
     for (const entry of this.known.values())
       if (entry.foreignUntil === 0 && entry.since <= asked) entry.foreignUntil = now + FOREIGN_MS
   }

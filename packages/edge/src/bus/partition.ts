@@ -1,4 +1,4 @@
-import { EnvelopeError, type SealedBatch, type State } from '@wazo-websocketd/shared/domain/envelope'
+import { EnvelopeError, type SealedBatch, type StateMessage } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch, Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
@@ -52,7 +52,7 @@ export class Partition {
   private run = 0
   private unverifiedSince: number | null
   private readonly staleness: StaleSubscription
-  private readonly others = new OtherEpochs()
+  private readonly otherEpochs = new OtherEpochs()
   /** When the running recovery began, whether it is but a look, and whether it has found events. */
   private readSince = 0
   private looks = false
@@ -80,7 +80,7 @@ export class Partition {
   }
 
   /** What keeps the partition from being live, in words; null when it is, or was a moment ago. */
-  missing(): string | null {
+  notReadyReason(): string | null {
     if (this.live) return null
     const inDoubtMs = this.options.clock.monotonic() - (this.unverifiedSince ?? -Infinity)
     if (this.at !== null && this.phase === 'reading' && inDoubtMs < UNVERIFIED_REPORTED_MS) return null
@@ -91,7 +91,7 @@ export class Partition {
 
   /** Redis confirmed the subscription. */
   subscribed(): void {
-    this.staleness.begin(this.options.clock.monotonic())
+    this.staleness.restart(this.options.clock.monotonic())
     this.recover()
   }
 
@@ -109,10 +109,10 @@ export class Partition {
   batch(batch: SealedBatch): void {
     const now = this.options.clock.monotonic()
     const other = this.at !== null && batch.epoch !== this.at.epoch
-    if (!other) this.staleness.heard(now)
-    else if (!this.others.heard(batch.epoch, now)) return
+    if (!other) this.staleness.messageReceived(now)
+    else if (!this.otherEpochs.received(batch.epoch, now)) return
     // A state shows nothing: it may be that of an older ingest, which follows a newer one.
-    this.readable()
+    this.readableAgain()
     if (!other && (this.lastSeen?.epoch !== batch.epoch || this.lastSeen.last < batch.last))
       this.lastSeen = { epoch: batch.epoch, last: batch.last }
     if (this.phase !== 'live' || this.at === null) return
@@ -122,28 +122,28 @@ export class Partition {
   }
 
   /** A state came over the partition's own channel. False: it is of another epoch than the one in force, and says nothing here. */
-  own({ epoch }: State): boolean {
+  ownState({ epoch }: StateMessage): boolean {
     if (epoch === null || this.at === null) return true
     const now = this.options.clock.monotonic()
-    if (epoch === this.at.epoch) this.staleness.heard(now)
-    else this.others.heard(epoch, now)
+    if (epoch === this.at.epoch) this.staleness.messageReceived(now)
+    else this.otherEpochs.received(epoch, now)
     return epoch === this.at.epoch
   }
 
   /** A state of an ingest, from whichever channel: its head shows whether batches are missing here. */
-  state({ epoch, heads }: State): void {
+  state({ epoch, heads }: StateMessage): void {
     const head = heads[this.options.partition]
     if (head === undefined || epoch === null || this.phase !== 'live' || this.at === null) return
     const now = this.options.clock.monotonic()
     if (epoch !== this.at.epoch) {
-      this.others.heard(epoch, now)
+      this.otherEpochs.received(epoch, now)
       return
     }
-    this.staleness.head(head > this.at.offset, now)
+    this.staleness.headReported(head > this.at.offset, now)
     this.standstill.heads(head, heads, now)
   }
 
-  private readable(): void {
+  private readableAgain(): void {
     if (this.unreadable === null) return
     this.unreadable = null
     const { logger, partition } = this.options
@@ -157,7 +157,7 @@ export class Partition {
   }
 
   /** Reads what the subscription cannot hear for now. */
-  look(): void {
+  poll(): void {
     if (this.phase === 'live') this.recover(true)
   }
 
@@ -171,8 +171,8 @@ export class Partition {
       if (this.phase !== 'unsubscribed') this.recover()
     }
     if (this.phase !== 'live') return
-    const suspicion = this.staleness.due(now)
-    if (suspicion !== null || this.others.due(now)) this.recover(suspicion !== 'head')
+    const suspicion = this.staleness.suspicionDue(now)
+    if (suspicion !== null || this.otherEpochs.checkDue(now)) this.recover(suspicion !== 'head')
   }
 
   /** Ends all sessions of the partition; the cursor stays where it is when Redis is not to blame. */
@@ -215,7 +215,7 @@ export class Partition {
   private advance(events: readonly BusEvent[], reached: Offset): void {
     if (this.at === null) return
     this.at = { epoch: this.at.epoch, offset: reached }
-    this.staleness.moved()
+    this.staleness.cursorMoved()
     if (events.length === 0) return
     this.options.listener.events(this.options.partition, events)
   }
@@ -288,14 +288,14 @@ export class Partition {
 
   private goLive(): void {
     const now = this.options.clock.monotonic()
-    const deaf = this.staleness.read(this.at?.offset ?? 0, this.foundEvents)
-    this.others.answered(this.readSince, now)
+    const deaf = this.staleness.recovered(this.at?.offset ?? 0, this.foundEvents)
+    this.otherEpochs.markForeign(this.readSince, now)
     if (!this.first && (this.foundEvents || !this.looks)) this.options.metrics.recovery('recovered')
     this.first = false
     this.unreadable = null // the log holds it in a form that is known, or not at all
     this.phase = 'live'
     this.unverifiedSince = null
-    this.staleness.begin(now)
+    this.staleness.restart(now)
     this.options.listener.changed()
     if (deaf) this.options.listener.stale()
   }
@@ -306,7 +306,7 @@ export class Partition {
     this.options.metrics.recovery('lost')
     this.at = null
     this.lastSeen = null
-    this.others.clear()
+    this.otherEpochs.clear()
     this.standstill = new Standstill()
     this.unverifiedSince = this.options.clock.monotonic()
     this.notifyLost(why)

@@ -24,7 +24,7 @@ interface PartitionQueue {
   readonly waiting: Set<WaitingReader>
   reading: boolean
   /** Where the last read has ended, and when it found the end of the log there. */
-  swept: Offset
+  readUpTo: Offset
   endAt: number
 }
 
@@ -40,14 +40,14 @@ export class SharedLog {
   private readonly log: LogSource
   private readonly clock: Clock
   private readonly pages: KeptPages
-  private readonly desks = new Map<number, PartitionQueue>()
+  private readonly queues = new Map<number, PartitionQueue>()
   private readonly ready = new Set<{
     readonly reader: WaitingReader
     readonly page: Page
     readonly kept: KeptPage | null
   }>()
   /** Bytes that may yet be handed out in this turn. */
-  private room = TURN_BYTES_MAX
+  private budgetBytes = TURN_BYTES_MAX
   private pausing = false
 
   constructor(log: LogSource, clock: Clock) {
@@ -62,12 +62,12 @@ export class SharedLog {
       const reader = { at, take, fail }
       const kept = this.pages.find(partition, at)
       if (kept !== null) {
-        this.hand(reader, kept.page, kept)
+        this.enqueue(reader, kept.page, kept)
         return
       }
-      let desk = this.desks.get(partition)
-      desk ??= { waiting: new Set(), reading: false, swept: 0, endAt: -Infinity }
-      this.desks.set(partition, desk)
+      let desk = this.queues.get(partition)
+      desk ??= { waiting: new Set(), reading: false, readUpTo: 0, endAt: -Infinity }
+      this.queues.set(partition, desk)
       desk.waiting.add(reader)
       this.readOn(partition, desk)
     })
@@ -78,21 +78,23 @@ export class SharedLog {
     if (desk.reading || desk.waiting.size === 0 || this.ready.size > 0) return
     desk.reading = true
     const wait = desk.endAt + END_INTERVAL_MS - this.clock.monotonic()
-    if (wait > 0 && nextPlace(desk) === desk.swept) this.clock.after(wait, () => this.read(partition, desk))
+    if (wait > 0 && nextOffset(desk) === desk.readUpTo)
+      this.clock.after(wait, () => this.read(partition, desk))
     else this.read(partition, desk)
   }
 
   private read(partition: number, desk: PartitionQueue): void {
     const asked = new Set(desk.waiting)
-    const after = nextPlace(desk)
+    const after = nextOffset(desk)
     this.log.page(partition, after, SHARED_PAGE_BYTES_MAX).then(
       (page) => {
         const kept = this.pages.keep(partition, after, page)
-        desk.swept = kept?.last ?? after
-        if (desk.swept >= (page.meta?.head ?? 0)) desk.endAt = this.clock.monotonic()
+        desk.readUpTo = kept?.last ?? after
+        if (desk.readUpTo >= (page.meta?.head ?? 0)) desk.endAt = this.clock.monotonic()
         for (const reader of desk.waiting) {
-          if (kept !== null && follows(kept, reader.at)) this.hand(reader, page, kept)
-          else if (asked.has(reader) && tells(page, kept, after, reader.at.offset)) this.hand(reader, page)
+          if (kept !== null && follows(kept, reader.at)) this.enqueue(reader, page, kept)
+          else if (asked.has(reader) && answers(page, kept, after, reader.at.offset))
+            this.enqueue(reader, page)
           else continue
           desk.waiting.delete(reader)
         }
@@ -108,44 +110,44 @@ export class SharedLog {
     )
   }
 
-  private hand(reader: WaitingReader, page: Page, kept: KeptPage | null = null): void {
+  private enqueue(reader: WaitingReader, page: Page, kept: KeptPage | null = null): void {
     this.ready.add({ reader, page, kept })
-    if (this.room > 0) this.handOut()
+    if (this.budgetBytes > 0) this.handOut()
   }
 
   private handOut(): void {
     for (const next of this.ready) {
-      if (this.room <= 0) break
+      if (this.budgetBytes <= 0) break
       this.ready.delete(next)
       const { reader, page, kept } = next
       const entries = kept?.entries.slice(firstAbove(kept, reader.at.offset)) ?? page.entries
-      this.room -=
+      this.budgetBytes -=
         HANDING_BYTES_MIN + (kept === null ? 0 : (kept.bytes * entries.length) / kept.entries.length)
       reader.take({ ...page, entries })
     }
-    if (this.pausing || this.room === TURN_BYTES_MAX) return
+    if (this.pausing || this.budgetBytes === TURN_BYTES_MAX) return
     this.pausing = true
     this.clock.after(0, () => {
       this.pausing = false
-      this.room = TURN_BYTES_MAX
+      this.budgetBytes = TURN_BYTES_MAX
       this.handOut()
-      for (const [partition, desk] of this.desks) this.readOn(partition, desk)
+      for (const [partition, desk] of this.queues) this.readOn(partition, desk)
     })
   }
 }
 
 /** Where to read next: the lowest place above the last read; if there is none, the lowest. */
-function nextPlace({ waiting, swept }: PartitionQueue): Offset {
+function nextOffset({ waiting, readUpTo }: PartitionQueue): Offset {
   let [lowest, next] = [Infinity, Infinity]
   for (const { at } of waiting) {
     lowest = Math.min(lowest, at.offset)
-    if (at.offset >= swept) next = Math.min(next, at.offset)
+    if (at.offset >= readUpTo) next = Math.min(next, at.offset)
   }
   return next === Infinity ? lowest : next
 }
 
 /** Whether a page read from `after` on tells all that a reader at `offset` would have been told. */
-function tells(page: Page, kept: KeptPage | null, after: Offset, offset: Offset): boolean {
+function answers(page: Page, kept: KeptPage | null, after: Offset, offset: Offset): boolean {
   if (offset <= after || page.entries.length === 0) return offset >= after
   return kept !== null && offset < kept.last
 }

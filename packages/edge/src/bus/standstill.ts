@@ -11,17 +11,17 @@ const MOVES_MS_MAX = 5_000
 export class Standstill {
   private head: Offset = -1
   private highest: Offset = -1
-  private since: number | null = null
+  private stillSince: number | null = null
   private movedAt = 0
 
   /** Takes in the heads of all partitions, as an ingest tells them; `head` is the partition's own. */
   heads(head: Offset, heads: readonly Offset[], now: number): void {
     const highest = Math.max(...heads)
-    if (head > this.head) this.since = null
+    if (head > this.head) this.stillSince = null
     else if (highest > this.highest) {
       // After a time in which nothing moved its turn may only be yet to come.
-      if (now - this.movedAt >= MOVES_MS_MAX) this.since = null
-      this.since ??= now
+      if (now - this.movedAt >= MOVES_MS_MAX) this.stillSince = null
+      this.stillSince ??= now
       this.movedAt = now
     }
     this.head = Math.max(head, this.head)
@@ -30,7 +30,7 @@ export class Standstill {
 
   /** It has stood still for `graceMs` (5 s at least), and the others still move. */
   due(graceMs: number, now: number): boolean {
-    if (this.since === null || now - this.movedAt >= MOVES_MS_MAX) return false
-    return now - this.since >= Math.max(graceMs, MOVES_MS_MAX)
+    if (this.stillSince === null || now - this.movedAt >= MOVES_MS_MAX) return false
+    return now - this.stillSince >= Math.max(graceMs, MOVES_MS_MAX)
   }
 }

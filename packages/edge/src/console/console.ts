@@ -43,14 +43,14 @@ export function consoleHandler(request: IncomingMessage, response: ServerRespons
   if (request.method !== 'GET' && request.method !== 'HEAD') return false
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
   // Relative, so that it also holds behind a proxy that strips a prefix.
-  if (path === '/console/') return answer(response, 308, { Location: '../console' }, Buffer.alloc(0), false)
+  if (path === '/console/') return respond(response, 308, { Location: '../console' }, Buffer.alloc(0), false)
   const entry = FILES.get(path)
   if (entry === undefined) return false
   const [file, type] = entry
-  const content = read(file)
+  const content = readAsset(file)
   if (content === null) {
     const text = Buffer.from('The console page is missing from this installation.\n')
-    return answer(
+    return respond(
       response,
       500,
       { 'Content-Type': 'text/plain; charset=utf-8' },
@@ -58,10 +58,10 @@ export function consoleHandler(request: IncomingMessage, response: ServerRespons
       request.method === 'HEAD',
     )
   }
-  return answer(response, 200, { 'Content-Type': type }, content, request.method === 'HEAD')
+  return respond(response, 200, { 'Content-Type': type }, content, request.method === 'HEAD')
 }
 
-function answer(
+function respond(
   response: ServerResponse,
   status: number,
   headers: Readonly<Record<string, string>>,
@@ -73,7 +73,7 @@ function answer(
   return true
 }
 
-function read(file: string): Buffer | null {
+function readAsset(file: string): Buffer | null {
   const known = cache.get(file)
   if (known !== undefined) return known
   try {

@@ -12,15 +12,15 @@ export function codeOnDisk(callerUrl: string, entry: string): (name: string) => 
   const here = fileURLToPath(callerUrl)
   const extension = extname(here)
   const directory = dirname(here)
-  const fromEntry = relative(dirname(followed(entry) ?? here), directory)
+  const fromEntry = relative(dirname(realPathOf(entry) ?? here), directory)
   return (name) => {
-    const target = followed(entry)
+    const target = realPathOf(entry)
     return join(target === null ? directory : join(dirname(target), fromEntry), name + extension)
   }
 }
 
 /** null: there is no such file, for the moment at least. */
-function followed(path: string): string | null {
+function realPathOf(path: string): string | null {
   try {
     return realpathSync(path)
   } catch {

@@ -41,7 +41,7 @@ export function loadGeneration({ module, args, msMax, signal }: LoadOptions): Pr
     })
     const conclude = (status: number | null, killedBy: string | null): void => {
       if (broken !== null) reject(broken)
-      else if (said === null) reject(new Error(silent(status, killedBy, msMax)))
+      else if (said === null) reject(new Error(describeSilence(status, killedBy, msMax)))
       else settle(said, resolve, reject)
     }
   })
@@ -59,7 +59,7 @@ function settle(
   else reject(new Error('the code on disk needs a newer primary: restart the program'))
 }
 
-function silent(status: number | null, killedBy: string | null, msMax: number): string {
+function describeSilence(status: number | null, killedBy: string | null, msMax: number): string {
   return killedBy === null
     ? `the code on disk cannot read the configuration: it ended with status ${status ?? 'unknown'}`
     : `the code on disk has not read the configuration within ${msMax / 1000} s, or was killed (${killedBy})`

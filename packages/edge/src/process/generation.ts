@@ -53,7 +53,7 @@ export function parseGeneration(value: unknown): Generation | null {
 }
 
 /** The keys that would need a restart to be taken up, of those that `next` has with another value. */
-export function leftToRestart(
+export function restartOnlyChanges(
   running: Pick<Generation, 'restartOnly'>,
   next: Pick<Generation, 'restartOnly'>,
 ): readonly string[] {

@@ -34,10 +34,10 @@ export class WorkerPool implements WorkerSlotListener {
   private stopping = false
   /** Since the order to drain: nothing more is started. */
   private draining = false
-  private delay: Timer | null = null
+  private delayTimer: Timer | null = null
   private hasServed = false
-  private whenStopped: () => void = () => undefined
-  private reject: (error: StartupError) => void = () => undefined
+  private resolveStopped: () => void = () => undefined
+  private rejectFailed: (error: StartupError) => void = () => undefined
 
   /** Rejects with a StartupError when the first workers say that none can serve, such as with a port in use. */
   readonly failed: Promise<never>
@@ -45,9 +45,9 @@ export class WorkerPool implements WorkerSlotListener {
   constructor(options: PoolOptions) {
     this.options = options
     this.generation = options.generation
-    this.failed = new Promise((_, reject) => (this.reject = reject))
+    this.failed = new Promise((_, reject) => (this.rejectFailed = reject))
     this.slots = Array.from({ length: options.generation.workers }, (_, number) =>
-      this.slot(number, options.generation),
+      this.createSlot(number, options.generation),
     )
   }
 
@@ -88,7 +88,7 @@ export class WorkerPool implements WorkerSlotListener {
       if (!(error instanceof ReplacementError) || done === 0) throw error
       throw new ReplacementError(`${error.message}; ${done} of ${generation.workers} are already new`)
     }
-    while (this.slots.length > generation.workers && !this.draining) await this.drop(generation)
+    while (this.slots.length > generation.workers && !this.draining) await this.removeLast(generation)
     this.generation = generation
   }
 
@@ -100,8 +100,8 @@ export class WorkerPool implements WorkerSlotListener {
     if (this.stopping) return Promise.resolve()
     this.stopping = true
     const { delayMs } = this.generation.drain
-    const stopped = new Promise<void>((resolve) => (this.whenStopped = resolve))
-    if (delayMs > 0) this.delay = this.options.clock.after(delayMs, () => this.drain())
+    const stopped = new Promise<void>((resolve) => (this.resolveStopped = resolve))
+    if (delayMs > 0) this.delayTimer = this.options.clock.after(delayMs, () => this.drain())
     else this.drain()
     return stopped
   }
@@ -109,7 +109,7 @@ export class WorkerPool implements WorkerSlotListener {
   /** A second signal: the workers close everything with 1001 now. */
   stopNow(): void {
     if (!this.stopping) return
-    this.delay?.cancel()
+    this.delayTimer?.cancel()
     this.drain()
     for (const slot of this.slots) slot.stopNow()
   }
@@ -129,7 +129,7 @@ export class WorkerPool implements WorkerSlotListener {
   /** A host that has served goes on with the workers it has. */
   fatal(line: string, status: number): boolean {
     if (this.hasServed || this.stopping) return false
-    this.reject(new StartupError(line, status))
+    this.rejectFailed(new StartupError(line, status))
     return true
   }
 
@@ -137,14 +137,14 @@ export class WorkerPool implements WorkerSlotListener {
     if (this.draining) return
     this.draining = true
     const order = drainOrder(this.generation, this.slots.length)
-    void Promise.all(this.slots.map((slot) => slot.close(order))).then(() => this.whenStopped())
+    void Promise.all(this.slots.map((slot) => slot.close(order))).then(() => this.resolveStopped())
   }
 
   private async replaceAt(number: number, generation: Generation): Promise<void> {
     if (this.stopping) throw new ReplacementError('the program is stopping')
     const existing = this.slots[number]
     if (existing !== undefined) return existing.replace(generation)
-    const added = this.slot(number, generation)
+    const added = this.createSlot(number, generation)
     this.slots.push(added)
     try {
       await added.replace(generation)
@@ -156,7 +156,7 @@ export class WorkerPool implements WorkerSlotListener {
   }
 
   /** One worker less. Its slot stays until it has ended, so that a stop of the program waits for it too. */
-  private async drop(generation: Generation): Promise<void> {
+  private async removeLast(generation: Generation): Promise<void> {
     const last = this.slots.at(-1)
     if (last === undefined) return
     await last.close(drainOrder(generation, 1))
@@ -164,7 +164,7 @@ export class WorkerPool implements WorkerSlotListener {
     this.changed()
   }
 
-  private slot(number: number, generation: Generation): WorkerSlot {
+  private createSlot(number: number, generation: Generation): WorkerSlot {
     const { fork, relay, store, readyMsMax, clock, logger, random } = this.options
     return new WorkerSlot({
       number,

@@ -59,7 +59,7 @@ export class PrimaryLink {
   private finished = false
   /** Orders that came before there was someone to carry them out. */
   private pending: PrimaryMessage[] = []
-  private missing: readonly string[] | null = null
+  private lastReported: readonly string[] | null = null
   private beats = 0
   private assign: (assignment: WorkerStart) => void = () => undefined
   private readonly assignment: Promise<WorkerStart>
@@ -70,7 +70,7 @@ export class PrimaryLink {
     this.assignment = new Promise((resolve) => (this.assign = resolve))
     channel.onMessage((message) => {
       const known = parsePrimaryMessage(message)
-      if (known !== null) this.heard(known)
+      if (known !== null) this.receive(known)
     })
     // Without a primary nobody accepts connections or starts a successor: a supervisor starts everything anew.
     channel.onDisconnect(() => {
@@ -89,13 +89,13 @@ export class PrimaryLink {
     this.handler = handler
     const { pending } = this
     this.pending = []
-    for (const message of pending) this.heard(message)
+    for (const message of pending) this.receive(message)
   }
 
   /** Tells what keeps this worker from serving, in words; sends only what is new. */
-  reportMissing(missing: readonly string[]): void {
-    if (JSON.stringify(missing) === JSON.stringify(this.missing)) return
-    this.missing = missing
+  reportNotReady(missing: readonly string[]): void {
+    if (JSON.stringify(missing) === JSON.stringify(this.lastReported)) return
+    this.lastReported = missing
     void this.send({ kind: 'missing', missing })
   }
 
@@ -120,7 +120,7 @@ export class PrimaryLink {
     this.channel.exit(0)
   }
 
-  private heard(message: PrimaryMessage): void {
+  private receive(message: PrimaryMessage): void {
     if (message.kind === 'setup') {
       this.assign(message)
       return
@@ -139,8 +139,8 @@ export class PrimaryLink {
 
   /** One after the other, so that a slow primary is not flooded. */
   private async beat(): Promise<void> {
-    if (this.beats++ % BEATS_PER_PUSH === 0 || this.missing === null) await this.push()
-    else await this.send({ kind: 'missing', missing: this.missing })
+    if (this.beats++ % BEATS_PER_PUSH === 0 || this.lastReported === null) await this.push()
+    else await this.send({ kind: 'missing', missing: this.lastReported })
     if (!this.finished) this.timer = this.clock.after(BEAT_MS, () => void this.beat())
   }
 

@@ -9,7 +9,7 @@ import type { WorkerPool } from './pool.js'
 import type { Upgrades } from './upgrades.js'
 
 /** A scrape waits no longer for workers: then it has the last that they have said. */
-const TELL_MS_MAX = 300
+const METRICS_MS_MAX = 300
 
 export interface PrimaryOptions {
   readonly pool: WorkerPool
@@ -45,10 +45,10 @@ export class PrimaryService implements Service {
       port: adminPort,
       keys: 'metrics.listen or metrics.edge_port',
       metrics: async () => {
-        await pool.refreshMetrics(TELL_MS_MAX)
+        await pool.refreshMetrics(METRICS_MS_MAX)
         return store.exposition(await metrics.snapshot())
       },
-      missing: () => pool.notReadyReasons(),
+      notReadyReasons: () => pool.notReadyReasons(),
     })
     logger.info({ host: adminHost, port: this.admin.port }, 'metrics and health listen')
     pool.start()

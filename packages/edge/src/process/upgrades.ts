@@ -1,7 +1,7 @@
 /** SIGHUP: the workers become those of the code and the configuration now on disk. */
 import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
 import type { Logger } from 'pino'
-import { leftToRestart, type Generation } from './generation.js'
+import { restartOnlyChanges, type Generation } from './generation.js'
 import type { UpgradeMetrics } from './metrics.js'
 import type { WorkerPool } from './pool.js'
 
@@ -24,7 +24,7 @@ export class Upgrades {
   private version: string
   private underWay = false
   /** A request came while an upgrade was under way: what is on disk may have changed since it was read. */
-  private again = false
+  private requestedAgain = false
 
   constructor(options: UpgradeOptions) {
     this.options = options
@@ -35,7 +35,7 @@ export class Upgrades {
   request(): void {
     if (this.isStopped()) return
     if (this.underWay) {
-      this.again = true
+      this.requestedAgain = true
       this.options.logger.info('SIGHUP: once this upgrade is done the workers are replaced once more')
       return
     }
@@ -50,11 +50,11 @@ export class Upgrades {
   private async run(): Promise<void> {
     this.underWay = true
     do {
-      this.again = false
+      this.requestedAgain = false
       this.options.metrics.upgrading(true)
       await this.upgrade()
       this.options.metrics.upgrading(false)
-    } while (this.takesAnother())
+    } while (this.mustRunAgain())
     this.underWay = false
   }
 
@@ -63,7 +63,7 @@ export class Upgrades {
     logger.info('SIGHUP: replacing the workers by those of the code and configuration now on disk')
     try {
       const generation = await load(this.stopped.signal)
-      this.tell(generation)
+      this.logGeneration(generation)
       await pool.replace(generation)
       const from = this.version
       this.version = generation.version
@@ -80,10 +80,10 @@ export class Upgrades {
     }
   }
 
-  private tell(generation: Generation): void {
+  private logGeneration(generation: Generation): void {
     const { started, logger } = this.options
     for (const remark of generation.remarks) logger.warn(remark)
-    for (const key of leftToRestart(started, generation))
+    for (const key of restartOnlyChanges(started, generation))
       logger.warn({ key }, 'this key has changed: only a restart of the program takes it up')
     if (generation.version !== started.version)
       logger.info(
@@ -92,8 +92,8 @@ export class Upgrades {
       )
   }
 
-  private takesAnother(): boolean {
-    return this.again && !this.isStopped()
+  private mustRunAgain(): boolean {
+    return this.requestedAgain && !this.isStopped()
   }
 
   private isStopped(): boolean {

@@ -38,25 +38,25 @@ export class WorkerHandle {
   /** Resolves when the process has ended; never rejects. */
   readonly ended: Promise<void>
   private readonly options: WorkerHandleOptions
-  private heardAt: number
+  private lastMessageAt: number
   /** null: it has not said anything yet. */
-  private lastMissing: readonly string[] | null = null
+  private lastReasons: readonly string[] | null = null
   private killTimer: Timer | null = null
-  private over = false
+  private exited = false
   /** Who waits for its metrics. */
   private metricsWaiters: (() => void)[] = []
 
   constructor(options: WorkerHandleOptions) {
     const { worker, clock, logger, place, listener } = options
     this.options = options
-    this.startedAt = this.heardAt = clock.monotonic()
+    this.startedAt = this.lastMessageAt = clock.monotonic()
     worker.onMessage((message) => {
       const known = parseWorkerMessage(message)
       if (known !== null) this.onMessage(known)
     })
     this.ended = new Promise((resolve) => {
       worker.onExit((code, signal) => {
-        this.hasEnded()
+        this.onExit()
         listener.ended(this, code, signal)
         resolve()
       })
@@ -74,26 +74,26 @@ export class WorkerHandle {
 
   /** Whether it serves, by its last word. */
   get ready(): boolean {
-    return this.lastMissing?.length === 0
+    return this.lastReasons?.length === 0
   }
 
   /** What keeps it from serving, in words. */
   notReadyReasons(): readonly string[] {
-    if (this.lastMissing === null) return ['worker is starting']
+    if (this.lastReasons === null) return ['worker is starting']
     if (this.isSilent()) return ['worker does not answer']
-    return this.lastMissing
+    return this.lastReasons
   }
 
   /** Asks for its metrics as they are now. Resolves when they are in the store, and at once when it hangs or has yet to begin. */
   requestMetrics(): Promise<void> {
-    if (this.over || this.lastMissing === null || this.isSilent()) return Promise.resolve()
+    if (this.exited || this.lastReasons === null || this.isSilent()) return Promise.resolve()
     this.options.worker.send({ kind: 'tell' })
     return new Promise((resolve) => this.metricsWaiters.push(resolve))
   }
 
   /** Orders it to close its sessions and end; it is killed when it has not ended soon after the deadline. */
   drain(order: DrainOrder): void {
-    if (this.lastMissing === null) {
+    if (this.lastReasons === null) {
       // It has no sessions yet, and would not understand.
       this.kill()
       return
@@ -124,15 +124,15 @@ export class WorkerHandle {
 
   /** What still comes after its end was told counts for nothing: it would stay among the living for ever. */
   private onMessage(message: WorkerMessage): void {
-    if (this.over) return
+    if (this.exited) return
     const { worker, setup, place, store, logger, listener, clock } = this.options
-    this.heardAt = clock.monotonic()
+    this.lastMessageAt = clock.monotonic()
     switch (message.kind) {
       case 'hello':
         worker.send({ kind: 'setup', setup, place })
         break
       case 'missing':
-        this.lastMissing = message.missing
+        this.lastReasons = message.missing
         listener.changed(this)
         break
       case 'metrics':
@@ -149,7 +149,7 @@ export class WorkerHandle {
   }
 
   private isSilent(): boolean {
-    return this.options.clock.monotonic() - this.heardAt > SILENT_MS
+    return this.options.clock.monotonic() - this.lastMessageAt > SILENT_MS
   }
 
   private metricsArrived(): void {
@@ -158,9 +158,9 @@ export class WorkerHandle {
     for (const told of metricsWaiters) told()
   }
 
-  private hasEnded(): void {
+  private onExit(): void {
     const { store, worker, logger } = this.options
-    this.over = true
+    this.exited = true
     this.metricsArrived()
     this.killTimer?.cancel()
     store

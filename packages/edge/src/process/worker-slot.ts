@@ -46,7 +46,7 @@ const RESTART_FIRST_MS = 100
 const RESTART_MAX_MS = 30_000
 /** A worker that has run for so long was no crash loop. */
 const STABLE_MS = 10_000
-const STOPPING = 'no worker is to be here any more'
+const SLOT_CLOSING = 'no worker is to be here any more'
 
 /** A successor on its way. */
 interface Successor {
@@ -108,10 +108,10 @@ export class WorkerSlot implements WorkerHandleListener {
     this.closing = true
     this.restart?.cancel()
     this.restart = null
-    this.abandonSuccessor(STOPPING)
+    this.abandonSuccessor(SLOT_CLOSING)
     const last = this.current
     this.current = null
-    if (last !== null) this.leave(last, order)
+    if (last !== null) this.sendAway(last, order)
     await Promise.all([...this.leaving].map((handle) => handle.ended))
   }
 
@@ -177,11 +177,11 @@ export class WorkerSlot implements WorkerHandleListener {
     const { clock, listener, readyMsMax } = this.options
     return new Promise((succeeded, failed) => {
       if (this.closing) {
-        failed(new ReplacementError(STOPPING))
+        failed(new ReplacementError(SLOT_CLOSING))
         return
       }
       const handle = this.spawn(generation, true)
-      const limit = clock.after(readyMsMax, () => this.late(handle))
+      const limit = clock.after(readyMsMax, () => this.readyTimedOut(handle))
       this.successor = { handle, generation, succeeded, failed, limit }
       listener.changed()
     })
@@ -196,11 +196,11 @@ export class WorkerSlot implements WorkerHandleListener {
     this.current = handle
     this.generation = generation
     this.backoff.reset()
-    if (predecessor !== null) this.leave(predecessor, drainOrder(generation, 1))
+    if (predecessor !== null) this.sendAway(predecessor, drainOrder(generation, 1))
     succeeded(predecessor)
   }
 
-  private late(handle: WorkerHandle): void {
+  private readyTimedOut(handle: WorkerHandle): void {
     const missing = handle.notReadyReasons().join(', ')
     this.abandonSuccessor(
       `the new worker was not ready after ${this.options.readyMsMax / 1000} s: ${missing}`,
@@ -227,7 +227,7 @@ export class WorkerSlot implements WorkerHandleListener {
    * Sends a worker away whose place is taken or given up. What it cannot pass to the worker that has its place now
    * gets 1012.
    */
-  private leave(handle: WorkerHandle, order: DrainOrder): void {
+  private sendAway(handle: WorkerHandle, order: DrainOrder): void {
     this.leaving.add(handle)
     const successor = this.current
     if (successor === null) handle.drain(order)

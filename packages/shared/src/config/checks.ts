@@ -56,7 +56,7 @@ export function crossChecks(
   if (metrics.edge_port !== 0 && metrics.edge_port === metrics.ingest_port)
     problem('metrics.edge_port', 'must not be the same as metrics.ingest_port')
   if (program === 'wazo-websocketd-edge' && (auth.username === null || auth.password === null))
-    problem('auth.key_file', `no credentials for wazo-auth: ${mendCredentials(auth)}`)
+    problem('auth.key_file', `no credentials for wazo-auth: ${credentialsHint(auth)}`)
   return problems
 }
 
@@ -87,7 +87,7 @@ function isPort(port: number): boolean {
   return port >= 1 && port <= PORT_MAX
 }
 
-function mendCredentials(auth: Config['auth']): string {
+function credentialsHint(auth: Config['auth']): string {
   if (auth.username !== null) return 'auth.username is set, but auth.password is not'
   if (auth.password !== null) return 'auth.password is set, but auth.username is not'
   const missing = auth.key_file === null ? '' : `${auth.key_file} does not exist; `

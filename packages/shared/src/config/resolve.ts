@@ -52,16 +52,16 @@ export function resolve(tree: Tree): Resolution {
     if (node === undefined) return new Map()
     if (isTree(node)) return node
     if (node.value !== null)
-      problems.push(`${node.source}: ${path}: must be a mapping, not ${shown(node, path)}`)
+      problems.push(`${node.source}: ${path}: must be a mapping, not ${describeValue(node, path)}`)
     return new Map()
   }
 
   function leaf(schema: z.core.$ZodType, node: Node | undefined, path: string): unknown {
     const source = node === undefined ? DEFAULTS : sourceOf(node)
-    const result = read(schema, node)
+    const result = readNode(schema, node)
     if (!result.success) {
       const expected = result.error.issues[0]?.message ?? 'a valid value'
-      const got = node === undefined || isTree(node) ? 'a mapping' : shown(node, path)
+      const got = node === undefined || isTree(node) ? 'a mapping' : describeValue(node, path)
       problems.push(`${source}: ${path}: must be ${expected}, not ${got}`)
       return undefined
     }
@@ -93,7 +93,7 @@ function mappingOf(schema: z.core.$ZodType, node: Node | undefined): z.ZodObject
   return inner.options.find((option) => option instanceof z.ZodObject) ?? null
 }
 
-function read(schema: z.core.$ZodType, node: Node | undefined): z.ZodSafeParseResult<unknown> {
+function readNode(schema: z.core.$ZodType, node: Node | undefined): z.ZodSafeParseResult<unknown> {
   if (node === undefined) return z.safeParse(schema, undefined)
   if (isTree(node)) return z.safeParse(schema, node)
   return node.fromText === true ? readText(schema, String(node.value)) : z.safeParse(schema, node.value)
@@ -127,7 +127,7 @@ function sourceOf(node: Node): string {
   return 'configuration'
 }
 
-function shown(leaf: Leaf, path: string): string {
+function describeValue(leaf: Leaf, path: string): string {
   const { value } = leaf
   if (value === null || value === undefined) return 'null'
   if (Array.isArray(value)) return 'a list'

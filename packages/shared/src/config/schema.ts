@@ -12,7 +12,7 @@ import {
   secret,
   text,
   textLike,
-  texts,
+  textList,
 } from './values.js'
 
 /** Where the packages of Wazo put a service's credentials. */
@@ -124,9 +124,9 @@ const websocketSchema = z.object({
   /** Seconds. */
   ping_interval: seconds().default(30),
   /** null: any. An absent Origin always passes. */
-  allowed_origins: texts('a list of origins such as https://example.org').nullable().default(null),
+  allowed_origins: textList('a list of origins such as https://example.org').nullable().default(null),
   /** Addresses or networks whose X-Forwarded-For is believed. */
-  trusted_proxies: texts('a list of addresses or networks').default([]),
+  trusted_proxies: textList('a list of addresses or networks').default([]),
 })
 
 const redisSchema = z.object({

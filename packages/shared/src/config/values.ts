@@ -65,6 +65,6 @@ export function hostPorts() {
 }
 
 /** A list of texts. */
-export function texts(expected = 'a list of texts') {
+export function textList(expected = 'a list of texts') {
   return z.array(text(expected), { error: expected })
 }

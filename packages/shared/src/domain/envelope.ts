@@ -34,7 +34,7 @@ export interface Batch {
 }
 
 /** State of one ingest, with the head of every partition by its knowledge (empty: none known). */
-export interface State {
+export interface StateMessage {
   readonly kind: 'state'
   readonly ingest: string
   readonly epoch: Epoch | null
@@ -268,7 +268,7 @@ export function encodeBatch(batch: Omit<Batch, 'kind'>, allocate = allocateZeros
 }
 
 /** The bytes of a state message. */
-export function encodeState(state: Omit<State, 'kind'>): Uint8Array {
+export function encodeState(state: Omit<StateMessage, 'kind'>): Uint8Array {
   const out = new Writer(128, allocateZeros)
   out.u8(ENVELOPE_VERSION)
   out.u8(KIND_STATE)
@@ -285,7 +285,7 @@ export function encodeState(state: Omit<State, 'kind'>): Uint8Array {
  * its events are when `open` is called, so that a duplicate costs next to nothing.
  * @throws EnvelopeError on an unknown version or malformed bytes.
  */
-export function decode(bytes: Uint8Array): SealedBatch | State {
+export function decode(bytes: Uint8Array): SealedBatch | StateMessage {
   const from = new Reader(bytes)
   const version = from.u8()
   if (version !== ENVELOPE_VERSION)
@@ -296,7 +296,7 @@ export function decode(bytes: Uint8Array): SealedBatch | State {
   return readBatch(from, bytes)
 }
 
-function readState(from: Reader): State {
+function readState(from: Reader): StateMessage {
   const ingest = from.string()
   const epoch = from.string()
   const state = INGEST_STATES[from.u8()]

@@ -67,10 +67,10 @@ export function parseClientMessage(text: string): Parsed {
 
 /** The text of a control message: three keys in this order, no white space. */
 export function encodeServerMessage(message: ServerMessage): string {
-  return `{"op":"${message.op}","code":0,"data":${dataOf(message)}}`
+  return `{"op":"${message.op}","code":0,"data":${encodeData(message)}}`
 }
 
-function dataOf(message: ServerMessage): string {
+function encodeData(message: ServerMessage): string {
   switch (message.op) {
     case 'init':
       return `{"version":${message.version}}`
@@ -82,7 +82,7 @@ function dataOf(message: ServerMessage): string {
 }
 
 function parsePing(root: JsonObject, text: string): Parsed {
-  const data = argumentsOf(root, 'ping', 'payload')
+  const data = dataWith(root, 'ping', 'payload')
   if (typeof data === 'string') return { fault: data }
   const payload = memberSource(text, ['data', 'payload'])
   return payload === null ? { fault: 'ping: data.payload is missing' } : { ok: { op: 'ping', payload } }
@@ -94,7 +94,7 @@ function withString(
   argument: string,
   make: (value: string) => ClientMessage,
 ): Parsed {
-  const data = argumentsOf(root, op, argument)
+  const data = dataWith(root, op, argument)
   if (typeof data === 'string') return { fault: data }
   const value = data[argument]
   return typeof value === 'string'
@@ -103,7 +103,7 @@ function withString(
 }
 
 /** The `data` object, known to have `argument`; or the fault. */
-function argumentsOf(root: JsonObject, op: string, argument: string): JsonObject | string {
+function dataWith(root: JsonObject, op: string, argument: string): JsonObject | string {
   if (!Object.hasOwn(root, 'data')) return `${op}: data is missing`
   const data = root['data']
   if (!isRecord(data)) return `${op}: data is not an object`

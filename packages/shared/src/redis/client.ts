@@ -23,7 +23,7 @@ export interface RedisFactoryOptions extends RedisPlace {
   readonly connectTimeoutMs?: number
 }
 
-export interface ConnectionOptions {
+export interface ClientOptions {
   /**
    * Commands fail at once while there is no connection, and nothing that was under way is sent again:
    * for a publisher, which must know what was sent.
@@ -36,7 +36,7 @@ export interface ConnectionOptions {
   readonly silentMsMax?: number
 }
 
-export interface LinkOptions {
+export interface ConnectOnceOptions {
   readonly failFast?: boolean
   /** A node of the cluster; null: the single server, or the one that sentinels call master. */
   readonly node: HostPort | null
@@ -91,7 +91,7 @@ export class RedisFactory {
    * A connection that connects, and connects again, by itself; `role` names it in logs and metrics.
    * Errors of the connection are logged at a bounded rate and never thrown.
    */
-  create(role: string, { failFast = false, silentMsMax }: ConnectionOptions = {}): RedisClient {
+  create(role: string, { failFast = false, silentMsMax }: ClientOptions = {}): RedisClient {
     const common = this.common(role, failFast, silentMsMax)
     const { cluster } = this.options
     if (cluster !== null) return this.watch(this.clustered(cluster, common, failFast), role)
@@ -100,7 +100,7 @@ export class RedisFactory {
   }
 
   /** One connection to one server, which its owner watches and throws away when it ends; only its errors are logged. */
-  link(role: string, { failFast = false, node }: LinkOptions): Redis {
+  connectOnce(role: string, { failFast = false, node }: ConnectOnceOptions): Redis {
     const common = this.common(role, failFast)
     const client =
       node === null
@@ -180,7 +180,7 @@ export class RedisFactory {
       sentinelCommandTimeout: SENTINEL_MS_MAX,
       sentinelRetryStrategy: (attempt) => reconnectDelayMs(attempt),
     })
-    return this.withTwins(client)
+    return this.trackDuplicates(client)
   }
 
   /** Those that are connected; others ask the sentinels, and would not survive it. */
@@ -190,7 +190,7 @@ export class RedisFactory {
   }
 
   /** BullMQ makes a second connection like the one that it is given: it hears of failovers, too. */
-  private withTwins(client: Redis): Redis {
+  private trackDuplicates(client: Redis): Redis {
     const duplicate = client.duplicate.bind(client)
     client.duplicate = (...args) => {
       const twin = duplicate(...args)

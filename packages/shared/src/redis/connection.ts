@@ -1,7 +1,7 @@
 import { Backoff } from '../runtime/backoff.js'
 import type { Clock, Timer } from '../runtime/clock.js'
 import type { Logger } from 'pino'
-import { Pair, type RedisServers } from './pair.js'
+import { ConnectionPair, type RedisServers } from './pair.js'
 import { messageOf } from '../runtime/startup-error.js'
 
 const PING_INTERVAL_MS = 500
@@ -24,7 +24,7 @@ export interface ChannelListener {
   message(bytes: Uint8Array): void
 }
 
-export interface ConnectionOptions {
+export interface RedisConnectionOptions {
   readonly servers: RedisServers
   /** Any key of the slot. */
   readonly key: string
@@ -35,10 +35,10 @@ export interface ConnectionOptions {
 }
 
 /** Keeps one pair of connections to Redis, with the channels wanted, and replaces it when it is of no use any more. */
-export class Connection {
-  private readonly options: ConnectionOptions
+export class RedisConnection {
+  private readonly options: RedisConnectionOptions
   private readonly channels = new Map<string, ChannelListener>()
-  private pair: Pair | null = null
+  private pair: ConnectionPair | null = null
   private opened = false
   private servesSince: number | null = null
   private readonly backoff = new Backoff({
@@ -47,13 +47,13 @@ export class Connection {
     jitter: 0,
   })
   /** When reasons were logged. */
-  private readonly told = new Map<string, number>()
-  private toldServing = false
+  private readonly loggedReasons = new Map<string, number>()
+  private servingLogged = false
   private pinging: Timer | null = null
   private reconnecting: Timer | null = null
   private stopped = false
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: RedisConnectionOptions) {
     this.options = options
     void this.connect()
     this.schedulePing()
@@ -73,7 +73,7 @@ export class Connection {
   }
 
   /** For commands; null while there is no connection. */
-  get commands(): Pair | null {
+  get commands(): ConnectionPair | null {
     return this.opened ? this.pair : null
   }
 
@@ -92,8 +92,8 @@ export class Connection {
   }
 
   /** Messages that were published did not arrive. */
-  deaf(): void {
-    if (this.pair?.away === false) this.pair.giveUp('published messages do not arrive')
+  subscriptionStale(): void {
+    if (this.pair?.redirected === false) this.pair.giveUp('published messages do not arrive')
   }
 
   private async connect(): Promise<void> {
@@ -101,7 +101,7 @@ export class Connection {
     try {
       const node = (await servers.locate?.(key)) ?? null
       if (this.stopped) return
-      const pair = new Pair({
+      const pair = new ConnectionPair({
         servers,
         node,
         key,
@@ -116,12 +116,12 @@ export class Connection {
     }
   }
 
-  private open(pair: Pair): void {
+  private open(pair: ConnectionPair): void {
     this.opened = true
     for (const [channel, listener] of this.channels) this.request(pair, channel, listener)
   }
 
-  private request(pair: Pair | null, channel: string, listener: ChannelListener): void {
+  private request(pair: ConnectionPair | null, channel: string, listener: ChannelListener): void {
     pair?.subscribe(channel).then(
       () => {
         if (this.pair === pair && this.channels.get(channel) === listener) listener.confirmed?.()
@@ -134,19 +134,20 @@ export class Connection {
     const now = this.options.clock.monotonic()
     if (this.servesSince === null) {
       this.servesSince = now
-      if (!this.toldServing) this.options.logger.info({ key: this.options.key }, 'Redis serves')
-      this.toldServing = true
+      if (!this.servingLogged) this.options.logger.info({ key: this.options.key }, 'Redis serves')
+      this.servingLogged = true
       this.options.changed()
     }
     if (now - this.servesSince >= STEADY_MS) this.backoff.reset()
-    for (const [why, at] of this.told) if (now - at >= REASON_LOG_INTERVAL_MS) this.told.delete(why)
+    for (const [why, at] of this.loggedReasons)
+      if (now - at >= REASON_LOG_INTERVAL_MS) this.loggedReasons.delete(why)
   }
 
   private replace(why: string): void {
     const { clock, logger, key } = this.options
-    if (!this.told.has(why) && this.told.size < REASONS_MAX) {
-      this.told.set(why, clock.monotonic())
-      this.toldServing = false
+    if (!this.loggedReasons.has(why) && this.loggedReasons.size < REASONS_MAX) {
+      this.loggedReasons.set(why, clock.monotonic())
+      this.servingLogged = false
       logger.warn({ key, why }, 'connection to Redis given up: making a new one')
     }
     const { opened, serves } = this

@@ -1,9 +1,9 @@
 import type { Clock } from '../runtime/clock.js'
 import type { Logger } from 'pino'
-import { Connection, type ChannelListener } from './connection.js'
+import { RedisConnection, type ChannelListener } from './connection.js'
 import type { RedisServers } from './pair.js'
 
-export interface ConnectionsOptions {
+export interface RedisConnectionsOptions {
   readonly servers: RedisServers
   readonly clock: Clock
   readonly logger: Logger
@@ -12,12 +12,12 @@ export interface ConnectionsOptions {
 }
 
 /** What this worker is connected with: one server, or in a cluster the node of each slot it needs, whatever becomes of others. */
-export class Connections {
-  private readonly options: ConnectionsOptions
+export class RedisConnections {
+  private readonly options: RedisConnectionsOptions
   /** By hash tag; a single server has one connection for all. */
-  private readonly byTag = new Map<string, Connection>()
+  private readonly byTag = new Map<string, RedisConnection>()
 
-  constructor(options: ConnectionsOptions) {
+  constructor(options: RedisConnectionsOptions) {
     this.options = options
     this.review()
   }
@@ -32,7 +32,7 @@ export class Connections {
     const tag = this.tagOf(channel)
     let connection = this.byTag.get(tag)
     if (connection === undefined) {
-      connection = new Connection({ ...this.options, key: channel, changed: () => this.review() })
+      connection = new RedisConnection({ ...this.options, key: channel, changed: () => this.review() })
       this.byTag.set(tag, connection)
       this.review()
     }
@@ -48,7 +48,7 @@ export class Connections {
   }
 
   /** The connection to the slot of a channel. */
-  at(channel: string): Connection | undefined {
+  at(channel: string): RedisConnection | undefined {
     return this.byTag.get(this.tagOf(channel))
   }
 

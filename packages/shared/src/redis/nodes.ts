@@ -23,7 +23,7 @@ export class RedisNodes {
   private readonly seeds: readonly HostPort[]
   /** Masters as known last: the nodes of the configuration may all be gone one day. */
   private known: readonly HostPort[] = []
-  private looking: Promise<readonly SlotMap[]> | null = null
+  private pendingMaps: Promise<readonly SlotMap[]> | null = null
 
   constructor(options: RedisNodesOptions) {
     this.options = options
@@ -34,7 +34,7 @@ export class RedisNodes {
   async ownerOf(key: string): Promise<HostPort> {
     const slot = new Command('get', [key]).getSlot()
     const votes = new Map<string, number>()
-    for (const map of await this.look()) {
+    for (const map of await this.slotMaps()) {
       const owner = map.find(([first, last]) => slot >= first && slot <= last)?.[2]
       if (owner !== undefined) votes.set(nameOf(owner), (votes.get(nameOf(owner)) ?? 0) + 1)
     }
@@ -44,9 +44,9 @@ export class RedisNodes {
   }
 
   /** Those who ask at the same time share the answers. */
-  private look(): Promise<readonly SlotMap[]> {
-    this.looking ??= this.askAll().finally(() => (this.looking = null))
-    return this.looking
+  private slotMaps(): Promise<readonly SlotMap[]> {
+    this.pendingMaps ??= this.askAll().finally(() => (this.pendingMaps = null))
+    return this.pendingMaps
   }
 
   private async askAll(): Promise<readonly SlotMap[]> {

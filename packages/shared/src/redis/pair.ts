@@ -22,7 +22,7 @@ export interface RedisServers {
   readonly readyMsMax: number
 }
 
-export interface PairOptions {
+export interface ConnectionPairOptions {
   readonly servers: RedisServers
   readonly node: HostPort | null
   /** Of the slot that this pair is for. */
@@ -42,17 +42,17 @@ export interface PairOptions {
  * The client library on its own notices a vanished host after 40 s at best, and its closing of a half-open
  * connection waits for the other end; a fresh client does neither.
  */
-export class Pair {
-  private readonly options: PairOptions
+export class ConnectionPair {
+  private readonly options: ConnectionPairOptions
   private readonly commands: Redis
   private readonly subscriber: Redis
   /** The node that has the keys of the slot already. */
-  private asked: { readonly name: string; readonly client: Redis } | null = null
+  private redirect: { readonly name: string; readonly client: Redis } | null = null
   private readonly sharded: boolean
-  private readonly missed = { commands: 0, subscriber: 0 }
-  private over = false
+  private readonly unanswered = { commands: 0, subscriber: 0 }
+  private ended = false
 
-  constructor(options: PairOptions) {
+  constructor(options: ConnectionPairOptions) {
     const { servers, node } = options
     this.options = options
     this.sharded = servers.locate !== null
@@ -68,25 +68,25 @@ export class Pair {
     this.subscriber.on(
       this.sharded ? 'smessageBuffer' : 'messageBuffer',
       (channel: Buffer, bytes: Buffer) => {
-        this.missed.subscriber = 0 // as good as an answer to a ping
-        if (!this.over) options.message(channel, bytes)
+        this.unanswered.subscriber = 0 // as good as an answer to a ping
+        if (!this.ended) options.message(channel, bytes)
       },
     )
   }
 
   /** The log lies at another node than the subscription: for now a new one would hear no more. */
-  get away(): boolean {
-    return this.asked !== null
+  get redirected(): boolean {
+    return this.redirect !== null
   }
 
   end(): void {
-    if (this.over) return
-    this.over = true
-    for (const client of [this.commands, this.subscriber, this.asked?.client]) client?.disconnect()
+    if (this.ended) return
+    this.ended = true
+    for (const client of [this.commands, this.subscriber, this.redirect?.client]) client?.disconnect()
   }
 
   giveUp(why: string): void {
-    if (this.over) return
+    if (this.ended) return
     this.end()
     this.options.failed(why)
   }
@@ -103,11 +103,11 @@ export class Pair {
   async callBuffer(command: string, ...args: (string | number)[]): Promise<unknown> {
     try {
       const answer = await this.commands.callBuffer(command, ...args)
-      this.leaveAsked()
+      this.endRedirect()
       return answer
     } catch (error) {
       const to = ASK.exec(messageOf(error))?.[1]
-      if (to !== undefined) return this.ask(to, command, args)
+      if (to !== undefined) return this.callRedirected(to, command, args)
       this.refused(error)
       throw error
     }
@@ -116,12 +116,12 @@ export class Pair {
   /** To be called twice a second. */
   ping(): void {
     const missedMax = this.isOpen ? PINGS_MISSED_MAX : this.options.servers.readyMsMax / PING_MS
-    if (Math.max(this.missed.commands, this.missed.subscriber) >= missedMax) {
+    if (Math.max(this.unanswered.commands, this.unanswered.subscriber) >= missedMax) {
       this.giveUp('no answer')
       return
     }
-    this.missed.commands++
-    this.missed.subscriber++
+    this.unanswered.commands++
+    this.unanswered.subscriber++
     if (!this.isOpen) return
     // There is no such key; but a node that is no master any more, or whose cluster is down, refuses to look.
     this.commands.del(this.options.key).then(
@@ -131,7 +131,7 @@ export class Pair {
       },
     )
     this.subscriber.ping().then(
-      () => (this.missed.subscriber = 0),
+      () => (this.unanswered.subscriber = 0),
       () => undefined, // told by 'close', or by the next pings
     )
   }
@@ -141,14 +141,14 @@ export class Pair {
   }
 
   private ready(): void {
-    if (this.over || !this.isOpen) return
+    if (this.ended || !this.isOpen) return
     this.options.opened()
     this.ping()
   }
 
   private answered(): void {
-    this.missed.commands = 0
-    if (!this.over) this.options.serves()
+    this.unanswered.commands = 0
+    if (!this.ended) this.options.serves()
   }
 
   private refused(error: unknown): boolean {
@@ -158,20 +158,20 @@ export class Pair {
     return true
   }
 
-  private ask(name: string, command: string, args: (string | number)[]): Promise<unknown> {
-    if (this.asked?.name !== name || this.asked.client.status === 'end') {
-      this.leaveAsked()
+  private callRedirected(name: string, command: string, args: (string | number)[]): Promise<unknown> {
+    if (this.redirect?.name !== name || this.redirect.client.status === 'end') {
+      this.endRedirect()
       const client = this.options.servers.create('commands', parseHostPort(name))
       client.on('error', () => undefined)
-      this.asked = { name, client }
+      this.redirect = { name, client }
     }
-    const { client } = this.asked
+    const { client } = this.redirect
     client.asking().catch(() => undefined) // the command that follows tells
     return client.callBuffer(command, ...args)
   }
 
-  private leaveAsked(): void {
-    this.asked?.client.disconnect()
-    this.asked = null
+  private endRedirect(): void {
+    this.redirect?.client.disconnect()
+    this.redirect = null
   }
 }

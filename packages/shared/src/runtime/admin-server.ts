@@ -11,7 +11,7 @@ export interface AdminOptions {
   readonly keys: string
   metrics(): Promise<Exposition>
   /** What keeps the program from serving, in words; empty when ready. */
-  missing(): readonly string[]
+  notReadyReasons(): readonly string[]
 }
 
 export interface AdminServer {
@@ -31,10 +31,10 @@ const CONNECTIONS_MAX = 100
 export async function startAdminServer(options: AdminOptions): Promise<AdminServer> {
   const server = createServer(
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
-    (request, response) => void answer(options, request, response),
+    (request, response) => void handleRequest(options, request, response),
   )
   server.maxConnections = CONNECTIONS_MAX
-  await listen(server, options)
+  await listenOn(server, options)
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>
@@ -45,7 +45,7 @@ export async function startAdminServer(options: AdminOptions): Promise<AdminServ
   }
 }
 
-function listen(server: Server, { host, port, keys }: AdminOptions): Promise<void> {
+function listenOn(server: Server, { host, port, keys }: AdminOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, host, port, keys)))
     // `exclusive`: in a cluster's primary and workers alike this socket belongs to this process alone.
@@ -53,7 +53,7 @@ function listen(server: Server, { host, port, keys }: AdminOptions): Promise<voi
   })
 }
 
-async function answer(
+async function handleRequest(
   options: AdminOptions,
   request: IncomingMessage,
   response: ServerResponse,
@@ -67,7 +67,7 @@ async function answer(
   } else if (path === '/healthz') {
     send(response, 200, 'text/plain', 'ok\n')
   } else if (path === '/readyz') {
-    sendReadiness(options.missing(), request, response)
+    sendReadiness(options.notReadyReasons(), request, response)
   } else {
     send(response, 404, 'text/plain', 'not found: there are /metrics, /healthz and /readyz\n')
   }

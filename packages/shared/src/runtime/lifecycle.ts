@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Clock } from './clock.js'
 import { messageOf, StartupError } from './startup-error.js'
 
-export type State = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped'
+export type LifecycleState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped'
 
 /** What a program does; `runService` decides when. */
 export interface Service {
@@ -23,13 +23,13 @@ export interface Service {
 export interface ServiceHost {
   on(event: string, listener: (argument: unknown) => void): void
   /** Writes one line to standard error. */
-  complain(line: string): void
+  printError(line: string): void
   exit(status: number): void
 }
 
 export const processHost: ServiceHost = {
   on: (event, listener) => void process.on(event, listener),
-  complain: (line) => void process.stderr.write(`${line}\n`),
+  printError: (line) => void process.stderr.write(`${line}\n`),
   exit: (status) => process.exit(status),
 }
 
@@ -50,7 +50,7 @@ export class Lifecycle {
   private readonly service: Service
   private readonly options: RunOptions
   private readonly host: ServiceHost
-  private current: State = 'idle'
+  private currentState: LifecycleState = 'idle'
 
   constructor(service: Service, options: RunOptions) {
     this.service = service
@@ -58,8 +58,8 @@ export class Lifecycle {
     this.host = options.host ?? processHost
   }
 
-  get state(): State {
-    return this.current
+  get state(): LifecycleState {
+    return this.currentState
   }
 
   /** Starts the service and takes over the signals. Resolves when it runs, or has failed to. */
@@ -70,24 +70,24 @@ export class Lifecycle {
     host.on('uncaughtException', (error) => this.fail(error))
     host.on('unhandledRejection', (error) => this.fail(error))
     service.failed.catch((error: unknown) => this.fail(error))
-    this.current = 'starting'
+    this.currentState = 'starting'
     try {
       await service.start()
-      if (this.state === 'starting') this.current = 'running'
+      if (this.state === 'starting') this.currentState = 'running'
     } catch (error) {
       if (this.state === 'starting') this.fail(error)
     }
   }
 
   private signalled(signal: string): void {
-    if (this.current === 'stopped') return
-    if (this.current === 'stopping') {
+    if (this.currentState === 'stopped') return
+    if (this.currentState === 'stopping') {
       this.options.logger.warn({ signal }, 'second signal: stopping at once')
       this.service.stopNow()
       return
     }
     this.options.logger.info({ signal }, 'stopping')
-    this.current = 'stopping'
+    this.currentState = 'stopping'
     const deadline = this.options.clock.after(this.options.stopDeadlineMs(), () =>
       this.fail(new Error('stopping took too long')),
     )
@@ -101,10 +101,10 @@ export class Lifecycle {
   }
 
   private fail(error: unknown): void {
-    if (this.current === 'stopped') return
+    if (this.currentState === 'stopped') return
     const line = messageOf(error)
     this.options.logger.fatal(this.details(error), line)
-    this.host.complain(`${this.options.program}: ${line}`)
+    this.host.printError(`${this.options.program}: ${line}`)
     this.end(error instanceof StartupError ? error.status : 1)
   }
 
@@ -114,8 +114,8 @@ export class Lifecycle {
   }
 
   private end(status: number): void {
-    if (this.current === 'stopped') return
-    this.current = 'stopped'
+    if (this.currentState === 'stopped') return
+    this.currentState = 'stopped'
     this.host.exit(status)
   }
 }
@@ -132,13 +132,13 @@ export async function runService(service: Service, options: RunOptions): Promise
 export async function runMain(
   program: string,
   main: () => Promise<void>,
-  host: Pick<ServiceHost, 'complain' | 'exit'> = processHost,
+  host: Pick<ServiceHost, 'printError' | 'exit'> = processHost,
 ): Promise<void> {
   try {
     await main()
   } catch (error) {
     const isFault = !(error instanceof StartupError)
-    host.complain(
+    host.printError(
       `${program}: ${isFault && error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`,
     )
     host.exit(isFault ? 1 : error.status)

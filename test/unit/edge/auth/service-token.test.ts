@@ -19,7 +19,7 @@ class Scene {
       authTime: () => this.clock.now(),
       credentials: { username: 'me', password: 'the secret' },
       logger: pino({ level: 'info' }, { write: (line: string) => this.lines.push(line) }),
-      changed: () => this.changes++,
+      masterTenantChanged: () => this.changes++,
       client: {
         createToken: () => {
           this.asked.push((this.clock.monotonic() - begun) / 1_000)
@@ -45,11 +45,11 @@ async function begin(): Promise<Scene> {
 describe('service token', () => {
   it('tells the master tenant once it is known', async () => {
     const scene = await begin()
-    expect(scene.keeper.missing()).to.equal('auth: master tenant not known')
+    expect(scene.keeper.notReadyReason()).to.equal('auth: master tenant not known')
     scene.created('master')
     await scene.clock.pass(1_000)
     expect(scene.keeper.masterTenant).to.equal('master')
-    expect([scene.keeper.missing(), scene.changes]).to.deep.equal([null, 1])
+    expect([scene.keeper.notReadyReason(), scene.changes]).to.deep.equal([null, 1])
   })
 
   it('is asked for again after 1, 2, 4, 8, 16, 32, 32 s', async () => {

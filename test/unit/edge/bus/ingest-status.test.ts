@@ -37,11 +37,11 @@ describe('states of the ingests', () => {
     const states = new IngestStatus(graces, 0)
     heard(states, 'a', 'up', 0)
     for (let now = 1_000; now <= 2_000; now += 1_000) {
-      expect(states.lost(now)).to.equal(null)
+      expect(states.lossReason(now)).to.equal(null)
       heard(states, 'a', 'down', now)
     }
-    expect(states.lost(2_999)).to.equal(null)
-    expect(states.lost(3_000)).to.match(/broker/)
+    expect(states.lossReason(2_999)).to.equal(null)
+    expect(states.lossReason(3_000)).to.match(/broker/)
   })
 
   it('is not lost while one ingest catches up', () => {
@@ -49,7 +49,7 @@ describe('states of the ingests', () => {
     for (let now = 0; now <= 10_000; now += 1_000) {
       heard(states, 'a', 'down', now)
       heard(states, 'b', 'catching-up', now)
-      expect(states.lost(now)).to.equal(null)
+      expect(states.lossReason(now)).to.equal(null)
     }
   })
 
@@ -58,24 +58,24 @@ describe('states of the ingests', () => {
     heard(states, 'a', 'down', 0)
     heard(states, 'a', 'up', 1_500)
     heard(states, 'a', 'down', 2_000)
-    expect(states.lost(3_500)).to.equal(null)
+    expect(states.lossReason(3_500)).to.equal(null)
     heard(states, 'a', 'down', 4_000)
-    expect(states.lost(4_000)).to.be.a('string')
+    expect(states.lossReason(4_000)).to.be.a('string')
   })
 
   it('is lost after silence for its own, longer grace', () => {
     const states = new IngestStatus(graces, 0)
     heard(states, 'a', 'up', 1_000)
-    expect(states.lost(30_999)).to.equal(null)
-    expect(states.lost(31_000)).to.match(/heard/)
+    expect(states.lossReason(30_999)).to.equal(null)
+    expect(states.lossReason(31_000)).to.match(/heard/)
   })
 
   it('does not count as silence what passed without a connection', () => {
     const states = new IngestStatus(graces, 0)
     heard(states, 'a', 'up', 1_000)
-    states.excuse(1_000, 40_000)
-    expect(states.lost(40_000)).to.equal(null)
-    expect(states.lost(70_000)).to.match(/heard/)
+    states.excuseSilence(1_000, 40_000)
+    expect(states.lossReason(40_000)).to.equal(null)
+    expect(states.lossReason(70_000)).to.match(/heard/)
   })
 
   it('remembers a bounded number of ingests', () => {

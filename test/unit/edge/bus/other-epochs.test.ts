@@ -6,43 +6,43 @@ import { OTHER_EPOCH } from '../../../support/fakes/batches.js'
 describe('other epochs', () => {
   it('ask for a look at the log after a second, and once', () => {
     const others = new OtherEpochs()
-    expect(others.heard(OTHER_EPOCH, 0)).to.equal(true)
-    expect(others.heard(OTHER_EPOCH, 900)).to.equal(true)
-    expect([others.due(999), others.due(1_000)]).to.deep.equal([false, true])
-    others.answered(1_000, 1_010)
-    expect([others.heard(OTHER_EPOCH, 2_000), others.due(60_000)]).to.deep.equal([false, false])
+    expect(others.received(OTHER_EPOCH, 0)).to.equal(true)
+    expect(others.received(OTHER_EPOCH, 900)).to.equal(true)
+    expect([others.checkDue(999), others.checkDue(1_000)]).to.deep.equal([false, true])
+    others.markForeign(1_000, 1_010)
+    expect([others.received(OTHER_EPOCH, 2_000), others.checkDue(60_000)]).to.deep.equal([false, false])
   })
 
   it('ask again after a minute', () => {
     const others = new OtherEpochs()
-    others.heard(OTHER_EPOCH, 0)
-    others.answered(0, 0)
-    expect([others.heard(OTHER_EPOCH, 59_999), others.heard(OTHER_EPOCH, 60_000)]).to.deep.equal([
+    others.received(OTHER_EPOCH, 0)
+    others.markForeign(0, 0)
+    expect([others.received(OTHER_EPOCH, 59_999), others.received(OTHER_EPOCH, 60_000)]).to.deep.equal([
       false,
       true,
     ])
-    expect([others.due(60_999), others.due(61_000)]).to.deep.equal([false, true])
+    expect([others.checkDue(60_999), others.checkDue(61_000)]).to.deep.equal([false, true])
   })
 
   it('are not answered by what was read before they were heard', () => {
     const others = new OtherEpochs()
-    others.heard(OTHER_EPOCH, 100)
-    others.answered(99, 200)
-    expect(others.heard(OTHER_EPOCH, 300)).to.equal(true)
+    others.received(OTHER_EPOCH, 100)
+    others.markForeign(99, 200)
+    expect(others.received(OTHER_EPOCH, 300)).to.equal(true)
   })
 
   it('are forgotten with the epoch in force', () => {
     const others = new OtherEpochs()
-    others.heard(OTHER_EPOCH, 0)
+    others.received(OTHER_EPOCH, 0)
     others.clear()
-    expect(others.due(2_000)).to.equal(false)
+    expect(others.checkDue(2_000)).to.equal(false)
   })
 
   it('are remembered up to a number; a flood of them asks for nothing more', () => {
     const others = new OtherEpochs()
-    const heard = Array.from({ length: 20 }, (_, i) => others.heard(`e${i}` as Epoch, 0))
+    const heard = Array.from({ length: 20 }, (_, i) => others.received(`e${i}` as Epoch, 0))
     expect(heard.filter(Boolean)).to.have.length(8)
-    others.answered(0, 0)
-    expect(others.heard('later' as Epoch, 60_000)).to.equal(true)
+    others.markForeign(0, 0)
+    expect(others.received('later' as Epoch, 60_000)).to.equal(true)
   })
 })

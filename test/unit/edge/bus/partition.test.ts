@@ -110,7 +110,7 @@ class Scene {
   /** `own`: over the channel of this partition. */
   state(head: Offset, { epoch = EPOCH, own = true }: { epoch?: Epoch; own?: boolean } = {}): void {
     const state = { kind: 'state', ingest: 'i', epoch, state: 'up', heads: [head] } as const
-    if (!own || this.partition.own(state)) this.partition.state(state)
+    if (!own || this.partition.ownState(state)) this.partition.state(state)
   }
 
   async live(): Promise<void> {
@@ -132,15 +132,15 @@ describe('partition', () => {
   it('is live only when the subscription is confirmed and the head has been read', async () => {
     const scene = new Scene()
     scene.log.head = 7
-    expect(scene.partition.missing()).to.equal('partition 0: not subscribed')
+    expect(scene.partition.notReadyReason()).to.equal('partition 0: not subscribed')
     scene.partition.subscribed()
     await settle()
     expect([scene.partition.live, scene.partition.position]).to.deep.equal([false, null])
-    expect(scene.partition.missing()).to.equal('partition 0: reading the log')
+    expect(scene.partition.notReadyReason()).to.equal('partition 0: reading the log')
     await scene.log.answer()
     expect(scene.partition.live).to.equal(true)
     expect(scene.partition.position).to.deep.equal({ epoch: EPOCH, offset: 7 })
-    expect([scene.partition.missing(), scene.recoveries]).to.deep.equal([null, []])
+    expect([scene.partition.notReadyReason(), scene.recoveries]).to.deep.equal([null, []])
   })
 
   it('reads from the log what it heard before it knew the head', async () => {
@@ -173,7 +173,7 @@ describe('partition', () => {
     expect(scene.log.waiting).to.equal(0)
     await scene.pass(400)
     expect(scene.log.waiting).to.equal(1)
-    expect(scene.partition.missing()).to.equal(null)
+    expect(scene.partition.notReadyReason()).to.equal(null)
     await scene.log.answer()
     expect([scene.recoveries, scene.deaf]).to.deep.equal([[], 0])
   })
@@ -299,20 +299,20 @@ describe('partition', () => {
     const scene = new Scene()
     await scene.live()
     const state = { kind: 'state', ingest: 'i', epoch: OTHER_EPOCH, state: 'up', heads: [5] } as const
-    expect(scene.partition.own(state)).to.equal(false)
-    expect(scene.partition.own({ ...state, epoch: null })).to.equal(true)
+    expect(scene.partition.ownState(state)).to.equal(false)
+    expect(scene.partition.ownState({ ...state, epoch: null })).to.equal(true)
     scene.log.epoch = OTHER_EPOCH
     await scene.pass(1_000)
     await scene.log.answer()
     await scene.log.answer()
-    expect([scene.losses, scene.partition.own(state)]).to.deep.equal([['a new epoch began'], true])
+    expect([scene.losses, scene.partition.ownState(state)]).to.deep.equal([['a new epoch began'], true])
   })
 
   it('is not kept from noticing silence by an ingest that is not attached', async () => {
     const scene = new Scene()
     await scene.live()
     for (let second = 0; second < 4; second++) {
-      scene.partition.own({ kind: 'state', ingest: 'i', epoch: null, state: 'down', heads: [] })
+      scene.partition.ownState({ kind: 'state', ingest: 'i', epoch: null, state: 'down', heads: [] })
       await scene.pass(1_000)
     }
     expect(scene.log.waiting).to.equal(1)
@@ -355,7 +355,7 @@ describe('partition', () => {
     expect(scene.losses[0]).to.match(/unreadable/)
     await scene.pass(400)
     await scene.log.answer()
-    expect(scene.partition.missing()).to.equal('partition 0: envelope version 99')
+    expect(scene.partition.notReadyReason()).to.equal('partition 0: envelope version 99')
     scene.state(1) // of an older ingest that follows the newer one
     await scene.pass(400)
     await scene.log.answer()
@@ -397,7 +397,7 @@ describe('partition', () => {
     scene.hear(scene.log.append([2], 2)) // the envelope may still be the same
     await scene.log.answer()
     await scene.pass(2_000)
-    expect(scene.partition.missing()).to.match(/partition 0: .*form 2/)
+    expect(scene.partition.notReadyReason()).to.match(/partition 0: .*form 2/)
     scene.log.foreign = null
     scene.hear(scene.log.append([3], 3))
     await scene.log.answer()
@@ -412,7 +412,7 @@ describe('partition', () => {
     scene.log.append([1], 1)
     scene.partition.unreadableMessage('unknown kind of envelope: 3')
     await scene.log.answer()
-    expect([scene.partition.live, scene.partition.missing()]).to.deep.equal([true, null])
+    expect([scene.partition.live, scene.partition.notReadyReason()]).to.deep.equal([true, null])
     expect([scene.losses.length, scene.delivered]).to.deep.equal([0, [1]])
   })
 

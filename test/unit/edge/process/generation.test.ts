@@ -1,4 +1,4 @@
-import { parseGeneration, leftToRestart } from '@wazo-websocketd/edge/process/generation'
+import { parseGeneration, restartOnlyChanges } from '@wazo-websocketd/edge/process/generation'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { generation } from '../../../support/fakes/worker.js'
@@ -41,6 +41,6 @@ describe('a generation', () => {
   it('names what only a restart takes up, of the keys that both know', () => {
     const running = { restartOnly: { user: 'a', log_file: 'null', gone: '1' } }
     const next = { restartOnly: { user: 'b', log_file: 'null', added: '1' } }
-    expect(leftToRestart(running, next)).to.deep.equal(['user'])
+    expect(restartOnlyChanges(running, next)).to.deep.equal(['user'])
   })
 })

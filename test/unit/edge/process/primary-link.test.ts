@@ -55,9 +55,9 @@ describe("the worker's link to the primary", () => {
 
   it('reports what is missing only when it changes', () => {
     const { channel, link } = setUp()
-    link.reportMissing(['Redis'])
-    link.reportMissing(['Redis'])
-    link.reportMissing([])
+    link.reportNotReady(['Redis'])
+    link.reportNotReady(['Redis'])
+    link.reportNotReady([])
     expect(channel.sent).to.deep.equal([
       { kind: 'missing', missing: ['Redis'] },
       { kind: 'missing', missing: [] },
@@ -66,7 +66,7 @@ describe("the worker's link to the primary", () => {
 
   it('says something every second, and every fifth time its metrics', async () => {
     const { channel, clock, link } = setUp()
-    link.reportMissing(['Redis'])
+    link.reportNotReady(['Redis'])
     link.pushMetrics(snapshot)
     for (let i = 0; i < 6; i++) {
       await settle()

@@ -16,7 +16,7 @@ describe('the admin server', () => {
       port: 0,
       keys: 'metrics.edge_port',
       metrics: () => metrics(),
-      missing: () => missing,
+      notReadyReasons: () => missing,
     })
   })
   afterEach(() => server.close())
@@ -78,7 +78,7 @@ describe('the admin server', () => {
       port: server.port,
       keys: 'metrics.listen or metrics.edge_port',
       metrics: () => metrics(),
-      missing: () => [],
+      notReadyReasons: () => [],
     })
     const error: unknown = await attempt.then(
       () => undefined,

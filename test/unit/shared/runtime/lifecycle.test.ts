@@ -11,7 +11,7 @@ class FakeHost implements ServiceHost {
   on(event: string, listener: (argument: unknown) => void): void {
     this.listeners.set(event, listener)
   }
-  complain(line: string): void {
+  printError(line: string): void {
     this.lines.push(line)
   }
   exit(status: number): void {

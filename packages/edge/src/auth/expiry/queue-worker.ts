@@ -8,7 +8,7 @@ import { DelayedError, Worker, type Job } from 'bullmq'
 import type { Logger } from 'pino'
 import { EXPIRY_QUEUE, parseJobData, queuePrefix } from './job.js'
 import type { JobResult } from '../metrics.js'
-import { encodeNotice, noticeChannel } from './notice.js'
+import { encodeExpiryNotice, expiryNoticeChannel } from './notice.js'
 
 /** Jobs under way at a time; each of them is one PUBLISH. */
 const CONCURRENCY = 100
@@ -97,8 +97,8 @@ export class ExpiryWorker {
     }
     const { hash } = due
     const kind = due.dueAt < due.expiresAt ? 're-check' : 'expired'
-    const channel = noticeChannel(prefix, database)
-    const notice = encodeNotice({ kind, hash })
+    const channel = expiryNoticeChannel(prefix, database)
+    const notice = encodeExpiryNotice({ kind, hash })
     await (client.isCluster ? client.spublish(channel, notice) : client.publish(channel, notice))
     metrics.jobs(kind, 1)
     logger.debug({ tokenHash: hashTag(hash), lateMs: Math.round(-early) }, kind)

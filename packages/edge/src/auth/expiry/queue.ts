@@ -63,7 +63,7 @@ export interface ExpiryQueueOptions {
   /** wazo-auth's time, milliseconds of Unix time. */
   readonly authTime: () => number
   /** The jobs of all live tokens of this worker. */
-  readonly live: () => Iterable<ExpiryJob>
+  readonly liveJobs: () => Iterable<ExpiryJob>
   readonly logger: Logger
   readonly metrics: Pick<AuthMetrics, 'jobs'>
   readonly random?: () => number
@@ -80,17 +80,17 @@ export class ExpiryQueue {
   /** The latest job of each token that waits for the next window. */
   private readonly waiting = new Map<TokenHash, ExpiryJob>()
   private connected = false
-  private underWay = 0
-  private window: Timer | null = null
-  private readding: Timer | null = null
+  private windowsInFlight = 0
+  private windowTimer: Timer | null = null
+  private readdTimer: Timer | null = null
 
   constructor(options: ExpiryQueueOptions) {
     const { client, prefix, logger, clock } = options
     this.options = options
     this.log = new RateLimitedLog(logger, clock)
     this.queue = openQueue(client, prefix)
-    client.on('ready', () => this.up())
-    client.on('close', () => this.down())
+    client.on('ready', () => this.connectionReady())
+    client.on('close', () => this.connectionClosed())
     if (client.status === 'ready') this.connected = true
     this.scheduleReadd(this.interval())
   }
@@ -99,35 +99,35 @@ export class ExpiryQueue {
   add(job: ExpiryJob): void {
     if (!this.connected) return
     this.waiting.set(job.hash, job)
-    this.open()
+    this.scheduleWindow()
   }
 
   /** Ends the connection; what waits is given up. */
   close(): void {
-    this.down()
-    this.readding?.cancel()
+    this.connectionClosed()
+    this.readdTimer?.cancel()
     this.log.close()
     this.options.client.disconnect()
   }
 
-  private up(): void {
+  private connectionReady(): void {
     this.connected = true
     this.readd()
   }
 
-  private down(): void {
+  private connectionClosed(): void {
     this.connected = false
     this.waiting.clear()
-    this.window?.cancel()
-    this.window = null
+    this.windowTimer?.cancel()
+    this.windowTimer = null
   }
 
-  private open(): void {
-    while (this.waiting.size >= WINDOW_JOBS_MAX && this.underWay < WINDOWS_MAX) void this.flush()
-    if (this.window !== null || this.underWay === WINDOWS_MAX || this.waiting.size === 0) return
-    this.window = this.options.clock.after(WINDOW_MS, () => {
-      this.window = null
-      if (this.underWay < WINDOWS_MAX && this.waiting.size > 0) void this.flush()
+  private scheduleWindow(): void {
+    while (this.waiting.size >= WINDOW_JOBS_MAX && this.windowsInFlight < WINDOWS_MAX) void this.flush()
+    if (this.windowTimer !== null || this.windowsInFlight === WINDOWS_MAX || this.waiting.size === 0) return
+    this.windowTimer = this.options.clock.after(WINDOW_MS, () => {
+      this.windowTimer = null
+      if (this.windowsInFlight < WINDOWS_MAX && this.waiting.size > 0) void this.flush()
     })
   }
 
@@ -136,7 +136,7 @@ export class ExpiryQueue {
     const jobs = this.take()
     const { authTime, metrics } = this.options
     const now = authTime()
-    this.underWay++
+    this.windowsInFlight++
     try {
       await this.queue.addBulk(jobs.map((job) => bulkJob(job, now)))
       metrics.jobs('added', jobs.length)
@@ -144,8 +144,8 @@ export class ExpiryQueue {
       metrics.jobs('refused', jobs.length)
       this.refused(error)
     }
-    this.underWay--
-    this.open()
+    this.windowsInFlight--
+    this.scheduleWindow()
   }
 
   private take(): ExpiryJob[] {
@@ -170,7 +170,7 @@ export class ExpiryQueue {
 
   private readd(): void {
     this.keepFewEvents()
-    for (const job of this.options.live()) this.add(job)
+    for (const job of this.options.liveJobs()) this.add(job)
     this.scheduleReadd(this.interval())
   }
 
@@ -181,8 +181,8 @@ export class ExpiryQueue {
   }
 
   private scheduleReadd(delay: number): void {
-    this.readding?.cancel()
-    this.readding = this.options.clock.after(delay, () => this.readd())
+    this.readdTimer?.cancel()
+    this.readdTimer = this.options.clock.after(delay, () => this.readd())
   }
 
   private interval(): number {

@@ -9,13 +9,13 @@ export const WHEEL_LATE_MS_MAX = (SLEEP_SLOTS_MAX + 1) * SLOT_MS
 const MARGIN_MS = 1
 
 /** A task that waits: one of a ring of those that are due together, in the order in which they came. */
-class Entry implements Timer {
+class WheelTask implements Timer {
   readonly slot: number
   /** With `target` rather than about it: no closure stays in memory for as long as it waits. */
   readonly task: (target: unknown) => void
   readonly target: unknown
-  previous: Entry = this
-  next: Entry = this
+  previous: WheelTask = this
+  next: WheelTask = this
   /** null: it does not wait any more. */
   wheel: TimerWheel | null
 
@@ -44,20 +44,20 @@ export interface TimerWheelOptions {
 export class TimerWheel {
   private readonly options: TimerWheelOptions
   /** The last entry of each slot. */
-  private readonly slots = new Map<number, Entry>()
+  private readonly slots = new Map<number, WheelTask>()
   /** The time of slot 0, which keeps the numbers of slots small. */
   private readonly origin: number
-  private done: number
+  private doneUpTo: number
   private count = 0
   private timer: Timer | null = null
   /** The slot that the timer is set to. */
   private wakesAt = 0
-  private turning = false
+  private running = false
 
   constructor(options: TimerWheelOptions) {
     this.options = options
     this.origin = options.now()
-    this.done = this.slotNow()
+    this.doneUpTo = this.slotNow()
   }
 
   get size(): number {
@@ -68,18 +68,18 @@ export class TimerWheel {
   schedule<Target>(at: number, task: (target: Target) => void, target: Target): Timer {
     // The clock may have been corrected backwards a moment ago: what is due by it must not wait for the old hand.
     const now = this.slotNow()
-    if (this.count === 0 || now < this.done) this.done = now
-    const slot = Math.max(Math.ceil((at - this.origin) / SLOT_MS), this.done + 1)
-    const entry = new Entry(this, slot, task as (target: unknown) => void, target)
+    if (this.count === 0 || now < this.doneUpTo) this.doneUpTo = now
+    const slot = Math.max(Math.ceil((at - this.origin) / SLOT_MS), this.doneUpTo + 1)
+    const entry = new WheelTask(this, slot, task as (target: unknown) => void, target)
     this.append(entry)
     // What a task schedules is seen to at the end of the turn.
-    if (this.turning) return entry
+    if (this.running) return entry
     if (this.timer === null || slot < this.wakesAt) this.sleepUntil(Math.min(slot, now + SLEEP_SLOTS_MAX))
     return entry
   }
 
   /** Takes a task out; idempotent. */
-  remove(entry: Entry): void {
+  remove(entry: WheelTask): void {
     if (entry.wheel === null) return
     const { slot, previous, next } = entry
     entry.wheel = null
@@ -95,7 +95,7 @@ export class TimerWheel {
     this.timer = null
   }
 
-  private append(entry: Entry): void {
+  private append(entry: WheelTask): void {
     const last = this.slots.get(entry.slot)
     if (last !== undefined) {
       entry.previous = last
@@ -113,11 +113,11 @@ export class TimerWheel {
     const ms = this.origin + slot * SLOT_MS - this.options.now() + MARGIN_MS
     this.timer = this.options.clock.after(ms, () => {
       this.timer = null
-      this.turning = true
+      this.running = true
       try {
-        this.turn()
+        this.runDue()
       } finally {
-        this.turning = false
+        this.running = false
         if (this.count > 0) this.sleepUntil(this.nextSlot())
       }
     })
@@ -125,16 +125,16 @@ export class TimerWheel {
 
   /** The next slot with a task, as far ahead as it may sleep. */
   private nextSlot(): number {
-    let slot = this.done + 1
-    while (slot < this.done + SLEEP_SLOTS_MAX && !this.slots.has(slot)) slot++
+    let slot = this.doneUpTo + 1
+    while (slot < this.doneUpTo + SLEEP_SLOTS_MAX && !this.slots.has(slot)) slot++
     return slot
   }
 
-  private turn(): void {
+  private runDue(): void {
     const now = this.slotNow()
     const slots = this.due(now)
     // First, so that what a task schedules for the past gets into a slot that is still to come.
-    this.done = now
+    this.doneUpTo = now
     for (const due of slots) {
       for (let last; (last = this.slots.get(due)) !== undefined;) {
         const entry = last.next
@@ -146,10 +146,10 @@ export class TimerWheel {
 
   /** The slots that have come, in order. A jump over many slots looks at those in use instead. */
   private due(now: number): number[] {
-    if (now - this.done > this.slots.size)
+    if (now - this.doneUpTo > this.slots.size)
       return [...this.slots.keys()].filter((slot) => slot <= now).sort((a, b) => a - b)
     const due: number[] = []
-    for (let slot = this.done + 1; slot <= now; slot++) due.push(slot)
+    for (let slot = this.doneUpTo + 1; slot <= now; slot++) due.push(slot)
     return due
   }
 

@@ -34,7 +34,7 @@ export interface JobDelay {
 /** What the watched tokens of a worker share. */
 export interface WatchContext {
   /** Asks wazo-auth afresh. Never rejects. */
-  readonly ask: (token: TokenId) => Promise<Verdict>
+  readonly lookup: (token: TokenId) => Promise<Verdict>
   readonly rule: RecheckRule
   /** wazo-auth's time, milliseconds of Unix time. */
   readonly authTime: () => number
@@ -42,7 +42,7 @@ export interface WatchContext {
   readonly uncertainty: () => number
   readonly wheel: TimerWheel
   /** The token has no holder any more; called once. */
-  readonly over: (hash: TokenHash) => void
+  readonly ended: (hash: TokenHash) => void
   /** Sets the cluster's timer for a token. Must not throw. */
   readonly add: (job: ExpiryJob) => void
   readonly random: () => number
@@ -76,7 +76,7 @@ export class WatchedToken {
   /** Few: a token's connections are limited, and most have one. */
   private watches: readonly Watch[] = []
   private expiresAt: number
-  private isOver = false
+  private isEnded = false
   private checking = false
   /** Delays of the tries while wazo-auth does not answer; null: it has answered the last one. */
   private backoff: Backoff | null = null
@@ -134,7 +134,7 @@ export class WatchedToken {
 
   /** Somebody says that this token is to be checked now. */
   recheck(source: ExpirySource): void {
-    void this.ask(source)
+    void this.check(source)
   }
 
   /** The queue says that this token has expired; believed unless it is clearly early. */
@@ -153,10 +153,10 @@ export class WatchedToken {
 
   /** Ends the watch without a word; idempotent. */
   stop(): void {
-    if (this.isOver) return
-    this.isOver = true
+    if (this.isEnded) return
+    this.isEnded = true
     this.timer?.cancel()
-    this.context.over(this.hash)
+    this.context.ended(this.hash)
   }
 
   private backstopAt(): number {
@@ -187,12 +187,12 @@ export class WatchedToken {
   private setTimer(): void {
     const at = Math.min(this.endAt, this.checkAt ?? Infinity, this.addAt ?? Infinity)
     const { timer } = this
-    this.timer = this.context.wheel.schedule(at, ring, this)
+    this.timer = this.context.wheel.schedule(at, timerDue, this)
     timer?.cancel()
   }
 
   /** The first of the times has come. */
-  ring(): void {
+  timerDue(): void {
     const now = this.context.authTime()
     if (this.endAt <= now) {
       this.end(this.endSource, 'expired')
@@ -213,20 +213,20 @@ export class WatchedToken {
     if (job !== null) this.context.add(job)
   }
 
-  private async ask(source: ExpirySource): Promise<void> {
+  private async check(source: ExpirySource): Promise<void> {
     if (this.checking) return
     this.checking = true
     this.dueAt = null
     const from = this.context.authTime()
-    const verdict = await this.context.ask(this.token)
+    const verdict = await this.context.lookup(this.token)
     this.checking = false
-    if (this.isOver) return
+    if (this.isEnded) return
     switch (verdict.kind) {
       case 'valid':
         this.stillValid(verdict.details, from)
         break
       case 'unavailable':
-        this.askAgain(source)
+        this.retry(source)
         break
       default:
         this.end(source, this.context.authTime() >= this.expiresAt ? 'expired' : 'refused')
@@ -246,7 +246,7 @@ export class WatchedToken {
     }
   }
 
-  private askAgain(source: ExpirySource): void {
+  private retry(source: ExpirySource): void {
     const { authTime, rule, uncertainty } = this.context
     const { expiresAt } = this
     const now = authTime()
@@ -281,7 +281,7 @@ export class WatchedToken {
   }
 }
 
-const ring = (watched: WatchedToken) => watched.ring()
+const timerDue = (watched: WatchedToken) => watched.timerDue()
 
 function sameRights(a: TokenDetails, b: TokenDetails): boolean {
   return (

@@ -4,11 +4,11 @@ import { hashToken, type TokenHash } from '@wazo-websocketd/shared/runtime/token
 import type { TokenHolder, TokenWatch } from '../../session/ports.js'
 import type { ExpiryJob } from './job.js'
 import type { AuthMetrics } from '../metrics.js'
-import type { Notice } from './notice.js'
+import type { ExpiryNotice } from './notice.js'
 import { TimerWheel } from './timer-wheel.js'
 import { FIRST_JOB, WatchedToken, type JobDelay, type WatchContext } from './watched-token.js'
 
-export interface TokenWatcherOptions extends Omit<WatchContext, 'wheel' | 'random' | 'firstJob' | 'over'> {
+export interface TokenWatcherOptions extends Omit<WatchContext, 'wheel' | 'random' | 'firstJob' | 'ended'> {
   readonly clock: Clock
   readonly metrics: Pick<AuthMetrics, 'tracked'>
   readonly random?: () => number
@@ -23,8 +23,8 @@ export class TokenWatcher implements TokenWatch {
 
   constructor({ clock, metrics, ...options }: TokenWatcherOptions) {
     const wheel = new TimerWheel({ clock, now: options.authTime })
-    const over = (hash: TokenHash) => this.remove(hash)
-    this.context = { random: Math.random, firstJob: FIRST_JOB, ...options, wheel, over }
+    const ended = (hash: TokenHash) => this.remove(hash)
+    this.context = { random: Math.random, firstJob: FIRST_JOB, ...options, wheel, ended }
     this.metrics = metrics
   }
 
@@ -35,7 +35,7 @@ export class TokenWatcher implements TokenWatch {
   }
 
   /** What the queue has told the cluster; tokens that nobody holds here are nobody's concern. */
-  notice({ kind, hash }: Notice): void {
+  handleNotice({ kind, hash }: ExpiryNotice): void {
     const watched = this.tokens.get(hash)
     if (kind === 'expired') watched?.expired()
     else watched?.recheck('queue')

@@ -1,4 +1,8 @@
-import { decodeNotice, encodeNotice, noticeChannel } from '@wazo-websocketd/edge/auth/expiry/notice'
+import {
+  decodeExpiryNotice,
+  encodeExpiryNotice,
+  expiryNoticeChannel,
+} from '@wazo-websocketd/edge/auth/expiry/notice'
 import { hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
@@ -7,8 +11,8 @@ describe('a notice to the workers', () => {
   it('says what is to be done about which token', () => {
     for (const kind of ['re-check', 'expired'] as const) {
       const notice = { kind, hash: hashToken('abc') }
-      expect(encodeNotice(notice)).to.equal(`${kind} ${hashToken('abc')}`)
-      expect(decodeNotice(encodeNotice(notice))).to.deep.equal(notice)
+      expect(encodeExpiryNotice(notice)).to.equal(`${kind} ${hashToken('abc')}`)
+      expect(decodeExpiryNotice(encodeExpiryNotice(notice))).to.deep.equal(notice)
     }
   })
 
@@ -19,11 +23,11 @@ describe('a notice to the workers', () => {
       'renewed '.concat(hashToken('abc')),
       `expired ${hashToken('abc')} 1`,
     ])
-      expect(decodeNotice(message)).to.equal(null)
-    fc.assert(fc.property(fc.string(), (message) => decodeNotice(message) === null))
+      expect(decodeExpiryNotice(message)).to.equal(null)
+    fc.assert(fc.property(fc.string(), (message) => decodeExpiryNotice(message) === null))
   })
 
   it("goes over a channel in the slot of the queue's keys", () => {
-    expect(noticeChannel('wazo-ws')).to.equal('{wazo-ws}:notices')
+    expect(expiryNoticeChannel('wazo-ws')).to.equal('{wazo-ws}:notices')
   })
 })

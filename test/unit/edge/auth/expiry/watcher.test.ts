@@ -53,7 +53,7 @@ class Scene {
         this.added.push(job)
         if (this.queueWorks && !this.queue.has(job.hash)) this.queue.set(job.hash, job)
       },
-      ask: () => {
+      lookup: () => {
         this.asked.push(Math.floor((this.clock.now() - this.begun) / 1_000))
         return this.answer()
       },
@@ -75,7 +75,10 @@ class Scene {
       for (const job of this.queue.values())
         if (job.dueAt <= this.clock.now() + this.skew) {
           this.queue.delete(job.hash)
-          this.watcher.notice({ kind: job.dueAt < job.expiresAt ? 're-check' : 'expired', hash: job.hash })
+          this.watcher.handleNotice({
+            kind: job.dueAt < job.expiresAt ? 're-check' : 'expired',
+            hash: job.hash,
+          })
         }
     }
   }
@@ -108,7 +111,7 @@ describe('watch over tokens', () => {
       scene.watcher.watch(scene.token(10), holder)
       await scene.pass(9_500)
       expect(scene.dueIn(scene.added[0])).to.equal(10.4)
-      scene.watcher.notice({ kind: 'expired', hash: HASH }) // another worker's clock is ahead of this one's
+      scene.watcher.handleNotice({ kind: 'expired', hash: HASH }) // another worker's clock is ahead of this one's
       await scene.pass(800)
       expect(holder.told).to.deep.equal([])
       await scene.pass(400)
@@ -235,8 +238,8 @@ describe('watch over tokens', () => {
       const scene = new Scene()
       const holder = new Holder()
       scene.watcher.watch(scene.token(20), holder)
-      scene.watcher.notice({ kind: 'expired', hash: HASH })
-      scene.watcher.notice({ kind: 'expired', hash: hashToken('unknown') })
+      scene.watcher.handleNotice({ kind: 'expired', hash: HASH })
+      scene.watcher.handleNotice({ kind: 'expired', hash: hashToken('unknown') })
       await scene.pass(100)
       expect([holder.told, scene.asked]).to.deep.equal([[], [0]])
     })
@@ -247,7 +250,7 @@ describe('watch over tokens', () => {
         const holder = new Holder()
         scene.watcher.watch(scene.token(40), holder)
         scene.verdict(scene.token(200))
-        if (find === 'check') scene.watcher.notice({ kind: 're-check', hash: HASH })
+        if (find === 'check') scene.watcher.handleNotice({ kind: 're-check', hash: HASH })
         else scene.watcher.watch(scene.token(200), new Holder())
         await scene.pass(60_000)
         expect([holder.told, holder.renewals]).to.deep.equal([[], []])
@@ -311,7 +314,7 @@ describe('watch over tokens', () => {
       scene.answer = () => new Promise(() => undefined)
       const holder = new Holder()
       scene.watcher.watch(scene.token(40), holder)
-      scene.watcher.notice({ kind: 're-check', hash: HASH })
+      scene.watcher.handleNotice({ kind: 're-check', hash: HASH })
       await scene.pass(42_000)
       expect(holder.told).to.deep.equal(['backstop expired'])
     })
