@@ -84,7 +84,7 @@ module.exports = {
     ...folder('route', edge('route'), { values: [edge('route'), DOMAIN], types: [METRICS] }),
     ...folder('deliver', edge('deliver'), {
       values: [edge('deliver'), DOMAIN],
-      types: [SESSION_PORTS, METRICS],
+      types: [SESSION_PORTS, METRICS, CLOCK],
     }),
     ...folder('socket', edge('socket'), {
       values: [edge('socket'), edge('session'), DOMAIN, CLOCK, NETWORK, npm('ws')],
@@ -111,8 +111,8 @@ module.exports = {
       node: true,
     }),
     ...folder('process', edge('process'), {
-      values: [edge('process'), edge('handover'), SHARED],
-      types: [PINO],
+      values: [edge('process'), edge('handover'), edge('drain'), SHARED],
+      types: [edge('session'), edge('socket'), PINO],
       node: true,
     }),
     ...folder('console', edge('console'), { values: [edge('console'), SHARED], types: [PINO], node: true }),

@@ -46,7 +46,7 @@ const VIOLATIONS: readonly (readonly [rule: string, file: string, statement: str
   ['socket', 'edge/src/socket/connects.ts', "import 'ioredis'"],
   ['socket-types', 'edge/src/socket/knows-a-router.ts', "import type { Router } from '../route/router.js'"],
   ['process', 'edge/src/process/starts-a-session.ts', "import '../session/session.js'"],
-  ['process-types', 'edge/src/process/knows-a-session.ts', "import type { S } from '../session/session.js'"],
+  ['process-types', 'edge/src/process/takes-a-socket.ts', "import type { WebSocket } from 'ws'"],
   ['console', 'edge/src/console/starts-a-session.ts', "import '../session/session.js'"],
   ['console-types', 'edge/src/console/knows-a-session.ts', "import type { S } from '../session/session.js'"],
   ['ingest', 'ingest/src/serves.ts', "import 'ws'"],

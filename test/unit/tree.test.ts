@@ -75,7 +75,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   ],
   'integration/ingest-publisher.test.ts': ['ingest/publish/publisher'],
   'integration/ingest.test.ts': ['ingest/broker/consumer', 'ingest/broker/topology'],
-  'faults/upgrade-handover.test.ts': ['edge/handover/hand-over'],
+  'faults/upgrade-handover.test.ts': ['edge/handover/hand-over', 'edge/process/shutdown'],
   'integration/transfer.test.ts': ['edge/handover/channel'],
   'unit/edge/process/pool.test.ts': ['edge/process/worker-handle', 'edge/process/worker-slot'],
   'integration/metrics-cluster.test.ts': ['edge/process/service', 'edge/process/worker-process'],

@@ -1,5 +1,4 @@
 /** One worker of the edge: puts the path of an event and the life of a session together. */
-import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
 import { effectiveLogLevel } from '@wazo-websocketd/shared/config/derived'
 import { redisDatabase } from '@wazo-websocketd/shared/redis/url'
@@ -16,13 +15,13 @@ import { Auth } from './auth/auth.js'
 import { ExpiryWorker } from './auth/expiry/queue-worker.js'
 import { decodeExpiryNotice, expiryNoticeChannel } from './auth/expiry/notice.js'
 import { RedisBus } from './bus/bus.js'
-import type { DrainOrder, WorkerAssignment } from './process/messages.js'
+import type { WorkerAssignment } from './process/messages.js'
 import { HandoverReceiver } from './handover/receiver.js'
 import { primaryChannel } from './handover/channel.js'
 import { HandoverSender } from './handover/sender.js'
-import { ignoreGroupSignals, PrimaryLink, type DrainHandler } from './process/primary-link.js'
+import { ignoreGroupSignals, PrimaryLink } from './process/primary-link.js'
 import { consoleHandler } from './console/console.js'
-import { handOver, receiveConnection } from './handover/hand-over.js'
+import { receiveConnection } from './handover/hand-over.js'
 import { sessionLimits, socketLimits } from './config/limits.js'
 import { PROGRAM } from './config/program.js'
 import { workerMetrics } from './prometheus.js'
@@ -30,14 +29,14 @@ import { decodeDrainNotice } from './drain/drain-notice.js'
 import { RedisTickets } from './drain/redis-tickets.js'
 import { SubscriptionIndex } from './route/subscription-index.js'
 import { Router } from './route/router.js'
+import { FanOut } from './deliver/fan-out.js'
+import { Readiness } from './process/readiness.js'
+import { Shutdown } from './process/shutdown.js'
 import { FrameBytes } from './deliver/frame.js'
 import { Sessions } from './session/sessions.js'
 import { usableWorkerConfig, type WorkerConfig } from './config/worker-config.js'
-import { Drain } from './drain/drain.js'
 import { createSocketServer, type SocketServer } from './socket/server.js'
 
-/** A worker that cannot serve listens all the same after so long, unless others serve in its stead. */
-const LISTEN_AFTER_MS = 5_000
 /** How long the bus's connections may take to be ready; so much longer for each sentinel that may be gone. */
 const READY_MS_MAX = 3_000
 const SENTINEL_MS = 2_000
@@ -53,25 +52,23 @@ const TIMERS_SILENT_MS_MAX = 12_000
 /** Connections of this file's own. */
 const OWN_CONNECTIONS: ReadonlySet<string> = new Set([EXPIRY_CONNECTION, TIMERS_CONNECTION])
 
-/** Of `drain.timeout`: what has not passed to the successor by then gets 1012. */
-const HANDOVER_SHARE = 0.5
 /** Of the soft limit: a session that catches up with the bus stays well below it, whatever a page of the log holds. */
 const REPLAY_BUFFER_SHARE = 4
 
-class EdgeWorker implements DrainHandler {
+class EdgeWorker {
   private readonly setup: WorkerConfig
   private readonly place: WorkerAssignment
   private readonly link: PrimaryLink
   private readonly log: Logger
   private readonly warnings: RateLimitedLog
-  private readonly registry = new SubscriptionIndex()
+  private readonly index = new SubscriptionIndex()
   private readonly metrics = new Metrics()
   private readonly counts = workerMetrics(this.metrics)
   private readonly frameBytes = new FrameBytes()
   private readonly redis: RedisFactory
   private readonly connections: RedisConnections
   private readonly expiry: RedisClient
-  private readonly authority: Auth
+  private readonly auth: Auth
   /** This worker's share in the cluster's timers. */
   private readonly timers: ExpiryWorker
   private readonly bus: RedisBus
@@ -79,13 +76,9 @@ class EdgeWorker implements DrainHandler {
   private readonly tickets: RedisTickets | null
   private readonly sessions: Sessions
   private readonly sockets: SocketServer
-  private readonly sender = new HandoverSender({ channel: primaryChannel, clock })
-  private draining = false
-  private hurried = false
-  private drainage: Drain | null = null
-  private listening = false
-  private markPrepared: () => void = () => undefined
-  private readonly whenPrepared = new Promise<void>((resolve) => (this.markPrepared = resolve))
+  private readonly fanOut: FanOut
+  private readonly shutdown: Shutdown
+  private readonly readiness: Readiness
 
   constructor(setup: WorkerConfig, place: WorkerAssignment, link: PrimaryLink, log: Logger) {
     this.setup = setup
@@ -93,34 +86,46 @@ class EdgeWorker implements DrainHandler {
     this.link = link
     this.log = log
     this.warnings = new RateLimitedLog(log, clock)
+    this.readiness = new Readiness(
+      () => this.notReadyReasons(),
+      (reasons) => link.reportNotReady(reasons),
+    )
     this.router = new Router({
-      index: this.registry,
+      index: this.index,
       accessScope: setup.config.bus.access_scope,
       metrics: this.counts.route,
     })
     this.redis = this.makeRedis()
     this.connections = this.makeConnections()
     this.expiry = this.redis.create(EXPIRY_CONNECTION, { failFast: true, silentMsMax: EXPIRY_SILENT_MS_MAX })
-    this.authority = new Auth({
+    this.auth = new Auth({
       config: setup.config,
       workers: setup.workers,
       redis: this.expiry,
       clock,
       logger: log,
       metrics: this.counts.auth,
-      intern: this.registry.intern,
-      masterTenantChanged: this.report,
+      intern: this.index.intern,
+      masterTenantChanged: this.readiness.update,
     })
     this.timers = this.makeTimers()
     this.bus = this.makeBus()
     this.tickets = this.makeTickets()
     this.sessions = this.makeSessions()
     this.sockets = this.makeSockets()
+    this.fanOut = new FanOut({
+      router: this.router,
+      verdicts: this.auth.lookups,
+      sessions: this.sessions,
+      clock,
+      metrics: this.counts.route,
+    })
+    this.shutdown = this.makeShutdown()
   }
 
   /** Resolves when the worker listens. Rejects with one line that says what is wrong when it cannot. */
   async start(): Promise<void> {
-    this.authority.start()
+    this.auth.start()
     this.timers.start()
     this.bus.start()
     const { prefix } = this.setup.config.redis
@@ -129,43 +134,12 @@ class EdgeWorker implements DrainHandler {
     const drains = drainChannel(prefix, this.database)
     if (this.tickets !== null) this.connections.subscribe(drains, { message: (bytes) => this.called(bytes) })
     this.takeOver()
-    this.link.handle(this)
+    this.link.handle(this.shutdown)
     this.link.pushMetrics(() => this.metrics.snapshot())
-    this.report()
-    await this.prepared()
+    this.readiness.update()
+    await this.readiness.timeToListen(clock, this.place.successor)
     await this.sockets.listen()
-    this.listening = true
-    this.report()
-  }
-
-  drain(order: DrainOrder): void {
-    if (this.draining) return
-    this.draining = true
-    this.sockets.stopListening()
-    this.report()
-    this.log.info({ sessions: this.sessions.connections.size }, 'draining')
-    void this.leave(order)
-  }
-
-  closeNow(): void {
-    this.hurried = true
-    this.drain({ ratePerSecond: 1, timeoutMs: 1 })
-    this.sender.giveUp()
-    this.drainage?.closeRemaining()
-  }
-
-  /** Connections pass to the successor, as far as there is one and they can; the others get 1012. */
-  private async leave({ ratePerSecond, timeoutMs, toSuccessor }: DrainOrder): Promise<void> {
-    const from = clock.monotonic()
-    if (toSuccessor === true && this.handsOver) await this.handOver(timeoutMs * HANDOVER_SHARE)
-    const timeout = Math.max(1, timeoutMs - (clock.monotonic() - from))
-    this.sessions.beginDrain()
-    const { connections, closeForRestart } = this.sessions
-    this.drainage = new Drain({ clock, connections, closeGroup: closeForRestart, ratePerSecond, timeout })
-    const drained = this.drainage.run()
-    if (this.hurried) this.drainage.closeRemaining()
-    await drained
-    await this.end()
+    this.readiness.listens()
   }
 
   private get database(): number {
@@ -176,19 +150,13 @@ class EdgeWorker implements DrainHandler {
     return this.setup.config.drain.handover && this.setup.tls === null
   }
 
-  private async handOver(msMax: number): Promise<void> {
-    const { sessions, sender, counts } = this
-    await handOver({ sessions, sender, clock, onResult: counts.handover.handedOver }, msMax)
-    this.log.info({ left: sessions.connections.size }, 'connections passed to the successor')
-  }
-
   private takeOver(): void {
     const { sockets, sessions } = this
     // The worker that passes them on goes by the configuration before: without hand-over, or with TLS, in this one's
     // they are not to go on here.
     const takes = sockets.canAttach && this.handsOver
     new HandoverReceiver(primaryChannel, {
-      canAccept: (state) => !this.draining && takes && sessions.canAccept(state),
+      canAccept: (state) => !this.shutdown.draining && takes && sessions.canAccept(state),
       receive: (arrived) => receiveConnection(arrived, sockets, sessions),
     })
   }
@@ -198,29 +166,13 @@ class EdgeWorker implements DrainHandler {
     this.warnings.close()
     this.bus.stop()
     this.connections.stop()
-    await Promise.all([this.authority.stop(), this.timers.stop()])
+    await Promise.all([this.auth.stop(), this.timers.stop()])
     await this.link.finish()
   }
 
-  private missing(): readonly string[] {
-    if (this.draining) return ['draining']
-    return [...this.bus.notReadyReasons(), ...this.authority.notReadyReasons()]
-  }
-
-  private readonly report = (): void => {
-    const missing = this.missing()
-    if (missing.length === 0) this.markPrepared()
-    this.link.reportNotReady(this.listening ? missing : [...missing, 'not listening yet'])
-  }
-
-  /**
-   * Clients go to the workers that listen, so a new one waits until it can serve them; not for ever, because
-   * where nobody can, a client is told so (1013). A successor does wait: others serve until it can.
-   */
-  private async prepared(): Promise<void> {
-    const timer = this.place.successor ? null : clock.after(LISTEN_AFTER_MS, () => this.markPrepared())
-    await this.whenPrepared
-    timer?.cancel()
+  private notReadyReasons(): readonly string[] {
+    if (this.shutdown.draining) return ['draining']
+    return [...this.bus.notReadyReasons(), ...this.auth.notReadyReasons()]
   }
 
   private makeRedis(): RedisFactory {
@@ -258,13 +210,27 @@ class EdgeWorker implements DrainHandler {
     })
   }
 
+  private makeShutdown(): Shutdown {
+    return new Shutdown({
+      sessions: this.sessions,
+      sockets: this.sockets,
+      sender: new HandoverSender({ channel: primaryChannel, clock }),
+      handsOver: this.handsOver,
+      clock,
+      log: this.log,
+      handedOver: this.counts.handover.handedOver,
+      began: this.readiness.update,
+      end: () => this.end(),
+    })
+  }
+
   private makeTimers(): ExpiryWorker {
     return new ExpiryWorker({
       client: this.redis.create(TIMERS_CONNECTION, { silentMsMax: TIMERS_SILENT_MS_MAX }),
       prefix: this.setup.config.redis.prefix,
       database: this.database,
       clock,
-      authTime: this.authority.clock.now,
+      authTime: this.auth.clock.now,
       logger: this.log,
       metrics: this.counts.auth,
     })
@@ -284,9 +250,9 @@ class EdgeWorker implements DrainHandler {
       logger: this.log,
       metrics: this.counts.bus,
       listener: {
-        events: (partition, events) => this.fanOut(partition, events),
+        events: (partition, events) => this.fanOut.deliver(partition, events),
         lost: (partition, why) => this.lost(partition, why),
-        readinessChanged: this.report,
+        readinessChanged: this.readiness.update,
       },
     })
   }
@@ -295,14 +261,14 @@ class EdgeWorker implements DrainHandler {
   private noticed(bytes: Uint8Array): void {
     const notice = decodeExpiryNotice(Buffer.from(bytes).toString())
     if (notice === null) this.unreadable('notice')
-    else this.authority.watcher.handleNotice(notice)
+    else this.auth.watcher.handleNotice(notice)
   }
 
   /** Another worker lets the sessions of a token go. */
   private called(bytes: Uint8Array): void {
-    const tag = decodeDrainNotice(Buffer.from(bytes).toString())
-    if (tag === null) this.unreadable('call')
-    else this.drainage?.account(this.sessions.drainNoticed(tag))
+    const tokenHash = decodeDrainNotice(Buffer.from(bytes).toString())
+    if (tokenHash === null) this.unreadable('call')
+    else this.shutdown.drainNoticed(tokenHash)
   }
 
   /** From a worker of another version: each worker knows by itself what it needs to, if later. */
@@ -313,20 +279,8 @@ class EdgeWorker implements DrainHandler {
 
   /** What was missed may have been the end of a token: sessions go, and nothing remembered of tokens counts. */
   private lost(partition: number, why: string): void {
-    this.authority.lookups.forgetAll()
+    this.auth.lookups.forgetAll()
     this.sessions.lost(partition, why)
-  }
-
-  /** The whole path of a batch through this worker: route each event, then end the session that it revokes. */
-  private fanOut(partition: number, events: readonly BusEvent[]): void {
-    const begun = clock.monotonic()
-    for (const event of events) {
-      this.router.route(event)
-      if (event.revokedSession === null) continue
-      this.authority.lookups.forget(event.revokedSession)
-      this.sessions.revoke(event.revokedSession, partition, event.offset)
-    }
-    this.counts.route.fannedOut((clock.monotonic() - begun) / 1000)
   }
 
   private makeTickets(): RedisTickets | null {
@@ -345,20 +299,20 @@ class EdgeWorker implements DrainHandler {
   private makeSessions(): Sessions {
     const { config } = this.setup
     return new Sessions({
-      authenticator: this.authority.lookups,
-      watch: this.authority.watcher,
+      authenticator: this.auth.lookups,
+      watch: this.auth.watcher,
       tickets: this.tickets,
       bus: this.bus,
-      index: this.registry,
+      index: this.index,
       permission: this.router,
       partitions: config.redis.partitions,
       everyTenant: config.bus.access_scope === 'acl',
-      intern: this.registry.intern,
+      intern: this.index.intern,
       limits: sessionLimits(config),
       replayBufferBytes: config.limits.send_buffer_soft_bytes / REPLAY_BUFFER_SHARE,
       renewalDeadline: config.limits.auth_total_seconds * 1000,
-      masterTenant: () => this.authority.masterTenant,
-      notReadyReasons: () => this.missing(),
+      masterTenant: () => this.auth.masterTenant,
+      notReadyReasons: () => this.notReadyReasons(),
       defer: (task) => process.nextTick(task),
       frameBytes: this.frameBytes,
       clock,

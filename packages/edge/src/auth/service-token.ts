@@ -18,7 +18,7 @@ export interface ServiceTokenOptions {
   readonly masterTenantChanged: () => void
 }
 
-/** The service's own token, whose tenant is the master tenant (contract, section 4). */
+/** The service's own token, whose tenant is the master tenant (C4). */
 export class ServiceTokenKeeper {
   private readonly options: ServiceTokenOptions
   private tenant: string | undefined

@@ -1,4 +1,4 @@
-/** What wazo-auth answers about a token, checked field by field (contract, section 6). Pure. */
+/** What wazo-auth answers about a token, checked field by field (C6). Pure. */
 import { isRecord, isStrings } from '@wazo-websocketd/shared/domain/guards'
 import { NO_TENANT, type TokenDetails, type TokenId } from '@wazo-websocketd/shared/domain/identity'
 

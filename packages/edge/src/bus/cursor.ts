@@ -1,4 +1,4 @@
-/** Where a reader stands in one partition, and what a message means for it (architecture, section 3). */
+/** Where a reader stands in one partition, and what a message means for it. */
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch, Offset, Position } from '@wazo-websocketd/shared/domain/position'
 

@@ -1,4 +1,4 @@
-/** What the ingests say of themselves, and what follows from it (architecture, section 6). Pure. */
+/** What the ingests say of themselves, and what follows from it. Pure. */
 import type { IngestState, StateMessage } from '@wazo-websocketd/shared/domain/envelope'
 
 /** A state older than this does not count. */

@@ -1,4 +1,4 @@
-/** Reading on in the log: what one page of it proves (architecture, section 3). Pure. */
+/** Reading on in the log: what one page of it proves. Pure. */
 import { decode, EnvelopeError, type SealedBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch, Offset, Position } from '@wazo-websocketd/shared/domain/position'

@@ -1,4 +1,4 @@
-/** Reads every source of the configuration in its order of precedence (contract, section 7). */
+/** Reads every source of the configuration in its order of precedence. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { crossChecks, type Program } from './checks.js'

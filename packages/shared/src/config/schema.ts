@@ -1,4 +1,4 @@
-/** Every key of the configuration with its type and default (contract, section 7). */
+/** Every key of the configuration with its type and default. */
 import { z } from 'zod'
 import { limitsSchema } from './limits.js'
 import {

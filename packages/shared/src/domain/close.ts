@@ -1,4 +1,4 @@
-/** The catalogue of close codes: every reason for which the server ends a session (contract, section 2). */
+/** The catalogue of close codes: every reason for which the server ends a session (C2). */
 
 /** One way for a session to end. */
 export interface Close {

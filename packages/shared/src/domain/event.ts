@@ -24,7 +24,7 @@ export interface BusEvent {
 
 /**
  * The partition of a tenant's events: FNV-1a over the uuid, modulo `partitions`.
- * Events without a tenant go to partition 0 (architecture, section 2).
+ * Events without a tenant go to partition 0.
  */
 export function partitionOf(tenant: string | null, partitions: number): number {
   if (tenant === null || partitions === 1) return 0

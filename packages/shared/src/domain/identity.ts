@@ -7,7 +7,7 @@ export type TokenId = string & { readonly [brand]: 'TokenId' }
 const TOKEN_ID = /^[A-Za-z0-9._-]{1,128}$/
 
 /**
- * The token id that `raw` spells, or null when it cannot be one (contract, section 6):
+ * The token id that `raw` spells, or null when it cannot be one (C6):
  * `.`, `..` and anything outside `[A-Za-z0-9._-]{1,128}` is refused without asking wazo-auth.
  */
 export function parseTokenId(raw: string): TokenId | null {
@@ -46,7 +46,7 @@ export interface Identity {
   readonly acl: readonly string[]
 }
 
-/** Judges a token against the master tenant (contract, section 4, rules 3 and 4). */
+/** Judges a token against the master tenant (C4.3, C4.4). */
 export function identify(details: TokenDetails, masterTenant: string): Identity {
   const master = details.tenantUuid === masterTenant && masterTenant !== NO_TENANT
   const { sessionUuid, userUuid, tenantUuid, acl } = details

@@ -1,6 +1,6 @@
 /**
  * What the programs agree on in Redis: key names, the layout of `meta` and of the log, and the Lua
- * scripts that write them (architecture, section 2).
+ * scripts that write them.
  *
  * Per partition `p` there are two keys and one channel, all in the hash slot of `{p}`:
  *

@@ -1,4 +1,4 @@
-/** When a token is checked again (contract, section 7). Pure; times are milliseconds. */
+/** When a token is checked again. Pure; times are milliseconds. */
 
 /** The time until the next check, given the time left until the token expires; never later than that. */
 export type RecheckRule = (leftMs: number) => number

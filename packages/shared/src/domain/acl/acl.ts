@@ -1,4 +1,4 @@
-/** What a token's ACL allows (contract, section 5). */
+/** What a token's ACL allows (C5). */
 import { matchesGreedily } from './match.js'
 import { firstWord, fragmentsOf, isLiteral, isPersonal, mayMatch } from './pattern.js'
 import { Scan } from './scan.js'

@@ -1,5 +1,5 @@
 /**
- * ACL patterns taken apart (contract, section 5). A pattern is kept as its text only: a worker holds the
+ * ACL patterns taken apart (C5). A pattern is kept as its text only: a worker holds the
  * lists of thousands of tokens, and a decision takes apart no more than the few patterns that may match.
  */
 

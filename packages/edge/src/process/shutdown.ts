@@ -1,0 +1,83 @@
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Logger } from 'pino'
+import { Drain } from '../drain/drain.js'
+import { handOver } from '../handover/hand-over.js'
+import type { HandoverResult, HandoverSender } from '../handover/sender.js'
+import type { Sessions } from '../session/sessions.js'
+import type { SocketServer } from '../socket/server.js'
+import type { DrainOrder } from './messages.js'
+import type { DrainHandler } from './primary-link.js'
+
+export interface ShutdownOptions {
+  readonly sessions: Sessions
+  readonly sockets: Pick<SocketServer, 'stopListening'>
+  readonly sender: HandoverSender
+  /** Whether connections may be handed over (`drain.handover`, no TLS). */
+  readonly handsOver: boolean
+  readonly clock: Clock
+  readonly log: Pick<Logger, 'info'>
+  readonly handedOver: (result: HandoverResult) => void
+  /** The worker serves no new clients from now on. */
+  readonly began: () => void
+  /** Ends the worker; its last session is gone. */
+  readonly end: () => Promise<void>
+}
+
+/** Of `drain.timeout`: what has not been handed over by then gets 1012. */
+const HANDOVER_SHARE = 0.5
+
+/** The end of a worker: hands connections over, drains the rest, ends. */
+export class Shutdown implements DrainHandler {
+  private readonly options: ShutdownOptions
+  private isDraining = false
+  private isImmediate = false
+  private drainOfRest: Drain | null = null
+
+  constructor(options: ShutdownOptions) {
+    this.options = options
+  }
+
+  get draining(): boolean {
+    return this.isDraining
+  }
+
+  drain(order: DrainOrder): void {
+    if (this.isDraining) return
+    this.isDraining = true
+    const { sockets, sessions, log, began } = this.options
+    sockets.stopListening()
+    began()
+    log.info({ sessions: sessions.connections.size }, 'draining')
+    void this.run(order)
+  }
+
+  closeNow(): void {
+    this.isImmediate = true
+    this.drain({ ratePerSecond: 1, timeoutMs: 1 })
+    this.options.sender.giveUp()
+    this.drainOfRest?.closeRemaining()
+  }
+
+  /** Another worker drains the sessions of a token: those of this one go along, if it drains too. */
+  drainNoticed(tokenHash: string): void {
+    this.drainOfRest?.account(this.options.sessions.drainNoticed(tokenHash))
+  }
+
+  /** Connections go to the successor where there is one and they can; the others get 1012. */
+  private async run({ ratePerSecond, timeoutMs, toSuccessor }: DrainOrder): Promise<void> {
+    const { sessions, sender, handsOver, clock, log, handedOver, end } = this.options
+    const from = clock.monotonic()
+    if (toSuccessor === true && handsOver) {
+      await handOver({ sessions, sender, clock, onResult: handedOver }, timeoutMs * HANDOVER_SHARE)
+      log.info({ left: sessions.connections.size }, 'connections passed to the successor')
+    }
+    const timeout = Math.max(1, timeoutMs - (clock.monotonic() - from))
+    sessions.beginDrain()
+    const { connections, closeForRestart } = sessions
+    this.drainOfRest = new Drain({ clock, connections, closeGroup: closeForRestart, ratePerSecond, timeout })
+    const drained = this.drainOfRest.run()
+    if (this.isImmediate) this.drainOfRest.closeRemaining()
+    await drained
+    await end()
+  }
+}
