@@ -17,15 +17,15 @@ import type { Bus, BusListener, LogSink, PartitionLease } from './ports.js'
 import { SharedLog } from './shared-log.js'
 
 const TICK_MS = 200
-/** So late, the process itself was stopped: what it did not hear meanwhile lies in its sockets. */
+/** A tick that is so late shows that the process itself was stopped: what it did not hear meanwhile lies in its sockets. */
 const TICK_LATE_MS = 2_000
 /** A partition without sessions stays subscribed for a while: most come back. */
 const IDLE_MS = 30_000
-/** Unreadable messages are counted all, but logged at most so often. */
+/** All unreadable messages are counted, but at most one in this time is logged. */
 const UNREADABLE_LOG_INTERVAL_MS = 10_000
-/** Every partition carries the states of the ingests; this one is always subscribed, others while it cannot be heard. */
+/** Every partition carries the states of the ingests; this one is always subscribed, others only while it is not. */
 const STATES_PARTITION = 0
-/** So long without any subscription, states are looked for on one more partition. */
+/** After each time so long without any subscription, one more partition is subscribed for the states. */
 const SPARE_AFTER_MS = 1_000
 
 export interface RedisBusOptions extends IngestGraces {
@@ -44,22 +44,22 @@ export interface RedisBusOptions extends IngestGraces {
   readonly listener: BusListener
 }
 
-/** A partition in use, and by how many. */
+/** A partition in use, and the number of leases that use it. */
 interface PartitionUse {
   readonly number: number
   readonly channel: string
   readonly partition: Partition
   leases: number
   idleTimer: Timer | null
-  /** Its subscription is confirmed. */
+  /** Whether its subscription is confirmed. */
   subscribed: boolean
 }
 
-/** What one session holds; every session has one for as long as it lives. */
+/** The lease of one session, which has it for as long as it lives. */
 class Lease implements PartitionLease {
   readonly numbers: readonly number[]
   private readonly bus: RedisBus
-  /** What waits for the partitions to be live. */
+  /** Waits for the partitions to be live. */
   private task: (() => void) | null = null
   private released = false
 
@@ -74,7 +74,7 @@ class Lease implements PartitionLease {
     this.bus.awaitLive(this)
   }
 
-  /** They are live. */
+  /** Runs what waits: the partitions are live. */
   runTask(): void {
     queueMicrotask(() => {
       const { task } = this
@@ -91,24 +91,24 @@ class Lease implements PartitionLease {
   }
 }
 
-/** The reading side of the bus over Redis. */
+/** The reading side of the bus, over Redis. */
 export class RedisBus implements Bus {
   private readonly options: RedisBusOptions
   private readonly log: RedisLog
   private readonly sharedLog: SharedLog
   private readonly ingests: IngestStatus
   private readonly inUse = new Map<number, PartitionUse>()
-  /** What is not live yet. */
+  /** Leases whose partitions are not all live yet. */
   private readonly waiters = new Set<Lease>()
-  /** Since when no subscription is confirmed, so that states of ingests cannot be heard; null: one is. */
+  /** Since when no subscription is confirmed, so that no state of an ingest can arrive; null: one is confirmed. */
   private unsubscribedSince: number | null
-  /** Claimed for the states alone. */
+  /** Partitions in use for the states alone. */
   private spares: number[] = []
   private ticking: Timer | null = null
   private tickedAt: number
   private reportedReasons = ''
   private lossReported = false
-  /** The number of partitions that an ingest which is up has announced. */
+  /** The number of partitions that an ingest which is up has announced last. */
   private announcedPartitions: number | null = null
   private unreadableLoggedAt = -Infinity
 
@@ -135,19 +135,19 @@ export class RedisBus implements Bus {
   }
 
   notReadyReasons(): readonly string[] {
-    const missing: string[] = []
+    const reasons: string[] = []
     const uses = [...this.inUse.values()]
     if (!uses.some(({ channel }) => this.options.connections.at(channel)?.serves))
-      missing.push('redis: not connected')
+      reasons.push('redis: not connected')
     const state = this.ingests.state(this.options.clock.monotonic())
-    if (state !== 'up') missing.push(`bus: no ingest is up (${state})`)
+    if (state !== 'up') reasons.push(`bus: no ingest is up (${state})`)
     if (this.partitionsDiffer())
-      missing.push(
+      reasons.push(
         `bus: the ingests use ${this.announcedPartitions} partitions, not ${this.options.partitions} (redis.partitions)`,
       )
-    // One that cannot be followed is told to its own sessions; those of the others are served.
-    const reasons = uses.flatMap(({ partition }) => partition.notReadyReason() ?? [])
-    return reasons.length < uses.length ? missing : [...missing, ...reasons]
+    // A partition that cannot be followed concerns its own sessions only: the worker serves those of the others.
+    const ofPartitions = uses.flatMap(({ partition }) => partition.notReadyReason() ?? [])
+    return ofPartitions.length < uses.length ? reasons : [...reasons, ...ofPartitions]
   }
 
   lease(partitions: readonly number[]): PartitionLease {
@@ -160,13 +160,13 @@ export class RedisBus implements Bus {
     return new Lease(this, partitions)
   }
 
-  /** Somebody waits for what he holds. */
+  /** Has a lease wait for its partitions to be live. */
   awaitLive(lease: Lease): void {
     this.waiters.add(lease)
     this.admitWaiters()
   }
 
-  /** A hold is given back. */
+  /** Takes a lease back. */
   returnLease(lease: Lease): void {
     this.waiters.delete(lease)
     for (const number of lease.numbers) this.release(number)
@@ -179,7 +179,7 @@ export class RedisBus implements Bus {
   readLog(partition: number, position: Position, sink: LogSink, until?: Offset): () => void {
     const use = this.inUse.get(partition)
     if (use === undefined || use.leases === 0)
-      throw new Error(`catch-up without a hold on partition ${partition}`)
+      throw new Error(`no lease of partition ${partition}, whose log is to be read`)
     return use.partition.readLog(position, sink, until)
   }
 
@@ -221,7 +221,7 @@ export class RedisBus implements Bus {
     return use
   }
 
-  /** Tells those that have waited long enough. */
+  /** Runs what waits for partitions that are live by now. */
   private admitWaiters(): void {
     if (this.waiters.size === 0 || this.unsubscribedSince !== null || this.lossReason() !== null) return
     for (const waiter of this.waiters) {
@@ -263,18 +263,18 @@ export class RedisBus implements Bus {
     this.reportReadiness()
   }
 
-  private setSubscribed(use: PartitionUse, heard: boolean): void {
-    use.subscribed = heard
+  private setSubscribed(use: PartitionUse, subscribed: boolean): void {
+    use.subscribed = subscribed
     const now = this.options.clock.monotonic()
-    const hearing = [...this.inUse.values()].some(({ subscribed }) => subscribed)
-    if (!hearing) this.unsubscribedSince ??= now
+    const any = [...this.inUse.values()].some((other) => other.subscribed)
+    if (!any) this.unsubscribedSince ??= now
     else if (this.unsubscribedSince !== null) {
       this.ingests.excuseSilence(this.unsubscribedSince, now)
       this.unsubscribedSince = null
     }
   }
 
-  /** Looks for the states of the ingests on one more partition. */
+  /** Subscribes one more partition for the states of the ingests, while no subscription is confirmed. */
   private useSparePartition(now: number): void {
     if (this.unsubscribedSince === null || !this.options.connections.independent) return
     if (now - this.unsubscribedSince < SPARE_AFTER_MS * (this.spares.length + 1)) return
@@ -300,11 +300,11 @@ export class RedisBus implements Bus {
     else if (partition.ownState(message)) this.receiveState(message, number)
   }
 
-  /** A state comes on every channel: on each it is told to its partition, on that of the first one to all. */
+  /** Passes a state on: every channel carries it, each to its own partition, that of the first partition to all. */
   private receiveState(state: StateMessage, from: number): void {
     this.ingests.received(state, this.options.clock.monotonic())
     for (const { number, partition } of this.inUse.values())
-      if (from === STATES_PARTITION || from === number) partition.state(state)
+      if (from === STATES_PARTITION || from === number) partition.headsReported(state)
     const inForce = this.inUse.get(from)?.partition.position?.epoch
     const counts = inForce === undefined || inForce === state.epoch
     if (counts && state.state === 'up' && state.heads.length > 0)
@@ -312,7 +312,7 @@ export class RedisBus implements Bus {
     this.update()
   }
 
-  /** Whether events are spread over partitions otherwise than this edge listens: some would never reach it. */
+  /** Whether the ingests spread events over another number of partitions: some events would never reach this edge. */
   private partitionsDiffer(): boolean {
     return this.announcedPartitions !== null && this.announcedPartitions !== this.options.partitions
   }

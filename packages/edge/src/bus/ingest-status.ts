@@ -1,4 +1,4 @@
-/** What the ingests say of themselves, and what follows from it. Pure. */
+/** What the ingests report of themselves, and whether the bus is lost by it. Pure. */
 import type { IngestState, StateMessage } from '@wazo-websocketd/shared/domain/envelope'
 
 /** A state older than this does not count. */
@@ -7,13 +7,13 @@ export const STATE_FRESH_MS = 3_000
 const INGESTS_MAX = 64
 
 export interface IngestGraces {
-  /** `bus.lost_grace`: how long sessions stay while ingests say that the broker is gone. */
+  /** `bus.lost_grace`: how long sessions stay while all ingests report that the broker is gone. */
   readonly lostGraceMs: number
-  /** `bus.silence_grace`: how long they stay while nothing is heard of any ingest. */
+  /** `bus.silence_grace`: how long sessions stay while no ingest reports anything. */
   readonly silenceGraceMs: number
 }
 
-/** The best of what is said: one ingest that is up is enough. `silent`: nobody said anything lately. */
+/** The best of the reported states: one ingest that is up is enough. `silent`: no state is fresh. */
 export type BusState = IngestState | 'silent'
 
 /** All times are milliseconds of a monotonic clock. */
@@ -37,7 +37,7 @@ export class IngestStatus {
     this.updateDownSince(now)
   }
 
-  /** From `since` until now nothing could be heard: that says nothing about the ingests. */
+  /** Leaves the time from `since` until now out of the silence: no state could arrive then, whatever the ingests did. */
   excuseSilence(since: number, now: number): void {
     this.lastStateAt += now - Math.max(since, this.lastStateAt)
   }
@@ -52,7 +52,7 @@ export class IngestStatus {
     return best
   }
 
-  /** Why the sessions have to be told (1011), or null while they may stay. */
+  /** Why the sessions have to end with 1011, or null while they may stay. */
   lossReason(now: number): string | null {
     this.updateDownSince(now)
     if (this.downSince !== null && now - this.downSince >= this.graces.lostGraceMs)
@@ -62,7 +62,7 @@ export class IngestStatus {
     return null
   }
 
-  /** The grace runs from the moment at which nobody was better than `down` any more. */
+  /** The grace runs from the moment at which no ingest was better than `down` any more. */
   private updateDownSince(now: number): void {
     const state = this.state(now)
     if (state === 'down') this.downSince ??= now

@@ -4,10 +4,10 @@ import type { Epoch, Offset, Position } from '@wazo-websocketd/shared/domain/pos
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { openEntry, type Page } from './page.js'
 
-/** Pages kept by a worker: their number, and the bytes of their entries. Opened, they take about three times as much. */
+/** Pages that a worker keeps: their number, and the bytes of their entries. Decoded, they take about three times as much. */
 const PAGES_MAX = 128
 export const KEPT_BYTES_MAX = 16 * 1024 * 1024
-/** A page that nobody has used for so long is forgotten. */
+/** A page that no session has used for so long is forgotten. */
 const UNUSED_MS_MAX = 3_000
 
 /** Entries of the log that follow `from`, and each other, without a gap. */
@@ -21,10 +21,10 @@ export interface KeptPage {
   usedAt: number
 }
 
-/** Pages of the log that several sessions are about to need. */
+/** Keeps pages of the log that several sessions are about to need. */
 export class KeptPages {
   private readonly clock: Clock
-  /** The one used last at the end. */
+  /** In order of use: the page used last is at the end. */
   private readonly kept = new Set<KeptPage>()
   private bytes = 0
 
@@ -32,7 +32,7 @@ export class KeptPages {
     this.clock = clock
   }
 
-  /** One that holds what is next after `at`. */
+  /** Finds a page that holds what is next after `at`. */
   find(partition: number, at: Position): KeptPage | null {
     for (const kept of this.kept) {
       if (kept.partition !== partition || !follows(kept, at)) continue
@@ -44,7 +44,7 @@ export class KeptPages {
     return null
   }
 
-  /** Keeps a page read from `after` on. null: it is not for those who ask later. */
+  /** Keeps a page read from `after` on. null: it is of no use to later readers. */
   keep(partition: number, after: Offset, page: Page): KeptPage | null {
     const { meta } = page
     const entries = meta === null ? null : chained(page.entries, meta.epoch)
@@ -76,7 +76,7 @@ export class KeptPages {
   }
 }
 
-/** The entries, opened once for all readers; null unless they are of `epoch`, and each follows the one before. */
+/** The entries, decoded once for all readers; null unless they are of `epoch`, and each follows the one before. */
 function chained(entries: Page['entries'], epoch: Epoch): readonly SealedBatch[] | null {
   const batches: SealedBatch[] = []
   try {
@@ -93,12 +93,13 @@ function chained(entries: Page['entries'], epoch: Epoch): readonly SealedBatch[]
   return batches
 }
 
-/** Whether it holds what is next after `at`. */
+/** Whether `kept` holds what is next after a position. */
 export function follows(kept: KeptPage, { epoch, offset }: Position): boolean {
   if (epoch !== kept.from.epoch || offset < kept.from.offset || offset >= kept.last) return false
   return (kept.entries[firstAbove(kept, offset)]?.prev ?? Infinity) <= offset
 }
 
+/** The index of the first entry that ends above `offset`. */
 export function firstAbove({ entries }: KeptPage, offset: Offset): number {
   return entries.findIndex(({ last }) => last > offset)
 }

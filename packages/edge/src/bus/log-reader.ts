@@ -1,32 +1,31 @@
 import type { Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import { LogUnavailableError } from './log.js'
-import type { LogSink } from './ports.js'
+import { READ_RETRY_MS, whenRead } from './log.js'
 import { readPage, type Loss, type Page } from './page.js'
+import type { LogSink } from './ports.js'
 import type { SharedLog } from './shared-log.js'
 
-const RETRY_DELAY_MS = 200
-/** How often a socket that is full is looked at again. */
+/** How often a full socket is asked again whether it takes more. */
 const PACE_DELAY_MS = 50
-/** What another worker has delivered already is about to come here. */
+/** How often to compare with the cursor again: what another worker has delivered already is about to come here. */
 const UNTIL_DELAY_MS = 10
 
 export interface LogReaderOptions {
   readonly log: SharedLog
   readonly clock: Clock
   readonly partition: number
-  /** Up to where the session has been served. */
+  /** The position up to which the session has been served. */
   readonly position: Position
   /** Where to end; null: at the cursor, for good. */
   readonly until: Offset | null
   /** The worker's own cursor, or null when it has none (any more). */
   readonly cursor: () => Position | null
   readonly sink: LogSink
-  /** Called once, when it is over in whatever way. */
+  /** Called once, when the reading has ended in whatever way. */
   readonly done: () => void
 }
 
-/** One session that does not stand where the worker's cursor does, reading the log until it does. */
+/** Reads the log for one session whose position is not the worker's cursor, until it is. */
 export class LogReader {
   private readonly options: LogReaderOptions
   private position: Position
@@ -50,7 +49,7 @@ export class LogReader {
     this.options.done()
   }
 
-  /** What the session missed is gone. */
+  /** Ends the reading: what the session missed is gone. */
   lose(loss: Loss): void {
     if (this.ended) return
     this.stop()
@@ -61,31 +60,29 @@ export class LogReader {
     if (this.ended) return
     const at = this.options.cursor()
     if (at?.epoch !== this.position.epoch) this.lose('continuity')
-    else if (this.isThere(at)) this.finish()
+    else if (this.hasArrived(at)) this.finish()
     else if (this.options.until !== null && this.position.offset >= at.offset) this.wait(UNTIL_DELAY_MS)
-    // Served by a worker that was further than this one: its time comes.
-    else if (this.position.offset > at.offset) this.wait(RETRY_DELAY_MS)
+    // Another worker that was ahead of this one has served the session: the cursor will come there.
+    else if (this.position.offset > at.offset) this.wait(READ_RETRY_MS)
     else if (this.options.sink.congested()) this.wait(PACE_DELAY_MS)
-    else this.readPage()
+    else this.read()
   }
 
-  private isThere(cursor: Position): boolean {
+  private hasArrived(cursor: Position): boolean {
     const { until } = this.options
     return until === null ? this.position.offset === cursor.offset : this.position.offset >= until
   }
 
-  private readPage(): void {
+  private read(): void {
     const { log, partition } = this.options
-    log.page(partition, this.position).then(
+    whenRead(
+      log.page(partition, this.position),
       (page) => this.take(page),
-      (error: unknown) => {
-        if (!(error instanceof LogUnavailableError)) throw error
-        this.wait(RETRY_DELAY_MS)
-      },
+      () => this.wait(READ_RETRY_MS),
     )
   }
 
-  /** Judged against the cursor of this moment: live events arrived while the page was read. */
+  /** Compares with the cursor of this moment: live events arrived while the page was read. */
   private take(page: Page): void {
     if (this.ended) return
     const at = this.options.cursor()
@@ -96,7 +93,7 @@ export class LogReader {
     const goal = Math.min(at.offset, this.options.until ?? at.offset)
     const reading = readPage(this.position, page, { heard: goal, ceiling: goal })
     if (reading.kind === 'lost') this.lose(reading.loss)
-    else if (reading.kind === 'wait') this.wait(RETRY_DELAY_MS)
+    else if (reading.kind === 'wait') this.wait(READ_RETRY_MS)
     else {
       this.position = { epoch: at.epoch, offset: reading.reached }
       for (const batch of reading.batches) {
@@ -106,7 +103,7 @@ export class LogReader {
     }
   }
 
-  /** Calls to the reader may stop this; asked anew after each of them. */
+  /** Calls to the sink may stop this reader, so this is asked anew after each of them. */
   private hasEnded(): boolean {
     return this.ended
   }

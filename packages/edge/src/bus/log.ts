@@ -7,21 +7,23 @@ import { Script } from '@wazo-websocketd/shared/redis/script'
 import { isKnownForm, keys, unknownForm } from '@wazo-websocketd/shared/redis/layout'
 import type { Page } from './page.js'
 
-/** Entries of one page at most. */
+/** Entries of one page, at most. */
 export const PAGE_ENTRIES_MAX = 1_024
-/** Of them, asked for at once within the script. */
+/** Entries that the script asks for at once, at most. */
 const ENTRIES_AT_ONCE_MAX = 16
 /** A page ends after the entry that takes it to this size. */
 export const PAGE_BYTES_MAX = 1024 * 1024
 const READ_DEADLINE_MS = 3_000
+/** After so long a read that failed is made again. */
+export const READ_RETRY_MS = 200
 
 /**
- * One consistent look at a partition: `meta`, and the log's entries that end above an offset.
+ * Reads `meta` and the log's entries that end above an offset, both of the same moment.
  *
  * KEYS meta, log. ARGV offset (empty: no entries wanted), entries at most, bytes at most.
- * Answers nothing without meta, else `{epoch, head, {batch, ...}, form or empty}`. Entries are fetched few at first, and more by
- * the sizes seen: half of what they cost one by one (1,000 small ones: 1.3 ms). So many at once are copied before their
- * size is known: where entries of 1 MB follow upon small ones, 16 hold up Redis for 12 ms.
+ * Answers nothing without meta, else `{epoch, head, {batch, ...}, form or empty}`. The script fetches one entry first, then
+ * more at a time by the sizes seen: this costs half of what single entries cost (1,000 small ones: 1.3 ms). Redis copies
+ * all entries of a fetch before their size is known: 16 entries of 1 MB after small ones hold it up for 12 ms.
  */
 const READ_SCRIPT = new Script(`
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'form')
@@ -41,18 +43,29 @@ end
 return {meta[1], meta[2], batches, meta[3] or ''}
 `)
 
-/** Redis could not be asked, or did not answer in time. */
+/** Says that Redis could not be asked, or did not answer in time. */
 export class LogUnavailableError extends Error {
   override name = 'LogUnavailableError'
 }
 
-/** Reads one page of a partition's log; the seam at which tests put a log of their own. */
+/** Reads one page of a partition's log; tests put a log of their own here. */
 export interface LogSource {
   /**
-   * `meta` and what follows `after`, in about `bytesMax` bytes; with null only `meta`.
+   * Reads `meta` and what follows `after`, in about `bytesMax` bytes; with null only `meta`.
    * @throws LogUnavailableError when Redis does not answer; the caller tries again.
    */
   page(partition: number, after: Offset | null, bytesMax?: number): Promise<Page>
+}
+
+/**
+ * Calls `take` with the page, or `unavailable` where Redis does not answer. Other errors are faults of this program, and are
+ * thrown.
+ */
+export function whenRead(page: Promise<Page>, take: (page: Page) => void, unavailable: () => void): void {
+  page.then(take, (error: unknown) => {
+    if (!(error instanceof LogUnavailableError)) throw error
+    unavailable()
+  })
 }
 
 type LogCaller = Pick<ConnectionPair, 'callBuffer' | 'giveUp'>
@@ -60,11 +73,11 @@ type LogCaller = Pick<ConnectionPair, 'callBuffer' | 'giveUp'>
 export interface RedisLogOptions {
   readonly prefix: string
   readonly clock: Clock
-  /** What reads a partition's keys; null while there is no connection. */
+  /** The connection to a partition's keys; null while there is none. */
   readonly commands: (partition: number) => LogCaller | null
 }
 
-/** The log in Redis. */
+/** Reads the log in Redis. */
 export class RedisLog implements LogSource {
   private readonly options: RedisLogOptions
 

@@ -1,18 +1,18 @@
-/** Other epochs than the one in force: a new one, or that of another deployment whose channels are mixed up with ours. Pure. */
+/** Tells a new epoch from that of another installation on the same channels: only the log shows which is in force. Pure. */
 import type { Epoch } from '@wazo-websocketd/shared/domain/position'
 
-/** A state may be ahead of the log by a moment. */
-const LOOK_AFTER_MS = 1_000
-/** For so long one look at the log answers for an epoch that is not in force. */
+/** So much later the log is read: a state may be ahead of it by a moment. */
+const CHECK_AFTER_MS = 1_000
+/** An epoch that is not in force by the log is ignored for so long. */
 const FOREIGN_MS = 60_000
-/** Epochs remembered at most; a flood of them must not grow the map. */
+/** Epochs remembered, at most; a flood of them must not grow the map. */
 const EPOCHS_MAX = 8
 
 /** All times are milliseconds of a monotonic clock. */
 export class OtherEpochs {
   private readonly known = new Map<Epoch, { readonly since: number; foreignUntil: number }>()
 
-  /** A message of `epoch` came. True: the log has not told yet that it is not in force. */
+  /** Takes note of a message of `epoch`. True: it may be in force, as far as the log has shown. */
   received(epoch: Epoch, now: number): boolean {
     const entry = this.known.get(epoch)
     if (entry !== undefined && now < entry.foreignUntil) return false
@@ -24,20 +24,20 @@ export class OtherEpochs {
     return true
   }
 
-  /** Whether the log has to tell now. */
+  /** Whether the log has to be read now. */
   checkDue(now: number): boolean {
     for (const { since, foreignUntil } of this.known.values())
-      if (foreignUntil === 0 && now - since >= LOOK_AFTER_MS) return true
+      if (foreignUntil === 0 && now - since >= CHECK_AFTER_MS) return true
     return false
   }
 
-  /** The log, asked at `asked`, holds the epoch in force as before. */
+  /** Takes note that by the log, read at `asked`, the same epoch is in force as before. */
   markForeign(asked: number, now: number): void {
     for (const entry of this.known.values())
       if (entry.foreignUntil === 0 && entry.since <= asked) entry.foreignUntil = now + FOREIGN_MS
   }
 
-  /** Another epoch is in force. */
+  /** Forgets all: another epoch is in force. */
   clear(): void {
     this.known.clear()
   }

@@ -1,28 +1,28 @@
-/** Reading on in the log: what one page of it proves. Pure. */
+/** Decides what a page of the log proves to a reader (ADR 1). Pure. */
 import { decode, EnvelopeError, type SealedBatch } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch, Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import { between } from './cursor.js'
 
-/** `meta` and the entries of the log that end above the reader's position, read in one script. */
+/** `meta` and the entries of the log that end above the reader's position, of the same moment. */
 export interface Page {
   /** null: Redis knows no numbering (it came back empty and has not been seeded again). */
   readonly meta: { readonly epoch: Epoch; readonly head: Offset } | null
-  /** Envelopes in order, as bytes or read already; a page is bounded, so there may be more. */
+  /** Envelopes in order, as bytes or decoded; a page is bounded, so there may be more. */
   readonly entries: readonly (Uint8Array | SealedBatch)[]
   /** Why this program cannot read what Redis holds; then there is neither meta nor an entry. */
   readonly unreadable?: string
 }
 
-/** How far a reader wants to get. */
+/** How far a reader wants to read. */
 export interface Goal {
-  /** The highest `last` heard of: the log must reach it before the reader is up to date. */
+  /** The highest `last` received: the log must reach it before the reader is up to date. */
   readonly heard: Offset
-  /** Nothing above it is handed over. */
+  /** Nothing above it is given to the reader. */
   readonly ceiling: Offset
 }
 
-/** `log`: it does not reach back far enough. `continuity`: another numbering is in force, or it cannot be proven that this one is. */
+/** Why events are lost: the log does not reach back far enough, or it cannot be proven that the reader's numbering is in force. */
 export type Loss = 'log' | 'continuity'
 
 export type PageReading =
@@ -34,12 +34,12 @@ export type PageReading =
       /** The goal is reached; otherwise the next page is to be read at once. */
       readonly complete: boolean
     }
-  /** Redis is behind what this reader knows: it is being filled again. */
+  /** Redis is behind what this reader knows: it came back older and is being filled again. */
   | { readonly kind: 'wait'; readonly why: string }
   /** Events between the position and the log are gone. */
   | { readonly kind: 'lost'; readonly loss: Loss; readonly why: string; readonly unreadable?: true }
 
-/** Judges `page`, read from `at` on. Every entry must follow the one before it. */
+/** Reads `page`, which begins after `at`. Every entry must follow the one before it. */
 export function readPage(at: Position, page: Page, goal: Goal): PageReading {
   const { meta } = page
   if (page.unreadable !== undefined) return unreadable(page.unreadable)
@@ -76,12 +76,15 @@ function lost(loss: Loss, why: string): PageReading {
   return { kind: 'lost', loss, why }
 }
 
-/** Nothing is guessed: what cannot be read is a gap. */
+/** Takes what cannot be read for a gap: nothing is guessed. */
 function unreadable(why: string): PageReading {
   return { kind: 'lost', loss: 'continuity', why: `unreadable log: ${why}`, unreadable: true }
 }
 
-/** @throws EnvelopeError */
+/**
+ * Decodes an entry of the log, if it is not decoded yet.
+ * @throws EnvelopeError
+ */
 export function openEntry(entry: Uint8Array | SealedBatch): SealedBatch {
   if (!(entry instanceof Uint8Array)) return entry
   const message = decode(entry)

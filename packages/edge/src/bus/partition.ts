@@ -3,26 +3,25 @@ import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Epoch, Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
-import { LogReader } from './log-reader.js'
 import { between, classify } from './cursor.js'
-import { StaleSubscription } from './stale-subscription.js'
-import { OtherEpochs } from './other-epochs.js'
-import { LogUnavailableError, type LogSource } from './log.js'
+import { LogReader } from './log-reader.js'
+import { READ_RETRY_MS, whenRead, type LogSource } from './log.js'
 import type { BusMetrics } from './metrics.js'
-import type { LogSink } from './ports.js'
+import { OtherEpochs } from './other-epochs.js'
 import { readPage, type Page } from './page.js'
+import type { LogSink } from './ports.js'
 import type { SharedLog } from './shared-log.js'
+import { StaleSubscription } from './stale-subscription.js'
 import { Standstill } from './standstill.js'
 
-const RETRY_DELAY_MS = 200
-/** A look into the log takes milliseconds; only a longer one is worth telling. */
+/** A read of the log takes milliseconds; only a longer one is reported. */
 const UNVERIFIED_REPORTED_MS = 1_000
 
-/** What a partition tells; synchronous. */
+/** What a partition reports; all calls are synchronous. */
 export interface PartitionListener {
   events(partition: number, events: readonly BusEvent[]): void
   lost(partition: number, why: string): void
-  /** The partition went live, or is not any more. */
+  /** The partition went live, or stopped being live. */
   changed(): void
   /** The log holds what should have arrived over the subscription. */
   stale(): void
@@ -32,7 +31,7 @@ export interface PartitionOptions {
   readonly partition: number
   readonly log: LogSource
   readonly clock: Clock
-  /** For sessions that are behind; the worker itself always asks Redis. */
+  /** For sessions that lag behind; the worker itself always asks Redis. */
   readonly sharedLog: SharedLog
   readonly logger: Logger
   readonly metrics: BusMetrics
@@ -41,33 +40,47 @@ export interface PartitionOptions {
   readonly lostGraceMs: number
 }
 
-/** One partition as this worker follows it: the cursor, and whether it is proven. */
+/** One recovery: the log is read from the cursor on until continuity is proven. */
+interface Recovery {
+  /** Monotonic milliseconds. */
+  readonly beganAt: number
+  /** Where it began; null: no position was known. */
+  readonly from: Offset | null
+  /** It only checks: where nothing was missing, nothing has been recovered. */
+  readonly isCheck: boolean
+  foundEvents: boolean
+}
+
+/** Continuity is not proven since then. */
+interface Doubt {
+  /** Monotonic milliseconds. */
+  readonly since: number
+  /** No position was proven before: going live recovers nothing. */
+  readonly first: boolean
+}
+
+/** Follows one partition for this worker: moves the cursor, and knows whether it is proven. */
 export class Partition {
   private readonly options: PartitionOptions
   /** null before the first use, and after a loss until the head has been read again. */
   private at: Position | null = null
-  private phase: 'unsubscribed' | 'reading' | 'live' = 'unsubscribed'
-  private lastSeen: { epoch: Epoch; last: Offset } | null = null
-  /** Rises whenever the running read must not go on. */
-  private run = 0
-  private unverifiedSince: number | null
+  /** A recovery reads the log; it goes on for as long as it stands here. */
+  private state: 'unsubscribed' | 'live' | Recovery = 'unsubscribed'
+  private lastSeen: { readonly epoch: Epoch; readonly last: Offset } | null = null
+  /** null: the partition is live. */
+  private doubt: Doubt | null
+  private standstill = new Standstill()
+  /** Why a message could not be read, until the next one that can: a new start would only lose again. */
+  private unreadable: string | null = null
   private readonly staleness: StaleSubscription
   private readonly otherEpochs = new OtherEpochs()
-  /** When the running recovery began, whether it is but a look, and whether it has found events. */
-  private readSince = 0
-  private looks = false
-  private foundEvents = false
-  /** The running read establishes a first position: nothing is recovered by it. */
-  private first = false
-  private standstill = new Standstill()
-  /** Something in the sequence could not be read, and no batch has been since: a new start would only lose again. */
-  private unreadable: string | null = null
   private readonly readers = new Set<LogReader>()
 
   constructor(options: PartitionOptions) {
+    const since = options.clock.monotonic()
     this.options = options
-    this.unverifiedSince = options.clock.monotonic()
-    this.staleness = new StaleSubscription(this.unverifiedSince)
+    this.doubt = { since, first: true }
+    this.staleness = new StaleSubscription(since)
   }
 
   /** The position up to which events have been delivered, or null when none is known. */
@@ -76,17 +89,18 @@ export class Partition {
   }
 
   get live(): boolean {
-    return this.phase === 'live'
+    return this.state === 'live'
   }
 
   /** What keeps the partition from being live, in words; null when it is, or was a moment ago. */
   notReadyReason(): string | null {
     if (this.live) return null
-    const inDoubtMs = this.options.clock.monotonic() - (this.unverifiedSince ?? -Infinity)
-    if (this.at !== null && this.phase === 'reading' && inDoubtMs < UNVERIFIED_REPORTED_MS) return null
+    const subscribed = this.state !== 'unsubscribed'
+    const inDoubtMs = this.options.clock.monotonic() - (this.doubt?.since ?? -Infinity)
+    if (this.at !== null && subscribed && inDoubtMs < UNVERIFIED_REPORTED_MS) return null
     const { partition } = this.options
     if (this.unreadable !== null) return `partition ${partition}: ${this.unreadable}`
-    return `partition ${partition}: ${this.phase === 'unsubscribed' ? 'not subscribed' : 'reading the log'}`
+    return `partition ${partition}: ${subscribed ? 'reading the log' : 'not subscribed'}`
   }
 
   /** Redis confirmed the subscription. */
@@ -100,28 +114,29 @@ export class Partition {
     this.unverify('unsubscribed')
   }
 
-  /** Ends everything without a word: nobody needs the partition any more. */
+  /** Stops everything; no listener is called. */
   close(): void {
     this.unverify('unsubscribed')
     for (const reader of [...this.readers]) reader.stop()
   }
 
+  /** Takes in a batch of the live channel. */
   batch(batch: SealedBatch): void {
     const now = this.options.clock.monotonic()
     const other = this.at !== null && batch.epoch !== this.at.epoch
     if (!other) this.staleness.messageReceived(now)
     else if (!this.otherEpochs.received(batch.epoch, now)) return
-    // A state shows nothing: it may be that of an older ingest, which follows a newer one.
+    // A state proves nothing here: it may be that of an older ingest, which follows a newer one.
     this.readableAgain()
     if (!other && (this.lastSeen?.epoch !== batch.epoch || this.lastSeen.last < batch.last))
       this.lastSeen = { epoch: batch.epoch, last: batch.last }
-    if (this.phase !== 'live' || this.at === null) return
-    const step = classify(this.at, batch)
-    if (step === 'deliver') this.deliver(this.at, batch)
-    else if (step === 'recover') this.recover(other)
+    if (!this.live || this.at === null) return
+    const action = classify(this.at, batch)
+    if (action === 'deliver') this.deliver(this.at, batch)
+    else if (action === 'recover') this.recover(other)
   }
 
-  /** A state came over the partition's own channel. False: it is of another epoch than the one in force, and says nothing here. */
+  /** Takes in a state of the partition's own channel. False: its epoch is not the one in force, so it says nothing here. */
   ownState({ epoch }: StateMessage): boolean {
     if (epoch === null || this.at === null) return true
     const now = this.options.clock.monotonic()
@@ -130,10 +145,10 @@ export class Partition {
     return epoch === this.at.epoch
   }
 
-  /** A state of an ingest, from whichever channel: its head shows whether batches are missing here. */
-  state({ epoch, heads }: StateMessage): void {
+  /** Takes in a state of any channel: its head shows whether batches are missing here. */
+  headsReported({ epoch, heads }: StateMessage): void {
     const head = heads[this.options.partition]
-    if (head === undefined || epoch === null || this.phase !== 'live' || this.at === null) return
+    if (head === undefined || epoch === null || !this.live || this.at === null) return
     const now = this.options.clock.monotonic()
     if (epoch !== this.at.epoch) {
       this.otherEpochs.received(epoch, now)
@@ -143,34 +158,27 @@ export class Partition {
     this.standstill.heads(head, heads, now)
   }
 
-  private readableAgain(): void {
-    if (this.unreadable === null) return
-    this.unreadable = null
-    const { logger, partition } = this.options
-    if (this.at === null) logger.info({ partition }, 'batches can be read again')
-  }
-
-  /** A message that could not be read: what it held is only in the log, if anywhere. */
+  /** Takes in a message that could not be read: what it held is only in the log, if anywhere. */
   unreadableMessage(why: string): void {
     this.unreadable = why
-    if (this.phase === 'live') this.recover()
+    if (this.live) this.recover()
   }
 
-  /** Reads what the subscription cannot hear for now. */
+  /** Reads the log in place of the subscription, which receives nothing for now. */
   poll(): void {
-    if (this.phase === 'live') this.recover(true)
+    if (this.live) this.recover(true)
   }
 
-  /** To be called a few times a second. `awaited`: somebody waits for the partition to be live. */
+  /** To be called a few times a second. `awaited`: a session waits for the partition to be live. */
   tick(awaited: boolean): void {
     const now = this.options.clock.monotonic()
-    const overdue = this.unverifiedSince !== null && now - this.unverifiedSince >= this.options.lostGraceMs
+    const overdue = this.doubt !== null && now - this.doubt.since >= this.options.lostGraceMs
     if (overdue && (this.at !== null || awaited)) this.lose('continuity could not be proven in time')
     if (this.standstill.due(this.options.lostGraceMs, now)) {
       this.lose('it stands still while others move')
-      if (this.phase !== 'unsubscribed') this.recover()
+      if (this.state !== 'unsubscribed') this.recover()
     }
-    if (this.phase !== 'live') return
+    if (!this.live) return
     const suspicion = this.staleness.suspicionDue(now)
     if (suspicion !== null || this.otherEpochs.checkDue(now)) this.recover(suspicion !== 'head')
   }
@@ -181,6 +189,7 @@ export class Partition {
     for (const reader of [...this.readers]) reader.lose('continuity')
   }
 
+  /** Reads the log for one session; returns a way to stop. */
   readLog(position: Position, sink: LogSink, until: Offset | null = null): () => void {
     const { sharedLog, clock, partition } = this.options
     const reader: LogReader = new LogReader({
@@ -198,6 +207,13 @@ export class Partition {
     return () => reader.stop()
   }
 
+  private readableAgain(): void {
+    if (this.unreadable === null) return
+    this.unreadable = null
+    const { logger, partition } = this.options
+    if (this.at === null) logger.info({ partition }, 'batches can be read again')
+  }
+
   private deliver(at: Position, batch: SealedBatch): void {
     let events: BusEvent[]
     try {
@@ -211,59 +227,50 @@ export class Partition {
     this.advance(between(events, at.offset, batch.last), batch.last)
   }
 
-  /** The cursor moves first: whoever asks for it while being served sees where this batch leads. */
+  /** Moves the cursor first: a session that asks for it while it is served sees where this batch leads. */
   private advance(events: readonly BusEvent[], reached: Offset): void {
     if (this.at === null) return
     this.at = { epoch: this.at.epoch, offset: reached }
-    this.staleness.cursorMoved()
+    this.staleness.forgetHead()
     if (events.length === 0) return
     this.options.listener.events(this.options.partition, events)
   }
 
-  private unverify(phase: 'unsubscribed' | 'reading'): void {
+  private unverify(state: 'unsubscribed' | Recovery): void {
     const wasLive = this.live
-    this.phase = phase
-    this.run++
-    this.unverifiedSince ??= this.options.clock.monotonic()
+    this.state = state
+    this.doubt ??= { since: this.options.clock.monotonic(), first: false }
     if (wasLive) this.options.listener.changed()
   }
 
-  /** `looks`: where nothing was missing, that was no recovery. */
-  private recover(looks = false): void {
-    this.unverify('reading')
-    this.staleness.reads(this.at?.offset ?? null)
-    this.readSince = this.options.clock.monotonic()
-    this.looks = looks
-    this.foundEvents = false
-    this.readOn(this.run)
+  /** Begins a recovery, in the place of one that is under way. */
+  private recover(isCheck = false): void {
+    const beganAt = this.options.clock.monotonic()
+    const recovery = { beganAt, from: this.at?.offset ?? null, isCheck, foundEvents: false }
+    this.unverify(recovery)
+    this.staleness.forgetHead()
+    this.readOn(recovery)
   }
 
-  private readOn(run: number): void {
-    if (run !== this.run) return
-    this.options.log.page(this.options.partition, this.at?.offset ?? null).then(
-      (page) => {
-        if (run === this.run) this.take(run, page)
-      },
-      (error: unknown) => {
-        if (!(error instanceof LogUnavailableError)) throw error
-        this.readLater(run)
-      },
+  private readOn(recovery: Recovery): void {
+    if (this.state !== recovery) return
+    whenRead(
+      this.options.log.page(this.options.partition, this.at?.offset ?? null),
+      (page) => this.take(recovery, page),
+      () => this.readLater(recovery),
     )
   }
 
-  private readLater(run: number): void {
-    this.options.clock.after(RETRY_DELAY_MS, () => this.readOn(run))
+  private readLater(recovery: Recovery): void {
+    this.options.clock.after(READ_RETRY_MS, () => this.readOn(recovery))
   }
 
-  private take(run: number, page: Page): void {
+  private take(recovery: Recovery, page: Page): void {
+    if (this.state !== recovery) return
+    this.at ??= this.headOf(page)
     if (this.at === null) {
-      if (page.unreadable !== undefined) this.unreadable = page.unreadable
-      if (page.meta === null || this.unreadable !== null) {
-        this.readLater(run)
-        return
-      }
-      this.at = { epoch: page.meta.epoch, offset: page.meta.head }
-      this.first = true
+      this.readLater(recovery)
+      return
     }
     const heard = this.lastSeen?.epoch === this.at.epoch ? this.lastSeen.last : 0
     const reading = readPage(this.at, page, { heard, ceiling: Infinity })
@@ -273,31 +280,45 @@ export class Partition {
         this.unreadable ??= reading.why
       }
       this.lose(reading.why)
-      this.readOn(this.run)
-    } else if (reading.kind === 'wait') this.readLater(run)
+      this.readOn(recovery)
+    } else if (reading.kind === 'wait') this.readLater(recovery)
     else {
-      for (const batch of reading.batches) this.advance(batch, batch[batch.length - 1]?.offset ?? 0)
-      this.advance([], reading.reached)
-      // A listener that ended this very partition meanwhile is heeded.
-      if (run !== this.run) return
-      if (reading.batches.length > 0) this.foundEvents = true
-      if (reading.complete) this.goLive()
-      else this.readOn(run)
+      if (reading.batches.length > 0) recovery.foundEvents = true
+      this.deliverRead(reading.batches, reading.reached)
+      // The listener may have ended this recovery meanwhile.
+      if (!this.isRunning(recovery)) return
+      if (reading.complete) this.goLive(recovery)
+      else this.readOn(recovery)
     }
   }
 
-  private goLive(): void {
+  /** The position that a first page gives: the head, as far as it can be read. */
+  private headOf({ meta, unreadable }: Page): Position | null {
+    if (unreadable !== undefined) this.unreadable = unreadable
+    return meta === null || this.unreadable !== null ? null : { epoch: meta.epoch, offset: meta.head }
+  }
+
+  private deliverRead(batches: readonly (readonly BusEvent[])[], reached: Offset): void {
+    for (const batch of batches) this.advance(batch, batch[batch.length - 1]?.offset ?? 0)
+    this.advance([], reached)
+  }
+
+  private isRunning(recovery: Recovery): boolean {
+    return this.state === recovery
+  }
+
+  private goLive({ from, beganAt, foundEvents, isCheck }: Recovery): void {
     const now = this.options.clock.monotonic()
-    const deaf = this.staleness.recovered(this.at?.offset ?? 0, this.foundEvents)
-    this.otherEpochs.markForeign(this.readSince, now)
-    if (!this.first && (this.foundEvents || !this.looks)) this.options.metrics.recovery('recovered')
-    this.first = false
+    const stale = this.staleness.recovered(from, this.at?.offset ?? 0, foundEvents)
+    this.otherEpochs.markForeign(beganAt, now)
+    const nothingRecovered = this.doubt?.first === true || (isCheck && !foundEvents)
+    if (!nothingRecovered) this.options.metrics.recovery('recovered')
     this.unreadable = null // the log holds it in a form that is known, or not at all
-    this.phase = 'live'
-    this.unverifiedSince = null
+    this.state = 'live'
+    this.doubt = null
     this.staleness.restart(now)
     this.options.listener.changed()
-    if (deaf) this.options.listener.stale()
+    if (stale) this.options.listener.stale()
   }
 
   /** Forgets the numbering: the next position is the head as it will be read. */
@@ -308,7 +329,7 @@ export class Partition {
     this.lastSeen = null
     this.otherEpochs.clear()
     this.standstill = new Standstill()
-    this.unverifiedSince = this.options.clock.monotonic()
+    this.doubt = { since: this.options.clock.monotonic(), first: true }
     this.notifyLost(why)
   }
 }

@@ -4,13 +4,13 @@ import { firstAbove, follows, KeptPages, type KeptPage } from './kept-pages.js'
 import type { LogSource } from './log.js'
 import type { Page } from './page.js'
 
-/** Of the log, read at once for sessions: what a socket is given without being asked again. */
+/** Bytes of one page for sessions: so much a socket is given before it is asked again whether it takes more. */
 export const SHARED_PAGE_BYTES_MAX = 256 * 1024
-/** Bytes of pages handed out in one turn of the event loop: others are served in between. */
+/** Bytes of pages given to readers in one turn of the event loop: other work is done in between. */
 const TURN_BYTES_MAX = 4 * 1024 * 1024
-/** A page of few bytes costs its reader some time all the same. */
-const HANDING_BYTES_MIN = 512
-/** Between two reads where the log ends: the sessions that stand there wait for each other. */
+/** What a page counts for besides its bytes: also a small one costs its reader some time. */
+const PAGE_BYTES_MIN = 512
+/** Between two reads where the log ends: the sessions that stand there share one. */
 const END_INTERVAL_MS = 50
 
 interface WaitingReader {
@@ -19,22 +19,22 @@ interface WaitingReader {
   readonly fail: (error: unknown) => void
 }
 
-/** What one partition's readers wait for. */
+/** The readers of one partition that wait for a page. */
 interface PartitionQueue {
   readonly waiting: Set<WaitingReader>
   reading: boolean
-  /** Where the last read has ended, and when it found the end of the log there. */
+  /** Where the last read ended, and when a read found the end of the log. */
   readUpTo: Offset
   endAt: number
 }
 
 /**
- * The log as those sessions of a worker read it that are behind. It is the same for all, so they share its pages.
+ * Reads the log for all sessions of a worker that lag behind. It is the same for all, so they share its pages.
  *
- * Of a partition one page is read at a time, at the lowest place asked for above the one read last: a crowd is
- * served in one sweep over the log, and Redis has no more to do for it than for one session. A page that is kept may be
- * old: it is for those whom its entries follow without a gap. All else (nothing there, trimmed, another numbering) is
- * told only by a read that began after they had asked.
+ * One page of a partition is read at a time, from the lowest position above the last page: a crowd is served in one pass
+ * over the log, and Redis has no more to do for it than for one session. A kept page may be old, so it serves only
+ * readers whose position its entries follow without a gap. All else (nothing there, trimmed, another numbering) is
+ * answered only by a read that began after the question.
  */
 export class SharedLog {
   private readonly log: LogSource
@@ -46,9 +46,9 @@ export class SharedLog {
     readonly page: Page
     readonly kept: KeptPage | null
   }>()
-  /** Bytes that may yet be handed out in this turn. */
+  /** Bytes that may still be given out in this turn. */
   private budgetBytes = TURN_BYTES_MAX
-  private pausing = false
+  private isPausing = false
 
   constructor(log: LogSource, clock: Clock) {
     this.log = log
@@ -56,7 +56,7 @@ export class SharedLog {
     this.pages = new KeptPages(clock)
   }
 
-  /** What follows `at`, as `LogSource.page`. */
+  /** Reads what follows `at`, as `LogSource.page`. */
   page(partition: number, at: Position): Promise<Page> {
     return new Promise((take, fail) => {
       const reader = { at, take, fail }
@@ -65,46 +65,46 @@ export class SharedLog {
         this.enqueue(reader, kept.page, kept)
         return
       }
-      let desk = this.queues.get(partition)
-      desk ??= { waiting: new Set(), reading: false, readUpTo: 0, endAt: -Infinity }
-      this.queues.set(partition, desk)
-      desk.waiting.add(reader)
-      this.readOn(partition, desk)
+      let queue = this.queues.get(partition)
+      queue ??= { waiting: new Set(), reading: false, readUpTo: 0, endAt: -Infinity }
+      this.queues.set(partition, queue)
+      queue.waiting.add(reader)
+      this.readOn(partition, queue)
     })
   }
 
-  private readOn(partition: number, desk: PartitionQueue): void {
-    // What has been read is handed out first: the pages that wait for it are not bounded otherwise.
-    if (desk.reading || desk.waiting.size === 0 || this.ready.size > 0) return
-    desk.reading = true
-    const wait = desk.endAt + END_INTERVAL_MS - this.clock.monotonic()
-    if (wait > 0 && nextOffset(desk) === desk.readUpTo)
-      this.clock.after(wait, () => this.read(partition, desk))
-    else this.read(partition, desk)
+  private readOn(partition: number, queue: PartitionQueue): void {
+    // What has been read is given out first: nothing else bounds the pages that wait for that.
+    if (queue.reading || queue.waiting.size === 0 || this.ready.size > 0) return
+    queue.reading = true
+    const wait = queue.endAt + END_INTERVAL_MS - this.clock.monotonic()
+    if (wait > 0 && nextOffset(queue) === queue.readUpTo)
+      this.clock.after(wait, () => this.read(partition, queue))
+    else this.read(partition, queue)
   }
 
-  private read(partition: number, desk: PartitionQueue): void {
-    const asked = new Set(desk.waiting)
-    const after = nextOffset(desk)
+  private read(partition: number, queue: PartitionQueue): void {
+    const asked = new Set(queue.waiting)
+    const after = nextOffset(queue)
     this.log.page(partition, after, SHARED_PAGE_BYTES_MAX).then(
       (page) => {
         const kept = this.pages.keep(partition, after, page)
-        desk.readUpTo = kept?.last ?? after
-        if (desk.readUpTo >= (page.meta?.head ?? 0)) desk.endAt = this.clock.monotonic()
-        for (const reader of desk.waiting) {
+        queue.readUpTo = kept?.last ?? after
+        if (queue.readUpTo >= (page.meta?.head ?? 0)) queue.endAt = this.clock.monotonic()
+        for (const reader of queue.waiting) {
           if (kept !== null && follows(kept, reader.at)) this.enqueue(reader, page, kept)
           else if (asked.has(reader) && answers(page, kept, after, reader.at.offset))
             this.enqueue(reader, page)
           else continue
-          desk.waiting.delete(reader)
+          queue.waiting.delete(reader)
         }
-        desk.reading = false
-        this.readOn(partition, desk)
+        queue.reading = false
+        this.readOn(partition, queue)
       },
       (error: unknown) => {
-        const failed = [...desk.waiting]
-        desk.waiting.clear()
-        desk.reading = false
+        const failed = [...queue.waiting]
+        queue.waiting.clear()
+        queue.reading = false
         for (const { fail } of failed) fail(error)
       },
     )
@@ -112,31 +112,31 @@ export class SharedLog {
 
   private enqueue(reader: WaitingReader, page: Page, kept: KeptPage | null = null): void {
     this.ready.add({ reader, page, kept })
-    if (this.budgetBytes > 0) this.handOut()
+    if (this.budgetBytes > 0) this.giveOut()
   }
 
-  private handOut(): void {
+  private giveOut(): void {
     for (const next of this.ready) {
       if (this.budgetBytes <= 0) break
       this.ready.delete(next)
       const { reader, page, kept } = next
       const entries = kept?.entries.slice(firstAbove(kept, reader.at.offset)) ?? page.entries
       this.budgetBytes -=
-        HANDING_BYTES_MIN + (kept === null ? 0 : (kept.bytes * entries.length) / kept.entries.length)
+        PAGE_BYTES_MIN + (kept === null ? 0 : (kept.bytes * entries.length) / kept.entries.length)
       reader.take({ ...page, entries })
     }
-    if (this.pausing || this.budgetBytes === TURN_BYTES_MAX) return
-    this.pausing = true
+    if (this.isPausing || this.budgetBytes === TURN_BYTES_MAX) return
+    this.isPausing = true
     this.clock.after(0, () => {
-      this.pausing = false
+      this.isPausing = false
       this.budgetBytes = TURN_BYTES_MAX
-      this.handOut()
-      for (const [partition, desk] of this.queues) this.readOn(partition, desk)
+      this.giveOut()
+      for (const [partition, queue] of this.queues) this.readOn(partition, queue)
     })
   }
 }
 
-/** Where to read next: the lowest place above the last read; if there is none, the lowest. */
+/** Where to read next: the lowest position above the last read; if there is none, the lowest. */
 function nextOffset({ waiting, readUpTo }: PartitionQueue): Offset {
   let [lowest, next] = [Infinity, Infinity]
   for (const { at } of waiting) {
@@ -146,7 +146,7 @@ function nextOffset({ waiting, readUpTo }: PartitionQueue): Offset {
   return next === Infinity ? lowest : next
 }
 
-/** Whether a page read from `after` on tells all that a reader at `offset` would have been told. */
+/** Whether a page read from `after` on answers all that one read from `offset` would. */
 function answers(page: Page, kept: KeptPage | null, after: Offset, offset: Offset): boolean {
   if (offset <= after || page.entries.length === 0) return offset >= after
   return kept !== null && offset < kept.last

@@ -1,54 +1,52 @@
-/** Whether a subscription is deaf: suspected by silence and by heads, proven by what the log then holds. Pure. */
+/** Tells a stale subscription, which receives nothing any more: silence and heads raise the suspicion, the log proves it. Pure. */
 import type { Offset } from '@wazo-websocketd/shared/domain/position'
 
-/** With neither batch nor state for so long, the subscription may be deaf. */
+/** A subscription without a batch or state for so long may be stale. */
 const SILENCE_MS = 3_000
-/** A head above the cursor may be a batch under way; for so long it is not. */
+/** A head above the cursor may announce a batch that is on its way, but not for so long. */
 const HEAD_ABOVE_MS = 1_000
-/** So many recoveries in a row that find what should have come live, and no word in between: the subscription is deaf. */
+/** So many recoveries in a row that find what should have come live, without a message in between, prove it. */
 const MISSED_RECOVERIES_MAX = 2
 
-/** Why the log has to be looked at. The silence may be that of the ingests: the log tells. */
+/** Why the log has to be read. The silence may be that of the ingests: only the log shows it. */
 export type Suspicion = 'silence' | 'head'
 
 /** All times are milliseconds of a monotonic clock. */
 export class StaleSubscription {
   private lastMessageAt: number
   private headAboveSince: number | null = null
-  /** Until the subscription is heard again. */
+  /** Stands until the next message. */
   private suspicion: Suspicion | null = null
-  /** Recoveries in a row that found what nobody had heard. */
+  /** Recoveries in a row that found what had not come live. */
   private missedRecoveries = 0
-  /** Where the running recovery began. */
-  private from: Offset | null = null
 
   constructor(now: number) {
     this.lastMessageAt = now
   }
 
-  /** The subscription begins, or what came before has been read: silence counts from now on. */
+  /** Counts silence from now on: the subscription begins, or what came before has been read. */
   restart(now: number): void {
     this.lastMessageAt = now
   }
 
-  /** A message of the epoch in force came over the subscription. */
+  /** Takes note of a message of the epoch in force. */
   messageReceived(now: number): void {
     this.lastMessageAt = now
     this.suspicion = null
     this.missedRecoveries = 0
   }
 
-  /** A state tells the head: above the cursor, or not. */
+  /** Takes note of the head that a state reports: above the cursor, or not. */
   headReported(above: boolean, now: number): void {
     this.headAboveSince = above ? (this.headAboveSince ??= now) : null
   }
 
-  /** The cursor moves. */
-  cursorMoved(): void {
+  /** Forgets a head above the cursor: the cursor moves, or a recovery begins. */
+  forgetHead(): void {
     this.headAboveSince = null
   }
 
-  /** Why the log has to be looked at now, or null. */
+  /** Returns why the log has to be read now, or null. */
   suspicionDue(now: number): Suspicion | null {
     if (now - this.lastMessageAt >= SILENCE_MS) {
       this.lastMessageAt = now
@@ -58,20 +56,14 @@ export class StaleSubscription {
     return (this.suspicion ??= 'head')
   }
 
-  /** A recovery begins at the cursor. */
-  reads(from: Offset | null): void {
-    this.from = from
-    this.headAboveSince = null
-  }
-
-  /** The recovery has come to `reached`, with events or without. True: what it read should have come live, and cannot. */
-  recovered(reached: Offset, events: boolean): boolean {
-    const { suspicion, from } = this
+  /** Takes note of a recovery from `from` to `reached`, with events or without. True: the subscription is stale. */
+  recovered(from: Offset | null, reached: Offset, events: boolean): boolean {
+    const { suspicion } = this
     this.suspicion = null
     if (suspicion === null || from === null || reached === from) return false
     this.missedRecoveries++
-    const deaf = (suspicion === 'silence' && events) || this.missedRecoveries >= MISSED_RECOVERIES_MAX
-    if (deaf) this.missedRecoveries = 0
-    return deaf
+    const stale = (suspicion === 'silence' && events) || this.missedRecoveries >= MISSED_RECOVERIES_MAX
+    if (stale) this.missedRecoveries = 0
+    return stale
   }
 }

@@ -24,7 +24,7 @@ export interface ChannelListener {
   message(bytes: Uint8Array): void
 }
 
-export interface RedisConnectionOptions {
+export interface ReconnectingPairOptions {
   readonly servers: RedisServers
   /** Any key of the slot. */
   readonly key: string
@@ -35,8 +35,8 @@ export interface RedisConnectionOptions {
 }
 
 /** Keeps one pair of connections to Redis, with the channels wanted, and replaces it when it is of no use any more. */
-export class RedisConnection {
-  private readonly options: RedisConnectionOptions
+export class ReconnectingPair {
+  private readonly options: ReconnectingPairOptions
   private readonly channels = new Map<string, ChannelListener>()
   private pair: ConnectionPair | null = null
   private opened = false
@@ -53,7 +53,7 @@ export class RedisConnection {
   private reconnecting: Timer | null = null
   private stopped = false
 
-  constructor(options: RedisConnectionOptions) {
+  constructor(options: ReconnectingPairOptions) {
     this.options = options
     void this.connect()
     this.schedulePing()

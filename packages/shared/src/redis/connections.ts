@@ -1,6 +1,6 @@
 import type { Clock } from '../runtime/clock.js'
 import type { Logger } from 'pino'
-import { RedisConnection, type ChannelListener } from './connection.js'
+import { ReconnectingPair, type ChannelListener } from './connection.js'
 import type { RedisServers } from './pair.js'
 
 export interface RedisConnectionsOptions {
@@ -15,7 +15,7 @@ export interface RedisConnectionsOptions {
 export class RedisConnections {
   private readonly options: RedisConnectionsOptions
   /** By hash tag; a single server has one connection for all. */
-  private readonly byTag = new Map<string, RedisConnection>()
+  private readonly byTag = new Map<string, ReconnectingPair>()
 
   constructor(options: RedisConnectionsOptions) {
     this.options = options
@@ -32,7 +32,7 @@ export class RedisConnections {
     const tag = this.tagOf(channel)
     let connection = this.byTag.get(tag)
     if (connection === undefined) {
-      connection = new RedisConnection({ ...this.options, key: channel, changed: () => this.review() })
+      connection = new ReconnectingPair({ ...this.options, key: channel, changed: () => this.review() })
       this.byTag.set(tag, connection)
       this.review()
     }
@@ -48,7 +48,7 @@ export class RedisConnections {
   }
 
   /** The connection to the slot of a channel. */
-  at(channel: string): RedisConnection | undefined {
+  at(channel: string): ReconnectingPair | undefined {
     return this.byTag.get(this.tagOf(channel))
   }
 

@@ -110,7 +110,7 @@ class Scene {
   /** `own`: over the channel of this partition. */
   state(head: Offset, { epoch = EPOCH, own = true }: { epoch?: Epoch; own?: boolean } = {}): void {
     const state = { kind: 'state', ingest: 'i', epoch, state: 'up', heads: [head] } as const
-    if (!own || this.partition.ownState(state)) this.partition.state(state)
+    if (!own || this.partition.ownState(state)) this.partition.headsReported(state)
   }
 
   async live(): Promise<void> {
@@ -262,7 +262,7 @@ describe('partition', () => {
   it('ignores states that say nothing of its head', async () => {
     const scene = new Scene()
     await scene.live()
-    scene.partition.state({ kind: 'state', ingest: 'i', epoch: null, state: 'down', heads: [] })
+    scene.partition.headsReported({ kind: 'state', ingest: 'i', epoch: null, state: 'down', heads: [] })
     await scene.pass(1_600)
     expect(scene.log.waiting).to.equal(0)
   })
