@@ -18,7 +18,7 @@ import { createSocketServer } from '@wazo-websocketd/edge/socket/server'
 import type { TcpHandle } from '@wazo-websocketd/edge/socket/detach/ws-internals'
 import { detach } from '@wazo-websocketd/edge/socket/detach/detach'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
-import { SOCKET_LIMITS } from '../edge-socket.support.js'
+import { SOCKET_LIMITS } from '../edge-socket.js'
 import type { Answers, Tally } from './messages.js'
 
 const PATIENCE_MS = 300
