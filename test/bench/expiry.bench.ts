@@ -7,7 +7,7 @@ import type { TokenDetails, TokenId } from '@wazo-websocketd/shared/domain/ident
 import { hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import { Redis } from 'ioredis'
 import { randomUUID } from 'node:crypto'
-import { distribution } from '../faults/support/figures.js'
+import { distribution } from '../support/figures.js'
 import { startRedis } from '../support/redis.mjs'
 import { ourModule, plainAddBulk, SAME_WINDOWS, type Contestant } from './support/contestants.js'
 import { measure, type Cost, type CostName } from './support/round.js'

@@ -1,4 +1,4 @@
-import { Cluster, type EdgeHost } from '../faults/support/cluster.js'
+import { Cluster, type EdgeHost } from '../support/cluster.js'
 import { startRabbit, type Rabbit } from '../support/rabbitmq.mjs'
 import { startRedis } from '../support/redis.mjs'
 import type { Contestant, Name } from './contestants/contestant.js'

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { chromium, type Browser, type Page } from 'playwright-core'
+import { Cluster } from '../support/cluster.js'
 import { customEvent } from '../support/publish.js'
 import { waitFor } from '../support/wait.mjs'
-import { startNginx, type Nginx } from './support/nginx.js'
-import { startStack, type Stack } from './support/stack.js'
+import { startNginx, type Nginx } from '../support/nginx.js'
 
 const CHROMIUM = '/usr/bin/chromium'
 const TENANT = '7d2d9a4e-51a6-4f0c-9a5d-0c3a3f6ab004'
@@ -11,26 +11,31 @@ const PHONE = { width: 360, height: 740 }
 
 describe('The console page in Chromium', function () {
   this.timeout(60_000)
-  let stack: Stack
+  let cluster: Cluster
   let nginx: Nginx
   let browser: Browser
   let page: Page
   const complaints: string[] = []
 
   const publish = (name: string, data: object) =>
-    stack.publisher.publish(customEvent({ name, tenant: TENANT, everyone: true, requiredAcl: null, data }))
+    cluster.publisher.publish(customEvent({ name, tenant: TENANT, everyone: true, requiredAcl: null, data }))
   const state = () => page.locator('#state-text').innerText()
   const rows = () => page.locator('.event:visible').count()
   const until = (what: string, ask: () => Promise<boolean>) => waitFor(ask, { timeoutMs: 10_000, what })
 
-  async function open(hash: string, base = `http://127.0.0.1:${stack.ports.websocket}/`): Promise<void> {
+  async function open(hash: string, base = `http://127.0.0.1:${cluster.edges[0]!.port}/`): Promise<void> {
     await page.goto('about:blank')
     await page.goto(`${base}console${hash}`)
   }
 
   before(async () => {
-    stack = await startStack('console')
-    nginx = await startNginx('single', [stack.ports.websocket])
+    cluster = await Cluster.start({
+      name: 'console',
+      edges: 1,
+      workers: 1,
+      config: { console: { enabled: true } },
+    })
+    nginx = await startNginx('single', [cluster.edges[0]!.port])
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
     page = await browser.newPage({ viewport: PHONE, ignoreHTTPSErrors: true })
     page.on('pageerror', (error) => complaints.push(error.message))
@@ -42,11 +47,11 @@ describe('The console page in Chromium', function () {
   after(async () => {
     await browser.close()
     await nginx.stop()
-    await stack.stop()
+    await cluster.stop()
   })
 
   it('connects with the token after the #, and takes it out of the address', async () => {
-    await open(`#token=${stack.auth.mint({ tenant: TENANT }).token}`)
+    await open(`#token=${cluster.auth.mint({ tenant: TENANT }).token}`)
     await until('Live', async () => (await state()) === 'Live')
     expect(page.url()).not.to.contain('token')
   })
@@ -89,7 +94,7 @@ describe('The console page in Chromium', function () {
 
   it('works behind nginx, where a prefix stands before its path', async () => {
     await open(
-      `#token=${stack.auth.mint({ tenant: TENANT }).token}`,
+      `#token=${cluster.auth.mint({ tenant: TENANT }).token}`,
       `https://127.0.0.1:${nginx.port}/api/websocketd/`,
     )
     await until('Live', async () => (await state()) === 'Live')
@@ -108,11 +113,12 @@ describe('The console page in Chromium', function () {
   })
 
   it('comes back by itself after a restart of the server', async () => {
-    await open(`#token=${stack.auth.mint({ tenant: TENANT }).token}`)
+    await open(`#token=${cluster.auth.mint({ tenant: TENANT }).token}`)
     await until('Live', async () => (await state()) === 'Live')
-    await stack.edge().stop()
+    const edge = cluster.edges[0]!
+    await edge.program.stop()
     await until('a retry', async () => (await state()).includes('trying again'))
-    await stack.startEdge()
+    await cluster.restartEdge(edge)
     await until('Live', async () => (await state()) === 'Live')
     expect(Number(await page.locator('#count-reconnects').innerText())).to.be.at.least(1)
   })

@@ -7,8 +7,8 @@ import { WebSocketServer } from 'ws'
 import { connect, type Client } from '../support/client.js'
 import { freePort } from '../support/port.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { checkHaproxy, startHaproxy, writeHaproxy, type Ports } from './support/haproxy.js'
-import type { Proxy } from './support/proxy.js'
+import { checkHaproxy, startHaproxy, writeHaproxy, type Ports } from '../support/haproxy.js'
+import type { Proxy } from '../support/proxy.js'
 
 const SECRET = 'secret-canary-token'
 const socket = { rejectUnauthorized: false }

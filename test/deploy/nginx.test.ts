@@ -7,7 +7,7 @@ import { WebSocketServer } from 'ws'
 import { connect } from '../support/client.js'
 import { freePort } from '../support/port.mjs'
 import { waitFor } from '../support/wait.mjs'
-import { checkNginx, startNginx, writeNginx, type Nginx, type Variant } from './support/nginx.js'
+import { checkNginx, startNginx, writeNginx, type Nginx, type Variant } from '../support/nginx.js'
 
 const SECRET = 'secret-canary-token'
 

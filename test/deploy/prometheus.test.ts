@@ -1,10 +1,11 @@
 import { expect } from 'chai'
-import { connect, type Client } from '../support/client.js'
+import type { Client } from '../support/client.js'
+import { Cluster } from '../support/cluster.js'
+import { portOf } from '../support/pages.js'
 import { customEvent } from '../support/publish.js'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { workersOf } from './support/processes.js'
 import { checkMetrics, startPrometheus, type Prometheus } from './support/prometheus.js'
-import { startStack, type Stack } from './support/stack.js'
 
 const TENANT = '6c1c9a4e-51a6-4f0c-9a5d-0c3a3f6ab003'
 const WORKERS = 2
@@ -14,7 +15,8 @@ const SCRAPE_MS_MAX = 2000
 
 describe('A real Prometheus', function () {
   this.timeout(60_000)
-  let stack: Stack
+  let cluster: Cluster
+  let ports: { edge: number; ingest: number }
   let prometheus: Prometheus
   let clients: Client[]
   let expected = 0
@@ -22,38 +24,26 @@ describe('A real Prometheus', function () {
   const scrape = async (port: number): Promise<string> =>
     (await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(SCRAPE_MS_MAX) })).text()
 
-  /** The sum of a counter over its labels, read by hand. */
-  async function counter(name: string): Promise<number> {
-    const lines = (await scrape(stack.ports.edge)).split('\n')
-    const samples = lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
-    return samples.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
-  }
-
   async function publish(events: number): Promise<void> {
     const event = { name: 'counted', tenant: TENANT, everyone: true, requiredAcl: 'events.counted' }
-    await stack.publisher.publish(
+    await cluster.publisher.publish(
       ...Array.from({ length: events }, (_, number) => customEvent({ ...event, data: { number } })),
     )
   }
 
-  async function open(): Promise<Client> {
-    const { token } = stack.auth.mint({ tenant: TENANT })
-    return connect(`ws://127.0.0.1:${stack.ports.websocket}/`, { token, version: 2 }).start('counted')
-  }
+  const open = () => cluster.connect(cluster.auth.mint({ tenant: TENANT }).token).start('counted')
 
   before(async () => {
-    stack = await startStack('prometheus', WORKERS)
-    prometheus = await startPrometheus(stack.ports)
-    // Otherwise the first worker that listens would get all sessions.
-    const spread = async () => (await counter('websocketd_workers_ready')) === WORKERS
-    await waitFor(spread, { timeoutMs: 15_000, what: 'every worker to serve' })
+    cluster = await Cluster.start({ name: 'prometheus', edges: 1, workers: WORKERS })
+    ports = { edge: cluster.edges[0]!.adminPort, ingest: portOf(cluster.ingests[0]!) }
+    prometheus = await startPrometheus(ports)
     clients = await Promise.all(Array.from({ length: SESSIONS }, open))
   })
 
   after(async () => {
     await Promise.all(clients.map((client) => client.close()))
     await prometheus.stop()
-    await stack.stop()
+    await cluster.stop()
   })
 
   it('finds both programs up', async () => {
@@ -70,7 +60,7 @@ describe('A real Prometheus', function () {
 
   for (const program of ['edge', 'ingest'] as const)
     it(`has nothing to object to in the metrics of the ${program} (promtool)`, async () => {
-      const text = await scrape(stack.ports[program])
+      const text = await scrape(ports[program])
       expect(text).to.contain('websocketd_build_info')
       expect(await checkMetrics(text)).to.equal('')
     })
@@ -94,19 +84,19 @@ describe('A real Prometheus', function () {
   })
 
   it('sees no counter drop when a worker is killed, and counts on with its successor', async () => {
-    const [victim] = workersOf(stack.edge().pid)
+    const [victim] = workersOf(cluster.edges[0]!.program.pid)
     process.kill(victim!, 'SIGKILL')
     const lost = (
       await Promise.all(clients.map((client) => Promise.race([client.closed.then(() => 1), sleep(2000, 0)])))
     ).reduce((sum, ended) => sum + ended, 0)
     expect(lost).to.be.greaterThan(0).and.lessThan(SESSIONS)
     const replaced = () => {
-      const workers = workersOf(stack.edge().pid)
+      const workers = workersOf(cluster.edges[0]!.program.pid)
       return workers.length === WORKERS && !workers.includes(victim!)
     }
     await waitFor(replaced, { what: 'the next worker' })
     await sleep(1500)
-    expect(await counter('websocketd_events_delivered_total')).to.equal(expected)
+    expect(await cluster.metric('events_delivered_total')).to.equal(expected)
     await publish(10)
     expected += 10 * (SESSIONS - lost)
     await waitFor(async () => (await prometheus.value(DELIVERED)) === expected, {
@@ -118,12 +108,12 @@ describe('A real Prometheus', function () {
   })
 
   it('still gets its answer when a worker hangs', async () => {
-    const [frozen] = workersOf(stack.edge().pid)
+    const [frozen] = workersOf(cluster.edges[0]!.program.pid)
     process.kill(frozen!, 'SIGSTOP')
     try {
       await sleep(1000)
       const begin = performance.now()
-      expect(await counter('websocketd_events_delivered_total')).to.equal(expected)
+      expect(await cluster.metric('events_delivered_total')).to.equal(expected)
       expect(performance.now() - begin).to.be.lessThan(500)
       await sleep(1500)
       expect(await prometheus.value('min(up)')).to.equal(1)

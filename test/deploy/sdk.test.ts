@@ -2,10 +2,10 @@ import { createRequire } from 'node:module'
 import { expect } from 'chai'
 import type { WebSocketClient } from '@wazo/sdk'
 import { WebSocket } from 'ws'
+import { Cluster, type Token } from '../support/cluster.js'
 import { fromTemplate } from '../support/publish.js'
 import { waitFor } from '../support/wait.mjs'
-import { startNginx, type Nginx } from './support/nginx.js'
-import { startStack, type Stack } from './support/stack.js'
+import { startNginx, type Nginx } from '../support/nginx.js'
 
 const USER = '5b0b9a4e-51a6-4f0c-9a5d-0c3a3f6ab001'
 const TENANT = '5b0b9a4e-51a6-4f0c-9a5d-0c3a3f6ab002'
@@ -16,13 +16,13 @@ const sdk = require('@wazo/sdk') as { WebSocketClient: typeof WebSocketClient }
 
 describe('The Wazo SDK, through nginx and TLS', function () {
   this.timeout(60_000)
-  let stack: Stack
+  let cluster: Cluster
   let nginx: Nginx
   let client: WebSocketClient
   let received: { name: string; data: Record<string, unknown> }[]
   let raw: string[]
   let starts = 0
-  let token: ReturnType<Stack['auth']['mint']>
+  let token: Token
 
   /** A client with the SDK's own defaults, but for a WebSocket that trusts the test's certificate. */
   function create(id: string): WebSocketClient {
@@ -46,7 +46,7 @@ describe('The Wazo SDK, through nginx and TLS', function () {
   async function expectEvent(callId: string): Promise<void> {
     const publication = fromTemplate('call_created', { user: USER, tenant: TENANT })
     const body = publication.body.toString().replaceAll('1732443330.12', callId)
-    await stack.publisher.publish({ ...publication, body: Buffer.from(body) })
+    await cluster.publisher.publish({ ...publication, body: Buffer.from(body) })
     const event = await waitFor(() => received.find(({ data }) => data['call_id'] === callId), {
       what: `the event of call ${callId}`,
     })
@@ -54,9 +54,9 @@ describe('The Wazo SDK, through nginx and TLS', function () {
   }
 
   before(async () => {
-    stack = await startStack('sdk')
-    nginx = await startNginx('single', [stack.ports.websocket])
-    token = stack.auth.mint({ user: USER, tenant: TENANT, acl: ['websocketd', 'events.calls.me'] })
+    cluster = await Cluster.start({ name: 'sdk', edges: 1, workers: 1 })
+    nginx = await startNginx('single', [cluster.edges[0]!.port])
+    token = cluster.auth.mint({ user: USER, tenant: TENANT, acl: ['websocketd', 'events.calls.me'] })
     received = []
     raw = []
     client = create(token.token)
@@ -69,7 +69,7 @@ describe('The Wazo SDK, through nginx and TLS', function () {
     client.stopHeartbeat()
     client.close(true)
     await nginx.stop()
-    await stack.stop()
+    await cluster.stop()
   })
 
   it('connects with its whole list of event names', async () => {
@@ -95,13 +95,13 @@ describe('The Wazo SDK, through nginx and TLS', function () {
   })
 
   it('renews its token, and the old one no longer matters', async () => {
-    const renewed = stack.auth.mint({ user: USER, tenant: TENANT, acl: ['websocketd', 'events.calls.me'] })
+    const renewed = cluster.auth.mint({ user: USER, tenant: TENANT, acl: ['websocketd', 'events.calls.me'] })
     client.updateToken(renewed.token)
     await waitFor(() => raw.includes('{"op":"token","code":0,"data":null}'), {
       what: 'the new token to be taken',
     })
-    stack.auth.delete(token.token)
-    await stack.publisher.publishSessionDeleted(token)
+    cluster.auth.delete(token.token)
+    await cluster.publisher.publishSessionDeleted(token)
     await expectEvent('1.2')
     expect(client.isConnected()).to.equal(true)
     token = renewed
@@ -113,11 +113,11 @@ describe('The Wazo SDK, through nginx and TLS', function () {
   ] as const)
     it(`reconnects by itself after a restart of the server (ended ${how})`, async () => {
       const before = starts
-      const edge = stack.edge()
-      if (signal === 'SIGKILL') edge.killGroup('SIGKILL')
-      await edge.stop(signal, 10_000)
+      const edge = cluster.edges[0]!
+      if (signal === 'SIGKILL') edge.program.killGroup('SIGKILL')
+      await edge.program.stop(signal, 10_000)
       await waitFor(() => !client.isConnected(), { what: 'the SDK to notice' })
-      await stack.startEdge()
+      await cluster.restartEdge(edge)
       await waitFor(() => starts > before, { timeoutMs: RECONNECTED_MS_MAX, what: 'the SDK to come back' })
       await expectEvent(`2.${signal}`)
     })

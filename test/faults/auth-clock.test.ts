@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { waitFor } from '../support/wait.mjs'
-import { Cluster } from './support/cluster.js'
+import { Cluster } from '../support/cluster.js'
 import { expectAlive, latenessOf } from './support/endings.js'
-import { report } from './support/figures.js'
+import { report } from '../support/figures.js'
 
 const OUTLIVES_MS_MAX = 2_000
 /** Within the 3 s that a request may take. */

@@ -3,10 +3,10 @@ import { WebSocket } from 'ws'
 import type { Client, Closed } from '../support/client.js'
 import type { Publisher } from '../support/publish.js'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Cluster, type EdgeHost, type Token } from './support/cluster.js'
-import { report, since } from './support/figures.js'
-import { numbered, range, taken } from './support/numbered.js'
-import { Wire } from './support/wire.js'
+import { Cluster, type EdgeHost, type Token } from '../support/cluster.js'
+import { report, since } from '../support/figures.js'
+import { numbered, range, taken } from '../support/numbered.js'
+import { Wire } from '../support/wire.js'
 
 const TRY_AGAIN = { code: 1013, reason: 'try again later' }
 const EXPIRED = { code: 4003, reason: 'authentication expired' }

@@ -1,10 +1,10 @@
 import { expect } from 'chai'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { hashOf } from './support/canaries.js'
-import { Cluster } from './support/cluster.js'
+import { Cluster } from '../support/cluster.js'
 import { Crowd, type CrowdState } from './support/crowd.js'
 import { jobKeys, jobsToBe, waitingJobs } from './support/jobs.js'
-import { numbered } from './support/numbered.js'
+import { numbered } from '../support/numbered.js'
 
 /** `TOKENS=500` for a whole measurement: 5,000 sessions. */
 const TOKENS = Number(process.env['TOKENS'] ?? 250)

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { Client } from '../support/client.js'
 import { startRedis } from '../support/redis.mjs'
 import { waitFor } from '../support/wait.mjs'
-import { Cluster, type Token } from './support/cluster.js'
+import { Cluster, type Token } from '../support/cluster.js'
 import {
   endings,
   endingsSince,
@@ -11,7 +11,7 @@ import {
   openSessions,
   type Endings,
 } from './support/endings.js'
-import { report } from './support/figures.js'
+import { report } from '../support/figures.js'
 import { deleteJobs, jobsToBe } from './support/jobs.js'
 
 const OUTLIVES_MS_MAX = 2_000

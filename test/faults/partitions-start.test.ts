@@ -3,8 +3,8 @@ import { expect } from 'chai'
 import { DEFAULT_TENANT } from '../support/auth.mjs'
 import type { Client } from '../support/client.js'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Cluster } from './support/cluster.js'
-import { numbered, taken } from './support/numbered.js'
+import { Cluster } from '../support/cluster.js'
+import { numbered, taken } from '../support/numbered.js'
 
 const SILENCE_GRACE_SECONDS = 4
 const REDIS_GRACE_SECONDS = 3

@@ -4,9 +4,9 @@ import { DEFAULT_TENANT, MASTER_TENANT } from '../support/auth.mjs'
 import type { Client } from '../support/client.js'
 import { startRedis } from '../support/redis.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Cluster } from './support/cluster.js'
-import { report } from './support/figures.js'
-import { numbered, taken } from './support/numbered.js'
+import { Cluster } from '../support/cluster.js'
+import { report } from '../support/figures.js'
+import { numbered, taken } from '../support/numbered.js'
 
 const PARTITIONS = 3
 const EVENTS_PER_SECOND = 200

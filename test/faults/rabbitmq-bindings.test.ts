@@ -4,8 +4,8 @@ import { DEFAULT_TENANT } from '../support/auth.mjs'
 import type { Client } from '../support/client.js'
 import { customEvent, HEADERS_EXCHANGE, LEGACY_EXCHANGE, openPublisher } from '../support/publish.js'
 import { sleep } from '../support/wait.mjs'
-import { Cluster } from './support/cluster.js'
-import { allReady } from './support/pages.js'
+import { Cluster } from '../support/cluster.js'
+import { allReady } from '../support/pages.js'
 
 const STREAM = 'wazo-websocketd.v1'
 /** Within which what somebody has done to the bindings is undone: every 5 s they are declared. */

@@ -1,14 +1,16 @@
+import { randomUUID } from 'node:crypto'
 import { connect } from 'amqplib'
 import { expect } from 'chai'
 import { startRabbitCluster, type RabbitCluster } from '../support/rabbitmq-cluster.mjs'
 import type { Program } from '../support/program.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Cluster } from './support/cluster.js'
+import { Cluster } from '../support/cluster.js'
 import { connectedPorts } from './support/connections.js'
-import { report } from './support/figures.js'
+import { report } from '../support/figures.js'
 import { Follower } from './support/follower.js'
-import { Load } from './support/load.js'
-import { allReady } from './support/pages.js'
+import { Load } from '../support/load.js'
+import { openPublisher, type Publisher } from '../support/publish.js'
+import { allReady } from '../support/pages.js'
 import { rounds } from './support/rounds.js'
 
 const STREAM = 'wazo-websocketd.v1'
@@ -44,6 +46,8 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
   let vhost: string
   let ingest: Program
   let load: Load
+  /** In the data of the load's events, next to their number. */
+  let loadId: string
   let followers: Follower[]
   /** The numbers of the load's events that have been read from the stream so far, and where to read on. */
   let stored: Set<number>
@@ -67,12 +71,13 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
     await allReady(cluster, AGAIN_MS_MAX)
     const { token } = cluster.auth.mint()
     stored = new Set()
-    load = await Load.start(urlOf(await bystander()), PER_SECOND)
+    const id = (loadId = randomUUID())
+    load = new Load(await publisherAt(await bystander()), PER_SECOND, (n) => ({ data: { n, load: id } }))
     followers = await Promise.all(
       Array.from({ length: SESSIONS }, (_, i) =>
         Follower.start(
           () => cluster.connect(token, { version: 1 + (i % 2), timeoutMs: AGAIN_MS_MAX }),
-          () => load.next,
+          () => load.sent,
         ),
       ),
     )
@@ -81,7 +86,8 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
 
   afterEach(async () => {
     await Promise.all(followers.map((follower) => follower.stop()))
-    await load.stop().catch(() => undefined) // stopped by the test, unless it has failed
+    await load.halt()
+    await load.publisher.close().catch(() => undefined) // its node may be dead
     await Promise.all(rabbit.nodes.filter((node) => !node.running()).map((node) => node.start()))
     await rabbit.well(vhost, STREAM)
   })
@@ -98,7 +104,7 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
       for (let round = 0; round < KILLS; round++) {
         const leader = await rabbit.leaderOf(vhost, STREAM)
         if ((ingestAt() === leader) !== same) await startIngest(same ? leader : (leader + 1) % 3)
-        await load.moveTo(urlOf((leader + 2) % 3))
+        await load.moveTo(await publisherAt((leader + 2) % 3))
         await sleep(STEADY_MS)
         const at = performance.now()
         await rabbit.nodes[leader]!.kill('SIGKILL')
@@ -130,7 +136,7 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
   it('has its nodes restarted one after the other: what is lost is told, and the ingest moves within 3 s', async () => {
     const moves: number[] = []
     for (const [i, node] of rabbit.nodes.entries()) {
-      await load.moveTo(urlOf((i + 1) % 3))
+      await load.moveTo(await publisherAt((i + 1) % 3))
       const affected = ingestAt() === i
       const leads = (await rabbit.leaderOf(vhost, STREAM)) === i
       const at = performance.now()
@@ -157,7 +163,7 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
     const leader = await rabbit.leaderOf(vhost, STREAM)
     const stays = (leader + 2) % 3
     const gone = rabbit.nodes.filter((_, i) => i !== stays)
-    await load.moveTo(urlOf(stays))
+    await load.moveTo(await publisherAt(stays))
     if (ingestAt() !== stays) await startIngest(stays)
     await sleep(STEADY_MS)
     const at = performance.now()
@@ -183,6 +189,11 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
     return `${rabbit.nodes[index]!.url}/${vhost}`
   }
 
+  /** Publishes without confirms, as Wazo's daemons do. */
+  function publisherAt(index: number): Promise<Publisher> {
+    return openPublisher(urlOf(index), { confirms: false })
+  }
+
   /** A node that is not the leader's. */
   async function bystander(): Promise<number> {
     return ((await rabbit.leaderOf(vhost, STREAM)) + 1) % 3
@@ -198,8 +209,8 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
   async function again(at: number): Promise<void> {
     const arrives = (): boolean => {
       const from = load.sentAt.findIndex((sentAt) => sentAt > at)
-      const recent = Math.max(from, load.next - PER_SECOND)
-      return from >= 0 && load.next > from + PER_SECOND && followers.every(({ reached }) => reached >= recent)
+      const recent = Math.max(from, load.sent - PER_SECOND)
+      return from >= 0 && load.sent > from + PER_SECOND && followers.every(({ reached }) => reached >= recent)
     }
     await waitFor(arrives, {
       timeoutMs: AGAIN_MS_MAX,
@@ -209,7 +220,7 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
   }
 
   async function outcomeOf(at: number): Promise<Outcome> {
-    const next = load.next
+    const next = load.sent
     await storedBefore(next)
     const lost = load.sentAt.flatMap((sentAt, n) =>
       n < next && sentAt > at - 1_000 && !stored.has(n) ? n : [],
@@ -240,7 +251,7 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
     await channel.prefetch(1_000)
     const take = (body: string): void => {
       const { data } = JSON.parse(body) as { data?: { n: number; load: string } }
-      if (data?.load === load.id) stored.add(data.n)
+      if (data?.load === loadId) stored.add(data.n)
     }
     await channel.consume(
       STREAM,
@@ -284,7 +295,7 @@ describe('a RabbitMQ cluster of three nodes, 500 events/s without confirms', fun
   /** Ends the load; all that has been sent has arrived at each session, or that one was closed with 1011. */
   async function expectNoSilence(): Promise<void> {
     await load.stop()
-    const { next } = load
+    const next = load.sent
     const all = (): boolean => followers.every(({ reached }) => reached >= next - 1)
     await waitFor(all, { timeoutMs: 20_000, what: 'the last event' }).catch(() => undefined) // the judgement says it
     for (const follower of followers) {

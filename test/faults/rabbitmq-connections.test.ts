@@ -2,12 +2,12 @@ import { connect } from 'amqplib'
 import { expect } from 'chai'
 import { sharedRabbit } from '../support/rabbitmq.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Cluster } from './support/cluster.js'
-import { report } from './support/figures.js'
-import { allReady, pages } from './support/pages.js'
+import { Cluster } from '../support/cluster.js'
+import { report } from '../support/figures.js'
+import { allReady, pages } from '../support/pages.js'
 import { rounds } from './support/rounds.js'
 import { FLAWLESS, Traffic } from './support/traffic.js'
-import { Wire } from './support/wire.js'
+import { Wire } from '../support/wire.js'
 
 const RESETS = rounds(10)
 const ROUND_MS_MAX = 10_000

@@ -5,8 +5,8 @@ import { partitionOf } from '@wazo-websocketd/shared/domain/event'
 import { expect } from 'chai'
 import { startRedisCluster, type RedisCluster } from '../support/redis-cluster.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Cluster } from './support/cluster.js'
-import { numbered, range, taken } from './support/numbered.js'
+import { Cluster } from '../support/cluster.js'
+import { numbered, range, taken } from '../support/numbered.js'
 import { FLAWLESS, Traffic } from './support/traffic.js'
 
 const NODES = 3

@@ -4,8 +4,8 @@ import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import { expect } from 'chai'
 import type { Redis } from 'ioredis'
 import { waitFor } from '../support/wait.mjs'
-import { Cluster } from './support/cluster.js'
-import { numbered } from './support/numbered.js'
+import { Cluster } from '../support/cluster.js'
+import { numbered } from '../support/numbered.js'
 
 const MIB = 1024 ** 2
 const LOG = keys('wazo-ws', 0).log

@@ -5,10 +5,10 @@ import { freePort } from '../support/port.mjs'
 import { ask, askIfAlive } from '../support/redis-ask.mjs'
 import { startRedis } from '../support/redis.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Cluster, type Server } from './support/cluster.js'
-import { allReady } from './support/pages.js'
+import { Cluster, type Server } from '../support/cluster.js'
+import { allReady } from '../support/pages.js'
 import { FLAWLESS, Traffic } from './support/traffic.js'
-import { Wire } from './support/wire.js'
+import { Wire } from '../support/wire.js'
 
 const LOST_GRACE_S = 4
 const BUS_GRACE_S = 1

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { SENTINEL_NAME, startRedisSentinel, type RedisSentinel } from '../support/redis-sentinel.mjs'
 import { sleep } from '../support/wait.mjs'
-import { Cluster } from './support/cluster.js'
-import { report, since } from './support/figures.js'
-import { allReady } from './support/pages.js'
+import { Cluster } from '../support/cluster.js'
+import { report, since } from '../support/figures.js'
+import { allReady } from '../support/pages.js'
 import { rounds } from './support/rounds.js'
 import { FLAWLESS, Traffic } from './support/traffic.js'
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { startRedis } from '../support/redis.mjs'
 import { sleep } from '../support/wait.mjs'
-import { Cluster, type Server } from './support/cluster.js'
-import { allReady } from './support/pages.js'
+import { Cluster, type Server } from '../support/cluster.js'
+import { allReady } from '../support/pages.js'
 import { FLAWLESS, Traffic } from './support/traffic.js'
 
 const SILENCE_GRACE_S = 2

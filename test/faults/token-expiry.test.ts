@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Cluster, type EdgeHost } from './support/cluster.js'
+import { Cluster, type EdgeHost } from '../support/cluster.js'
 import { endings, endingsSince, expectAlive, latenessOf, openSessions } from './support/endings.js'
-import { report } from './support/figures.js'
+import { report } from '../support/figures.js'
 import { HostClock } from './support/host-clock.js'
 
 const OUTLIVES_MS_MAX = 2_000

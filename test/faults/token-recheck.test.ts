@@ -2,9 +2,9 @@ import { expect } from 'chai'
 import type { Client } from '../support/client.js'
 import { customEvent } from '../support/publish.js'
 import { sleep } from '../support/wait.mjs'
-import { Cluster, type EdgeHost, type Token } from './support/cluster.js'
+import { Cluster, type EdgeHost, type Token } from '../support/cluster.js'
 import { endings, endingsSince, latenessOf, openSessions } from './support/endings.js'
-import { report, since } from './support/figures.js'
+import { report, since } from '../support/figures.js'
 
 const STATIC_INTERVAL_S = 3
 /** For the request to wazo-auth, and for the machine. */

@@ -2,10 +2,10 @@ import { expect } from 'chai'
 import type { Client } from '../support/client.js'
 import { sessionDeleted } from '../support/publish.js'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Cluster, type Token } from './support/cluster.js'
+import { Cluster, type Token } from '../support/cluster.js'
 import { endings, endingsSince, expectAlive, latenessOf } from './support/endings.js'
-import { report } from './support/figures.js'
-import { numbered, range, taken } from './support/numbered.js'
+import { report } from '../support/figures.js'
+import { numbered, range, taken } from '../support/numbered.js'
 
 const REPLY = { op: 'token', code: 0, data: null }
 const FAILED = { code: 4002, reason: 'authentication failed' }

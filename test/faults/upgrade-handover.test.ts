@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
-import { Load } from '../integration/resume.support/load.js'
-import { Returning } from '../integration/resume.support/returning.js'
-import { SdkClient } from '../integration/resume.support/sdk-client.js'
+import { Load } from '../support/load.js'
+import { Returning } from '../support/returning.js'
+import { SdkClient } from './support/sdk-client.js'
 import { freePort } from '../support/port.mjs'
 import type { Program } from '../support/program.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Cluster, edgeHost, type EdgeHost } from './support/cluster.js'
+import { Cluster, edgeHost, type EdgeHost } from '../support/cluster.js'
 import { Installation } from './support/installation.js'
 import { busiestSecond } from './support/pace.js'
-import type { Verdict } from './support/tally.js'
+import type { Verdict } from '../support/tally.js'
 
 const START_MS_MAX = 60_000
 const UPGRADE_MS_MAX = 120_000

@@ -1,11 +1,11 @@
 import { expect } from 'chai'
-import { startHaproxy } from '../deploy/support/haproxy.js'
-import { startNginx } from '../deploy/support/nginx.js'
-import type { Proxy } from '../deploy/support/proxy.js'
+import { startHaproxy } from '../support/haproxy.js'
+import { startNginx } from '../support/nginx.js'
+import type { Proxy } from '../support/proxy.js'
 import type { Client } from '../support/client.js'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { Audience } from './support/audience.js'
-import { Cluster, type EdgeHost } from './support/cluster.js'
+import { Cluster, type EdgeHost } from '../support/cluster.js'
 import { InstalledHost } from './support/installed-host.js'
 
 /** `SESSIONS=2000` for a whole measurement. */

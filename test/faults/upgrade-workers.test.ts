@@ -4,7 +4,7 @@ import { freePort } from '../support/port.mjs'
 import { groupIsAlive } from '../support/processes.mjs'
 import type { Program } from '../support/program.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Cluster, edgeHost, type EdgeHost } from './support/cluster.js'
+import { Cluster, edgeHost, type EdgeHost } from '../support/cluster.js'
 import { Installation } from './support/installation.js'
 import { busiestSecond } from './support/pace.js'
 

@@ -1,12 +1,13 @@
 import { expect } from 'chai'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, type Client } from '../support/client.js'
+import type { Client } from '../support/client.js'
+import { Cluster } from '../support/cluster.js'
+import { metric, portOf } from '../support/pages.js'
 import { customEvent, type Publication } from '../support/publish.js'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { TENANT } from './path.support/numbered.js'
-import { metric, startPath, type Path } from './path.support/path.js'
-import { startProbe, type Probe } from './path.support/probe.js'
+import { TENANT } from './support/counters.js'
+import { startProbe, type Probe } from './support/probe.js'
 
 const PING_MS_MAX = 100
 const NAIVE_MS_MIN = 1_000
@@ -38,7 +39,7 @@ async function endsWithin(ms: number, script: string): Promise<boolean> {
 
 describe('bombs', function () {
   this.timeout(120_000)
-  let path: Path
+  let cluster: Cluster
   let probe: Probe
   let witness: Client
   const clients: Client[] = []
@@ -46,20 +47,20 @@ describe('bombs', function () {
 
   before(async () => {
     // One worker: the session that pings shares it with those that are hit.
-    path = await startPath({ workers: 1 })
-    probe = await startProbe(path.wsUrl, path.auth.mint({ tenant: TENANT }).token)
+    cluster = await Cluster.start({ name: 'bomb', edges: 1, workers: 1 })
+    probe = await startProbe(cluster.edges[0]!.url, cluster.auth.mint({ tenant: TENANT }).token)
     witness = await reader(['#'])
   })
   after(async () => {
     probe.stop()
     await Promise.all(clients.map((client) => client.close()))
-    await path.stop()
+    await cluster.stop()
   })
 
   /** A session that is subscribed to everything, with this ACL. */
   async function reader(acl: readonly string[]): Promise<Client> {
-    const { token } = path.auth.mint({ tenant: TENANT, acl: ['websocketd', ...acl] })
-    const client = connect(path.wsUrl, { token, version: 1, timeoutMs: 15_000 })
+    const { token } = cluster.auth.mint({ tenant: TENANT, acl: ['websocketd', ...acl] })
+    const client = cluster.connect(token, { version: 1, timeoutMs: 15_000 })
     clients.push(client)
     return client.start('*')
   }
@@ -70,7 +71,7 @@ describe('bombs', function () {
   /** Publishes an event that every session gets, and resolves with what each has got before it. */
   async function settle(sessions: readonly Client[]): Promise<string[][]> {
     const text = `marker ${++marker}`
-    await path.publisher.publish(event(null, text))
+    await cluster.publisher.publish(event(null, text))
     return Promise.all(
       sessions.map(async (session) => {
         const before: string[] = []
@@ -117,7 +118,7 @@ describe('bombs', function () {
     ])
     await expectQuickPings(async (round) => {
       const events = Array.from({ length: 50 }, (_, i) => event(`${'a'.repeat(160)}${i + 50 * round}`))
-      await path.publisher.publish(...events)
+      await cluster.publisher.publish(...events)
       const got = await settle([witness, ...bombs])
       expect(got.map((texts) => texts.length)).to.deep.equal([events.length, 0, 0, 0])
     })
@@ -130,7 +131,7 @@ describe('bombs', function () {
     const session = await reader(acl)
     await expectQuickPings(async (round) => {
       for (let i = 0; i < 5; i++) {
-        await path.publisher.publish(event(`${'a'.repeat(1_000)}${i + 5 * round}`))
+        await cluster.publisher.publish(event(`${'a'.repeat(1_000)}${i + 5 * round}`))
         const got = await settle([witness, session])
         expect(got.map((texts) => texts.length)).to.deep.equal([1, 0])
       }
@@ -138,11 +139,11 @@ describe('bombs', function () {
   })
 
   it('an event of 900 KiB is delivered, one of 3 MiB is dropped and counted, and pings stay quick', async () => {
-    const dropped = () => metric(path.ingest.port, 'websocketd_bus_messages_total', 'result="too_big"')
+    const dropped = () => metric(portOf(cluster.ingests[0]!), 'bus_messages_total', { result: 'too_big' })
     await expectQuickPings(async () => {
       const before = await dropped()
       const big = event(null, 'x'.repeat(900 * 1024))
-      await path.publisher.publish(event(null, 'y'.repeat(3 * MIB)), big)
+      await cluster.publisher.publish(event(null, 'y'.repeat(3 * MIB)), big)
       const [got] = await settle([witness])
       expect(got).to.deep.equal([big.body.toString()])
       await waitFor(async () => (await dropped()) === before + 1, { what: 'the metric of dropped events' })

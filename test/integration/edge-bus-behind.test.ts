@@ -5,7 +5,7 @@ import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
-import { callerOf, HandIngest, Listening, PREFIX, whenLive } from './edge-bus.support.js'
+import { callerOf, HandIngest, Listening, PREFIX, whenLive } from './support/edge-bus.js'
 import { sleep, waitFor } from '../support/wait.mjs'
 
 /** Everything that a session which reads the log is told. */

@@ -2,8 +2,8 @@ import { keys } from '@wazo-websocketd/shared/redis/layout'
 import { expect } from 'chai'
 import { ask } from '../support/redis-ask.mjs'
 import { startRedisCluster, type RedisCluster } from '../support/redis-cluster.mjs'
-import { ClusterIngest, listeningTo, Watch } from './edge-bus-cluster.support.js'
-import { PREFIX, whenLive, type Listening } from './edge-bus.support.js'
+import { ClusterIngest, listeningTo, Watch } from './support/edge-bus-cluster.js'
+import { PREFIX, whenLive, type Listening } from './support/edge-bus.js'
 import { sleep, waitFor } from '../support/wait.mjs'
 
 const PARTITIONS = 2

@@ -3,7 +3,7 @@ import type { LogSink } from '@wazo-websocketd/edge/bus/ports'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
-import { HandIngest, Listening, whenLive } from './edge-bus.support.js'
+import { HandIngest, Listening, whenLive } from './support/edge-bus.js'
 import { sleep, waitFor } from '../support/wait.mjs'
 
 /** `RESUME_SESSIONS=10000` is what a large worker has to bear; with the variable the test prints what it took. */

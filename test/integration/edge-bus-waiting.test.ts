@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
-import { HandIngest, Listening, whenLive } from './edge-bus.support.js'
+import { HandIngest, Listening, whenLive } from './support/edge-bus.js'
 import { sleep, waitFor } from '../support/wait.mjs'
 
 const GRACE_MS = 700

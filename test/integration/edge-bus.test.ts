@@ -5,7 +5,8 @@ import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { startRedis } from '../support/redis.mjs'
 import { batch } from '../support/fakes/batches.js'
-import { callerOf, HandIngest, Link, Listening, PREFIX, whenLive } from './edge-bus.support.js'
+import { Wire } from '../support/wire.js'
+import { callerOf, HandIngest, Listening, PREFIX, whenLive } from './support/edge-bus.js'
 import { sleep, waitFor } from '../support/wait.mjs'
 
 type RedisServer = Awaited<ReturnType<typeof startRedis>>
@@ -192,16 +193,17 @@ describe('the bus at the edge, over a real Redis', function () {
   })
 
   it('notices within 4 s that its connections are half-open, and reads what it missed', async () => {
-    const link = await Link.to(server.port)
-    const remote = new Listening(link.url)
+    const wire = await Wire.to(server.port)
+    const remote = new Listening(`redis://127.0.0.1:${wire.port}`)
     opened.push(
-      () => link.close(),
+      () => wire.refuse(),
       () => remote.stop(),
     )
     await whenLive(remote.bus.lease([0]))
     await ingest.publish(1)
     await waitFor(() => remote.offset(0) === 1, { what: 'cursor at head' })
-    link.cut()
+    wire.cut()
+    await wire.heal() // new connections work
     const from = Date.now()
     await ingest.publish(4)
     await waitFor(() => remote.offset(0) === 5, { what: 'caught up', timeoutMs: 5_000 })

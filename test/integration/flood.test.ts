@@ -1,7 +1,7 @@
 import { expect } from 'chai'
+import { Cluster } from '../support/cluster.js'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { firstFault, numbered, startCounters, TENANT, type Counter } from './path.support/numbered.js'
-import { metric, startPath, type Path } from './path.support/path.js'
+import { firstFault, numbered, startCounters, TENANT, type Counter } from './support/counters.js'
 
 const EVENTS = 20_000
 const SESSIONS = 50
@@ -9,27 +9,29 @@ const CHUNK = 500
 
 describe('a flood of events', function () {
   this.timeout(120_000)
-  let path: Path
+  let cluster: Cluster
   let counters: Counter[] = []
 
   before(async () => {
-    path = await startPath()
+    cluster = await Cluster.start({ name: 'flood', edges: 1 })
   })
   after(async () => {
     for (const counter of counters) counter.end()
-    await path.stop()
+    await cluster.stop()
   })
 
   it(`of ${EVENTS}, published as fast as RabbitMQ takes them, reaches ${SESSIONS} sessions complete and in order`, async () => {
-    const tokens = Array.from({ length: SESSIONS }, () => path.auth.mint({ tenant: TENANT }).token)
-    counters = await startCounters(path.wsUrl, tokens, (i) => (i % 5 === 0 ? ['*'] : ['flood', 'other']))
+    const tokens = Array.from({ length: SESSIONS }, () => cluster.auth.mint({ tenant: TENANT }).token)
+    counters = await startCounters(cluster.edges[0]!.url, tokens, (i) =>
+      i % 5 === 0 ? ['*'] : ['flood', 'other'],
+    )
     expect(firstFault(counters)).to.equal(null)
 
     for (let n = 0; n < EVENTS; n += CHUNK) {
-      path.publisher.send(...Array.from({ length: CHUNK }, (_, i) => numbered('flood', n + i)))
+      cluster.publisher.send(...Array.from({ length: CHUNK }, (_, i) => numbered('flood', n + i)))
       await sleep(0) // lets the connection write, and the sessions read
     }
-    await path.publisher.flush()
+    await cluster.publisher.flush()
     const arrived = () => firstFault(counters) !== null || counters.every(({ count }) => count >= EVENTS)
     await waitFor(arrived, { timeoutMs: 60_000, what: 'all events' }).catch(() => {})
 
@@ -40,7 +42,7 @@ describe('a flood of events', function () {
       counters.map(({ count }) => count),
       'nothing follows',
     ).to.deep.equal(counters.map(() => EVENTS))
-    const delivered = () => metric(path.edgePort, 'websocketd_events_delivered_total')
+    const delivered = () => cluster.metric('events_delivered_total')
     await waitFor(async () => (await delivered()) === EVENTS * SESSIONS, {
       timeoutMs: 10_000,
       everyMs: 200,

@@ -12,7 +12,7 @@ import { TopologyDeclarer } from '@wazo-websocketd/ingest/broker/topology'
 import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { readClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { expect } from 'chai'
-import { makeCertificates, type Certificates } from '../faults/support/certificates.js'
+import { makeCertificates, type Certificates } from '../support/certificates.js'
 import { freePort } from '../support/port.mjs'
 import { startRabbit } from '../support/rabbitmq.mjs'
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
-import { Collector } from './ingest-collector.js'
+import { Collector } from './support/collector.js'
 import { freePort } from '../support/port.mjs'
 import { startProgram } from '../support/program.mjs'
 import {

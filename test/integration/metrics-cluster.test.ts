@@ -6,7 +6,7 @@ import { startGuarded } from '../support/guard.mjs'
 import { freePort } from '../support/port.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
 
-const PRIMARY = fileURLToPath(new URL('./metrics-cluster.support/primary.ts', import.meta.url))
+const PRIMARY = fileURLToPath(new URL('./support/metrics-cluster/primary.ts', import.meta.url))
 
 // Two processors may be shared by everything else that is being tested.
 const START_TIMEOUT_MS = 40_000

@@ -1,10 +1,10 @@
 import { expect } from 'chai'
 import { keys } from '@wazo-websocketd/shared/redis/layout'
-import { numbered, range, taken } from '../faults/support/numbered.js'
-import { Cluster, type EdgeHost } from '../faults/support/cluster.js'
+import { numbered, range, taken } from '../support/numbered.js'
+import { Cluster, type EdgeHost } from '../support/cluster.js'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { Load } from './resume.support/load.js'
-import { Returning } from './resume.support/returning.js'
+import { Load } from '../support/load.js'
+import { Returning } from '../support/returning.js'
 
 const PER_SECOND = 200
 const TOKENS = 12

@@ -1,7 +1,10 @@
 import { expect } from 'chai'
+import { Cluster } from '../support/cluster.js'
+import { metric, portOf } from '../support/pages.js'
+import type { Program } from '../support/program.mjs'
+import { sharedRabbit } from '../support/rabbitmq.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { firstFault, numbered, startCounters, TENANT, type Counter } from './path.support/numbered.js'
-import { metric, startPath, type Ingest, type Path } from './path.support/path.js'
+import { firstFault, numbered, startCounters, TENANT, type Counter } from './support/counters.js'
 
 const SESSIONS = 1_000
 const NAMES = 20
@@ -12,20 +15,20 @@ const EVENTS_PER_STEP = 3
 
 describe('the cost of sessions to RabbitMQ, and two ingests', function () {
   this.timeout(120_000)
-  let path: Path
+  let cluster: Cluster
   let counters: Counter[] = []
   let next = 0
 
   before(async () => {
-    path = await startPath()
+    cluster = await Cluster.start({ name: 'scale', edges: 1 })
   })
   after(async () => {
     for (const counter of counters) counter.end()
-    await path.stop()
+    await cluster.stop()
   })
 
   const tokens = (count: number) =>
-    Array.from({ length: count }, () => path.auth.mint({ tenant: TENANT }).token)
+    Array.from({ length: count }, () => cluster.auth.mint({ tenant: TENANT }).token)
 
   /** Names of session `i`: some that all have, some of its own; the first sessions listen to what the tests publish. */
   const namesOf = (i: number) =>
@@ -35,7 +38,8 @@ describe('the cost of sessions to RabbitMQ, and two ingests', function () {
 
   /** What RabbitMQ keeps in the virtual host. */
   async function broker(): Promise<Record<string, number>> {
-    const { rabbit, vhost } = path
+    const rabbit = await sharedRabbit()
+    const vhost = new URL(cluster.amqpUrl).pathname.slice(1)
     const count = async (...args: string[]) =>
       (await rabbit.ctl(...args)).split('\n').filter((line) => line !== '').length
     const channels = (await rabbit.ctl('list_channels', 'vhost', 'number')).split('\n')
@@ -50,10 +54,10 @@ describe('the cost of sessions to RabbitMQ, and two ingests', function () {
   async function load(disturb: () => void): Promise<void> {
     for (let step = 0; step < STEPS; step++) {
       if (step === Math.floor(STEPS / 3)) disturb()
-      for (let i = 0; i < EVENTS_PER_STEP; i++) path.publisher.send(numbered('numbered', next++))
+      for (let i = 0; i < EVENTS_PER_STEP; i++) cluster.publisher.send(numbered('numbered', next++))
       await sleep(STEP_MS)
     }
-    await path.publisher.flush()
+    await cluster.publisher.flush()
   }
 
   async function expectEverything(): Promise<void> {
@@ -66,11 +70,11 @@ describe('the cost of sessions to RabbitMQ, and two ingests', function () {
   }
 
   /** The ingest whose batches go out, and the other one. */
-  async function roles(ingests: readonly Ingest[]): Promise<{ publishing: Ingest; following: Ingest }> {
-    const publishes = ({ port }: Ingest) => metric(port, 'websocketd_ingest_publishing')
+  async function roles(ingests: readonly Program[]): Promise<{ publishing: Program; following: Program }> {
+    const publishes = (ingest: Program) => metric(portOf(ingest), 'ingest_publishing')
     return waitFor(
       async () => {
-        const [a, b] = ingests as [Ingest, Ingest]
+        const [a, b] = ingests as [Program, Program]
         const [one, two] = [await publishes(a), await publishes(b)]
         if (one === two) return null
         return one > two ? { publishing: a, following: b } : { publishing: b, following: a }
@@ -80,16 +84,18 @@ describe('the cost of sessions to RabbitMQ, and two ingests', function () {
   }
 
   it(`${SESSIONS} sessions with ${NAMES} names each cost RabbitMQ what one session costs`, async () => {
-    counters = await startCounters(path.wsUrl, tokens(1), namesOf)
+    counters = await startCounters(cluster.edges[0]!.url, tokens(1), namesOf)
     const withOne = await broker()
     expect(withOne.queues).to.be.at.least(1)
     expect(withOne.bindings).to.be.at.least(2)
     expect(withOne.channels).to.be.at.least(2)
 
-    counters.push(...(await startCounters(path.wsUrl, tokens(SESSIONS - 1), (i) => namesOf(i + 1))))
+    counters.push(
+      ...(await startCounters(cluster.edges[0]!.url, tokens(SESSIONS - 1), (i) => namesOf(i + 1))),
+    )
     expect(firstFault(counters)).to.equal(null)
-    expect(await metric(path.edgePort, 'websocketd_connections')).to.be.at.least(1)
-    const subscribed = () => metric(path.edgePort, 'websocketd_subscriptions')
+    expect(await cluster.metric('connections')).to.be.at.least(1)
+    const subscribed = () => cluster.metric('subscriptions')
     await waitFor(async () => (await subscribed()) === SESSIONS * NAMES, {
       timeoutMs: 10_000,
       everyMs: 200,
@@ -99,20 +105,20 @@ describe('the cost of sessions to RabbitMQ, and two ingests', function () {
   })
 
   it('nothing is missing or comes twice when either of two ingests is killed under load', async () => {
-    const [second, first] = [await path.addIngest(), path.ingest]
+    const [second, first] = [await cluster.startIngest(), cluster.ingests[0]!]
     await load(() => {})
     await expectEverything()
 
     const before = await roles([first, second])
-    await load(() => before.publishing.program.kill('SIGKILL'))
+    await load(() => before.publishing.kill('SIGKILL'))
     await expectEverything()
-    expect((await before.publishing.program.exit).signal).to.equal('SIGKILL')
+    expect((await before.publishing.exit).signal).to.equal('SIGKILL')
 
-    const third = await path.addIngest()
+    const third = await cluster.startIngest()
     const after = await roles([before.following, third])
-    await load(() => after.following.program.kill('SIGKILL'))
+    await load(() => after.following.kill('SIGKILL'))
     await expectEverything()
-    expect((await after.following.program.exit).signal).to.equal('SIGKILL')
+    expect((await after.following.exit).signal).to.equal('SIGKILL')
     expect(next).to.equal(3 * STEPS * EVENTS_PER_STEP)
   })
 })

@@ -2,9 +2,9 @@
 import { expect } from 'chai'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { clientFrame } from '../support/frames.js'
-import { RawClient } from './edge-socket.support.js'
-import { Crowd } from './transfer.support/crowd.js'
-import { TransferHost, type TestWorker } from './transfer.support/host.js'
+import { RawClient } from './support/edge-socket.js'
+import { Crowd } from './support/transfer/crowd.js'
+import { TransferHost, type TestWorker } from './support/transfer/host.js'
 
 const PATIENCE_MS = 300
 

@@ -4,13 +4,14 @@ import { expect } from 'chai'
 import { expiryNoticeChannel } from '@wazo-websocketd/edge/auth/expiry/notice'
 import { startAuth } from '../support/auth.mjs'
 import { connect, type Client } from '../support/client.js'
+import { authSection } from '../support/config.js'
 import { freePort } from '../support/port.mjs'
+import { metric } from '../support/pages.js'
 import { startProgram } from '../support/program.mjs'
 import { startRedis } from '../support/redis.mjs'
 import { waitFor } from '../support/wait.mjs'
 import { event } from '../support/fakes/batches.js'
-import { HandIngest, PREFIX } from './edge-bus.support.js'
-import { metric } from './path.support/path.js'
+import { HandIngest, PREFIX } from './support/edge-bus.js'
 
 const READY_MS_MAX = 40_000
 /** The body of a sample event, which a session of version 1 gets as it is. */
@@ -49,14 +50,7 @@ describe('an edge among programs of another version', function () {
     edge = await startProgram('edge', {
       config: {
         process_workers: 1,
-        auth: {
-          host: auth.host,
-          port: auth.port,
-          https: false,
-          username: auth.serviceId,
-          password: auth.serviceKey,
-          key_file: null,
-        },
+        auth: authSection(auth),
         redis: { url: redis.url, prefix: PREFIX },
         websocket: { listen: '127.0.0.1', port: wsPort },
         metrics: { listen: '127.0.0.1', edge_port: port, ingest_port: await freePort() },
@@ -99,7 +93,7 @@ describe('an edge among programs of another version', function () {
     }
     expect(lines('message on the bus that this program cannot read'), 'once').to.have.length(1)
     expect(lines('cannot read')[0]).to.contain('envelope version 2: this program reads version 1')
-    await waitFor(async () => (await metric(port, 'websocketd_bus_unreadable_total')) >= 2, {
+    await waitFor(async () => (await metric(port, 'bus_unreadable_total')) >= 2, {
       timeoutMs: 10_000,
       everyMs: 200,
       what: 'the metric',
@@ -127,14 +121,14 @@ describe('an edge among programs of another version', function () {
 
   it('says so when it cannot read what workers of another version say, and its sessions stay', async () => {
     const client = await session()
-    const before = await metric(port, 'websocketd_bus_unreadable_total')
+    const before = await metric(port, 'bus_unreadable_total')
     await ingest.redis.publish(expiryNoticeChannel(PREFIX), `postponed ${'0'.repeat(64)}`)
     await ingest.redis.publish(drainChannel(PREFIX), '2 somebody')
     const what = 'message of another worker that this program cannot read'
     await waitFor(() => lines(what).length === 2, { what: 'two lines' })
     expect(lines(what)[0]).to.contain('"what":"notice"')
     expect(lines(what)[1]).to.contain('"what":"call"')
-    await waitFor(async () => (await metric(port, 'websocketd_bus_unreadable_total')) === before + 2, {
+    await waitFor(async () => (await metric(port, 'bus_unreadable_total')) === before + 2, {
       timeoutMs: 10_000,
       everyMs: 200,
       what: 'both counted',

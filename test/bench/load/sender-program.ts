@@ -1,6 +1,6 @@
 /** The process that publishes on the bus, as Wazo's daemons do: transient messages, headers and body. */
 import { connect, type Channel } from 'amqplib'
-import { distribution } from '../../faults/support/figures.js'
+import { distribution } from '../../support/figures.js'
 import { answerParent } from '../hot-path/peer.js'
 import { measuring } from '../hot-path/usage.js'
 import { makeEvent, nowUs } from './event.js'

@@ -1,7 +1,7 @@
 /** How fast a backlog in the stream is worked off, by the ingest and by a consumer that does nothing. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { keys } from '@wazo-websocketd/shared/redis/layout'
-import { Cluster } from '../../faults/support/cluster.js'
+import { Cluster } from '../../support/cluster.js'
 import type { ToConsumer } from '../contestants/consumer-program.js'
 import { Peer } from '../hot-path/peer.js'
 import { cpuUsOf, groupOf } from '../measure/cpu.js'

@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import { distribution } from '../../faults/support/figures.js'
+import { distribution } from '../../support/figures.js'
 import { startRedis } from '../../support/redis.mjs'
 import type { Plan } from '../plan.js'
 

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import type { Server } from '../../faults/support/cluster.js'
+import type { Server } from '../../support/cluster.js'
 import type { Rabbit } from '../../support/rabbitmq.mjs'
 import type { Fault } from './schedule.js'
 

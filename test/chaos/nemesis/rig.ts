@@ -1,5 +1,5 @@
-import { Cluster, type EdgeHost } from '../../faults/support/cluster.js'
-import { portOf } from '../../faults/support/pages.js'
+import { Cluster, type EdgeHost } from '../../support/cluster.js'
+import { portOf } from '../../support/pages.js'
 import type { Program } from '../../support/program.mjs'
 import type { Brokers } from './brokers.js'
 import { Clustered } from './clustered.js'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { EdgeHost } from '../../faults/support/cluster.js'
+import type { EdgeHost } from '../../support/cluster.js'
 import { waitFor } from '../../support/wait.mjs'
 import type { Upgrade } from '../checker/history.js'
 import { readMetrics, type Sample } from './metrics.js'

@@ -4,7 +4,7 @@ import { ACLS, TENANTS, usersOf } from '../load/catalogue.js'
 import { expiryOf } from '../load/clock.js'
 import { Witness } from '../load/witness.js'
 import type { RunRecord } from '../load/record.js'
-import type { Cluster, Token } from '../../faults/support/cluster.js'
+import type { Cluster, Token } from '../../support/cluster.js'
 import { EXPIRING, LATE, REVOKED, ROLES, STRANGER } from './bugs.js'
 
 const SHORT_LIFE_MS = 4000

@@ -1,6 +1,7 @@
 /** A whole real stack of the suite's own: Redis, a virtual host of RabbitMQ, wazo-auth's stand-in, ingest, edge. */
 import { connect } from 'node:net'
 import { startAuth } from '../../support/auth.mjs'
+import { authSection, busSection, merge, type Config } from '../../support/config.js'
 import { freePort } from '../../support/port.mjs'
 import { startProgram } from '../../support/program.mjs'
 import { sharedRabbit } from '../../support/rabbitmq.mjs'
@@ -19,8 +20,6 @@ const TENANT_KNOWN = 'master tenant known'
 // Well below what a client of the suite waits for, so that outages of wazo-auth do not make it slow.
 const AUTH_TRY_SECONDS = 0.9
 const AUTH_TOTAL_SECONDS = 1.8
-
-type Settings = Record<string, unknown>
 
 export interface StackOptions {
   /** Merged over the suite's configuration, section by section. */
@@ -152,35 +151,16 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
-function configuration(places: Places, overrides: Settings = {}): Settings {
-  const amqp = new URL(places.amqpUrl)
-  const config: Settings = {
+function configuration(places: Places, overrides: Config = {}): Config {
+  const config = {
     uuid: WAZO_UUID,
     process_workers: WORKERS,
-    auth: {
-      host: places.auth.host,
-      port: places.auth.port,
-      https: false,
-      prefix: '/api/auth',
-      username: places.auth.serviceId,
-      password: places.auth.serviceKey,
-      key_file: null,
-    },
-    bus: {
-      host: amqp.hostname,
-      port: Number(amqp.port),
-      username: decodeURIComponent(amqp.username) || 'guest',
-      password: decodeURIComponent(amqp.password) || 'guest',
-      vhost: decodeURIComponent(amqp.pathname.slice(1)) || '/',
-    },
+    auth: { ...authSection(places.auth), prefix: '/api/auth' },
+    bus: busSection(places.amqpUrl),
     redis: { url: places.redisUrl },
     websocket: { listen: '127.0.0.1', port: places.wsPort },
     metrics: { listen: '127.0.0.1', edge_port: places.edgePort, ingest_port: places.ingestPort },
     limits: { auth_try_seconds: AUTH_TRY_SECONDS, auth_total_seconds: AUTH_TOTAL_SECONDS },
   }
-  for (const [key, value] of Object.entries(overrides)) {
-    const isSection = typeof value === 'object' && value !== null && !Array.isArray(value)
-    config[key] = isSection ? { ...(config[key] as Settings | undefined), ...value } : value
-  }
-  return config
+  return merge(config, overrides)
 }

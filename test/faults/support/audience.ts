@@ -1,11 +1,11 @@
 /** Users with some sessions each, that come back when they are closed, and events for one user after the other. */
 import { randomUUID } from 'node:crypto'
 import type { ClientOptions } from 'ws'
-import { Load } from '../../integration/resume.support/load.js'
-import { Returning } from '../../integration/resume.support/returning.js'
+import { Load } from '../../support/load.js'
+import { Returning } from '../../support/returning.js'
 import { sleep, waitFor } from '../../support/wait.mjs'
-import type { Cluster, EdgeHost } from './cluster.js'
-import type { Verdict } from './tally.js'
+import type { Cluster, EdgeHost } from '../../support/cluster.js'
+import type { Verdict } from '../../support/tally.js'
 
 const PER_USER = 20
 const ARRIVAL_MS_MAX = 60_000

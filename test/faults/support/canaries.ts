@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { Cluster, Token } from './cluster.js'
+import type { Cluster, Token } from '../../support/cluster.js'
 
 /** What every canary begins with: found even where somebody has cut a token short. */
 const MARK = 'canary-Zq7Vx'

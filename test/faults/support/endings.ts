@@ -2,8 +2,8 @@
 import { expect } from 'chai'
 import type { Client } from '../../support/client.js'
 import { waitFor } from '../../support/wait.mjs'
-import type { Cluster, EdgeHost, Token } from './cluster.js'
-import { since } from './figures.js'
+import type { Cluster, EdgeHost, Token } from '../../support/cluster.js'
+import { since } from '../../support/figures.js'
 
 /** Sessions that ended with their token, by what told their worker: `sessions_expired_total`. */
 export interface Endings {

@@ -1,7 +1,7 @@
 import type { Client, Closed } from '../../support/client.js'
 import { sleep } from '../../support/wait.mjs'
 import { judge, type Judgement, type Life } from './life.js'
-import { taken } from './numbered.js'
+import { taken } from '../../support/numbered.js'
 
 const LOOK_MS = 5
 const AGAIN_MS = 200

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { temporaryDirectory } from '../../support/guard.mjs'
 import { waitFor } from '../../support/wait.mjs'
-import type { EdgeHost } from './cluster.js'
+import type { EdgeHost } from '../../support/cluster.js'
 
 const PRELOAD = new URL('../../support/timer-count.mjs', import.meta.url)
 const ANSWER_MS_MAX = 10_000

@@ -2,7 +2,7 @@
 import { freePort } from '../../support/port.mjs'
 import type { Program } from '../../support/program.mjs'
 import { waitFor } from '../../support/wait.mjs'
-import { edgeHost, type Cluster, type EdgeHost } from './cluster.js'
+import { edgeHost, type Cluster, type EdgeHost } from '../../support/cluster.js'
 import { Installation } from './installation.js'
 
 const START_MS_MAX = 60_000

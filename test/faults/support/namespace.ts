@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { temporaryDirectory, startGuarded } from '../../support/guard.mjs'
 import { freePort } from '../../support/port.mjs'
 import { waitFor } from '../../support/wait.mjs'
-import type { Server } from './cluster.js'
+import type { Server } from '../../support/cluster.js'
 
 const NAME = `wazo-test-${process.pid}`
 

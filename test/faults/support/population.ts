@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client, Closed } from '../../support/client.js'
-import type { Cluster, Token } from './cluster.js'
+import type { Cluster, Token } from '../../support/cluster.js'
 
 const SESSIONS_PER_TOKEN = 3
 /** Minted and connected together, so that even the shortest life begins with sessions. */

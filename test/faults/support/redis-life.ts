@@ -2,7 +2,7 @@ import { cp } from 'node:fs/promises'
 import { temporaryDirectory } from '../../support/guard.mjs'
 import { freePort } from '../../support/port.mjs'
 import { startRedis } from '../../support/redis.mjs'
-import type { Server } from './cluster.js'
+import type { Server } from '../../support/cluster.js'
 
 /** A Redis that dies and comes back on the same port; to a cluster it is always the same one. */
 export class RedisLife {

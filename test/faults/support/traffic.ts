@@ -2,9 +2,10 @@ import { DEFAULT_TENANT } from '../../support/auth.mjs'
 import type { Client, Closed } from '../../support/client.js'
 import type { Publisher } from '../../support/publish.js'
 import { sleep, waitFor } from '../../support/wait.mjs'
-import type { Cluster } from './cluster.js'
-import { numbered, taken } from './numbered.js'
-import { Tally, type Verdict } from './tally.js'
+import type { Cluster } from '../../support/cluster.js'
+import { Load } from '../../support/load.js'
+import { taken } from '../../support/numbered.js'
+import { Tally, type Verdict } from '../../support/tally.js'
 
 const TICK_MS = 10
 const ARRIVAL_MS_MAX = 15_000
@@ -30,8 +31,6 @@ export interface TrafficOptions {
   readonly name?: string
 }
 
-type Kind = Required<Pick<TrafficOptions, 'tenant' | 'name'>>
-
 interface Witness {
   readonly client: Client
   readonly tally: Tally
@@ -42,24 +41,18 @@ interface Witness {
 
 /** Numbered events at a steady rate, and sessions on every edge that are entitled to all of them. */
 export class Traffic {
-  private sent = 0
-  private readonly publisher: Publisher
-  private readonly perSecond: number
-  private readonly kind: Kind
+  private readonly load: Load
   private readonly witnesses: readonly Witness[]
-  private running = true
-  private readonly work: Promise<void>
+  private readonly looking: NodeJS.Timeout
 
-  private constructor(publisher: Publisher, perSecond: number, kind: Kind, clients: readonly Client[]) {
-    this.publisher = publisher
-    this.perSecond = perSecond
-    this.kind = kind
+  private constructor(load: Load, clients: readonly Client[]) {
+    this.load = load
     this.witnesses = clients.map((client) => {
       const witness: Witness = { client, tally: new Tally(), end: null, heardAt: performance.now() }
       void client.closed.then((end) => (witness.end = end))
       return witness
     })
-    this.work = this.run()
+    this.looking = setInterval(() => this.look(), TICK_MS)
   }
 
   /** Resolves when every session has started and events flow. */
@@ -78,7 +71,7 @@ export class Traffic {
       Array.from({ length: sessions }, (_, i) => cluster.connect(token, { version: 1 + (i % 2) }, edge)),
     )
     await Promise.all(clients.map((client) => client.start(name)))
-    return new Traffic(publisher, perSecond, { tenant, name }, clients)
+    return new Traffic(new Load(publisher, perSecond, () => ({ tenant, name })), clients)
   }
 
   /** How the sessions that have ended did so. */
@@ -98,7 +91,7 @@ export class Traffic {
 
   /** Resolves, with the milliseconds that it took, when every session has got all that has been sent by now. */
   async caughtUp(timeoutMs = ARRIVAL_MS_MAX): Promise<number> {
-    const { sent } = this
+    const { sent } = this.load
     const begun = performance.now()
     const all = () => (this.look(), this.witnesses.every(({ tally, end }) => tally.reached >= sent || end))
     await waitFor(all, { timeoutMs, everyMs: 5, what: `event ${sent} to reach every session` })
@@ -114,22 +107,21 @@ export class Traffic {
 
   /** Ends everything, whatever has become of the events; what a test that has failed leaves is not the next one's. */
   async abandon(): Promise<void> {
-    this.running = false
-    await this.work
+    clearInterval(this.looking)
+    await this.load.halt()
     for (const { client } of this.witnesses) client.socket.terminate()
   }
 
   /** Ends the stream of events, waits until they have arrived, and says what became of them. */
   async stop(timeoutMs = ARRIVAL_MS_MAX): Promise<TrafficVerdict> {
-    this.running = false
-    await this.work
-    await this.publisher.flush()
+    clearInterval(this.looking)
+    const sent = await this.load.stop()
     await this.caughtUp(timeoutMs).catch(() => undefined) // the verdict says it
     await sleep(100) // for what should not come
     this.look()
     const verdict = { ...FLAWLESS, closed: this.endings.length }
     for (const { tally } of this.witnesses) {
-      const { lost, doubled, disordered } = tally.verdict(this.sent)
+      const { lost, doubled, disordered } = tally.verdict(sent)
       Object.assign(verdict, {
         lost: verdict.lost + lost,
         doubled: verdict.doubled + doubled,
@@ -138,16 +130,6 @@ export class Traffic {
     }
     await Promise.all(this.witnesses.map(({ client }) => client.close()))
     return verdict
-  }
-
-  private async run(): Promise<void> {
-    const begun = performance.now()
-    while (this.running) {
-      const due = Math.floor(((performance.now() - begun) / 1000) * this.perSecond)
-      while (this.sent < due) this.publisher.send(numbered(this.sent++, this.kind))
-      this.look()
-      await sleep(TICK_MS)
-    }
   }
 
   private look(): void {

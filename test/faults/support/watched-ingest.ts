@@ -1,6 +1,6 @@
 import type { Program } from '../../support/program.mjs'
-import type { Cluster } from './cluster.js'
-import { Wire } from './wire.js'
+import type { Cluster } from '../../support/cluster.js'
+import { Wire } from '../../support/wire.js'
 
 /** How Redis answers the script when the batch went in, in its protocol. */
 const WENT_IN = Buffer.from('*3\r\n$2\r\nOK\r\n')

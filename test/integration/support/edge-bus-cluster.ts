@@ -6,9 +6,9 @@ import { RedisNodes } from '@wazo-websocketd/shared/redis/nodes'
 import { keys, SEED_SCRIPT } from '@wazo-websocketd/shared/redis/layout'
 import type { RedisBusOptions } from '@wazo-websocketd/edge/bus/bus'
 import { Cluster, Redis } from 'ioredis'
-import { event } from '../support/fakes/batches.js'
-import { Listening, PREFIX } from './edge-bus.support.js'
-import { sleep } from '../support/wait.mjs'
+import { event } from '../../support/fakes/batches.js'
+import { Listening, PREFIX } from './edge-bus.js'
+import { sleep } from '../../support/wait.mjs'
 
 const EPOCH = 'epoch-1' as Epoch
 const COMMAND_MS_MAX = 1_000

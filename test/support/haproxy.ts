@@ -4,9 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { startGuarded, temporaryDirectory } from '../../support/guard.mjs'
-import { freePort } from '../../support/port.mjs'
-import { waitFor } from '../../support/wait.mjs'
+import { startGuarded, temporaryDirectory } from './guard.mjs'
+import { freePort } from './port.mjs'
+import { waitFor } from './wait.mjs'
 import { selfSigned, shipped, type Proxy } from './proxy.js'
 
 const run = promisify(execFile)

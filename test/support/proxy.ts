@@ -35,5 +35,5 @@ export async function selfSigned(directory: string): Promise<KeyPair> {
 
 /** The contents of one of the files under deploy/. */
 export function shipped(file: string): Promise<string> {
-  return readFile(new URL(file, new URL('../../../deploy/', import.meta.url)), 'utf8')
+  return readFile(new URL(file, new URL('../../deploy/', import.meta.url)), 'utf8')
 }

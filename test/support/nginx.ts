@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process'
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { startGuarded, temporaryDirectory } from '../../support/guard.mjs'
-import { freePort, probe } from '../../support/port.mjs'
-import { waitFor } from '../../support/wait.mjs'
+import { startGuarded, temporaryDirectory } from './guard.mjs'
+import { freePort, probe } from './port.mjs'
+import { waitFor } from './wait.mjs'
 import { selfSigned, shipped, type Proxy } from './proxy.js'
 
 const run = promisify(execFile)

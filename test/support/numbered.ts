@@ -1,6 +1,6 @@
-import { DEFAULT_TENANT } from '../../support/auth.mjs'
-import type { Client, Message } from '../../support/client.js'
-import { customEvent, type EventSpec, type Publication } from '../../support/publish.js'
+import { DEFAULT_TENANT } from './auth.mjs'
+import type { Client, Message } from './client.js'
+import { customEvent, type EventSpec, type Publication } from './publish.js'
 
 /** Event number `n`, for everybody of the tenant in which the stand-in mints, unless `spec` says otherwise. */
 export function numbered(n: number, spec: Partial<EventSpec> = {}): Publication {

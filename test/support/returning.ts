@@ -1,9 +1,9 @@
 import type { ClientOptions } from 'ws'
-import type { Client, Closed } from '../../support/client.js'
-import { sleep } from '../../support/wait.mjs'
-import type { Cluster, EdgeHost } from '../../faults/support/cluster.js'
-import { taken } from '../../faults/support/numbered.js'
-import { Tally, type Verdict } from '../../faults/support/tally.js'
+import type { Client, Closed } from './client.js'
+import { sleep } from './wait.mjs'
+import type { Cluster, EdgeHost } from './cluster.js'
+import { taken } from './numbered.js'
+import { Tally, type Verdict } from './tally.js'
 
 const TRIES_MAX = 20
 /** Long: a session that has started unseen would have taken what its successor needs. */

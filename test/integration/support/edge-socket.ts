@@ -18,9 +18,9 @@ import {
   FakeWatch,
   LIMITS,
   MASTER,
-} from '../support/fakes/session.js'
-import { CLOSE, closeCodeOf, FrameReader } from '../support/frames.js'
-import { sleep, waitFor } from '../support/wait.mjs'
+} from '../../support/fakes/session.js'
+import { CLOSE, closeCodeOf, FrameReader } from '../../support/frames.js'
+import { sleep, waitFor } from '../../support/wait.mjs'
 
 const KIB = 1024
 const MIB = 1024 * KIB

@@ -1,13 +1,15 @@
 /** A cluster on one machine: real brokers, wazo-auth's stand-in, any number of ingests and edge hosts as processes. */
 import { Redis } from 'ioredis'
-import { startAuth } from '../../support/auth.mjs'
-import { connect, type Client, type ConnectOptions } from '../../support/client.js'
-import { freePort } from '../../support/port.mjs'
-import { startProgram, type Program } from '../../support/program.mjs'
-import { openPublisher, type Publisher } from '../../support/publish.js'
-import { sharedRabbit, type Rabbit } from '../../support/rabbitmq.mjs'
-import { startRedis } from '../../support/redis.mjs'
-import { waitFor } from '../../support/wait.mjs'
+import { startAuth } from './auth.mjs'
+import { connect, type Client, type ConnectOptions } from './client.js'
+import { authSection, busSection, merge, type Config } from './config.js'
+import { freePort } from './port.mjs'
+import { startProgram, type Program } from './program.mjs'
+import { openPublisher, type Publisher } from './publish.js'
+import { sharedRabbit, type Rabbit } from './rabbitmq.mjs'
+import { startRedis } from './redis.mjs'
+import { metric } from './pages.js'
+import { waitFor } from './wait.mjs'
 
 export type Auth = Awaited<ReturnType<typeof startAuth>>
 export type Token = ReturnType<Auth['mint']>
@@ -19,6 +21,7 @@ const READY_MS_MAX = 40_000
 export interface EdgeHost {
   readonly program: Program
   readonly url: string
+  readonly port: number
   readonly adminPort: number
   /** The sum of a metric over all label values that match, from /metrics. */
   metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>
@@ -44,8 +47,6 @@ export interface ClusterOptions {
   /** A RabbitMQ of the test's own, which may be killed, instead of that of the whole run; it is left running. */
   readonly rabbit?: Rabbit
 }
-
-type Config = Record<string, unknown>
 
 export class Cluster {
   readonly auth: Auth
@@ -90,7 +91,15 @@ export class Cluster {
       auth,
       publisher,
       amqpUrl,
-      configuration(options, redis.url, auth, amqpUrl),
+      merge(
+        {
+          process_workers: options.workers ?? 2,
+          auth: authSection(auth),
+          bus: busSection(amqpUrl),
+          redis: { url: redis.url },
+        },
+        options.config ?? {},
+      ),
     )
     try {
       await Promise.all([
@@ -128,7 +137,24 @@ export class Cluster {
   }
 
   async startEdge(overrides: Config = {}, env: Readonly<Record<string, string>> = {}): Promise<EdgeHost> {
-    const [port, adminPort] = [await freePort(), await freePort()]
+    return this.startEdgeAt(await freePort(), await freePort(), overrides, env)
+  }
+
+  /** Starts an edge, which has ended, anew on its ports. */
+  async restartEdge({ program, port, adminPort }: EdgeHost): Promise<EdgeHost> {
+    this.edges.splice(
+      this.edges.findIndex((edge) => edge.program === program),
+      1,
+    )
+    return this.startEdgeAt(port, adminPort)
+  }
+
+  private async startEdgeAt(
+    port: number,
+    adminPort: number,
+    overrides: Config = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<EdgeHost> {
     const config = this.edgeConfig(port, adminPort, overrides)
     const program = await startProgram('edge', { config, env: { ...this.options.env, ...env } })
     const edge = edgeHost(program, port, adminPort)
@@ -184,18 +210,10 @@ export class Cluster {
 export function edgeHost(program: Program, port: number, adminPort: number): EdgeHost {
   return {
     program,
+    port,
     adminPort,
     url: `ws://127.0.0.1:${port}`,
-    async metric(name, labels = {}) {
-      const response = await fetch(`http://127.0.0.1:${adminPort}/metrics`)
-      const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`)
-      let sum = 0
-      for (const line of (await response.text()).split('\n')) {
-        const [, found, labelled = '', value] = /^websocketd_(\w+)(\{[^}]*\})? (\S+)$/.exec(line) ?? []
-        if (found === name && wanted.every((each) => labelled.includes(each))) sum += Number(value)
-      }
-      return sum
-    },
+    metric: (name, labels) => metric(adminPort, name, labels),
     workerPids() {
       const pids = new Set<number>()
       for (const line of program.logs().split('\n')) {
@@ -207,44 +225,4 @@ export function edgeHost(program: Program, port: number, adminPort: number): Edg
       return [...pids]
     },
   }
-}
-
-function configuration(
-  { workers = 2, config = {} }: ClusterOptions,
-  redisUrl: string,
-  auth: Auth,
-  amqpUrl: string,
-) {
-  const bus = new URL(amqpUrl)
-  const base: Config = {
-    process_workers: workers,
-    auth: {
-      host: auth.host,
-      port: auth.port,
-      prefix: null,
-      username: auth.serviceId,
-      password: auth.serviceKey,
-      key_file: null,
-    },
-    bus: {
-      host: bus.hostname,
-      port: Number(bus.port),
-      username: bus.username,
-      password: bus.password,
-      vhost: bus.pathname.slice(1),
-    },
-    redis: { url: redisUrl },
-  }
-  return merge(base, config)
-}
-
-function merge(base: Config, over: Readonly<Record<string, unknown>>): Config {
-  const merged: Config = { ...base }
-  for (const [key, value] of Object.entries(over))
-    merged[key] = isMapping(value) && isMapping(merged[key]) ? { ...merged[key], ...value } : value
-  return merged
-}
-
-function isMapping(value: unknown): value is Config {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -9,10 +9,8 @@ import type { RedisLogOptions } from '@wazo-websocketd/edge/bus/log'
 import type { RedisServers } from '@wazo-websocketd/shared/redis/pair'
 import type { BusListener, PartitionLease } from '@wazo-websocketd/edge/bus/ports'
 import { Redis } from 'ioredis'
-import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { pino } from 'pino'
-import { event } from '../support/fakes/batches.js'
+import { event } from '../../support/fakes/batches.js'
 
 export const PREFIX = 'wazo-ws'
 /** Publishes hand-made batches with the real scripts, as an ingest does. */
@@ -168,48 +166,6 @@ export class Listening implements BusListener {
 
   readinessChanged(): void {
     this.readiness++
-  }
-}
-
-/** A TCP link that can go dead without a word: what passes over it at the cut is swallowed for ever. */
-export class Link {
-  private readonly server: Server
-  private readonly ends = new Set<Socket>()
-
-  private constructor(server: Server) {
-    this.server = server
-  }
-
-  static async to(port: number): Promise<Link> {
-    const server = createServer()
-    const link = new Link(server)
-    server.on('connection', (near) => {
-      const far = connect(port, '127.0.0.1')
-      near.pipe(far)
-      far.pipe(near)
-      for (const end of [near, far]) {
-        link.ends.add(end)
-        end.on('error', () => undefined)
-      }
-    })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return link
-  }
-
-  get url(): string {
-    return `redis://127.0.0.1:${(this.server.address() as AddressInfo).port}`
-  }
-
-  /** Every connection of this moment falls silent and stays open; new ones work. */
-  cut(): void {
-    for (const end of this.ends) end.unpipe().pause()
-  }
-
-  async close(): Promise<void> {
-    for (const end of this.ends) end.destroy()
-    this.server.close()
-    await once(this.server, 'close')
   }
 }
 

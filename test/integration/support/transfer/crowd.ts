@@ -1,7 +1,7 @@
 /** Clients that number what they send, and check that the answers are the same numbers in the same order. */
 import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
-import { waitFor } from '../../support/wait.mjs'
+import { waitFor } from '../../../support/wait.mjs'
 
 const TICK_MS = 20
 

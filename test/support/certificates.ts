@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { temporaryDirectory } from '../../support/guard.mjs'
+import { temporaryDirectory } from './guard.mjs'
 
 /** Paths of files. */
 export interface Certificates {

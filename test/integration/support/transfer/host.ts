@@ -1,7 +1,7 @@
 /** The test's end of a primary with workers. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '../../support/port.mjs'
+import { freePort } from '../../../support/port.mjs'
 import type { Answers, Command, Facts, Tally } from './messages.js'
 
 const PRIMARY = fileURLToPath(new URL('./primary.ts', import.meta.url))

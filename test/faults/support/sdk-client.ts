@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module'
 import type { WebSocketClient } from '@wazo/sdk'
 import { WebSocket } from 'ws'
-import type { EdgeHost } from '../../faults/support/cluster.js'
-import { Tally, type Verdict } from '../../faults/support/tally.js'
+import type { EdgeHost } from '../../support/cluster.js'
+import { Tally, type Verdict } from '../../support/tally.js'
 import { waitFor } from '../../support/wait.mjs'
 
 const START_MS_MAX = 60_000
