@@ -159,9 +159,9 @@ describe('normalise', () => {
     const size = 1024 * 1024
     for (const poison of ['NaN', '-', 'N', '"\\', 'Infinity ', '[NaN,', '-Infinit']) {
       const body = Buffer.from(`{"a":${poison.repeat(Math.floor(size / poison.length) - 5)}`)
-      const since = performance.now()
+      const since = process.cpuUsage()
       expect(reason(fine, body, { bodyBytesMax: size })).to.equal('invalid_json')
-      expect(performance.now() - since, poison).to.be.below(500)
+      expect(process.cpuUsage(since).user / 1000, poison).to.be.below(500)
     }
   })
 
