@@ -130,9 +130,10 @@ class EdgeWorker {
     this.bus.start()
     const { prefix } = this.setup.config.redis
     const notices = expiryNoticeChannel(prefix, this.database)
-    this.connections.subscribe(notices, { message: (bytes) => this.noticed(bytes) })
+    this.connections.subscribe(notices, { message: (bytes) => this.onExpiryNotice(bytes) })
     const drains = drainChannel(prefix, this.database)
-    if (this.tickets !== null) this.connections.subscribe(drains, { message: (bytes) => this.called(bytes) })
+    if (this.tickets !== null)
+      this.connections.subscribe(drains, { message: (bytes) => this.onDrainNotice(bytes) })
     this.takeOver()
     this.link.handle(this.shutdown)
     this.link.pushMetrics(() => this.metrics.snapshot())
@@ -257,15 +258,15 @@ class EdgeWorker {
     })
   }
 
-  /** The cluster's timer has rung for a token. */
-  private noticed(bytes: Uint8Array): void {
+  /** The cluster's timer is due for a token. */
+  private onExpiryNotice(bytes: Uint8Array): void {
     const notice = decodeExpiryNotice(Buffer.from(bytes).toString())
     if (notice === null) this.unreadable('notice')
     else this.auth.watcher.handleNotice(notice)
   }
 
-  /** Another worker lets the sessions of a token go. */
-  private called(bytes: Uint8Array): void {
+  /** Another worker drains the sessions of a token. */
+  private onDrainNotice(bytes: Uint8Array): void {
     const tokenHash = decodeDrainNotice(Buffer.from(bytes).toString())
     if (tokenHash === null) this.unreadable('call')
     else this.shutdown.drainNoticed(tokenHash)

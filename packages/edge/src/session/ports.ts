@@ -2,7 +2,6 @@
 import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
-import type { Position } from '@wazo-websocketd/shared/domain/position'
 import type { Recipient } from '../route/recipient.js'
 
 /** The client's end. */
@@ -88,6 +87,3 @@ export interface Permission {
   /** Whether the recipient may see the event and subscribed to it (C4.1, C4.4 to C4.11). */
   permits(recipient: Recipient, event: BusEvent): boolean
 }
-
-/** Positions of a session, by partition. */
-export type Positions = ReadonlyMap<number, Position>
