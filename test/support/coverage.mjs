@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 
 const STATEMENTS_MIN_PERCENT = 95
-const FOLDERS = ['packages/shared/src/domain/', 'packages/edge/src/session/', 'packages/edge/src/route/']
+const FOLDERS = ['shared/src/domain', 'edge/src/session', 'edge/src/route', 'edge/src/deliver'].map(
+  (folder) => `packages/${folder}/`,
+)
 
 /**
  * @param {string} summary the file of c8's reporter json-summary
