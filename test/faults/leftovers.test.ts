@@ -85,7 +85,9 @@ describe('what sessions leave behind, on a cluster of two hosts', function () {
       await expectGaugesAtZero()
       const { least, tooMuch } = await probe.askBackAt(atStart, BACK_MS_MAX)
       expect(tooMuch).to.deep.equal([])
-      expect(timersOf(least)).to.deep.equal(timersOf(atStart))
+      // One may just have run out: what sets it again waits for its message to leave the process.
+      for (const [name, { timers }] of least)
+        expect(timers, name).to.be.at.least(atStart.get(name)!.timers - 1)
       await expectNoMoreActive()
       afterwards.push(least)
     })
@@ -154,10 +156,6 @@ describe('what sessions leave behind, on a cluster of two hosts', function () {
     expect(await tooMuch()).to.deep.equal([])
   }
 })
-
-function timersOf(holdings: Holdings): [string, number][] {
-  return [...holdings].filter(([name]) => name.includes('worker')).map(([name, { timers }]) => [name, timers])
-}
 
 function inMb(bytes: number): string {
   return (bytes / MB).toFixed(2)
