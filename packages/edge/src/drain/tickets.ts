@@ -3,7 +3,7 @@ import type { TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { Connection } from '../session/connection.js'
 import type { Positions } from '@wazo-websocketd/shared/domain/position'
 
-/** What lies above `positions` the session has not been sent. */
+/** A session's place: what lies above `positions` it has not been sent. */
 export interface TicketDraft {
   /** The session is recognised by these when it comes back with the same token. */
   readonly connection: Pick<Connection, 'version' | 'subscriptions' | 'address'>

@@ -7,7 +7,7 @@ import type { SocketMetrics } from './metrics.js'
 export interface BufferedConnection {
   /** Bytes that the operating system has not taken yet. */
   readonly bufferedBytes: number
-  /** The client does not keep up: close it. */
+  /** Closes the connection, because its client does not keep up. */
   closeSlow(): void
 }
 
