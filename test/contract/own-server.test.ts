@@ -1,6 +1,6 @@
 /** Rules that need a server with other settings, or that end it: each group starts a whole stack of its own. */
 import { expect } from 'chai'
-import { clientFrame } from '../support/frames.js'
+import { clientFrame, PING_OPCODE, PONG_OPCODE } from '../support/frames.js'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HEADERS_EXCHANGE, LEGACY_EXCHANGE, MISSING, wazoEvent, withHeaders } from './support/bus.js'
@@ -16,6 +16,7 @@ const LONG_PATIENCE_MS = 15_000
 const ROOM = 12
 const PER_TOKEN = 10
 const SUBSCRIPTIONS = 100
+const CONTROL_FRAMES = 30
 
 describe('contract 1, 4, 6: a server for an old Wazo in Tokyo that restricts origins', () => {
   const own = useOwnStack({
@@ -187,6 +188,8 @@ describe('contract 2: a small server that is shut down', () => {
         connections_per_worker: ROOM,
         connections_per_token: PER_TOKEN,
         subscriptions_per_session: SUBSCRIPTIONS,
+        control_frames_per_second: 1,
+        control_frames_burst: CONTROL_FRAMES,
         send_buffer_soft_bytes: 65_536,
         send_buffer_soft_seconds: 0.5,
       },
@@ -212,6 +215,25 @@ describe('contract 2: a small server that is shut down', () => {
     expect(code).to.equal(1008)
     expect(reason).to.match(/subscription/i)
     expect(unread).to.have.length(SUBSCRIPTIONS)
+  })
+
+  it('C2.10: more pings and pongs at once than allowed are 1008, as many as allowed are not', async () => {
+    const token = await own().target.auth.mint()
+    for (const [opcode, count] of [
+      [PING_OPCODE, CONTROL_FRAMES],
+      [PONG_OPCODE, CONTROL_FRAMES],
+    ] as const) {
+      const session = await own().target.connect(token)
+      await session.next()
+      const frame = clientFrame('', { opcode })
+      session.write(Buffer.concat(Array<Buffer>(count).fill(frame)))
+      session.write(clientFrame('{"op":"ping","data":{"payload":1}}'))
+      expect(await session.json()).to.have.property('op', 'pong')
+      session.write(Buffer.concat(Array<Buffer>(count).fill(frame)))
+      const { code, reason } = await session.end()
+      expect(code).to.equal(1008)
+      expect(reason).to.match(/control frames/i)
+    }
   })
 
   it('C2.15: a connection beyond the room of the server is 1013', async () => {

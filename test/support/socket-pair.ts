@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { PeerWebSocket, WsAdapter, type AdapterContext } from '@wazo-websocketd/edge/socket/adapter'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import { Heartbeat } from '@wazo-websocketd/edge/socket/heartbeat'
+import { InboundWindows } from '@wazo-websocketd/edge/socket/inbound-windows'
 import { SendBuffers } from '@wazo-websocketd/edge/socket/send-buffers'
 import { WebSocketServer } from 'ws'
 import { FakeClock } from './fakes/clock.js'
@@ -28,6 +29,18 @@ export class Pair {
       metrics: { sendBuffer: () => undefined, slowConsumer: () => undefined },
       frameBytes: new FrameBytes(),
     }),
+    inbound: new InboundWindows({
+      clock: this.clock,
+      limits: {
+        clientReadsPerSecond: LIMIT,
+        clientFramesPerSecond: LIMIT,
+        clientBytesPerSecond: LIMIT,
+        controlFramesPerSecond: LIMIT,
+        controlFramesBurst: LIMIT,
+        closingBytes: LIMIT,
+      },
+    }),
+    metrics: { flooding: () => undefined, readsHeld: () => undefined },
   }
   /** What the session hears. */
   readonly heard: string[] = []

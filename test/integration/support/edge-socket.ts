@@ -2,6 +2,7 @@
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import { Sessions } from '@wazo-websocketd/edge/session/sessions'
+import type { Flood } from '@wazo-websocketd/edge/socket/inbound'
 import type { SocketLimits } from '@wazo-websocketd/edge/socket/limits'
 import type { HandshakeRefusal } from '@wazo-websocketd/edge/socket/metrics'
 import {
@@ -28,6 +29,12 @@ const MIB = 1024 * KIB
 export const SOCKET_LIMITS: SocketLimits = {
   clientFrameBytes: 64 * KIB,
   clientFragments: 16,
+  clientReadsPerSecond: 640,
+  clientFramesPerSecond: 2_000,
+  clientBytesPerSecond: 2 * MIB,
+  controlFramesPerSecond: 10,
+  controlFramesBurst: 100,
+  closingBytes: 128 * KIB,
   handshakeTime: 5_000,
   handshakeHeaderBytes: 16 * KIB,
   incompleteUpgrades: 512,
@@ -53,6 +60,8 @@ export class Edge {
   readonly registry = new FakeIndex()
   readonly metrics = new FakeMetrics()
   readonly refusals: HandshakeRefusal[] = []
+  readonly floods: Flood[] = []
+  readsHeld = 0
   slowConsumers = 0
   bufferedBytes = 0
   readonly host: Sessions
@@ -98,6 +107,8 @@ export class Edge {
       metrics: {
         handshakeRefused: (reason) => void this.refusals.push(reason),
         sendBuffer: (bytes) => void (this.bufferedBytes = bytes),
+        flooding: (reason) => void this.floods.push(reason),
+        readsHeld: () => void (this.readsHeld += 1),
         slowConsumer: () => void (this.slowConsumers += 1),
       },
       frameBytes,

@@ -20,6 +20,12 @@ export function socketLimits({ limits }: Pick<Config, 'limits'>): SocketLimits {
   return {
     clientFrameBytes: limits.client_frame_bytes,
     clientFragments: limits.client_fragments,
+    clientReadsPerSecond: limits.client_reads_per_second,
+    clientFramesPerSecond: limits.client_frames_per_second,
+    clientBytesPerSecond: limits.client_bytes_per_second,
+    controlFramesPerSecond: limits.control_frames_per_second,
+    controlFramesBurst: limits.control_frames_burst,
+    closingBytes: limits.closing_bytes,
     handshakeTime: limits.handshake_seconds * 1000,
     handshakeHeaderBytes: limits.handshake_header_bytes,
     incompleteUpgrades: limits.incomplete_upgrades_per_worker,

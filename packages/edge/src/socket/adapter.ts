@@ -1,13 +1,18 @@
 import type { Socket } from 'node:net'
-import { SLOW_CONSUMER, type Close } from '@wazo-websocketd/shared/domain/close'
+import { SLOW_CONSUMER, limitExceeded, type Close } from '@wazo-websocketd/shared/domain/close'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { WebSocket, type RawData } from 'ws'
 import type { ClientSocket, SocketListener } from '../session/ports.js'
+import { takeData, type DataListener } from './detach/ws-internals.js'
 import type { Pingable, Heartbeat } from './heartbeat.js'
+import type { Flood, Inbound, InboundConnection } from './inbound.js'
+import type { InboundWindows } from './inbound-windows.js'
+import type { SocketMetrics } from './metrics.js'
 import type { BufferedConnection, SendBuffers } from './send-buffers.js'
 
-/** How long a slow client may still read before its socket is destroyed. */
-const SLOW_LINGER_MS = 2_000
+/** How long a client that is closed for what it does may still read before its socket is destroyed. */
+const LINGER_MS = 2_000
+const FLOOD_CLOSE = limitExceeded('too many control frames')
 /** An empty, final, unmasked ping frame, the same for all. */
 const PING_FRAME = Uint8Array.of(0x89, 0)
 /** The code of an abnormal end of a socket (RFC 6455, section 7.4.1). */
@@ -43,24 +48,38 @@ export interface AdapterContext {
   readonly clock: Clock
   readonly heartbeat: Heartbeat
   readonly buffers: SendBuffers
+  readonly inbound: InboundWindows
+  readonly metrics: Pick<SocketMetrics, 'flooding' | 'readsHeld'>
 }
 
-/** A `ws` socket as a session's client end. Writes whole frames directly to the stream below. */
-export class WsAdapter implements ClientSocket, Pingable, BufferedConnection {
+/** A stream that knows the adapter of its connection. */
+type AdaptedStream = Socket & { adapter?: WsAdapter | null }
+
+/**
+ * A `ws` socket as a session's client end. Writes whole frames directly to the stream below, and meters what `ws` is
+ * given to parse.
+ */
+export class WsAdapter implements ClientSocket, Pingable, BufferedConnection, InboundConnection {
   /** Written by the heartbeat alone. */
   heartbeatSlot: number | null = null
   pendingPingTick: number | null = null
   paused = false
   private readonly ws: PeerWebSocket
-  private readonly stream: Socket
+  private readonly stream: AdaptedStream
   private readonly context: AdapterContext
+  private readonly parser: DataListener
   private listener: SocketListener | null = null
+  /** null: the client has sent nothing lately. */
+  private inbound: Inbound | null = null
 
   constructor(ws: PeerWebSocket, stream: Socket, context: AdapterContext) {
     this.ws = ws
     this.stream = stream
     this.context = context
     ws.adapter = this
+    this.stream.adapter = this
+    this.parser = takeData(stream, onData)
+    stream.prependListener('close', onStreamClose)
     ws.on('message', onMessage).on('pong', onPong).on('error', onError).on('close', onClose)
     context.heartbeat.add(this)
   }
@@ -114,7 +133,55 @@ export class WsAdapter implements ClientSocket, Pingable, BufferedConnection {
   resume(): void {
     if (!this.paused) return
     this.paused = false
-    this.ws.resume()
+    if (this.inbound?.holds !== true) this.ws.resume()
+  }
+
+  get closing(): boolean {
+    return this.ws.readyState !== WebSocket.OPEN
+  }
+
+  get stopped(): boolean {
+    return this.stream.isPaused()
+  }
+
+  parse(bytes: Buffer): void {
+    this.parser.call(this.stream, bytes)
+  }
+
+  putBack(rest: Buffer): void {
+    this.stream.unshift(rest)
+  }
+
+  hold(): void {
+    this.context.metrics.readsHeld()
+    this.ws.pause()
+  }
+
+  release(): void {
+    if (!this.paused) this.ws.resume()
+  }
+
+  /** Before the close frame the client is told why; after it there is nothing more to say. */
+  cut(flood: Flood): void {
+    this.context.metrics.flooding(flood)
+    if (flood === 'after-close') {
+      this.ws.terminate()
+      return
+    }
+    this.close(FLOOD_CLOSE)
+    this.ended(FLOOD_CLOSE.code)
+    this.ws.pause()
+    this.lingerAndTerminate()
+  }
+
+  idle(): void {
+    this.inbound = null
+  }
+
+  /** What the client has sent arrives here before `ws` parses it. */
+  arrived(chunk: Buffer): void {
+    this.inbound ??= this.context.inbound.add(this)
+    this.inbound.receive(chunk)
   }
 
   ping(): void {
@@ -128,7 +195,11 @@ export class WsAdapter implements ClientSocket, Pingable, BufferedConnection {
   closeSlow(): void {
     this.close(SLOW_CONSUMER)
     this.ended(SLOW_CONSUMER.code)
-    this.context.clock.after(SLOW_LINGER_MS, () => this.ws.terminate())
+    this.lingerAndTerminate()
+  }
+
+  private lingerAndTerminate(): void {
+    this.context.clock.after(LINGER_MS, () => this.ws.terminate())
   }
 
   received(data: RawData, isBinary: boolean): void {
@@ -158,6 +229,18 @@ export class WsAdapter implements ClientSocket, Pingable, BufferedConnection {
     this.suspended()
     this.listener = null
     this.ws.adapter = null
+    this.stream.adapter = null
+    this.unmeter()
+  }
+
+  /** The stream is gone. What was read and held back is nobody's: `ws` would parse it in one go. */
+  streamClosed(): void {
+    this.unmeter()
+    while (this.stream.read() !== null);
+  }
+
+  private unmeter(): void {
+    if (this.inbound !== null) this.context.inbound.remove(this.inbound)
   }
 
   /** The socket is gone or going: reports its end, after which it is neither pinged nor written to. Idempotent. */
@@ -178,6 +261,14 @@ function bytesOf(frames: readonly Uint8Array[]): number {
 
 function adapterOf(socket: object): WsAdapter | null {
   return (socket as Adapted).adapter
+}
+
+function onData(this: AdaptedStream, chunk: Buffer): void {
+  this.adapter?.arrived(chunk)
+}
+
+function onStreamClose(this: AdaptedStream): void {
+  this.adapter?.streamClosed()
 }
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {

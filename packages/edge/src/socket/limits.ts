@@ -1,5 +1,7 @@
+import type { InboundLimits } from './inbound.js'
+
 /** Limits of a worker's sockets. Defaults and meaning: `limits.*` of the configuration. Times are milliseconds. */
-export interface SocketLimits {
+export interface SocketLimits extends InboundLimits {
   readonly clientFrameBytes: number
   readonly clientFragments: number
   readonly handshakeTime: number

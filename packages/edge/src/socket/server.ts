@@ -8,6 +8,7 @@ import type { ConnectionHandler } from '../session/ports.js'
 import { PeerWebSocket, WsAdapter, type AdapterContext } from './adapter.js'
 import { ClientAddress } from './client-address.js'
 import { Heartbeat } from './heartbeat.js'
+import { InboundWindows } from './inbound-windows.js'
 import {
   answerPlainRequest,
   createHttpServer,
@@ -73,6 +74,8 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     clock,
     heartbeat: new Heartbeat({ clock, pingInterval: options.pingInterval, pongTime: limits.pongTime }),
     buffers: new SendBuffers({ clock, limits, metrics, frameBytes }),
+    inbound: new InboundWindows({ clock, limits }),
+    metrics,
   }
   const webSockets = createWebSockets(options)
   const upgrade = upgradeHandler(options, webSockets, context)
@@ -136,6 +139,9 @@ function createWebSockets({ permessageDeflate, limits }: SocketServerOptions) {
     maxPayload: limits.clientFrameBytes,
     maxFragments: limits.clientFragments,
     maxBufferedChunks: BUFFERED_CHUNKS_MAX,
+    maxPendingAutoPongs: limits.controlFramesBurst,
+    autoPong: true,
+    allowSynchronousEvents: true,
     closeTimeout: CLOSE_HANDSHAKE_MS,
   }
   return new WebSocketServer(options)

@@ -10,6 +10,18 @@ export const limitsSchema = z.object({
   client_frame_bytes: count().default(64 * KIB),
   /** Most fragments that one message of a client may consist of. */
   client_fragments: count().default(16),
+  /** Frames of one client, counted in tenths of a second; a faster client is not read for the rest of one. */
+  client_frames_per_second: count(10).default(2_000),
+  /** Bytes of one client, counted and bounded as its frames are. */
+  client_bytes_per_second: count(1 * KIB).default(2 * MIB),
+  /** Pieces in which the operating system hands over what one client sends; a faster client is not read for a while. */
+  client_reads_per_second: count(10).default(640),
+  /** Sustained rate of a client's pings and pongs beyond the burst; above it: 1008. */
+  control_frames_per_second: count().default(10),
+  /** Pings and pongs that a client may send at once. */
+  control_frames_burst: count().default(100),
+  /** What a client may still send after the closing handshake has begun; above it the connection is cut. */
+  closing_bytes: count(0).default(128 * KIB),
   /** Whether compression of messages may be negotiated. */
   permessage_deflate: flag().default(false),
   /** Time in which the headers of an upgrade must be complete. */

@@ -90,7 +90,13 @@ const server = createSocketServer({
   limits: SOCKET_LIMITS,
   clock: systemClock,
   log: { debug: () => undefined, warn: () => undefined } as never,
-  metrics: { handshakeRefused: () => undefined, sendBuffer: () => undefined, slowConsumer: () => undefined },
+  metrics: {
+    handshakeRefused: () => undefined,
+    sendBuffer: () => undefined,
+    slowConsumer: () => undefined,
+    flooding: () => undefined,
+    readsHeld: () => undefined,
+  },
   onConnection: (socket) => {
     if (!(socket instanceof WsAdapter)) throw new Error('the server has other sockets now')
     return new Session(socket, 0)

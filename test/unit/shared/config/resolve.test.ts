@@ -64,6 +64,12 @@ describe('the effective configuration', () => {
     expect(config.limits).to.deep.equal({
       client_frame_bytes: 65536,
       client_fragments: 16,
+      client_frames_per_second: 2_000,
+      client_bytes_per_second: 2_097_152,
+      client_reads_per_second: 640,
+      control_frames_per_second: 10,
+      control_frames_burst: 100,
+      closing_bytes: 131_072,
       permessage_deflate: false,
       handshake_seconds: 5,
       handshake_header_bytes: 16384,

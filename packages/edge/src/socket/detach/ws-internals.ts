@@ -39,9 +39,22 @@ interface SocketInternals {
   _handle: TcpHandle | null
 }
 
-type DataListener = (chunk: Buffer) => void
+/** Takes what the stream has read; `this` is the stream. */
+export type DataListener = (this: Socket, chunk: Buffer) => void
 
 const FRAME_START = 0
+
+/**
+ * Puts `listener` between a stream and the parser of `ws`. Returns the parser's own listener, which is to be called
+ * with what the parser may have.
+ */
+export function takeData(stream: Socket, listener: DataListener): DataListener {
+  const [parser] = stream.listeners('data') as DataListener[]
+  if (parser === undefined) throw new Error('ws does not listen to its stream')
+  stream.off('data', parser)
+  stream.on('data', listener)
+  return parser
+}
 
 /** Returns what keeps the connection in this process, or null. Changes nothing. */
 export function findObstacle(ws: WebSocket, stream: Socket): Obstacle | null {
