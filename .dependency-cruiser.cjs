@@ -4,8 +4,6 @@
  */
 const DOMAIN = '^packages/shared/src/domain/'
 const CLOCK = '^packages/shared/src/runtime/clock[.]ts$'
-/** Addresses and networks as the configuration spells them. */
-const NETWORK = '^packages/shared/src/runtime/network[.]ts$'
 const SHARED = '^packages/shared/src/'
 /** Metrics are declared where they are counted, on a registry that the roots make. */
 const METRICS = '^packages/shared/src/runtime/metrics[.]ts$'
@@ -87,8 +85,8 @@ module.exports = {
       types: [SESSION_PORTS, METRICS, CLOCK],
     }),
     ...folder('socket', edge('socket'), {
-      values: [edge('socket'), edge('session'), DOMAIN, CLOCK, NETWORK, npm('ws')],
-      types: [edge('deliver'), METRICS, PINO],
+      values: [edge('socket'), edge('session'), DOMAIN, RUNTIME, npm('ws')],
+      types: [edge('deliver'), PINO],
       node: true,
     }),
     ...folder('session', edge('session'), {

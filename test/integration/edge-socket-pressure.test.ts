@@ -164,6 +164,7 @@ describe('clients that misbehave', function () {
     await clients[0]!.until(() => clients.every(({ ended }) => ended), 8_000)
     clearInterval(trickle)
     expect(Math.max(...clients.map(({ endedAfter }) => endedAfter))).to.be.lessThan(6_000)
+    expect(one.refusals, 'counted').to.deep.equal(clients.map(() => 'timeout'))
     expect(await connect(one.url, { token: 'good' }).next()).to.include({ op: 'init' })
   })
 
@@ -212,6 +213,7 @@ describe('a drain', function () {
     )
     one.server.stopListening()
     const drain = new Drain({
+      arriving: () => 0,
       clock: systemClock,
       connections: one.host.connections,
       closeGroup: one.host.closeForRestart,

@@ -77,6 +77,7 @@ describe('the WebSocket port', () => {
       const client = one.raw().upgrade('/?token=good', `X-Large: ${'x'.repeat(17_000)}\r\n`)
       await client.until(() => client.ended)
       expect(client.text).to.match(/^HTTP\/1\.1 431 /)
+      expect(one.refusals).to.deep.equal(['too-large'])
       expect(await connect(one.url, { token: 'good' }).next()).to.include({ op: 'init' })
     })
 
@@ -84,6 +85,7 @@ describe('the WebSocket port', () => {
       const one = await edge()
       const client = one.raw().write(Buffer.from([0x16, 3, 1, 0, 0xff, 0xfe, 0, 13, 10, 13, 10]))
       await client.until(() => client.ended)
+      expect(one.refusals).to.deep.equal(['malformed'])
       expect(await connect(one.url, { token: 'good' }).next()).to.include({ op: 'init' })
     })
   })

@@ -39,15 +39,18 @@ export function programCommand(name) {
 
 /**
  * @param {'ingest' | 'edge'} name
- * @param {{ config?: object, configFile?: string, env?: Record<string, string>, args?: readonly string[] }} options
+ * @param {{ config?: object, configFile?: string, env?: Record<string, string>, args?: readonly string[], openFiles?: number }} options
  *   `config` is written to a temporary file, which `-c` names; the environment is this process's without
- *   the variables that the programs read
+ *   the variables that the programs read; `openFiles` is the limit of open files, of each process
  * @returns {Promise<Program>}
  */
-export async function startProgram(name, { config = {}, configFile, env = {}, args = [] }) {
+export async function startProgram(name, { config = {}, configFile, env = {}, args = [], openFiles }) {
   const file = configFile ?? (await writeConfig(name, config))
   const { command, args: base } = programCommand(name)
-  const program = startGuarded(command, [...base, '-c', file, ...args], {
+  const line = [command, ...base, '-c', file, ...args]
+  // `prlimit` becomes the program: the process stays the same.
+  const limited = openFiles === undefined ? line : ['prlimit', `--nofile=${openFiles}:${openFiles}`, ...line]
+  const program = startGuarded(limited[0], limited.slice(1), {
     cwd: ROOT,
     env: { ...inherited(), ...env },
   })

@@ -22,6 +22,7 @@ import { HandoverSender } from './handover/sender.js'
 import { ignoreGroupSignals, PrimaryLink } from './process/primary-link.js'
 import { consoleHandler } from './console/console.js'
 import { receiveConnection } from './handover/hand-over.js'
+import { connectionRoom, type ConnectionRoom } from './config/connection-room.js'
 import { sessionLimits, socketLimits } from './config/limits.js'
 import { PROGRAM } from './config/program.js'
 import { workerMetrics } from './prometheus.js'
@@ -30,6 +31,8 @@ import { RedisTickets } from './drain/redis-tickets.js'
 import { SubscriptionIndex } from './route/subscription-index.js'
 import { Router } from './route/router.js'
 import { FanOut } from './deliver/fan-out.js'
+import { DescriptorCheck } from './process/descriptor-check.js'
+import { openFilesMax } from './process/open-files.js'
 import { Readiness } from './process/readiness.js'
 import { Shutdown } from './process/shutdown.js'
 import { FrameBytes } from './deliver/frame.js'
@@ -57,6 +60,7 @@ const REPLAY_BUFFER_SHARE = 4
 
 class EdgeWorker {
   private readonly setup: WorkerConfig
+  private readonly room: ConnectionRoom
   private readonly place: WorkerAssignment
   private readonly link: PrimaryLink
   private readonly log: Logger
@@ -77,7 +81,9 @@ class EdgeWorker {
   private readonly sessions: Sessions
   private readonly sockets: SocketServer
   private readonly fanOut: FanOut
+  private readonly receiver: HandoverReceiver
   private readonly shutdown: Shutdown
+  private readonly descriptors: DescriptorCheck
   private readonly readiness: Readiness
 
   constructor(setup: WorkerConfig, place: WorkerAssignment, link: PrimaryLink, log: Logger) {
@@ -86,6 +92,7 @@ class EdgeWorker {
     this.link = link
     this.log = log
     this.warnings = new RateLimitedLog(log, clock)
+    this.room = this.fitConnections()
     this.readiness = new Readiness(
       () => this.notReadyReasons(),
       (reasons) => link.reportNotReady(reasons),
@@ -120,7 +127,12 @@ class EdgeWorker {
       clock,
       metrics: this.counts.route,
     })
+    this.receiver = this.makeReceiver()
     this.shutdown = this.makeShutdown()
+    this.descriptors = new DescriptorCheck({
+      clock,
+      changed: (exhausted) => this.descriptorsChanged(exhausted),
+    })
   }
 
   /** Resolves when the worker listens. Rejects with one line that says what is wrong when it cannot. */
@@ -134,7 +146,7 @@ class EdgeWorker {
     const drains = drainChannel(prefix, this.database)
     if (this.tickets !== null)
       this.connections.subscribe(drains, { message: (bytes) => this.onDrainNotice(bytes) })
-    this.takeOver()
+    this.descriptors.start()
     this.link.handle(this.shutdown)
     this.link.pushMetrics(() => this.metrics.snapshot())
     this.readiness.update()
@@ -151,12 +163,12 @@ class EdgeWorker {
     return this.setup.config.drain.handover && this.setup.tls === null
   }
 
-  private takeOver(): void {
+  private makeReceiver(): HandoverReceiver {
     const { sockets, sessions } = this
     // The worker that passes them on goes by the configuration before: without hand-over, or with TLS, in this one's
     // they are not to go on here.
     const takes = sockets.canAttach && this.handsOver
-    new HandoverReceiver(primaryChannel, {
+    return new HandoverReceiver(primaryChannel, {
       canAccept: (state) => !this.shutdown.draining && takes && sessions.canAccept(state),
       receive: (arrived) => receiveConnection(arrived, sockets, sessions),
     })
@@ -165,6 +177,7 @@ class EdgeWorker {
   private async end(): Promise<void> {
     this.tickets?.close()
     this.warnings.close()
+    this.descriptors.stop()
     this.bus.stop()
     this.connections.stop()
     await Promise.all([this.auth.stop(), this.timers.stop()])
@@ -173,7 +186,31 @@ class EdgeWorker {
 
   private notReadyReasons(): readonly string[] {
     if (this.shutdown.draining) return ['draining']
+    return [...this.serviceReasons(), ...(this.descriptors.exhausted ? ['free file descriptor'] : [])]
+  }
+
+  /** What keeps a client that is connected from being served. */
+  private serviceReasons(): readonly string[] {
     return [...this.bus.notReadyReasons(), ...this.auth.notReadyReasons()]
+  }
+
+  private descriptorsChanged(exhausted: boolean): void {
+    if (exhausted)
+      this.log.error({ openFilesMax: openFilesMax() }, 'no free file descriptor: clients are refused')
+    else this.log.info('file descriptors are free again')
+    this.readiness.update()
+  }
+
+  private fitConnections(): ConnectionRoom {
+    const { connections_per_worker: wanted } = this.setup.config.limits
+    const filesMax = openFilesMax()
+    const room = connectionRoom(wanted, filesMax)
+    if (room.connections < wanted)
+      this.log.warn(
+        { openFilesMax: filesMax, connections: room.connections },
+        `limits.connections_per_worker: ${wanted} do not fit into the open files of a process (LimitNOFILE)`,
+      )
+    return room
   }
 
   private makeRedis(): RedisFactory {
@@ -216,6 +253,7 @@ class EdgeWorker {
       sessions: this.sessions,
       sockets: this.sockets,
       sender: new HandoverSender({ channel: primaryChannel, clock }),
+      arriving: () => this.receiver.size,
       handsOver: this.handsOver,
       clock,
       log: this.log,
@@ -309,11 +347,11 @@ class EdgeWorker {
       partitions: config.redis.partitions,
       everyTenant: config.bus.access_scope === 'acl',
       intern: this.index.intern,
-      limits: sessionLimits(config),
+      limits: sessionLimits(config, this.room),
       replayBufferBytes: config.limits.send_buffer_soft_bytes / REPLAY_BUFFER_SHARE,
       renewalDeadline: config.limits.auth_total_seconds * 1000,
       masterTenant: () => this.auth.masterTenant,
-      notReadyReasons: () => this.notReadyReasons(),
+      notReadyReasons: () => (this.shutdown.admitting ? this.serviceReasons() : ['draining']),
       defer: (task) => process.nextTick(task),
       frameBytes: this.frameBytes,
       clock,
@@ -332,7 +370,7 @@ class EdgeWorker {
       trustedProxies: config.websocket.trusted_proxies,
       pingInterval: config.websocket.ping_interval * 1000,
       permessageDeflate: config.limits.permessage_deflate,
-      limits: socketLimits(config),
+      limits: socketLimits(config, this.room),
       clock,
       log: this.log,
       metrics: this.counts.socket,

@@ -38,7 +38,7 @@ export const SOCKET_LIMITS: SocketLimits = {
   handshakeTime: 5_000,
   handshakeHeaderBytes: 16 * KIB,
   incompleteUpgrades: 512,
-  connectionsPerWorker: 16_000,
+  socketsPerWorker: 17_024,
   sendBufferSoftBytes: MIB,
   sendBufferSoftTime: 10_000,
   sendBufferHardBytes: 16 * MIB,

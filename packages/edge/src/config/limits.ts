@@ -2,21 +2,25 @@
 import type { Config } from '@wazo-websocketd/shared/config/schema'
 import type { SessionsOptions } from '../session/sessions.js'
 import type { SocketLimits } from '../socket/limits.js'
+import type { ConnectionRoom } from './connection-room.js'
 
-export function sessionLimits({ limits }: Pick<Config, 'limits'>): SessionsOptions['limits'] {
+export function sessionLimits(
+  { limits }: Pick<Config, 'limits'>,
+  room: ConnectionRoom,
+): SessionsOptions['limits'] {
   return {
     subscriptionsPerSession: limits.subscriptions_per_session,
     eventNameBytes: limits.event_name_bytes,
     opsPerSecond: limits.ops_per_second,
     opsBurst: limits.ops_burst,
-    connectionsPerWorker: limits.connections_per_worker,
+    connectionsPerWorker: room.connections,
     connectionsPerToken: limits.connections_per_token,
     connectionsPerUser: limits.connections_per_user,
     connectionsPerIp: limits.connections_per_ip,
   }
 }
 
-export function socketLimits({ limits }: Pick<Config, 'limits'>): SocketLimits {
+export function socketLimits({ limits }: Pick<Config, 'limits'>, room: ConnectionRoom): SocketLimits {
   return {
     clientFrameBytes: limits.client_frame_bytes,
     clientFragments: limits.client_fragments,
@@ -29,7 +33,7 @@ export function socketLimits({ limits }: Pick<Config, 'limits'>): SocketLimits {
     handshakeTime: limits.handshake_seconds * 1000,
     handshakeHeaderBytes: limits.handshake_header_bytes,
     incompleteUpgrades: limits.incomplete_upgrades_per_worker,
-    connectionsPerWorker: limits.connections_per_worker,
+    socketsPerWorker: room.sockets,
     sendBufferSoftBytes: limits.send_buffer_soft_bytes,
     sendBufferSoftTime: limits.send_buffer_soft_seconds * 1000,
     sendBufferHardBytes: limits.send_buffer_hard_bytes,

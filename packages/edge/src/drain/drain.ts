@@ -6,6 +6,8 @@ import type { ConnectionTable } from '../session/connection-table.js'
 export interface DrainOptions {
   readonly clock: Clock
   readonly connections: Pick<ConnectionTable, 'size' | 'all' | 'tokenGroups'>
+  /** Connections that another worker passes on: they will be in the table in a moment. */
+  readonly arriving: () => number
   /** Sessions closed per second at least: this worker's share of `drain.rate`. */
   readonly ratePerSecond: number
   /** `drain.timeout` in milliseconds. */
@@ -63,19 +65,24 @@ export class Drain {
   closeRemaining(): void {
     this.closedRemaining = true
     this.deadline = Math.min(this.deadline, this.options.clock.monotonic())
+    this.endAll()
+  }
+
+  private endAll(): void {
     for (const connection of this.options.connections.all())
       if (!connection.ending) connection.end(GOING_AWAY)
   }
 
   private step(): void {
-    const { clock, connections } = this.options
+    const { clock, connections, arriving } = this.options
     const now = clock.monotonic()
     if (now >= this.deadline && !this.closedRemaining) this.closeRemaining()
-    if (connections.size === 0 || now >= this.deadline + LINGER_MS) {
+    if (connections.size + arriving() === 0 || now >= this.deadline + LINGER_MS) {
       this.done?.()
       return
     }
-    if (!this.closedRemaining) this.closeSome()
+    if (this.closedRemaining) this.endAll()
+    else this.closeSome()
     clock.after(STEP_MS, () => this.step())
   }
 

@@ -10,8 +10,10 @@ import type { DrainHandler } from './primary-link.js'
 
 export interface ShutdownOptions {
   readonly sessions: Sessions
-  readonly sockets: Pick<SocketServer, 'stopListening'>
+  readonly sockets: Pick<SocketServer, 'stopListening' | 'settle'>
   readonly sender: HandoverSender
+  /** Connections of another worker that this one is about to own. */
+  readonly arriving: () => number
   /** Whether connections may be handed over (`drain.handover`, no TLS). */
   readonly handsOver: boolean
   readonly clock: Clock
@@ -25,24 +27,38 @@ export interface ShutdownOptions {
 
 /** Of `drain.timeout`: what has not been handed over by then gets 1012. */
 const HANDOVER_SHARE = 0.5
+/** So long connections that were accepted may take to send their request; a round trip of a slow network. */
+const SETTLE_MS = 1_200
 
 /** The end of a worker: hands connections over, drains the rest, ends. */
 export class Shutdown implements DrainHandler {
   private readonly options: ShutdownOptions
   private isDraining = false
-  private isImmediate = false
+  private isAdmitting = true
+  /** Aborted: nothing waits any more. */
+  private readonly immediate = new AbortController()
   private drainOfRest: Drain | null = null
 
   constructor(options: ShutdownOptions) {
     this.options = options
   }
 
+  /** Whether the primary has ended the worker's service. */
   get draining(): boolean {
     return this.isDraining
   }
 
+  /** Whether clients are let in. Those that were accepted before the worker drains may still send their request. */
+  get admitting(): boolean {
+    return this.isAdmitting
+  }
+
+  /** Begins the drain; a second order, without a successor, ends the hand-over that the first one began. */
   drain(order: DrainOrder): void {
-    if (this.isDraining) return
+    if (this.isDraining) {
+      if (order.toSuccessor !== true) this.options.sender.giveUp()
+      return
+    }
     this.isDraining = true
     const { sockets, sessions, log, began } = this.options
     sockets.stopListening()
@@ -52,7 +68,7 @@ export class Shutdown implements DrainHandler {
   }
 
   closeNow(): void {
-    this.isImmediate = true
+    this.immediate.abort()
     this.drain({ ratePerSecond: 1, timeoutMs: 1 })
     this.options.sender.giveUp()
     this.drainOfRest?.closeRemaining()
@@ -65,8 +81,10 @@ export class Shutdown implements DrainHandler {
 
   /** Connections go to the successor where there is one and they can; the others get 1012. */
   private async run({ ratePerSecond, timeoutMs, toSuccessor }: DrainOrder): Promise<void> {
-    const { sessions, sender, handsOver, clock, log, handedOver, end } = this.options
+    const { sessions, sockets, sender, arriving, handsOver, clock, log, handedOver, end } = this.options
     const from = clock.monotonic()
+    await sockets.settle(SETTLE_MS, this.immediate.signal)
+    this.isAdmitting = false
     if (toSuccessor === true && handsOver) {
       await handOver({ sessions, sender, clock, onResult: handedOver }, timeoutMs * HANDOVER_SHARE)
       log.info({ left: sessions.connections.size }, 'connections passed to the successor')
@@ -74,9 +92,16 @@ export class Shutdown implements DrainHandler {
     const timeout = Math.max(1, timeoutMs - (clock.monotonic() - from))
     sessions.beginDrain()
     const { connections, closeForRestart } = sessions
-    this.drainOfRest = new Drain({ clock, connections, closeGroup: closeForRestart, ratePerSecond, timeout })
+    this.drainOfRest = new Drain({
+      clock,
+      connections,
+      arriving,
+      closeGroup: closeForRestart,
+      ratePerSecond,
+      timeout,
+    })
     const drained = this.drainOfRest.run()
-    if (this.isImmediate) this.drainOfRest.closeRemaining()
+    if (this.immediate.signal.aborted) this.drainOfRest.closeRemaining()
     await drained
     await end()
   }

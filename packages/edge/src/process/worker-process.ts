@@ -20,12 +20,11 @@ export interface WorkerProcess {
 const LATE_MS = 1_000
 
 /**
- * A way to start workers that run the module at `path()`, asked each time, with the program's arguments. The
- * primary accepts connections and deals them out in turn: the kernel's own choice between listening processes
- * is uneven.
+ * A way to start workers that run the module at `path()`, asked each time, with the program's arguments. Each worker
+ * accepts connections by itself (docs/adr/0014).
  */
 export function clusterFork(path: () => string, args: readonly string[], clock: Clock): () => WorkerProcess {
-  cluster.schedulingPolicy = cluster.SCHED_RR
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   return () => {
     cluster.setupPrimary({ exec: path(), args: [...args] })
     return new ClusterWorkerProcess(cluster.fork(), clock)

@@ -109,6 +109,8 @@ export class WorkerSlot implements WorkerHandleListener {
     this.restart?.cancel()
     this.restart = null
     this.abandonSuccessor(SLOT_CLOSING)
+    // The worker that has the place of these goes as well: they have nobody to hand connections to.
+    for (const handle of this.leaving) handle.drain(order)
     const last = this.current
     this.current = null
     if (last !== null) this.sendAway(last, order)

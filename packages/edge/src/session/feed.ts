@@ -142,7 +142,8 @@ export class Feed {
    */
   freeze(): FreezeResult {
     if (this.closed) return 'unsettled'
-    if (this.lease === null) return 'nowhere'
+    // A session that has just come from another worker has a place, and no lease yet.
+    if (this.lease === null) return this.lagging === null ? 'nowhere' : 'unsettled'
     if (this.held || this.pendingLease !== null) return 'unsettled'
     this.frozen = true
     this.unregister()
@@ -156,9 +157,10 @@ export class Feed {
     return this.closed ? null : (this.lagging?.positions ?? null)
   }
 
-  /** Delivers to a frozen session what lies up to `targets`, then calls `arrived`. */
+  /** Delivers to a frozen session what lies up to `targets`, then calls `arrived`; at once when it is closed. */
   readTo(targets: Positions, arrived: () => void): void {
-    this.lagging?.readTo(targets, arrived)
+    if (this.lease === null || this.lagging === null) arrived()
+    else this.lagging.readTo(targets, arrived)
   }
 
   /** Ends `readTo`. */

@@ -1,8 +1,10 @@
 import { createServer, STATUS_CODES, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import type { Logger } from 'pino'
+import { errorCode } from '@wazo-websocketd/shared/runtime/system-error'
 import type { SocketLimits } from './limits.js'
+import type { HandshakeRefusal } from './metrics.js'
 
 /** Contents of `websocket.certificate` and `websocket.private_key` (PEM). */
 export interface TlsFiles {
@@ -63,6 +65,37 @@ export function rejectUpgrade(socket: Socket, status: number, extraHeaders = '')
   )
 }
 
+/** Why the request of a connection never became one, and the status that its client is told. */
+interface FailedRequest {
+  /** null: no answer, because the failure lies below HTTP. */
+  readonly status: number | null
+  /** null: the client has gone, which is no refusal. */
+  readonly reason: Extract<HandshakeRefusal, 'timeout' | 'too-large' | 'malformed'> | null
+}
+
+/** By the codes of Node's errors. */
+const FAILED_REQUESTS: ReadonlyMap<string, FailedRequest> = new Map([
+  ['ERR_HTTP_REQUEST_TIMEOUT', { status: 408, reason: 'timeout' }],
+  ['ERR_TLS_HANDSHAKE_TIMEOUT', { status: null, reason: 'timeout' }],
+  ['HPE_HEADER_OVERFLOW', { status: 431, reason: 'too-large' }],
+  ['ECONNRESET', { status: null, reason: null }],
+  ['EPIPE', { status: null, reason: null }],
+])
+const HTTP_FAULT: FailedRequest = { status: 400, reason: 'malformed' }
+const TLS_FAULT: FailedRequest = { status: null, reason: 'malformed' }
+/** How the codes of Node's HTTP parser begin. */
+const PARSER_PREFIX = 'HPE_'
+
+/** Ends a connection whose request cannot be read, as Node does of itself, and returns why. */
+export function failRequest(error: Error, socket: Socket): FailedRequest['reason'] {
+  const code = errorCode(error)
+  const other = code.startsWith(PARSER_PREFIX) ? HTTP_FAULT : TLS_FAULT
+  const { status, reason } = FAILED_REQUESTS.get(code) ?? other
+  if (status !== null && socket.writable) rejectUpgrade(socket, status)
+  else socket.destroy()
+  return reason
+}
+
 /** Answers a plain request: this port speaks WebSocket only. */
 export function answerPlainRequest(response: ServerResponse): void {
   const body = 'This is a WebSocket service: connect with ws:// or wss://.\n'
@@ -104,10 +137,9 @@ function explain(error: NodeJS.ErrnoException, host: string, port: number): stri
   }
 }
 
-/** Accepts no further connections; idempotent. */
+/** Accepts no further connections; those that have not sent their request yet may still do so. Idempotent. */
 export function stopListening(server: Server): void {
   if (!server.listening) return
-  // Without a callback: it comes when the last connection is gone, and the drain waits for those.
-  server.close()
-  server.closeIdleConnections()
+  // That of node:http would cut the connections whose request has not come.
+  NetServer.prototype.close.call(server)
 }

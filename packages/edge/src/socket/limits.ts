@@ -7,7 +7,8 @@ export interface SocketLimits extends InboundLimits {
   readonly handshakeTime: number
   readonly handshakeHeaderBytes: number
   readonly incompleteUpgrades: number
-  readonly connectionsPerWorker: number
+  /** Open at once, those included that are turned away. */
+  readonly socketsPerWorker: number
   readonly sendBufferSoftBytes: number
   readonly sendBufferSoftTime: number
   readonly sendBufferHardBytes: number

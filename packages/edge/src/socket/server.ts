@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { sleep } from '@wazo-websocketd/shared/runtime/sleep'
 import { WebSocketServer } from 'ws'
 import type { FrameBytes } from '../deliver/frame.js'
 import type { ConnectionHandler } from '../session/ports.js'
@@ -13,6 +14,7 @@ import {
   answerPlainRequest,
   createHttpServer,
   listen,
+  failRequest,
   rejectUpgrade,
   stopListening,
   type HttpServerOptions,
@@ -21,6 +23,7 @@ import { PendingUpgrades } from './pending-upgrades.js'
 import { OriginPolicy } from './origin.js'
 import type { SocketLimits } from './limits.js'
 import type { SocketMetrics } from './metrics.js'
+import { SocketRoom } from './room.js'
 import { SendBuffers } from './send-buffers.js'
 import { attach, canAttach, type DetachedConnection } from './detach/attach.js'
 
@@ -43,8 +46,8 @@ export interface SocketServerOptions extends HttpServerOptions {
 
 /** After so long the socket of a client that does not answer a close frame is destroyed. */
 const CLOSE_HANDSHAKE_MS = 5_000
-/** Sockets beyond the worker's sessions: clients that are turned away with a close frame. */
-const CONNECTIONS_HEADROOM = 1_024
+/** How often the server looks whether all requests have come. */
+const SETTLE_CHECK_MS = 20
 /** Pieces in which one message of a client may arrive from the network. */
 const BUFFERED_CHUNKS_MAX = 4_096
 
@@ -54,6 +57,11 @@ export interface SocketServer {
   listen(): Promise<AddressInfo>
   /** Accepts no further connections; open ones stay. Idempotent. */
   stopListening(): void
+  /**
+   * Resolves when each connection that was accepted has sent its request, after `msMax`, or once `signal` is aborted.
+   * Those that still have not are ended.
+   */
+  settle(msMax: number, signal: AbortSignal): Promise<void>
   /** Whether `attach` works with this process's `ws`. */
   readonly canAttach: boolean
   /** Goes on with a connection that another process upgraded; the caller listens to it in the same tick. */
@@ -79,7 +87,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   }
   const webSockets = createWebSockets(options)
   const upgrade = upgradeHandler(options, webSockets, context)
-  server.maxConnections = limits.connectionsPerWorker + CONNECTIONS_HEADROOM
+  const room = new SocketRoom(server, limits.socketsPerWorker)
   server.on('drop', () => metrics.handshakeRefused('too-many-connections'))
   server.on('connection', (socket: Socket) => pendingUpgrades.add(socket))
   server.on('request', (request, response) => {
@@ -90,13 +98,30 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     pendingUpgrades.complete(request.socket)
     upgrade(request, head)
   })
-  server.on('tlsClientError', (error: Error) => log.debug({ error: error.message }, 'TLS handshake failed'))
+  // Failed TLS handshakes come here as well.
+  server.on('clientError', (error: Error, socket: Socket) => {
+    const reason = failRequest(error, socket)
+    if (reason !== null) metrics.handshakeRefused(reason)
+  })
+  server.on('tlsClientError', (error: Error) => {
+    log.debug({ error: error.message }, 'TLS handshake failed')
+  })
   return {
     listen: () => listen(server, options),
     stopListening: () => stopListening(server),
+    settle: async (msMax, signal) => {
+      const until = clock.monotonic() + msMax
+      while (pendingUpgrades.size > 0 && clock.monotonic() < until && !signal.aborted)
+        await sleep(clock, SETTLE_CHECK_MS, signal)
+      server.closeIdleConnections()
+    },
     canAttach: canAttach(webSockets.options),
     // With the defaults that `ws` has added to ours.
-    attach: (connection) => attach(connection, webSockets.options, context),
+    attach: (connection) => {
+      const adapter = attach(connection, webSockets.options, context)
+      room.occupy(adapter.transport.stream)
+      return adapter
+    },
   }
 }
 

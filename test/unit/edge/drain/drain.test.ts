@@ -29,7 +29,9 @@ function setUp(
     connections.add(real)
   }
   for (let i = 0; i < sessions; i++) join(`token-${Math.floor(i / perToken)}`)
+  const arriving = new Set<number>()
   const drain = new Drain({
+    arriving: () => arriving.size,
     clock,
     connections,
     closeGroup: (group, final) => {
@@ -47,7 +49,7 @@ function setUp(
     await Promise.resolve()
     return done
   }
-  return { clock, connections, ends, drain, run, settled, join }
+  return { arriving, clock, connections, ends, drain, run, settled, join }
 }
 
 describe('Drain', () => {
@@ -55,6 +57,22 @@ describe('Drain', () => {
     const { run, settled } = setUp(0)
     run()
     expect(await settled()).to.equal(true)
+  })
+
+  it('waits for connections that another worker passes on, and closes them too, with 1001 when told so', async () => {
+    for (const immediate of [false, true]) {
+      const { arriving, clock, drain, ends, join, run, settled } = setUp(0)
+      arriving.add(1)
+      run()
+      if (immediate) drain.closeRemaining()
+      clock.advance(1_000)
+      expect(await settled()).to.equal(false)
+      join('token-of-another')
+      arriving.clear()
+      clock.advance(200)
+      expect(ends.map(({ code }) => code)).to.deep.equal([immediate ? 1001 : 1012])
+      expect(await settled()).to.equal(true)
+    }
   })
 
   it('closes with 1012 at the configured rate', async () => {

@@ -25,8 +25,8 @@ const many = (frame: Buffer, count: number) => Buffer.concat(Array<Buffer>(count
 class Recorder implements InboundConnection {
   closing = false
   stopped = false
-  parsed = Buffer.alloc(0)
-  rest = Buffer.alloc(0)
+  parsed: Buffer = Buffer.alloc(0)
+  rest: Buffer = Buffer.alloc(0)
   readonly calls: string[] = []
   readonly meter: Inbound
   /** Called with what the parser gets. */
