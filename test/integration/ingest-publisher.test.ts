@@ -129,12 +129,52 @@ describe('Publisher on a real Redis', () => {
     expect((await entries())[0]![0]).to.equal(`${2 ** 40 + 1}-1`)
   })
 
-  it('does not move head when the batch cannot be appended', async () => {
-    await redis.set(LOG, 'not a stream')
-    const answer = await publisher.publish(call(10, 12), null)
-    expect(answer.kind).to.equal('failed')
-    expect(answer.kind === 'failed' && answer.why).to.match(/WRONGTYPE/)
-    expect(await redis.hget(META, 'head')).to.equal('10')
+  for (const [what, corrupt] of [
+    ['the log is no stream', () => redis.set(LOG, 'not a stream')],
+    ['the log holds an id above the next one', () => redis.xadd(LOG, '*', 'b', 'x')],
+    [
+      'an id above the next one was there once',
+      () => redis.xadd(LOG, '*', 'b', 'x').then((id) => redis.xdel(LOG, id!)),
+    ],
+    ['an entry stands between two batches', () => redis.xadd(LOG, '11-7', 'b', 'x')],
+    ['an entry stands beside that of the head', () => redis.xadd(LOG, '10-2', 'b', 'x')],
+    ['meta is no hash', async () => (await redis.del(META), redis.set(META, 'x'))],
+    ['the head is no number', () => redis.hset(META, 'head', 'x')],
+    ['the head is above the log', () => redis.hset(META, 'head', '99')],
+    ['the head is below the log', () => redis.hset(META, 'head', '3')],
+  ] as const)
+    it(`answers CORRUPT and deletes both keys when ${what}: they can be seeded again`, async () => {
+      expect(await publisher.publish(call(10, 11), null)).to.include({ kind: 'OK' })
+      await redis.hset(META, 'head', '10')
+      await redis.xdel(LOG, '11-1')
+      await redis.del(LOG)
+      await redis.xadd(LOG, '10-1', 'b', 'the batch of the head')
+      await corrupt()
+      expect(await publisher.publish(call(10, 12), null)).to.deep.equal({ kind: 'CORRUPT' })
+      expect(await redis.exists(META, LOG)).to.equal(0)
+      expect(await publisher.meta(0)).to.equal(null)
+      expect(await publisher.seed(0, E, { offset: 10, fingerprint: 'f10' })).to.equal(true)
+      expect(await publisher.publish(call(10, 12), null)).to.include({ kind: 'OK' })
+    })
+
+  for (const [what, corrupt] of [
+    ['is no hash', async () => (await redis.del(META), redis.set(META, 'x'))],
+    ['has a head that is no number', () => redis.hset(META, 'head', 'x')],
+    ['has no head', () => redis.hdel(META, 'head')],
+  ] as const)
+    it(`counts a meta that ${what} as none, for seeding and for a new epoch`, async () => {
+      await corrupt()
+      expect(await publisher.meta(0)).to.equal(null)
+      expect(await publisher.seed(0, E, { offset: 10, fingerprint: 'f10' })).to.equal(true)
+      await corrupt()
+      expect(await publisher.newEpoch(0, null, F, { offset: 10, fingerprint: 'f10' })).to.equal(true)
+      expect(await publisher.meta(0)).to.include({ epoch: 'F', offset: 10 })
+    })
+
+  it('goes on where what counts the age of the log is no number', async () => {
+    await redis.hset(META, 'mark', 'x', 'mark_ms', 'x', 'mark_bytes', '', 'mark_clock', 'x')
+    expect(await publisher.publish(call(10, 12), null)).to.include({ kind: 'OK', head: 12 })
+    expect(await publisher.publish(call(12, 13), null)).to.include({ kind: 'OK', head: 13 })
   })
 
   it('leaves a batch to be sent again, and head where it is, while Redis does not serve', async () => {
@@ -179,9 +219,10 @@ describe('Publisher on a real Redis', () => {
       expect(clients.map(({ status }) => status === 'ready')).to.deep.equal([false, false, true])
       await redis.replicaof('NO', 'ONE')
       expect(await subject.publish(call(10, 12), null)).to.deep.equal({ kind: 'OK', head: 12 })
-      await redis.set(LOG, 'not a stream')
+      await redis.call('ACL', 'SETUSER', 'default', '-xadd')
       clock.advance(9999)
       expect((await subject.publish(call(12, 13), null)).kind).to.equal('failed')
+      await redis.call('ACL', 'SETUSER', 'default', '+xadd')
       expect(clients, 'no reason for another one').to.have.length(3)
     } finally {
       await redis.replicaof('NO', 'ONE')

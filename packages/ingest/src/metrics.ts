@@ -43,11 +43,11 @@ export function ingestMetrics(metrics: Metrics) {
   })
   const answers = metrics.counter({
     name: 'publish_answers_total',
-    help: 'Calls of the publish script by its answer; ROLLED and EMPTY: Redis has lost data, lost: no answer.',
+    help: 'Calls of the publish script by its answer; ROLLED and EMPTY: Redis has lost data, CORRUPT: another program has written to our keys, lost: no answer.',
     labelNames: ['answer'],
   })
   // From 0 on, so that the first one shows as an increase.
-  for (const answer of ['OK', 'DUP', 'PART', 'ROLLED', 'EMPTY', 'EPOCH', 'lost', 'failed'] as const)
+  for (const answer of ['OK', 'DUP', 'PART', 'ROLLED', 'EMPTY', 'CORRUPT', 'EPOCH', 'lost', 'failed'] as const)
     answers.inc({ answer }, 0)
   const failures = metrics.counter({
     name: 'publish_failures_total',

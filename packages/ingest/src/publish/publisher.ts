@@ -33,11 +33,14 @@ export class RedisFault extends Error {
   readonly isReply: boolean
   /** Redis does not serve now, and may later or elsewhere. */
   readonly isTransient: boolean
+  /** Another program has put something else under the key. */
+  readonly isWrongType: boolean
 
   constructor(error: unknown) {
     super(`Redis: ${messageOf(error)}`)
     this.isReply = error instanceof Error && error.name === 'ReplyError'
     this.isTransient = NOT_SERVING.test(this.message) // a cluster's client wraps what a node has answered
+    this.isWrongType = this.message.includes('WRONGTYPE')
   }
 }
 
@@ -107,10 +110,15 @@ export class Publisher {
     }
   }
 
-  /** Reads a partition's meta; null: there is none. Rejects with RedisFault. */
+  /** Reads a partition's meta; null: there is none, or none of ours. Rejects with RedisFault. */
   async meta(partition: number): Promise<Meta | null> {
     const fields = [META.epoch, META.head, META.fingerprint, META.stream, META.partitions, META.form]
-    return toMeta(await this.call('HMGET', this.keysOf(partition).meta, ...fields))
+    try {
+      return toMeta(await this.call('HMGET', this.keysOf(partition).meta, ...fields))
+    } catch (error) {
+      if (error instanceof RedisFault && error.isWrongType) return null
+      throw error
+    }
   }
 
   /** Reads all metas; undefined where Redis does not answer. Rejects with RedisFault when it answers for none. */
@@ -217,6 +225,7 @@ function toAnswer(reply: unknown): PublishAnswer {
     case 'ROLLED':
       return { kind, head: Number(value) }
     case 'EMPTY':
+    case 'CORRUPT':
       return { kind }
     case 'EPOCH':
       return { kind, epoch: value as Epoch }
@@ -227,10 +236,11 @@ function toAnswer(reply: unknown): PublishAnswer {
 
 function toMeta(reply: unknown): Meta | null {
   const [epoch, head, fingerprint, stream, partitions, form = ''] = replyStrings(reply)
-  if (epoch === undefined || epoch === '' || head === undefined || head === '') return null
+  const offset = Number(head ?? '')
+  if (epoch === undefined || epoch === '' || head === '' || !Number.isSafeInteger(offset)) return null
   return {
     epoch: epoch as Epoch,
-    offset: Number(head),
+    offset,
     fingerprint: fingerprint ?? '',
     stream: stream ?? '',
     partitions: Number(partitions),

@@ -7,6 +7,8 @@ import type { DeliveryWindow } from './window.js'
 export type PublishAnswer =
   | { readonly kind: 'OK' | 'DUP' | 'PART' | 'ROLLED'; readonly head: Offset }
   | { readonly kind: 'EMPTY' }
+  /** Another program has written to the keys of the partition, which are deleted now. */
+  | { readonly kind: 'CORRUPT' }
   | { readonly kind: 'EPOCH'; readonly epoch: Epoch }
   /** The call may have been carried out or not, or Redis does not serve now: it has to be made again. */
   | { readonly kind: 'lost'; readonly why: string }
@@ -33,7 +35,7 @@ export type AttachReason =
   'gap' | 'rolled' | 'empty' | 'epoch' | 'failed' | 'ended' | 'silent' | 'behind' | 'hole' | 'unmarked'
 
 /** Answers after which an ingest has to attach again. */
-const ATTACH_REASONS = { ROLLED: 'rolled', EMPTY: 'empty', EPOCH: 'epoch', failed: 'failed' } as const
+const ATTACH_REASONS = { ROLLED: 'rolled', EMPTY: 'empty', CORRUPT: 'empty', EPOCH: 'epoch', failed: 'failed' } as const
 
 export type Step =
   | { readonly kind: 'publish'; readonly call: PublishCall }

@@ -85,8 +85,12 @@ export const LOG_FIELD = 'b'
  * all), the batch, `PUBLISH` or `SPUBLISH`, the channel, milliseconds and bytes that the log may span. The channel is no key: for a slot that is being moved Redis answers TRYAGAIN as long
  * as one of several keys is missing, and a channel is never there.
  *
- * Answers `{"OK", last, number of entries trimmed}`, `{"EMPTY"}`, `{"EPOCH", recorded epoch}`, `{"DUP", head}`, `{"PART", head}` or
- * `{"ROLLED", head}`. The XADD comes first: when it fails, head has not advanced.
+ * Answers `{"OK", last, number of entries trimmed}`, `{"EMPTY"}`, `{"EPOCH", recorded epoch}`, `{"DUP", head}`, `{"PART", head}`,
+ * `{"ROLLED", head}` or `{"CORRUPT"}`. The XADD comes first: when it fails, head has not advanced.
+ *
+ * Only these scripts write the two keys, so the newest entry is that of the head, and none lies between two batches. Where
+ * that does not hold, another program has written there. Then the script deletes both keys, as if Redis had lost
+ * them, and answers CORRUPT: the ingests publish the history again.
  *
  * Ingests trim by what they remember. For those that end before they remember enough the script counts by itself how
  * much time and how many bytes have gone by since `mark`: when it is too much, all up to the mark goes, and the next mark
@@ -94,14 +98,30 @@ export const LOG_FIELD = 'b'
  * next, which is a second in a quiet time, two seconds are counted at most: the clock of another server may be ahead by hours.
  */
 export const PUBLISH_SCRIPT = `
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'mark', 'mark_ms', 'mark_bytes', 'mark_clock')
+local function corrupt()
+  redis.call('DEL', KEYS[1], KEYS[2])
+  return {'CORRUPT'}
+end
+local function wrong(answer)
+  return answer.err and (string.find(answer.err, 'WRONGTYPE') or string.find(answer.err, 'equal or smaller'))
+end
+local meta = redis.pcall('HMGET', KEYS[1], 'epoch', 'head', 'mark', 'mark_ms', 'mark_bytes', 'mark_clock')
+if wrong(meta) then return corrupt() end
+if meta.err then return meta end
 if not meta[1] or not meta[2] then return {'EMPTY'} end
 if meta[1] ~= ARGV[1] then return {'EPOCH', meta[1]} end
 local head, prev, last = tonumber(meta[2]), tonumber(ARGV[2]), tonumber(ARGV[3])
-if head >= last then return {'DUP', meta[2]} end
-if head > prev then return {'PART', meta[2]} end
-if head < prev then return {'ROLLED', meta[2]} end
-redis.call('XADD', KEYS[2], ARGV[3] .. '-1', 'b', ARGV[6])
+if head ~= prev then
+  local top = redis.pcall('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+  if top.err and not wrong(top) then return top end
+  if not head or top.err or (top[1] and top[1][1] ~= meta[2] .. '-1') then return corrupt() end
+  return {head >= last and 'DUP' or head > prev and 'PART' or 'ROLLED', meta[2]}
+end
+local added = redis.pcall('XADD', KEYS[2], ARGV[3] .. '-1', 'b', ARGV[6])
+if wrong(added) then return corrupt() end
+if type(added) == 'table' and added.err then return added end
+if #redis.call('XRANGE', KEYS[2], '(' .. ARGV[2] .. '-1', '(' .. ARGV[3] .. '-1', 'COUNT', 1) > 0 then return corrupt() end
+for i = 3, 6 do meta[i] = meta[i] and tonumber(meta[i]) end
 local trimmed = 0
 if ARGV[5] ~= '' then trimmed = redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[5]) end
 local time = redis.call('TIME')
@@ -118,14 +138,14 @@ return {'OK', ARGV[3], trimmed}
 `
 
 /**
- * Writes `meta` if it is absent, and empties the log: Redis lost its data, the numbering goes on.
+ * Writes `meta` if it is absent or of no use, and empties the log: Redis lost its data, the numbering goes on.
  *
  * KEYS meta, log. ARGV epoch, head, fingerprint, stream, partitions.
  * Answers `{"OK"}` or `{"EXISTS", recorded epoch}`.
  */
 export const SEED_SCRIPT = `
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if epoch then return {'EXISTS', epoch} end
+local meta = redis.pcall('HMGET', KEYS[1], 'epoch', 'head')
+if not meta.err and meta[1] and tonumber(meta[2] or '') then return {'EXISTS', meta[1]} end
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'head', ARGV[2], 'fingerprint', ARGV[3], 'stream', ARGV[4], 'partitions', ARGV[5])
 return {'OK'}
@@ -139,7 +159,8 @@ return {'OK'}
  * Answers `{"OK"}` or `{"OTHER", recorded epoch or empty}`.
  */
 export const NEW_EPOCH_SCRIPT = `
-local epoch = redis.call('HGET', KEYS[1], 'epoch') or ''
+local meta = redis.pcall('HMGET', KEYS[1], 'epoch', 'head')
+local epoch = not meta.err and meta[1] and tonumber(meta[2] or '') and meta[1] or ''
 if epoch ~= ARGV[1] then return {'OTHER', epoch} end
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'head', ARGV[3], 'fingerprint', ARGV[4], 'stream', ARGV[5], 'partitions', ARGV[6])

@@ -170,6 +170,7 @@ describe('Sequencer', () => {
   for (const [answer, why] of [
     [{ kind: 'ROLLED', head: 5 }, 'rolled'],
     [{ kind: 'EMPTY' }, 'empty'],
+    [{ kind: 'CORRUPT' }, 'empty'],
     [{ kind: 'EPOCH', epoch: 'F' as Epoch }, 'epoch'],
     [{ kind: 'failed', why: 'WRONGTYPE' }, 'failed'],
   ] as const)

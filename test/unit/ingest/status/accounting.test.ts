@@ -49,12 +49,13 @@ describe('Accounting', () => {
       { kind: 'DUP', head: 3 },
       { kind: 'lost', why: 'away' },
       { kind: 'EMPTY' },
+      { kind: 'CORRUPT' },
     ]
     for (const answer of others) subject.answered(CALL, answer, 0.5)
     expect(counted).to.deep.equal([])
     subject.answered(CALL, { kind: 'OK', head: 3 }, 0.5)
     expect(counted).to.deep.equal([['batch', 2, 0.5]])
-    expect(answers).to.deep.equal(['DUP', 'lost', 'EMPTY', 'OK'])
+    expect(answers).to.deep.equal(['DUP', 'lost', 'EMPTY', 'CORRUPT', 'OK'])
   })
 
   it('is down at once while Redis refuses a batch, and after the grace while it does not answer; logs why', () => {
