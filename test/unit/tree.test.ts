@@ -31,8 +31,8 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'shared/config/values',
     'shared/runtime/system-error',
   ],
+  'unit/edge/route/acl-classes.test.ts': ['shared/runtime/digest'],
   'unit/edge/route/subscription-index.test.ts': [
-    'edge/route/acl-classes',
     'edge/route/entry-list',
     'edge/route/index-entry',
     'edge/route/tenant-index',
