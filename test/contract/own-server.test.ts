@@ -83,6 +83,7 @@ describe('contract 2, 4, 6: a server in Los Angeles without a uuid, without xivo
       bus: { legacy_exchange: null },
       auth_check_strategy: 'static',
       auth_check_static_interval: 1,
+      limits: { auth_try_seconds: 3, auth_total_seconds: 8 },
     },
   })
 
@@ -120,6 +121,31 @@ describe('contract 2, 4, 6: a server in Los Angeles without a uuid, without xivo
     const { code, reason } = await reader.session.end(LONG_PATIENCE_MS)
     expect({ code, reason }).to.deep.equal({ code: 4003, reason: 'authentication expired' })
     expect(await witness.received()).to.deep.equal([])
+  })
+
+  it('C6.7 C2.14 C2.18: while nobody answers at the address of wazo-auth newcomers have 1013 soon, and nobody else ends', async () => {
+    const reader = await own().target.read([])
+    const { token } = await own().target.auth.mint()
+    await own().stack.stopAuth()
+    const asked = performance.now()
+    const newcomer = await own().target.open({ query: `token=${token}` })
+    const { code, reason } = await newcomer.end()
+    const took = performance.now() - asked
+    const received = await reader.received()
+    reader.session.close()
+    await own().stack.startAuth()
+    expect({ code, reason, received }).to.deep.equal({ code: 1013, reason: 'try again later', received: [] })
+    // Far below the deadline for a slow one, 8 s; a busy machine takes its part.
+    expect(took).to.be.within(1_000, 4_000)
+  })
+
+  it('C6.8: one bad token in a loop is one question for each worker', async () => {
+    const token = randomUUID()
+    for (let i = 0; i < 20; i++) {
+      const session = await own().target.open({ query: `token=${token}` })
+      expect(await session.end()).to.include({ code: 4002 })
+    }
+    expect((await own().target.auth.requests()).byToken[token]).to.be.within(1, 2)
   })
 
   it('C2.6 C2.18: a check that wazo-auth does not answer ends nobody', async () => {

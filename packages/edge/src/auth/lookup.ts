@@ -1,13 +1,19 @@
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Authenticator } from '../session/ports.js'
+import type { Authenticator, LookupPriority, Question } from '../session/ports.js'
+import { LookupQueue, PendingLookup } from './lookup-queue.js'
 import type { AuthMetrics } from './metrics.js'
 import { VerdictCache } from './verdict-cache.js'
 
+/** What wazo-auth is to be asked, until `deadline` (monotonic milliseconds). */
+export type LookupRequest = Pick<PendingLookup, 'token' | 'since' | 'deadline' | 'wanted'>
+
 /** The seam to wazo-auth. */
 export interface TokenSource {
-  /** Never rejects; answers by `deadline` (monotonic milliseconds). */
-  lookup(token: TokenId, deadline: number): Promise<Verdict>
+  /** Never rejects; answers by the deadline, and gives up once nobody wants the answer. */
+  lookup(request: LookupRequest): Promise<Verdict>
+  /** Whether there is no point in asking: it would be given up at once. */
+  isHopeless(request: LookupRequest): boolean
 }
 
 export interface LookupsOptions {
@@ -18,17 +24,10 @@ export interface LookupsOptions {
   readonly authTime: () => number
   /** Requests under way, of this worker: the host's limit divided among its workers. */
   readonly inFlightMax: number
-  /** Look-ups that wait for their turn. */
+  /** Look-ups that wait for their turn, of each priority. */
   readonly waitingMax: number
   /** Deadline of a look-up, waiting included. */
   readonly totalMs: number
-}
-
-interface PendingLookup {
-  readonly token: TokenId
-  readonly deadline: number
-  readonly answer: Promise<Verdict>
-  readonly resolve: (verdict: Verdict) => void
 }
 
 const UNAVAILABLE: Verdict = { kind: 'unavailable' }
@@ -39,10 +38,9 @@ export class Lookups implements Authenticator {
   private readonly cache: VerdictCache
   /** Under way or waiting, by token. */
   private readonly pending = new Map<TokenId, PendingLookup>()
-  /** In order of arrival. */
-  private readonly waiting = new Set<PendingLookup>()
+  private readonly queue: LookupQueue
   private inFlight = 0
-  /** Rises with every revocation: an answer that was under way meanwhile is not remembered. */
+  /** Rises with every revocation: that a token lives, by an answer that was under way meanwhile, is not remembered. */
   private revocations = 0
   /** Rises when revocations may have been missed: an answer that was under way meanwhile does not say that a token lives. */
   private losses = 0
@@ -50,25 +48,19 @@ export class Lookups implements Authenticator {
   constructor(options: LookupsOptions) {
     this.options = options
     this.cache = new VerdictCache(options.clock, options.authTime)
+    this.queue = new LookupQueue(options.waitingMax)
   }
 
-  lookup(token: TokenId): Promise<Verdict> {
+  lookup(token: TokenId, priority: LookupPriority): Question {
     const cached = this.cache.get(token)
-    if (cached === undefined) return this.lookupFresh(token)
+    if (cached === undefined) return this.ask(token, priority)
     this.options.metrics.coalesced()
-    return Promise.resolve(cached)
+    return answered(cached)
   }
 
   /** The same without the remembered answers: for re-checks. */
-  lookupFresh(token: TokenId): Promise<Verdict> {
-    const running = this.pending.get(token)
-    if (running !== undefined) {
-      this.options.metrics.coalesced()
-      return running.answer
-    }
-    if (this.inFlight >= this.options.inFlightMax && this.waiting.size >= this.options.waitingMax)
-      return Promise.resolve(UNAVAILABLE)
-    return this.enqueue(token)
+  lookupFresh(token: TokenId): Question {
+    return this.ask(token, 'session')
   }
 
   /** Empties the remembered answers about the session that wazo-auth has just ended. */
@@ -85,52 +77,82 @@ export class Lookups implements Authenticator {
     this.revocations++
     this.losses++
     this.cache.clear()
-    for (const [token, entry] of this.pending) if (!this.waiting.has(entry)) this.pending.delete(token)
+    for (const [token, lookup] of this.pending) if (!this.queue.has(lookup)) this.pending.delete(token)
   }
 
-  private enqueue(token: TokenId): Promise<Verdict> {
-    const { clock, totalMs } = this.options
-    const { promise, resolve } = withResolver<Verdict>()
-    const entry: PendingLookup = { token, deadline: clock.monotonic() + totalMs, answer: promise, resolve }
-    this.pending.set(token, entry)
-    this.waiting.add(entry)
-    const timer = clock.after(totalMs, () => this.settle(entry, UNAVAILABLE))
-    void promise.then(() => timer.cancel())
+  private ask(token: TokenId, priority: LookupPriority): Question {
+    const running = this.pending.get(token)
+    if (running !== undefined) {
+      this.options.metrics.coalesced()
+      if (priority === 'session') this.queue.promote(running)
+      return this.join(running)
+    }
+    if (this.inFlight >= this.options.inFlightMax && this.queue.isFull(priority)) {
+      this.options.metrics.dropped('full')
+      return answered(UNAVAILABLE)
+    }
+    const question = this.join(this.enqueue(token, priority))
     this.startNext()
-    return promise
+    return question
   }
 
-  private startNext(): void {
-    for (const entry of this.waiting) {
-      if (this.inFlight >= this.options.inFlightMax) return
-      this.waiting.delete(entry)
-      void this.start(entry)
+  private join(lookup: PendingLookup): Question {
+    let withdrawn = false
+    lookup.join()
+    return {
+      answer: lookup.answer,
+      withdraw: () => {
+        if (withdrawn) return
+        withdrawn = true
+        lookup.leave()
+        if (!lookup.wanted && this.queue.has(lookup)) this.drop(lookup, 'withdrawn')
+      },
     }
   }
 
-  private async start(entry: PendingLookup): Promise<void> {
+  private enqueue(token: TokenId, priority: LookupPriority): PendingLookup {
+    const { clock, totalMs } = this.options
+    const now = clock.monotonic()
+    const lookup = new PendingLookup(token, priority, now, now + totalMs)
+    this.pending.set(token, lookup)
+    this.queue.add(lookup)
+    const timer = clock.after(totalMs, () => this.drop(lookup, 'late'))
+    void lookup.answer.then(() => timer.cancel())
+    return lookup
+  }
+
+  private startNext(): void {
+    while (this.inFlight < this.options.inFlightMax) {
+      const next = this.queue.shift()
+      if (next === undefined) return
+      if (this.options.source.isHopeless(next)) this.settle(next, UNAVAILABLE)
+      else void this.start(next)
+    }
+  }
+
+  private async start(lookup: PendingLookup): Promise<void> {
     this.inFlight++
     const { revocations, losses } = this
-    const answer = await this.options.source.lookup(entry.token, entry.deadline)
+    const answer = await this.options.source.lookup(lookup)
     this.inFlight--
-    const verdict = answer.kind === 'valid' && losses !== this.losses ? UNAVAILABLE : answer
-    if (revocations === this.revocations && this.pending.get(entry.token) === entry)
-      this.cache.set(entry.token, verdict)
-    this.settle(entry, verdict)
+    // Nothing that has happened meanwhile revives a token.
+    if (answer.kind !== 'valid' || revocations === this.revocations) this.cache.set(lookup.token, answer)
+    this.settle(lookup, answer.kind === 'valid' && losses !== this.losses ? UNAVAILABLE : answer)
     this.startNext()
   }
 
-  private settle(entry: PendingLookup, verdict: Verdict): void {
-    this.waiting.delete(entry)
-    if (this.pending.get(entry.token) === entry) this.pending.delete(entry.token)
-    entry.resolve(verdict)
+  /** Gives a look-up up that has not got its answer. */
+  private drop(lookup: PendingLookup, reason: 'withdrawn' | 'late'): void {
+    if (this.queue.remove(lookup)) this.options.metrics.dropped(reason)
+    this.settle(lookup, UNAVAILABLE)
+  }
+
+  private settle(lookup: PendingLookup, verdict: Verdict): void {
+    if (this.pending.get(lookup.token) === lookup) this.pending.delete(lookup.token)
+    lookup.settle(verdict)
   }
 }
 
-function withResolver<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => undefined
-  const promise = new Promise<T>((settle) => {
-    resolve = settle
-  })
-  return { promise, resolve }
+function answered(verdict: Verdict): Question {
+  return { answer: Promise.resolve(verdict), withdraw: () => undefined }
 }
