@@ -214,6 +214,20 @@ describe('wazo-auth, asked over real HTTP', function () {
     expect(left).to.be.within(58_500, 60_600)
   })
 
+  it('learns the clock of wazo-auth by a question that creates nothing, and not from a proxy', async () => {
+    auth.set({ clockSkewMs: 300_000, mode: '500' })
+    const made = client()
+    await made.readTime()
+    expect(offset.known).to.equal(false)
+    auth.set({ mode: 'ok' })
+    await made.readTime()
+    expect(offset.authTime(clock.monotonic(), Date.now()) - Date.now()).to.be.within(298_500, 301_500)
+    expect(auth.requests()).to.include({ tokens: 0 })
+    await auth.stop()
+    await made.readTime()
+    auth = await startAuth()
+  })
+
   it('creates the service token, whose tenant is the master tenant', async () => {
     const made = client()
     const answer = await made.createToken({ username: auth.serviceId, password: auth.serviceKey })

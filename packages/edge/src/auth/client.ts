@@ -13,6 +13,7 @@ import { parseServiceToken, parseTokenAnswer, type ServiceToken } from './token-
 
 /** The ACL that a token needs to connect here. */
 const SCOPE = 'websocketd'
+const NOBODYS_TOKEN = 'nobody'
 const SERVICE_TOKEN_LIFE_S = 21_600
 const KEEP_ALIVE_MS = 30_000
 const RETRY_DELAY_FIRST_MS = 100
@@ -144,6 +145,20 @@ export class AuthClient implements TokenSource {
     if (token === null) return { kind: 'unavailable', why: 'its answer is not understood' }
     this.readClock(done)
     return { kind: 'created', token }
+  }
+
+  /** Asks about a token that nobody has, for the time of the answer. One try. */
+  async readTime(): Promise<void> {
+    const done = await this.send({
+      path: `${this.resource}/${NOBODYS_TOKEN}`,
+      method: 'HEAD',
+      headers: {},
+      timeoutMs: this.options.tryMs,
+    })
+    const { answer, since } = done
+    if (answer.kind !== 'answered' || answer.status !== 404) return
+    this.count('invalid', since)
+    this.readClock(done)
   }
 
   async close(): Promise<void> {
