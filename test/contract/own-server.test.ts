@@ -16,6 +16,7 @@ const LONG_PATIENCE_MS = 15_000
 const ROOM = 12
 const PER_TOKEN = 10
 const SUBSCRIPTIONS = 100
+const REFUSED_TOKENS = 5
 
 describe('contract 1, 4, 6: a server for an old Wazo in Tokyo that restricts origins', () => {
   const own = useOwnStack({
@@ -209,7 +210,9 @@ describe('contract 2: a small server that is shut down', () => {
     config: {
       process_workers: 1,
       drain: { rate: 1, timeout: 60 },
+      websocket: { trusted_proxies: ['127.0.0.1'] },
       limits: {
+        auth_refused_tokens_per_address_per_minute: REFUSED_TOKENS,
         connections_per_worker: ROOM,
         connections_per_token: PER_TOKEN,
         subscriptions_per_session: SUBSCRIPTIONS,
@@ -238,6 +241,30 @@ describe('contract 2: a small server that is shut down', () => {
     expect(code).to.equal(1008)
     expect(reason).to.match(/subscription/i)
     expect(unread).to.have.length(SUBSCRIPTIONS)
+  })
+
+  it('C6.9: an address that keeps failing is 1013 for unknown tokens, others are not, nor is the proxy', async () => {
+    const known = await own().target.auth.mint()
+    const from = (address: string, token: string) =>
+      own().target.open({ query: `token=${token}`, headers: { 'x-forwarded-for': address } })
+    expect(await (await from('192.0.2.1', known.token)).json()).to.have.property('op', 'init')
+    const codes: number[] = []
+    for (let i = 0; i <= REFUSED_TOKENS; i++)
+      codes.push((await (await from('192.0.2.1', randomUUID())).end()).code)
+    expect(codes).to.deep.equal([...Array<number>(REFUSED_TOKENS).fill(4002), 1013])
+    const { token } = await own().target.auth.mint()
+    const slowed = await (await from('192.0.2.1', token)).end()
+    expect(slowed).to.include({ code: 1013, reason: 'try again later' })
+    expect((await own().target.auth.requests()).byToken).to.not.have.property(token)
+    for (const [address, accepted] of [
+      ['192.0.2.1', known.token],
+      ['192.0.2.2', token],
+    ] as const)
+      expect(await (await from(address, accepted)).json()).to.have.property('op', 'init')
+    for (let i = 0; i <= REFUSED_TOKENS; i++) {
+      const session = await own().target.open({ query: `token=${randomUUID()}` })
+      expect(await session.end()).to.include({ code: 4002 })
+    }
   })
 
   it('C2.15: a connection beyond the room of the server is 1013', async () => {

@@ -130,6 +130,8 @@ export const RULES = {
     'Where nobody answers at the address of wazo-auth, a client has its 1013 within 2 s; a slow wazo-auth is waited for longer.',
   'C6.8':
     'A worker asks no more often than once a second about a token that wazo-auth has refused or has not answered about.',
+  'C6.9':
+    'Behind a trusted proxy, a client address too many of whose tokens wazo-auth has refused has 1013 for a while, and others are not concerned.',
 } as const
 
 /** The number of a rule. */

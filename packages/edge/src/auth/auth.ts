@@ -4,10 +4,13 @@ import { authTryMs, authUrl } from '@wazo-websocketd/shared/config/derived'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
 import { digest } from '@wazo-websocketd/shared/runtime/digest'
 import type { Logger } from '@wazo-websocketd/shared/runtime/logger'
+import { parseNetwork } from '@wazo-websocketd/shared/runtime/network'
+import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
 import type { RedisClient } from '@wazo-websocketd/shared/redis/client'
 import { AuthClock } from './auth-clock.js'
 import { AuthClient } from './client.js'
 import { ExpiryQueue } from './expiry/queue.js'
+import { FailingAddresses } from './failing-addresses.js'
 import { Lookups } from './lookup.js'
 import type { AuthMetrics } from './metrics.js'
 import { MasterTenant, type TenantSharing } from './master-tenant.js'
@@ -36,6 +39,7 @@ export class Auth {
   readonly lookups: Lookups
   readonly watcher: TokenWatcher
   readonly clock: AuthClock
+  private readonly log: RateLimitedLog
   private readonly client: AuthClient
   private readonly master: MasterTenant
   private readonly queue: ExpiryQueue
@@ -46,6 +50,7 @@ export class Auth {
     const { auth, limits } = config
     const inFlightMax = Math.max(1, Math.floor(limits.auth_in_flight_per_host / workers))
     this.clock = new AuthClock(clock)
+    this.log = new RateLimitedLog(logger, clock)
     const { now: authTime, uncertainty, offset } = this.clock
     this.client = new AuthClient({
       url: authUrl(auth),
@@ -62,6 +67,7 @@ export class Auth {
     })
     this.lookups = new Lookups({
       source: this.client,
+      addresses: this.makeAddresses(options),
       clock,
       metrics,
       authTime,
@@ -110,9 +116,22 @@ export class Auth {
 
   async stop(): Promise<void> {
     this.master.stop()
+    this.log.close()
     this.watcher.stop()
     this.queue.close()
     await this.client.close()
+  }
+
+  private makeAddresses({ config, workers, clock }: AuthOptions): FailingAddresses {
+    const { limits, websocket } = config
+    const perHost = limits.auth_refused_tokens_per_address_per_minute
+    return new FailingAddresses({
+      perMinute: perHost === null ? null : Math.max(1, perHost / workers),
+      proxies: websocket.trusted_proxies.map(parseNetwork).filter((network) => network !== null),
+      clock,
+      slowed: (address) =>
+        this.log.warn('slowed', { address }, 'address slowed down: wazo-auth refuses its tokens'),
+    })
   }
 
   private makeMasterTenant({

@@ -1,9 +1,13 @@
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { LookupPriority } from '../session/ports.js'
 
+export type LookupOptions = Pick<PendingLookup, 'token' | 'priority' | 'address' | 'since' | 'deadline'>
+
 /** One look-up, shared by all who ask about its token meanwhile. */
 export class PendingLookup {
   readonly token: TokenId
+  /** Of the client for whom it was first asked for; null: for an open session. */
+  readonly address: string | null
   /** When it was asked for, and by when it has its answer; monotonic milliseconds. */
   readonly since: number
   readonly deadline: number
@@ -13,9 +17,10 @@ export class PendingLookup {
   private resolve: (verdict: Verdict) => void = () => undefined
   private askers = 0
 
-  constructor(token: TokenId, priority: LookupPriority, since: number, deadline: number) {
+  constructor({ token, priority, address, since, deadline }: LookupOptions) {
     this.token = token
     this.priority = priority
+    this.address = address
     this.since = since
     this.deadline = deadline
     this.answer = new Promise((resolve) => (this.resolve = resolve))

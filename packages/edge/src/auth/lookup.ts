@@ -1,8 +1,9 @@
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Authenticator, LookupPriority, Question } from '../session/ports.js'
+import type { FailingAddresses } from './failing-addresses.js'
 import { LookupQueue, PendingLookup } from './lookup-queue.js'
-import type { AuthMetrics } from './metrics.js'
+import type { AuthMetrics, DropReason } from './metrics.js'
 import { VerdictCache } from './verdict-cache.js'
 
 /** What wazo-auth is to be asked, until `deadline` (monotonic milliseconds). */
@@ -18,6 +19,7 @@ export interface TokenSource {
 
 export interface LookupsOptions {
   readonly source: TokenSource
+  readonly addresses: Pick<FailingAddresses, 'isSlowed' | 'failed'>
   readonly clock: Clock
   readonly metrics: AuthMetrics
   /** wazo-auth's time, milliseconds of Unix time. */
@@ -51,16 +53,16 @@ export class Lookups implements Authenticator {
     this.queue = new LookupQueue(options.waitingMax)
   }
 
-  lookup(token: TokenId, priority: LookupPriority): Question {
+  lookup(token: TokenId, priority: LookupPriority, address: string): Question {
     const cached = this.cache.get(token)
-    if (cached === undefined) return this.ask(token, priority)
+    if (cached === undefined) return this.ask(token, priority, priority === 'connect' ? address : null)
     this.options.metrics.coalesced()
     return answered(cached)
   }
 
   /** The same without the remembered answers: for re-checks. */
   lookupFresh(token: TokenId): Question {
-    return this.ask(token, 'session')
+    return this.ask(token, 'session', null)
   }
 
   /** Empties the remembered answers about the session that wazo-auth has just ended. */
@@ -80,18 +82,19 @@ export class Lookups implements Authenticator {
     for (const [token, lookup] of this.pending) if (!this.queue.has(lookup)) this.pending.delete(token)
   }
 
-  private ask(token: TokenId, priority: LookupPriority): Question {
+  private ask(token: TokenId, priority: LookupPriority, address: string | null): Question {
     const running = this.pending.get(token)
     if (running !== undefined) {
       this.options.metrics.coalesced()
       if (priority === 'session') this.queue.promote(running)
       return this.join(running)
     }
-    if (this.inFlight >= this.options.inFlightMax && this.queue.isFull(priority)) {
-      this.options.metrics.dropped('full')
+    const excess = this.excess(priority, address)
+    if (excess !== null) {
+      this.options.metrics.dropped(excess)
       return answered(UNAVAILABLE)
     }
-    const question = this.join(this.enqueue(token, priority))
+    const question = this.join(this.enqueue(token, priority, address))
     this.startNext()
     return question
   }
@@ -105,18 +108,25 @@ export class Lookups implements Authenticator {
         if (withdrawn) return
         withdrawn = true
         lookup.leave()
-        if (!lookup.wanted && this.queue.has(lookup)) this.drop(lookup, 'withdrawn')
+        if (!lookup.wanted && this.queue.remove(lookup)) this.drop(lookup, 'withdrawn')
       },
     }
   }
 
-  private enqueue(token: TokenId, priority: LookupPriority): PendingLookup {
+  /** The limit for which wazo-auth is not to be asked; null: none. */
+  private excess(priority: LookupPriority, address: string | null): 'address' | 'full' | null {
+    const { addresses, inFlightMax } = this.options
+    if (address !== null && addresses.isSlowed(address)) return 'address'
+    return this.inFlight >= inFlightMax && this.queue.isFull(priority) ? 'full' : null
+  }
+
+  private enqueue(token: TokenId, priority: LookupPriority, address: string | null): PendingLookup {
     const { clock, totalMs } = this.options
-    const now = clock.monotonic()
-    const lookup = new PendingLookup(token, priority, now, now + totalMs)
+    const since = clock.monotonic()
+    const lookup = new PendingLookup({ token, priority, address, since, deadline: since + totalMs })
     this.pending.set(token, lookup)
     this.queue.add(lookup)
-    const timer = clock.after(totalMs, () => this.drop(lookup, 'late'))
+    const timer = clock.after(totalMs, () => this.tooLate(lookup))
     void lookup.answer.then(() => timer.cancel())
     return lookup
   }
@@ -126,8 +136,14 @@ export class Lookups implements Authenticator {
       const next = this.queue.shift()
       if (next === undefined) return
       if (this.options.source.isHopeless(next)) this.settle(next, UNAVAILABLE)
+      else if (this.isSlowed(next)) this.drop(next, 'address')
       else void this.start(next)
     }
+  }
+
+  /** Since it has been waiting, others of its address may have failed. */
+  private isSlowed({ priority, address }: PendingLookup): boolean {
+    return priority === 'connect' && address !== null && this.options.addresses.isSlowed(address)
   }
 
   private async start(lookup: PendingLookup): Promise<void> {
@@ -135,15 +151,21 @@ export class Lookups implements Authenticator {
     const { revocations, losses } = this
     const answer = await this.options.source.lookup(lookup)
     this.inFlight--
+    if (answer.kind === 'invalid' && lookup.address !== null) this.options.addresses.failed(lookup.address)
     // Nothing that has happened meanwhile revives a token.
     if (answer.kind !== 'valid' || revocations === this.revocations) this.cache.set(lookup.token, answer)
     this.settle(lookup, answer.kind === 'valid' && losses !== this.losses ? UNAVAILABLE : answer)
     this.startNext()
   }
 
-  /** Gives a look-up up that has not got its answer. */
-  private drop(lookup: PendingLookup, reason: 'withdrawn' | 'late'): void {
-    if (this.queue.remove(lookup)) this.options.metrics.dropped(reason)
+  private tooLate(lookup: PendingLookup): void {
+    if (this.queue.remove(lookup)) this.drop(lookup, 'late')
+    else this.settle(lookup, UNAVAILABLE)
+  }
+
+  /** Gives a look-up up that waits no more and was not made. */
+  private drop(lookup: PendingLookup, reason: DropReason): void {
+    this.options.metrics.dropped(reason)
     this.settle(lookup, UNAVAILABLE)
   }
 

@@ -12,6 +12,8 @@ export type DropReason =
   | 'late'
   /** Too many waited already. */
   | 'full'
+  /** Too many tokens of the client's address were refused. */
+  | 'address'
 
 /** What happened to a job of the queue `token-expiry`, as `expiry_jobs_total{result}` names it. */
 export type JobResult =

@@ -229,7 +229,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   }
 
   private lookup(token: TokenId, priority: LookupPriority, answer: (verdict: Verdict) => void): void {
-    const question = this.context.authenticator.lookup(token, priority)
+    const question = this.context.authenticator.lookup(token, priority, this.address)
     this.question = question
     void question.answer.then((verdict) => {
       if (this.question === question) this.question = null

@@ -54,7 +54,8 @@ export interface Question {
 
 /** Asks wazo-auth what a token may do. */
 export interface Authenticator {
-  lookup(token: TokenId, priority: LookupPriority): Question
+  /** @param address the client's */
+  lookup(token: TokenId, priority: LookupPriority, address: string): Question
 }
 
 /** What noticed the end of a session's token, as `sessions_expired_total{source}` names it. */

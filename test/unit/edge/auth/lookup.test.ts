@@ -17,6 +17,9 @@ class Scene {
   }[] = []
   /** After so long there is no point in asking wazo-auth. */
   hopelessAfterMs = Infinity
+  /** Client addresses that are slowed down, and those whose tokens were refused. */
+  readonly slowed = new Set<string>()
+  readonly failed: string[] = []
   readonly lookups: Lookups
 
   constructor(limits: { inFlightMax?: number; waitingMax?: number } = {}) {
@@ -27,6 +30,10 @@ class Scene {
       inFlightMax: limits.inFlightMax ?? 10,
       waitingMax: limits.waitingMax ?? 10,
       totalMs: 8_000,
+      addresses: {
+        isSlowed: (address) => this.slowed.has(address),
+        failed: (address) => this.failed.push(address),
+      },
       source: {
         lookup: (request) => {
           const { token, deadline } = request
@@ -45,8 +52,8 @@ class Scene {
     return this.ask(token).answer
   }
 
-  ask(token: string, priority: LookupPriority = 'connect'): Question {
-    return this.lookups.lookup(token as TokenId, priority)
+  ask(token: string, priority: LookupPriority = 'connect', address = '192.0.2.1'): Question {
+    return this.lookups.lookup(token as TokenId, priority, address)
   }
 
   get tokensAsked(): TokenId[] {
@@ -241,6 +248,38 @@ describe('look-ups', () => {
     expect(scene.tokensAsked).to.deep.equal(['c'])
     await scene.answer({ kind: 'invalid' })
     expect(await young).to.deep.equal({ kind: 'invalid' })
+  })
+
+  it('are not made for an address that is slowed down, unless for an open session or where the answer is known', async () => {
+    const scene = new Scene({ inFlightMax: 2 })
+    for (const token of ['known', 'running', 'waiting', 'promoted']) void scene.lookup(token)
+    const verdict = scene.valid('known')
+    await scene.answer(verdict)
+    scene.slowed.add('192.0.2.1')
+    const running = scene.lookup('running')
+    void scene.ask('promoted', 'session')
+    expect(await scene.lookup('known')).to.equal(verdict)
+    expect(await scene.lookup('a')).to.deep.equal({ kind: 'unavailable' })
+    void scene.ask('b', 'session')
+    void scene.ask('c', 'connect', '192.0.2.2')
+    while (scene.asked.length > 0) await scene.answer({ kind: 'invalid' })
+    expect(await running).to.deep.equal({ kind: 'invalid' })
+    expect(await scene.lookup('waiting'), 'under way already').to.deep.equal({ kind: 'invalid' })
+    expect(scene.counts.drops).to.deep.equal(['address'])
+    // Neither what is known of a token already nor what a session asks for counts.
+    expect(scene.failed).to.deep.equal(['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.2'])
+  })
+
+  it('that wait are given up in their turn once the address is slowed down', async () => {
+    const scene = new Scene({ inFlightMax: 1 })
+    void scene.lookup('a')
+    const waiting = scene.lookup('b')
+    void scene.ask('c', 'connect', '192.0.2.2')
+    scene.slowed.add('192.0.2.1')
+    await scene.answer({ kind: 'invalid' })
+    expect(await waiting).to.deep.equal({ kind: 'unavailable' })
+    expect(scene.tokensAsked).to.deep.equal(['c'])
+    expect(scene.counts.drops).to.deep.equal(['address'])
   })
 
   it('answer that wazo-auth is unavailable when too many wait', async () => {
