@@ -83,14 +83,15 @@ export class LookupQueue {
     this.add(lookup)
   }
 
-  /** Takes out the one whose turn it is. */
-  shift(): PendingLookup | undefined {
-    const { session, connect } = this.ofPriority
-    for (const waiting of [session, connect])
-      for (const first of waiting) {
-        waiting.delete(first)
-        return first
-      }
+  /** Takes out the one whose turn it is. `least`: the least priority that it may have. */
+  shift(least: LookupPriority): PendingLookup | undefined {
+    const first = this.first('session') ?? (least === 'connect' ? this.first('connect') : undefined)
+    if (first !== undefined) this.remove(first)
+    return first
+  }
+
+  private first(priority: LookupPriority): PendingLookup | undefined {
+    for (const first of this.ofPriority[priority]) return first
     return undefined
   }
 }

@@ -32,6 +32,9 @@ export interface LookupsOptions {
   readonly totalMs: number
 }
 
+/** One in so many requests under way is kept for open sessions, whatever becomes of the others. */
+const SESSION_SHARE = 8
+
 const UNAVAILABLE: Verdict = { kind: 'unavailable' }
 
 /** Look-ups of tokens: one request per token at a time, answers remembered for a moment, all of it bounded. */
@@ -41,7 +44,10 @@ export class Lookups implements Authenticator {
   /** Under way or waiting, by token. */
   private readonly pending = new Map<TokenId, PendingLookup>()
   private readonly queue: LookupQueue
+  private readonly connectsMax: number
   private inFlight = 0
+  /** Of these, for clients that are not let in yet. */
+  private connects = 0
   /** Rises with every revocation: that a token lives, by an answer that was under way meanwhile, is not remembered. */
   private revocations = 0
   /** Rises when revocations may have been missed: an answer that was under way meanwhile does not say that a token lives. */
@@ -51,6 +57,7 @@ export class Lookups implements Authenticator {
     this.options = options
     this.cache = new VerdictCache(options.clock, options.authTime)
     this.queue = new LookupQueue(options.waitingMax)
+    this.connectsMax = options.inFlightMax - Math.floor(options.inFlightMax / SESSION_SHARE)
   }
 
   lookup(token: TokenId, priority: LookupPriority, address: string): Question {
@@ -86,8 +93,10 @@ export class Lookups implements Authenticator {
     const running = this.pending.get(token)
     if (running !== undefined) {
       this.options.metrics.coalesced()
+      const joined = this.join(running)
       if (priority === 'session') this.queue.promote(running)
-      return this.join(running)
+      this.startNext()
+      return joined
     }
     const excess = this.excess(priority, address)
     if (excess !== null) {
@@ -115,9 +124,14 @@ export class Lookups implements Authenticator {
 
   /** The limit for which wazo-auth is not to be asked; null: none. */
   private excess(priority: LookupPriority, address: string | null): 'address' | 'full' | null {
-    const { addresses, inFlightMax } = this.options
-    if (address !== null && addresses.isSlowed(address)) return 'address'
-    return this.inFlight >= inFlightMax && this.queue.isFull(priority) ? 'full' : null
+    if (address !== null && this.options.addresses.isSlowed(address)) return 'address'
+    return !this.mayStart(priority) && this.queue.isFull(priority) ? 'full' : null
+  }
+
+  private mayStart(priority: LookupPriority): boolean {
+    return (
+      this.inFlight < this.options.inFlightMax && (priority === 'session' || this.connects < this.connectsMax)
+    )
   }
 
   private enqueue(token: TokenId, priority: LookupPriority, address: string | null): PendingLookup {
@@ -132,8 +146,8 @@ export class Lookups implements Authenticator {
   }
 
   private startNext(): void {
-    while (this.inFlight < this.options.inFlightMax) {
-      const next = this.queue.shift()
+    while (this.mayStart('session')) {
+      const next = this.queue.shift(this.mayStart('connect') ? 'connect' : 'session')
       if (next === undefined) return
       if (this.options.source.isHopeless(next)) this.settle(next, UNAVAILABLE)
       else if (this.isSlowed(next)) this.drop(next, 'address')
@@ -147,10 +161,13 @@ export class Lookups implements Authenticator {
   }
 
   private async start(lookup: PendingLookup): Promise<void> {
+    const connects = lookup.priority === 'connect' ? 1 : 0
     this.inFlight++
+    this.connects += connects
     const { revocations, losses } = this
     const answer = await this.options.source.lookup(lookup)
     this.inFlight--
+    this.connects -= connects
     if (answer.kind === 'invalid' && lookup.address !== null) this.options.addresses.failed(lookup.address)
     // Nothing that has happened meanwhile revives a token.
     if (answer.kind !== 'valid' || revocations === this.revocations) this.cache.set(lookup.token, answer)

@@ -189,6 +189,20 @@ describe('look-ups', () => {
     expect(order).to.deep.equal(['a', 'renewed', 'checked', 'c', 'b'])
   })
 
+  it('of open sessions find room, however long those of newcomers take', async () => {
+    const scene = new Scene({ inFlightMax: 16 })
+    const newcomers = Array.from({ length: 20 }, (_, i) => `n${i}`)
+    for (const token of newcomers) void scene.lookup(token)
+    expect(scene.tokensAsked).to.deep.equal(newcomers.slice(0, 14))
+    for (const token of ['a', 'n19', 'c']) void scene.ask(token, 'session')
+    expect(scene.tokensAsked.slice(14)).to.deep.equal(['a', 'n19'])
+    await scene.answer({ kind: 'invalid' })
+    expect(scene.tokensAsked.slice(13)).to.deep.equal(['a', 'n19', 'c'])
+    while (scene.asked.length > 0) await scene.answer({ kind: 'invalid' })
+    void scene.lookup('later')
+    expect(scene.tokensAsked).to.deep.equal(['later'])
+  })
+
   it('of open sessions have their turn however many newcomers wait', async () => {
     const scene = new Scene({ inFlightMax: 1, waitingMax: 2 })
     for (const token of ['a', 'b', 'c']) void scene.lookup(token)
