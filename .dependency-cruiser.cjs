@@ -4,6 +4,7 @@
  */
 const DOMAIN = '^packages/shared/src/domain/'
 const CLOCK = '^packages/shared/src/runtime/clock[.]ts$'
+const DIGEST = '^packages/shared/src/runtime/digest[.]ts$'
 const SHARED = '^packages/shared/src/'
 /** Metrics are declared where they are counted, on a registry that the roots make. */
 const METRICS = '^packages/shared/src/runtime/metrics[.]ts$'
@@ -79,7 +80,7 @@ module.exports = {
       types: [PINO],
       node: true,
     }),
-    ...folder('route', edge('route'), { values: [edge('route'), DOMAIN], types: [METRICS] }),
+    ...folder('route', edge('route'), { values: [edge('route'), DOMAIN, DIGEST], types: [METRICS] }),
     ...folder('deliver', edge('deliver'), {
       values: [edge('deliver'), DOMAIN],
       types: [SESSION_PORTS, METRICS, CLOCK],

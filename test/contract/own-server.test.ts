@@ -17,6 +17,7 @@ const ROOM = 12
 const PER_TOKEN = 10
 const SUBSCRIPTIONS = 100
 const CONTROL_FRAMES = 30
+const REFUSED_TOKENS = 5
 
 describe('contract 1, 4, 6: a server for an old Wazo in Tokyo that restricts origins', () => {
   const own = useOwnStack({
@@ -84,6 +85,7 @@ describe('contract 2, 4, 6: a server in Los Angeles without a uuid, without xivo
       bus: { legacy_exchange: null },
       auth_check_strategy: 'static',
       auth_check_static_interval: 1,
+      limits: { auth_try_seconds: 3, auth_total_seconds: 8 },
     },
   })
 
@@ -121,6 +123,31 @@ describe('contract 2, 4, 6: a server in Los Angeles without a uuid, without xivo
     const { code, reason } = await reader.session.end(LONG_PATIENCE_MS)
     expect({ code, reason }).to.deep.equal({ code: 4003, reason: 'authentication expired' })
     expect(await witness.received()).to.deep.equal([])
+  })
+
+  it('C6.7 C2.14 C2.18: while nobody answers at the address of wazo-auth newcomers have 1013 soon, and nobody else ends', async () => {
+    const reader = await own().target.read([])
+    const { token } = await own().target.auth.mint()
+    await own().stack.stopAuth()
+    const asked = performance.now()
+    const newcomer = await own().target.open({ query: `token=${token}` })
+    const { code, reason } = await newcomer.end()
+    const took = performance.now() - asked
+    const received = await reader.received()
+    reader.session.close()
+    await own().stack.startAuth()
+    expect({ code, reason, received }).to.deep.equal({ code: 1013, reason: 'try again later', received: [] })
+    // Far below the deadline for a slow one, 8 s; a busy machine takes its part.
+    expect(took).to.be.within(1_000, 4_000)
+  })
+
+  it('C6.8: one bad token in a loop is one question for each worker', async () => {
+    const token = randomUUID()
+    for (let i = 0; i < 20; i++) {
+      const session = await own().target.open({ query: `token=${token}` })
+      expect(await session.end()).to.include({ code: 4002 })
+    }
+    expect((await own().target.auth.requests()).byToken[token]).to.be.within(1, 2)
   })
 
   it('C2.6 C2.18: a check that wazo-auth does not answer ends nobody', async () => {
@@ -184,7 +211,9 @@ describe('contract 2: a small server that is shut down', () => {
     config: {
       process_workers: 1,
       drain: { rate: 1, timeout: 60 },
+      websocket: { trusted_proxies: ['127.0.0.1'] },
       limits: {
+        auth_refused_tokens_per_address_per_minute: REFUSED_TOKENS,
         connections_per_worker: ROOM,
         connections_per_token: PER_TOKEN,
         subscriptions_per_session: SUBSCRIPTIONS,
@@ -233,6 +262,30 @@ describe('contract 2: a small server that is shut down', () => {
       const { code, reason } = await session.end()
       expect(code).to.equal(1008)
       expect(reason).to.match(/control frames/i)
+    }
+  })
+
+  it('C6.9: an address that keeps failing is 1013 for unknown tokens, others are not, nor is the proxy', async () => {
+    const known = await own().target.auth.mint()
+    const from = (address: string, token: string) =>
+      own().target.open({ query: `token=${token}`, headers: { 'x-forwarded-for': address } })
+    expect(await (await from('192.0.2.1', known.token)).json()).to.have.property('op', 'init')
+    const codes: number[] = []
+    for (let i = 0; i <= REFUSED_TOKENS; i++)
+      codes.push((await (await from('192.0.2.1', randomUUID())).end()).code)
+    expect(codes).to.deep.equal([...Array<number>(REFUSED_TOKENS).fill(4002), 1013])
+    const { token } = await own().target.auth.mint()
+    const slowed = await (await from('192.0.2.1', token)).end()
+    expect(slowed).to.include({ code: 1013, reason: 'try again later' })
+    expect((await own().target.auth.requests()).byToken).to.not.have.property(token)
+    for (const [address, accepted] of [
+      ['192.0.2.1', known.token],
+      ['192.0.2.2', token],
+    ] as const)
+      expect(await (await from(address, accepted)).json()).to.have.property('op', 'init')
+    for (let i = 0; i <= REFUSED_TOKENS; i++) {
+      const session = await own().target.open({ query: `token=${randomUUID()}` })
+      expect(await session.end()).to.include({ code: 4002 })
     }
   })
 

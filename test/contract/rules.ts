@@ -126,6 +126,12 @@ export const RULES = {
   'C6.5':
     '`auth_session_deleted` ends the sessions with the `session_uuid` in its `data.uuid`, and no others.',
   'C6.6': 'An answer of wazo-auth without the metadata that rights depend on accepts nobody.',
+  'C6.7':
+    'Where nobody answers at the address of wazo-auth, a client has its 1013 within 2 s; a slow wazo-auth is waited for longer.',
+  'C6.8':
+    'A worker asks no more often than once a second about a token that wazo-auth has refused or has not answered about.',
+  'C6.9':
+    'Behind a trusted proxy, a client address too many of whose tokens wazo-auth has refused has 1013 for a while, and others are not concerned.',
 } as const
 
 /** The number of a rule. */

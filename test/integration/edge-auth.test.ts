@@ -1,4 +1,5 @@
 import { AuthClient, type AuthClientOptions } from '@wazo-websocketd/edge/auth/client'
+import type { LookupRequest } from '@wazo-websocketd/edge/auth/lookup'
 import { ClockOffset } from '@wazo-websocketd/edge/auth/clock-offset'
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
@@ -21,9 +22,11 @@ describe('wazo-auth, asked over real HTTP', function () {
   let counts: Counts
   let offset: ClockOffset
 
+  const stopAuth = () => auth.stop()
+
   beforeEach(async () => {
     auth = await startAuth()
-    opened.push(() => auth.stop())
+    opened.push(stopAuth)
     counts = new Counts()
     offset = new ClockOffset()
   })
@@ -50,8 +53,13 @@ describe('wazo-auth, asked over real HTTP', function () {
     return made
   }
 
+  function request(token: string, withinMs: number): LookupRequest {
+    const since = clock.monotonic()
+    return { token: token as TokenId, since, deadline: since + withinMs, wanted: true }
+  }
+
   function lookup(token: string, made = client(), withinMs = 1_200): Promise<Verdict> {
-    return made.lookup(token as TokenId, clock.monotonic() + withinMs)
+    return made.lookup(request(token, withinMs))
   }
 
   async function serve(listener: RequestListener, tls?: { key: string; cert: string }): Promise<string> {
@@ -114,6 +122,49 @@ describe('wazo-auth, asked over real HTTP', function () {
     })
   }
 
+  const ABSENCES: readonly (readonly [string, () => Promise<string>])[] = [
+    ['refuses connections', () => Promise.resolve('http://127.0.0.1:1')],
+    ['refuses connections on every address', () => Promise.resolve('http://localhost:1')],
+    ['has a name that nobody knows', () => Promise.resolve('http://wazo-auth.invalid')],
+    ['is behind a proxy that does not find it', () => serve((_, response) => response.writeHead(502).end())],
+    ['is behind a balancer without hosts', () => serve((_, response) => response.writeHead(503).end())],
+  ]
+  it('gives up within 2 s, after some tries, when nobody answers at the address', async () => {
+    const absence = async ([what, start]: (typeof ABSENCES)[number]) => {
+      const metrics = new Counts()
+      const made = client({ url: await start(), tryMs: 3_000, metrics })
+      const asked = request('t', 8_000)
+      expect(made.isHopeless(asked), what).to.equal(false)
+      expect(await made.lookup(asked), what).to.deep.equal({ kind: 'unavailable' })
+      // A busy machine takes its part.
+      expect(clock.monotonic() - asked.since, what).to.be.within(1_400, 3_000)
+      expect(metrics.requests.length, what).to.be.within(3, 8)
+      expect(made.isHopeless(asked), what).to.equal(true)
+      expect(made.isHopeless(request('t', 8_000)), what).to.equal(false)
+    }
+    await Promise.all(ABSENCES.map(absence))
+  })
+
+  it('survives a restart of wazo-auth of a second', async () => {
+    const made = client()
+    const before = auth.mint()
+    expect((await lookup(before.token, made)).kind).to.equal('valid')
+    const { port } = auth
+    await auth.stop()
+    const asked = lookup(before.token, made, 8_000)
+    await sleep(1_000)
+    auth = await startAuth({ port })
+    // The stand-in has forgotten its tokens: that it was asked is what counts.
+    expect(await asked).to.deep.equal({ kind: 'invalid' })
+  })
+
+  it('does not insist when nobody wants the answer any more', async () => {
+    auth.set({ mode: '500' })
+    const asked = { ...request('t', 8_000), wanted: false }
+    expect(await client().lookup(asked)).to.deep.equal({ kind: 'unavailable' })
+    expect(counts.requests).to.deep.equal(['server-error'])
+  })
+
   it('gets through when wazo-auth recovers within the deadline', async () => {
     auth.set({ mode: '500' })
     const token = auth.mint()
@@ -161,6 +212,20 @@ describe('wazo-auth, asked over real HTTP', function () {
       (verdict.kind === 'valid' ? verdict.details.expiresAt : 0) -
       offset.authTime(clock.monotonic(), Date.now())
     expect(left).to.be.within(58_500, 60_600)
+  })
+
+  it('learns the clock of wazo-auth by a question that creates nothing, and not from a proxy', async () => {
+    auth.set({ clockSkewMs: 300_000, mode: '500' })
+    const made = client()
+    await made.readTime()
+    expect(offset.known).to.equal(false)
+    auth.set({ mode: 'ok' })
+    await made.readTime()
+    expect(offset.authTime(clock.monotonic(), Date.now()) - Date.now()).to.be.within(298_500, 301_500)
+    expect(auth.requests()).to.include({ tokens: 0 })
+    await auth.stop()
+    await made.readTime()
+    auth = await startAuth()
   })
 
   it('creates the service token, whose tenant is the master tenant', async () => {

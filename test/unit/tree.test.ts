@@ -31,8 +31,8 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'shared/config/values',
     'shared/runtime/system-error',
   ],
+  'unit/edge/route/acl-classes.test.ts': ['shared/runtime/digest'],
   'unit/edge/route/subscription-index.test.ts': [
-    'edge/route/acl-classes',
     'edge/route/entry-list',
     'edge/route/index-entry',
     'edge/route/tenant-index',
@@ -49,6 +49,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/partitions',
   ],
   'unit/edge/socket/detach/detach.test.ts': ['edge/socket/detach/attach'],
+  'unit/edge/auth/lookup.test.ts': ['edge/auth/lookup-queue'],
   'unit/edge/auth/expiry/watcher.test.ts': ['edge/auth/expiry/watched-token'],
   'integration/expiry-queue.test.ts': ['edge/auth/expiry/queue', 'edge/auth/expiry/queue-worker'],
   'integration/edge-auth.test.ts': ['edge/auth/client', 'edge/auth/exchange'],

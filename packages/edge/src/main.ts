@@ -18,6 +18,7 @@ import { loadGeneration } from './process/config-loader.js'
 import { WorkerPool } from './process/pool.js'
 import { PrimaryService } from './process/service.js'
 import { HandoverRelay } from './handover/relay.js'
+import { TenantRelay } from './process/tenant-relay.js'
 import { Upgrades } from './process/upgrades.js'
 import { clusterFork } from './process/worker-process.js'
 import { poolMetrics, serviceMetrics, upgradeMetrics } from './process/metrics.js'
@@ -41,9 +42,15 @@ function primaryService(
   const onDisk = codeOnDisk(import.meta.url, process.argv[1] ?? '')
   const metrics = new Metrics({ buildInfo: 'primary_build_info' })
   const store = new MetricStore()
+  const fork = clusterFork(() => onDisk('worker'), args, systemClock)
+  const tenants = new TenantRelay(systemClock)
   const pool = new WorkerPool({
     generation: started,
-    fork: clusterFork(() => onDisk('worker'), args, systemClock),
+    fork: () => {
+      const worker = fork()
+      tenants.watch(worker)
+      return worker
+    },
     relay: new HandoverRelay({ clock: systemClock }),
     store,
     readyMsMax: READY_MS_MAX,

@@ -112,6 +112,7 @@ class EdgeWorker {
       clock,
       logger: log,
       metrics: this.counts.auth,
+      sharing: link,
       intern: this.index.intern,
       masterTenantChanged: this.readiness.update,
     })

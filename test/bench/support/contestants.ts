@@ -59,7 +59,7 @@ export async function ourModule(url: string, tokens: readonly TokenDetails[]): P
   })
   const watcher = new TokenWatcher({
     add: (job) => queue.add(job),
-    lookup: () => Promise.resolve({ kind: 'unavailable' }),
+    lookup: () => ({ answer: Promise.resolve({ kind: 'unavailable' }), withdraw: () => undefined }),
     rule: dynamicRule,
     clock,
     authTime,

@@ -41,6 +41,10 @@ export interface Stack {
   edge: Program
   /** Starts the edge anew, which has ended, and waits until every worker serves. */
   restartEdge(): Promise<void>
+  /** Nobody listens at the address of wazo-auth any more. */
+  stopAuth(): Promise<void>
+  /** Somebody does again; tokens of before are forgotten. */
+  startAuth(): Promise<void>
   /** Asks the edge for its readiness: the HTTP status of `/readyz`, or 0 when nobody answers. */
   readiness(): Promise<number>
   /** Resolves when the edge accepts connections, ready or not. */
@@ -62,7 +66,9 @@ interface Places {
 /** Starts a stack; resolves when it serves. Throws with the programs' logs when it does not. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const rabbit = await sharedRabbit()
-  const [redis, auth, amqpUrl] = await Promise.all([startRedis(), startAuth(), rabbit.vhost('contract')])
+  let auth = await startAuth()
+  const { url: authUrl, port: authPort } = auth
+  const [redis, amqpUrl] = await Promise.all([startRedis(), rabbit.vhost('contract')])
   if (options.authMode) auth.set({ mode: options.authMode })
   const [wsPort, edgePort, ingestPort] = [await freePort(), await freePort(), await freePort()]
   const config = configuration(
@@ -93,7 +99,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const stack: Stack = {
     wsUrl: `ws://127.0.0.1:${wsPort}`,
     amqpUrl,
-    authUrl: auth.url,
+    authUrl,
     ingest,
     edge,
     readiness,
@@ -108,6 +114,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     async restartEdge() {
       stack.edge = await startProgram('edge', start)
       await ready()
+    },
+    stopAuth: () => auth.stop(),
+    async startAuth() {
+      auth = await startAuth({ port: authPort })
     },
     async stop() {
       await Promise.all([stack.edge.stop(), ingest.stop()])

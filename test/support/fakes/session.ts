@@ -15,7 +15,13 @@ import type { Connection } from '@wazo-websocketd/edge/session/connection'
 import type { Tickets } from '@wazo-websocketd/edge/drain/tickets'
 import type { SessionMetrics } from '@wazo-websocketd/edge/session/metrics'
 import { Sessions } from '@wazo-websocketd/edge/session/sessions'
-import type { ClientSocket, SocketListener, TokenHolder } from '@wazo-websocketd/edge/session/ports'
+import type {
+  ClientSocket,
+  LookupPriority,
+  Question,
+  SocketListener,
+  TokenHolder,
+} from '@wazo-websocketd/edge/session/ports'
 import { textsOf } from '../frames.js'
 import { FakeClock } from './clock.js'
 
@@ -162,6 +168,10 @@ export class FakeConnection {
 export class FakeAuth {
   readonly tokens = new Map<string, Verdict>()
   asked: string[] = []
+  /** What each question was asked for. */
+  readonly priorities: LookupPriority[] = []
+  /** Tokens about which nobody wants to know any more. */
+  readonly withdrawn: string[] = []
   /** While true, answers wait for `answer`. */
   waiting = false
   private queue: (() => void)[] = []
@@ -181,8 +191,13 @@ export class FakeAuth {
     return full
   }
 
-  async lookup(token: TokenId): Promise<Verdict> {
+  lookup(token: TokenId, priority: LookupPriority): Question {
     this.asked.push(token)
+    this.priorities.push(priority)
+    return { answer: this.verdict(token), withdraw: () => void this.withdrawn.push(token) }
+  }
+
+  private async verdict(token: TokenId): Promise<Verdict> {
     if (this.waiting) await new Promise<void>((resolve) => this.queue.push(resolve))
     return this.tokens.get(token) ?? { kind: 'invalid' }
   }

@@ -17,6 +17,8 @@ export function details(token: string, more: Partial<TokenDetails> = {}): TokenD
 /** Counts what the auth side counts. */
 export class Counts implements AuthMetrics {
   readonly requests: string[] = []
+  /** Why look-ups were given up before wazo-auth was asked. */
+  readonly drops: string[] = []
   shared = 0
   tokens = 0
   /** Jobs of the expiry queue, by what became of them. */
@@ -24,6 +26,10 @@ export class Counts implements AuthMetrics {
 
   requested(result: string): void {
     this.requests.push(result)
+  }
+
+  dropped(reason: string): void {
+    this.drops.push(reason)
   }
 
   coalesced(): void {

@@ -2,13 +2,18 @@ import type { TokenDetails } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { authTryMs, authUrl } from '@wazo-websocketd/shared/config/derived'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
+import { digest } from '@wazo-websocketd/shared/runtime/digest'
 import type { Logger } from '@wazo-websocketd/shared/runtime/logger'
+import { parseNetwork } from '@wazo-websocketd/shared/runtime/network'
+import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
 import type { RedisClient } from '@wazo-websocketd/shared/redis/client'
 import { AuthClock } from './auth-clock.js'
 import { AuthClient } from './client.js'
 import { ExpiryQueue } from './expiry/queue.js'
+import { FailingAddresses } from './failing-addresses.js'
 import { Lookups } from './lookup.js'
 import type { AuthMetrics } from './metrics.js'
+import { MasterTenant, type TenantSharing } from './master-tenant.js'
 import { dynamicRule, staticRule } from './expiry/recheck-rule.js'
 import { ServiceTokenKeeper } from './service-token.js'
 import { TokenWatcher } from './expiry/watcher.js'
@@ -22,6 +27,7 @@ export interface AuthOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: AuthMetrics
+  readonly sharing: TenantSharing
   /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
   readonly intern: (details: TokenDetails) => TokenDetails
   /** The master tenant has become known, or another one. */
@@ -33,15 +39,18 @@ export class Auth {
   readonly lookups: Lookups
   readonly watcher: TokenWatcher
   readonly clock: AuthClock
+  private readonly log: RateLimitedLog
   private readonly client: AuthClient
-  private readonly keeper: ServiceTokenKeeper
+  private readonly master: MasterTenant
   private readonly queue: ExpiryQueue
 
   /** @throws StartupError when the file of `auth.verify_certificate` cannot be read. */
-  constructor({ config, workers, redis, clock, logger, metrics, intern, masterTenantChanged }: AuthOptions) {
+  constructor(options: AuthOptions) {
+    const { config, workers, redis, clock, logger, metrics, intern } = options
     const { auth, limits } = config
     const inFlightMax = Math.max(1, Math.floor(limits.auth_in_flight_per_host / workers))
     this.clock = new AuthClock(clock)
+    this.log = new RateLimitedLog(logger, clock)
     const { now: authTime, uncertainty, offset } = this.clock
     this.client = new AuthClient({
       url: authUrl(auth),
@@ -58,6 +67,7 @@ export class Auth {
     })
     this.lookups = new Lookups({
       source: this.client,
+      addresses: this.makeAddresses(options),
       clock,
       metrics,
       authTime,
@@ -87,35 +97,70 @@ export class Auth {
       log: logger,
       metrics,
     })
-    this.keeper = new ServiceTokenKeeper({
-      client: this.client,
-      // The configuration is refused without them.
-      credentials: { username: auth.username ?? '', password: auth.password ?? '' },
-      clock,
-      authTime,
-      logger,
-      masterTenantChanged,
-    })
+    this.master = this.makeMasterTenant(options)
   }
 
   get masterTenant(): string | undefined {
-    return this.keeper.masterTenant
+    return this.master.uuid
   }
 
   /** What keeps the worker from serving, in words; empty when the master tenant is known. */
   notReadyReasons(): readonly string[] {
-    const missing = this.keeper.notReadyReason()
+    const missing = this.master.notReadyReason()
     return missing === null ? [] : [missing]
   }
 
   start(): void {
-    this.keeper.start()
+    this.master.start()
   }
 
   async stop(): Promise<void> {
-    this.keeper.stop()
+    this.master.stop()
+    this.log.close()
     this.watcher.stop()
     this.queue.close()
     await this.client.close()
+  }
+
+  private makeAddresses({ config, workers, clock }: AuthOptions): FailingAddresses {
+    const { limits, websocket } = config
+    const perHost = limits.auth_refused_tokens_per_address_per_minute
+    return new FailingAddresses({
+      perMinute: perHost === null ? null : Math.max(1, perHost / workers),
+      proxies: websocket.trusted_proxies.map(parseNetwork).filter((network) => network !== null),
+      clock,
+      slowed: (address) =>
+        this.log.warn('slowed', { address }, 'address slowed down: wazo-auth refuses its tokens'),
+    })
+  }
+
+  private makeMasterTenant({
+    config,
+    clock,
+    logger,
+    sharing,
+    masterTenantChanged,
+  }: AuthOptions): MasterTenant {
+    const { client } = this
+    const { auth } = config
+    // The configuration is refused without them.
+    const credentials = { username: auth.username ?? '', password: auth.password ?? '' }
+    const keeper = new ServiceTokenKeeper({
+      client,
+      credentials,
+      clock,
+      authTime: this.clock.now,
+      logger,
+      created: (tenantUuid) => this.master.told(tenantUuid),
+    })
+    return new MasterTenant({
+      keeper,
+      sharing,
+      source: digest(JSON.stringify([authUrl(auth), credentials, config.bus.access_scope])),
+      clock,
+      logger,
+      changed: masterTenantChanged,
+      learnTime: () => void client.readTime(),
+    })
   }
 }

@@ -7,15 +7,31 @@ import { Pool } from 'undici'
 import { aclExcess, type AclLimits } from './acl-limits.js'
 import type { ClockOffset } from './clock-offset.js'
 import { exchange, type HttpAnswer, type HttpRequest } from './exchange.js'
+import type { LookupRequest, TokenSource } from './lookup.js'
 import type { AuthMetrics, AuthRequestResult } from './metrics.js'
 import { parseServiceToken, parseTokenAnswer, type ServiceToken } from './token-answer.js'
 
 /** The ACL that a token needs to connect here. */
 const SCOPE = 'websocketd'
+const NOBODYS_TOKEN = 'nobody'
 const SERVICE_TOKEN_LIFE_S = 21_600
 const KEEP_ALIVE_MS = 30_000
 const RETRY_DELAY_FIRST_MS = 100
 const RETRY_DELAY_MAX_MS = 1_000
+/** Where nobody is there to answer, a look-up waits so long in all: a restart of wazo-auth takes less. */
+const UNREACHABLE_MS_MAX = 1_500
+/** Codes of connections that are refused at once, or cannot be tried. */
+const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+])
+/** What a proxy answers that finds no wazo-auth behind it. */
+const UNREACHABLE_STATUSES: ReadonlySet<number> = new Set([502, 503])
 
 export interface AuthClientOptions {
   /** wazo-auth up to its prefix: `http://localhost:80/api/auth`. */
@@ -63,10 +79,12 @@ interface LookupTry {
 const UNAVAILABLE: Verdict = { kind: 'unavailable' }
 
 /** Asks wazo-auth over pooled keep-alive connections. Never rejects and never lets a token into a text. */
-export class AuthClient {
+export class AuthClient implements TokenSource {
   private readonly options: AuthClientOptions
   private readonly pool: Pool
   private readonly resource: string
+  /** Whether nobody was there to answer the last request. */
+  private unreachable = false
 
   /** @throws StartupError when the file of `verifyCertificate` cannot be read. */
   constructor(options: AuthClientOptions) {
@@ -82,19 +100,24 @@ export class AuthClient {
   }
 
   /**
-   * What `token` may do. Failures of wazo-auth are retried with growing delays until `deadline` (monotonic
-   * milliseconds); only 200, 403 and 404 are answers about the token, any other status is none.
+   * What the token may do. Failures of wazo-auth are retried with growing delays until the deadline, or for a shorter
+   * time where nobody is there to answer; only 200, 403 and 404 are answers about the token, any other status is none.
    */
-  async lookup(token: TokenId, deadline: number): Promise<Verdict> {
+  async lookup(request: LookupRequest): Promise<Verdict> {
     const { clock } = this.options
     const backoff = new Backoff({ firstMs: RETRY_DELAY_FIRST_MS, maxMs: RETRY_DELAY_MAX_MS })
     for (;;) {
-      const { verdict, again } = await this.tryLookup(token, deadline - clock.monotonic())
+      const { verdict, again } = await this.tryLookup(request.token, request.deadline - clock.monotonic())
       if (!again) return verdict
-      const delay = backoff.next()
-      if (clock.monotonic() + delay >= deadline) return UNAVAILABLE
+      const delay = this.delayBeforeRetry(request, backoff.next())
+      if (delay === null) return UNAVAILABLE
       await sleep(clock, delay)
+      if (!request.wanted) return UNAVAILABLE
     }
+  }
+
+  isHopeless({ since }: LookupRequest): boolean {
+    return this.unreachable && this.options.clock.monotonic() >= since + UNREACHABLE_MS_MAX
   }
 
   /** Creates a token for this service; its metadata name the master tenant. One try. */
@@ -124,6 +147,20 @@ export class AuthClient {
     return { kind: 'created', token }
   }
 
+  /** Asks about a token that nobody has, for the time of the answer. One try. */
+  async readTime(): Promise<void> {
+    const done = await this.send({
+      path: `${this.resource}/${NOBODYS_TOKEN}`,
+      method: 'HEAD',
+      headers: {},
+      timeoutMs: this.options.tryMs,
+    })
+    const { answer, since } = done
+    if (answer.kind !== 'answered' || answer.status !== 404) return
+    this.count('invalid', since)
+    this.readClock(done)
+  }
+
   async close(): Promise<void> {
     await this.pool.destroy()
   }
@@ -137,6 +174,16 @@ export class AuthClient {
     this.count(status >= 500 ? 'server-error' : 'refused', since)
     if (status >= 500) return { kind: 'unavailable', why: `it answers status ${status}` }
     return { kind: 'refused', status }
+  }
+
+  /** Milliseconds; null: a retry would come too late. While wazo-auth is unreachable the last one comes at the end. */
+  private delayBeforeRetry({ since, deadline }: LookupRequest, delay: number): number | null {
+    const now = this.options.clock.monotonic()
+    if (this.unreachable) {
+      const left = Math.min(since + UNREACHABLE_MS_MAX, deadline) - now
+      return left <= 0 ? null : Math.min(delay, left)
+    }
+    return now + delay < deadline ? delay : null
   }
 
   private async tryLookup(token: TokenId, leftMs: number): Promise<LookupTry> {
@@ -155,7 +202,9 @@ export class AuthClient {
   private async send(request: Omit<HttpRequest, 'pool' | 'clock'>): Promise<CompletedRequest> {
     const { clock } = this.options
     const since = clock.monotonic()
-    return { answer: await exchange({ ...request, pool: this.pool, clock }), since }
+    const answer = await exchange({ ...request, pool: this.pool, clock })
+    this.unreachable = isUnreachable(answer)
+    return { answer, since }
   }
 
   /** Only for answers that are wazo-auth's: the error page of a proxy tells the time of the proxy. */
@@ -166,6 +215,11 @@ export class AuthClient {
   private count(result: AuthRequestResult, since: number): void {
     this.options.metrics.requested(result, (this.options.clock.monotonic() - since) / 1_000)
   }
+}
+
+function isUnreachable(answer: HttpAnswer): boolean {
+  if (answer.kind === 'failed') return !answer.timedOut && UNREACHABLE_CODES.has(answer.why)
+  return answer.kind === 'answered' && UNREACHABLE_STATUSES.has(answer.status)
 }
 
 function interpretAnswer(

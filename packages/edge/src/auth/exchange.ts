@@ -11,7 +11,7 @@ export interface HttpRequest {
   readonly pool: Pool
   readonly clock: Clock
   readonly path: string
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'HEAD' | 'POST'
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string
   /** Deadline for the whole of it, connecting and body included. */

@@ -1,35 +1,39 @@
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Authenticator } from '../session/ports.js'
-import type { AuthMetrics } from './metrics.js'
+import type { Authenticator, LookupPriority, Question } from '../session/ports.js'
+import type { FailingAddresses } from './failing-addresses.js'
+import { LookupQueue, PendingLookup } from './lookup-queue.js'
+import type { AuthMetrics, DropReason } from './metrics.js'
 import { VerdictCache } from './verdict-cache.js'
+
+/** What wazo-auth is to be asked, until `deadline` (monotonic milliseconds). */
+export type LookupRequest = Pick<PendingLookup, 'token' | 'since' | 'deadline' | 'wanted'>
 
 /** The seam to wazo-auth. */
 export interface TokenSource {
-  /** Never rejects; answers by `deadline` (monotonic milliseconds). */
-  lookup(token: TokenId, deadline: number): Promise<Verdict>
+  /** Never rejects; answers by the deadline, and gives up once nobody wants the answer. */
+  lookup(request: LookupRequest): Promise<Verdict>
+  /** Whether there is no point in asking: it would be given up at once. */
+  isHopeless(request: LookupRequest): boolean
 }
 
 export interface LookupsOptions {
   readonly source: TokenSource
+  readonly addresses: Pick<FailingAddresses, 'isSlowed' | 'failed'>
   readonly clock: Clock
   readonly metrics: AuthMetrics
   /** wazo-auth's time, milliseconds of Unix time. */
   readonly authTime: () => number
   /** Requests under way, of this worker: the host's limit divided among its workers. */
   readonly inFlightMax: number
-  /** Look-ups that wait for their turn. */
+  /** Look-ups that wait for their turn, of each priority. */
   readonly waitingMax: number
   /** Deadline of a look-up, waiting included. */
   readonly totalMs: number
 }
 
-interface PendingLookup {
-  readonly token: TokenId
-  readonly deadline: number
-  readonly answer: Promise<Verdict>
-  readonly resolve: (verdict: Verdict) => void
-}
+/** One in so many requests under way is kept for open sessions, whatever becomes of the others. */
+const SESSION_SHARE = 8
 
 const UNAVAILABLE: Verdict = { kind: 'unavailable' }
 
@@ -39,10 +43,12 @@ export class Lookups implements Authenticator {
   private readonly cache: VerdictCache
   /** Under way or waiting, by token. */
   private readonly pending = new Map<TokenId, PendingLookup>()
-  /** In order of arrival. */
-  private readonly waiting = new Set<PendingLookup>()
+  private readonly queue: LookupQueue
+  private readonly connectsMax: number
   private inFlight = 0
-  /** Rises with every revocation: an answer that was under way meanwhile is not remembered. */
+  /** Of these, for clients that are not let in yet. */
+  private connects = 0
+  /** Rises with every revocation: that a token lives, by an answer that was under way meanwhile, is not remembered. */
   private revocations = 0
   /** Rises when revocations may have been missed: an answer that was under way meanwhile does not say that a token lives. */
   private losses = 0
@@ -50,25 +56,20 @@ export class Lookups implements Authenticator {
   constructor(options: LookupsOptions) {
     this.options = options
     this.cache = new VerdictCache(options.clock, options.authTime)
+    this.queue = new LookupQueue(options.waitingMax)
+    this.connectsMax = options.inFlightMax - Math.floor(options.inFlightMax / SESSION_SHARE)
   }
 
-  lookup(token: TokenId): Promise<Verdict> {
+  lookup(token: TokenId, priority: LookupPriority, address: string): Question {
     const cached = this.cache.get(token)
-    if (cached === undefined) return this.lookupFresh(token)
+    if (cached === undefined) return this.ask(token, priority, priority === 'connect' ? address : null)
     this.options.metrics.coalesced()
-    return Promise.resolve(cached)
+    return answered(cached)
   }
 
   /** The same without the remembered answers: for re-checks. */
-  lookupFresh(token: TokenId): Promise<Verdict> {
-    const running = this.pending.get(token)
-    if (running !== undefined) {
-      this.options.metrics.coalesced()
-      return running.answer
-    }
-    if (this.inFlight >= this.options.inFlightMax && this.waiting.size >= this.options.waitingMax)
-      return Promise.resolve(UNAVAILABLE)
-    return this.enqueue(token)
+  lookupFresh(token: TokenId): Question {
+    return this.ask(token, 'session', null)
   }
 
   /** Empties the remembered answers about the session that wazo-auth has just ended. */
@@ -85,52 +86,112 @@ export class Lookups implements Authenticator {
     this.revocations++
     this.losses++
     this.cache.clear()
-    for (const [token, entry] of this.pending) if (!this.waiting.has(entry)) this.pending.delete(token)
+    for (const [token, lookup] of this.pending) if (!this.queue.has(lookup)) this.pending.delete(token)
   }
 
-  private enqueue(token: TokenId): Promise<Verdict> {
-    const { clock, totalMs } = this.options
-    const { promise, resolve } = withResolver<Verdict>()
-    const entry: PendingLookup = { token, deadline: clock.monotonic() + totalMs, answer: promise, resolve }
-    this.pending.set(token, entry)
-    this.waiting.add(entry)
-    const timer = clock.after(totalMs, () => this.settle(entry, UNAVAILABLE))
-    void promise.then(() => timer.cancel())
+  private ask(token: TokenId, priority: LookupPriority, address: string | null): Question {
+    const running = this.pending.get(token)
+    if (running !== undefined) {
+      this.options.metrics.coalesced()
+      const joined = this.join(running)
+      if (priority === 'session') this.queue.promote(running)
+      this.startNext()
+      return joined
+    }
+    const excess = this.excess(priority, address)
+    if (excess !== null) {
+      this.options.metrics.dropped(excess)
+      return answered(UNAVAILABLE)
+    }
+    const question = this.join(this.enqueue(token, priority, address))
     this.startNext()
-    return promise
+    return question
   }
 
-  private startNext(): void {
-    for (const entry of this.waiting) {
-      if (this.inFlight >= this.options.inFlightMax) return
-      this.waiting.delete(entry)
-      void this.start(entry)
+  private join(lookup: PendingLookup): Question {
+    let withdrawn = false
+    lookup.join()
+    return {
+      answer: lookup.answer,
+      withdraw: () => {
+        if (withdrawn) return
+        withdrawn = true
+        lookup.leave()
+        if (!lookup.wanted && this.queue.remove(lookup)) this.drop(lookup, 'withdrawn')
+      },
     }
   }
 
-  private async start(entry: PendingLookup): Promise<void> {
+  /** The limit for which wazo-auth is not to be asked; null: none. */
+  private excess(priority: LookupPriority, address: string | null): 'address' | 'full' | null {
+    if (address !== null && this.options.addresses.isSlowed(address)) return 'address'
+    return !this.mayStart(priority) && this.queue.isFull(priority) ? 'full' : null
+  }
+
+  private mayStart(priority: LookupPriority): boolean {
+    return (
+      this.inFlight < this.options.inFlightMax && (priority === 'session' || this.connects < this.connectsMax)
+    )
+  }
+
+  private enqueue(token: TokenId, priority: LookupPriority, address: string | null): PendingLookup {
+    const { clock, totalMs } = this.options
+    const since = clock.monotonic()
+    const lookup = new PendingLookup({ token, priority, address, since, deadline: since + totalMs })
+    this.pending.set(token, lookup)
+    this.queue.add(lookup)
+    const timer = clock.after(totalMs, () => this.tooLate(lookup))
+    void lookup.answer.then(() => timer.cancel())
+    return lookup
+  }
+
+  private startNext(): void {
+    while (this.mayStart('session')) {
+      const next = this.queue.shift(this.mayStart('connect') ? 'connect' : 'session')
+      if (next === undefined) return
+      if (this.options.source.isHopeless(next)) this.settle(next, UNAVAILABLE)
+      else if (this.isSlowed(next)) this.drop(next, 'address')
+      else void this.start(next)
+    }
+  }
+
+  /** Since it has been waiting, others of its address may have failed. */
+  private isSlowed({ priority, address }: PendingLookup): boolean {
+    return priority === 'connect' && address !== null && this.options.addresses.isSlowed(address)
+  }
+
+  private async start(lookup: PendingLookup): Promise<void> {
+    const connects = lookup.priority === 'connect' ? 1 : 0
     this.inFlight++
+    this.connects += connects
     const { revocations, losses } = this
-    const answer = await this.options.source.lookup(entry.token, entry.deadline)
+    const answer = await this.options.source.lookup(lookup)
     this.inFlight--
-    const verdict = answer.kind === 'valid' && losses !== this.losses ? UNAVAILABLE : answer
-    if (revocations === this.revocations && this.pending.get(entry.token) === entry)
-      this.cache.set(entry.token, verdict)
-    this.settle(entry, verdict)
+    this.connects -= connects
+    if (answer.kind === 'invalid' && lookup.address !== null) this.options.addresses.failed(lookup.address)
+    // Nothing that has happened meanwhile revives a token.
+    if (answer.kind !== 'valid' || revocations === this.revocations) this.cache.set(lookup.token, answer)
+    this.settle(lookup, answer.kind === 'valid' && losses !== this.losses ? UNAVAILABLE : answer)
     this.startNext()
   }
 
-  private settle(entry: PendingLookup, verdict: Verdict): void {
-    this.waiting.delete(entry)
-    if (this.pending.get(entry.token) === entry) this.pending.delete(entry.token)
-    entry.resolve(verdict)
+  private tooLate(lookup: PendingLookup): void {
+    if (this.queue.remove(lookup)) this.drop(lookup, 'late')
+    else this.settle(lookup, UNAVAILABLE)
+  }
+
+  /** Gives a look-up up that waits no more and was not made. */
+  private drop(lookup: PendingLookup, reason: DropReason): void {
+    this.options.metrics.dropped(reason)
+    this.settle(lookup, UNAVAILABLE)
+  }
+
+  private settle(lookup: PendingLookup, verdict: Verdict): void {
+    if (this.pending.get(lookup.token) === lookup) this.pending.delete(lookup.token)
+    lookup.settle(verdict)
   }
 }
 
-function withResolver<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => undefined
-  const promise = new Promise<T>((settle) => {
-    resolve = settle
-  })
-  return { promise, resolve }
+function answered(verdict: Verdict): Question {
+  return { answer: Promise.resolve(verdict), withdraw: () => undefined }
 }

@@ -4,6 +4,17 @@ import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 export type AuthRequestResult =
   'valid' | 'invalid' | 'refused' | 'timeout' | 'network' | 'server-error' | 'garbage'
 
+/** Why a look-up was given up before wazo-auth was asked, as `auth_lookups_dropped_total{reason}` names it. */
+export type DropReason =
+  /** Nobody waited for it any more. */
+  | 'withdrawn'
+  /** Its turn did not come within the deadline. */
+  | 'late'
+  /** Too many waited already. */
+  | 'full'
+  /** Too many tokens of the client's address were refused. */
+  | 'address'
+
 /** What happened to a job of the queue `token-expiry`, as `expiry_jobs_total{result}` names it. */
 export type JobResult =
   /** A worker gave it to Redis, which ignores a second one of the same token. */
@@ -36,6 +47,11 @@ export function authMetrics(metrics: Metrics) {
     name: 'auth_requests_coalesced_total',
     help: 'Questions about tokens that needed no request of their own.',
   })
+  const dropped = metrics.counter({
+    name: 'auth_lookups_dropped_total',
+    help: 'Look-ups that were given up before wazo-auth was asked, by why.',
+    labelNames: ['reason'],
+  })
   const tracked = metrics.gauge({ name: 'tokens_tracked', help: 'Tokens of open sessions.' })
   const jobs = metrics.counter({
     name: 'expiry_jobs_total',
@@ -50,6 +66,7 @@ export function authMetrics(metrics: Metrics) {
     },
     /** A question about a token was answered from the cache or by a request under way. */
     coalesced: () => coalesced.inc(),
+    dropped: (reason: DropReason) => dropped.inc({ reason }),
     /** Tokens of open sessions, of this worker. */
     tracked: (tokens: number) => tracked.set(tokens),
     jobs: (result: JobResult, count: number) => jobs.inc({ result }, count),

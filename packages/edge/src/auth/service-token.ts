@@ -14,61 +14,54 @@ export interface ServiceTokenOptions {
   /** wazo-auth's time, milliseconds of Unix time. */
   readonly authTime: () => number
   readonly logger: Logger
-  /** The master tenant has become known, or another one. */
-  readonly masterTenantChanged: () => void
+  /** Takes the tenant of each token that is created. */
+  readonly created: (tenantUuid: string) => void
 }
 
-/** The service's own token, whose tenant is the master tenant (C4). */
+/** Keeps a token of this service's own at wazo-auth, whose tenant is the master tenant (C4). */
 export class ServiceTokenKeeper {
   private readonly options: ServiceTokenOptions
-  private tenant: string | undefined
   private readonly backoff = new Backoff({
     firstMs: RETRY_DELAY_FIRST_MS,
     maxMs: RETRY_DELAY_MAX_MS,
     jitter: 0,
   })
   private timer: Timer | null = null
-  private stopped = false
+  /** Another object after each start; null: stopped. */
+  private run: object | null = null
 
   constructor(options: ServiceTokenOptions) {
     this.options = options
   }
 
-  /** Known once wazo-auth has answered, and from then on whatever becomes of wazo-auth. */
-  get masterTenant(): string | undefined {
-    return this.tenant
-  }
-
-  /** What keeps the worker from serving, in words; null when the master tenant is known. */
-  notReadyReason(): string | null {
-    return this.tenant === undefined ? 'auth: master tenant not known' : null
-  }
-
+  /** Asks for a token, and again before its end or after a failure; idempotent. */
   start(): void {
+    if (this.run !== null) return
+    this.run = {}
+    this.backoff.reset()
     void this.renew()
   }
 
+  /** Asks no more; idempotent. */
   stop(): void {
-    this.stopped = true
+    this.run = null
     this.timer?.cancel()
   }
 
   private async renew(): Promise<void> {
+    const { run } = this
     const answer = await this.options.client.createToken(this.options.credentials)
-    if (this.stopped) return
+    if (run !== this.run) return
     if (answer.kind === 'created') this.take(answer.token.tenantUuid, answer.token.expiresAt)
     else this.fail(answer)
   }
 
   private take(tenantUuid: string, expiresAt: number): void {
-    const { logger, authTime, masterTenantChanged } = this.options
+    const { authTime, created } = this.options
     const lifeMs = expiresAt - authTime()
     this.backoff.reset()
     this.schedule(Math.max(lifeMs * RENEWED_AT_SHARE, RETRY_DELAY_FIRST_MS))
-    if (this.tenant === tenantUuid) return
-    this.tenant = tenantUuid
-    logger.info({ masterTenant: tenantUuid }, 'master tenant known')
-    masterTenantChanged()
+    created(tenantUuid)
   }
 
   private fail(answer: Exclude<ServiceTokenAnswer, { kind: 'created' }>): void {

@@ -4,6 +4,8 @@ import { LRUCache } from 'lru-cache'
 
 /** How long an answer about a token is good for another session of it. */
 export const CACHE_TTL_MS = 10_000
+/** For so long a look-up that failed is not repeated for its token. */
+export const FAILURE_TTL_MS = 1_000
 /** The oldest answers are too old by then. */
 const PURGE_AFTER_MS = CACHE_TTL_MS + 1
 const CACHE_MAX_BYTES = 32 * 1024 * 1024
@@ -39,11 +41,12 @@ export class VerdictCache {
     return verdict
   }
 
-  /** Remembers an answer; that there was none is no answer. */
+  /** Remembers an answer, or for a shorter time that there was none. */
   set(token: TokenId, verdict: Verdict): void {
-    if (verdict.kind === 'unavailable') return
     this.purgeTimer ??= this.clock.after(PURGE_AFTER_MS, () => this.purge())
-    this.verdicts.set(token, verdict)
+    this.verdicts.set(token, verdict, {
+      ttl: verdict.kind === 'unavailable' ? FAILURE_TTL_MS : CACHE_TTL_MS,
+    })
     if (verdict.kind !== 'valid' || !this.verdicts.has(token)) return
     const { sessionUuid } = verdict.details
     const others = this.tokens.get(sessionUuid)?.filter((other) => other !== token) ?? []

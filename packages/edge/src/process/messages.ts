@@ -18,6 +18,10 @@ export type WorkerMessage =
   | { readonly kind: 'drained' }
   /** Neither it nor another one like it can serve, because of what this line says. */
   | { readonly kind: 'fatal'; readonly line: string; readonly status: number }
+  /** It shares the master tenant with the workers that say the same; the answer is `tenant`. Sent once. */
+  | { readonly kind: 'tenant-source'; readonly source: string }
+  /** wazo-auth has told it the master tenant. */
+  | { readonly kind: 'tenant'; readonly tenant: string }
 
 /** From the primary to a worker. */
 export type PrimaryMessage =
@@ -29,6 +33,16 @@ export type PrimaryMessage =
   | { readonly kind: 'close' }
   /** Somebody wants to see the metrics; the answer is `metrics`. */
   | { readonly kind: 'tell' }
+  /** What is known of the master tenant, and who asks wazo-auth for it; sent again whenever that changes. */
+  | ({ readonly kind: 'tenant' } & SharedTenant)
+
+/** The master tenant as the workers of a host know it that learn it from the same wazo-auth. */
+export interface SharedTenant {
+  /** null: not known. */
+  readonly tenant: string | null
+  /** Whether this worker asks wazo-auth, for all of them. */
+  readonly asks: boolean
+}
 
 /** Where in the pool a worker stands. */
 export interface WorkerAssignment {
@@ -67,6 +81,10 @@ export function parseWorkerMessage(value: unknown): WorkerMessage | null {
       return typeof value['line'] === 'string' && typeof value['status'] === 'number'
         ? { kind: 'fatal', line: value['line'], status: value['status'] }
         : null
+    case 'tenant-source':
+      return typeof value['source'] === 'string' ? { kind: value.kind, source: value['source'] } : null
+    case 'tenant':
+      return typeof value['tenant'] === 'string' ? { kind: value.kind, tenant: value['tenant'] } : null
     default:
       return null
   }
@@ -83,6 +101,8 @@ export function parsePrimaryMessage(value: unknown): PrimaryMessage | null {
     case 'close':
     case 'tell':
       return { kind: value.kind }
+    case 'tenant':
+      return isSharedTenant(value) ? { kind: value.kind, tenant: value.tenant, asks: value.asks } : null
     default:
       return null
   }
@@ -117,6 +137,11 @@ function isValue(value: unknown): boolean {
 
 function isPlace(value: unknown): value is WorkerAssignment {
   return isRecord(value) && typeof value['slot'] === 'number' && typeof value['successor'] === 'boolean'
+}
+
+function isSharedTenant(value: Message): value is Message & SharedTenant {
+  const { tenant, asks } = value
+  return (typeof tenant === 'string' || tenant === null) && typeof asks === 'boolean'
 }
 
 function isDrainOrder(value: unknown): value is DrainOrder {

@@ -6,6 +6,7 @@ import {
   type DrainOrder,
   type WorkerAssignment,
   type PrimaryMessage,
+  type SharedTenant,
   type WorkerMessage,
 } from './messages.js'
 
@@ -55,6 +56,7 @@ export class PrimaryLink {
   private readonly clock: Clock
   private handler: DrainHandler | null = null
   private snapshot: (() => Promise<Snapshot>) | null = null
+  private tenantShared: (share: SharedTenant) => void = () => undefined
   private timer: Timer | null = null
   private finished = false
   /** Orders that came before there was someone to carry them out. */
@@ -105,6 +107,20 @@ export class PrimaryLink {
     void this.beat()
   }
 
+  /**
+   * Joins the workers of this host that say the same `source`. `shared` hears what they know of the master tenant, and
+   * whether this worker is the one that asks wazo-auth: soon, or never from a primary that is older than this message.
+   */
+  shareTenant(source: string, shared: (share: SharedTenant) => void): void {
+    this.tenantShared = shared
+    void this.send({ kind: 'tenant-source', source })
+  }
+
+  /** wazo-auth has told this worker the master tenant. */
+  tellTenant(tenant: string): void {
+    void this.send({ kind: 'tenant', tenant })
+  }
+
   /** `line` says why none of its kind can serve. The primary ends this worker, or the whole program. */
   async fatal(line: string, status: number): Promise<void> {
     await this.send({ kind: 'fatal', line, status })
@@ -127,6 +143,10 @@ export class PrimaryLink {
     }
     if (message.kind === 'tell') {
       void this.push()
+      return
+    }
+    if (message.kind === 'tenant') {
+      this.tenantShared(message)
       return
     }
     if (this.handler === null) {

@@ -1,9 +1,12 @@
 import { type CompiledAcl, compileAcl } from '@wazo-websocketd/shared/domain/acl/acl'
+import { digest } from '@wazo-websocketd/shared/runtime/digest'
 
 /** The class of all sessions whose tokens have the same ACL list. */
 export class AclClass {
   /** Never used for another list, so that remembered decisions are not mixed up. */
   readonly id: number
+  /** See the function `keyOf`. */
+  readonly key: string
   readonly acl: readonly string[]
   readonly compiled: CompiledAcl
   /** How many indexed sessions are of this class. */
@@ -12,74 +15,53 @@ export class AclClass {
   lastEventId = 0
   lastDecision = false
 
-  constructor(id: number, acl: readonly string[]) {
+  constructor(id: number, key: string, acl: readonly string[]) {
     this.id = id
+    this.key = key
     this.acl = acl
     this.compiled = compileAcl(acl)
-  }
-
-  /** Whether `acl` is this class's list. */
-  equals(acl: readonly string[]): boolean {
-    if (acl === this.acl) return true
-    return acl.length === this.acl.length && acl.every((pattern, i) => pattern === this.acl[i])
   }
 }
 
 /** Finds the class of an ACL list: sessions with the same list share it, as long as one of them is indexed. */
 export class AclClasses {
-  private readonly byHash = new Map<number, AclClass[]>()
-  /** Lists met before, so that a token's list is compared once; an entry lasts as long as its list. */
+  private readonly indexed = new Map<string, AclClass>()
+  /** Lists met before, so that a token's list is read once; an entry lasts as long as its list. */
   private readonly known = new WeakMap<readonly string[], AclClass>()
   private lastId = 0
 
   /** How many classes have indexed sessions. */
   get size(): number {
-    let size = 0
-    for (const classes of this.byHash.values()) size += classes.length
-    return size
+    return this.indexed.size
   }
 
   /** Returns the class of `acl`, whether or not an indexed session has it. */
   find(acl: readonly string[]): AclClass {
     const known = this.known.get(acl)
     if (known !== undefined && known.sessions > 0) return known
-    const shared = this.byHash.get(hashOf(acl))?.find((candidate) => candidate.equals(acl))
-    const found = shared ?? known ?? new AclClass(++this.lastId, acl)
-    this.known.set(acl, found)
+    const key = known?.key ?? keyOf(acl)
+    const found = this.indexed.get(key) ?? known ?? new AclClass(++this.lastId, key, acl)
+    if (found !== known) this.known.set(acl, found)
     return found
   }
 
   /** Returns the class of `acl`, with one more session in it. */
   retain(acl: readonly string[]): AclClass {
     const found = this.find(acl)
-    if (found.sessions === 0) {
-      const hash = hashOf(acl)
-      const classes = this.byHash.get(hash)
-      if (classes === undefined) this.byHash.set(hash, [found])
-      else classes.push(found)
-    }
-    found.sessions++
+    if (found.sessions++ === 0) this.indexed.set(found.key, found)
     return found
   }
 
   /** Takes one session out of `aclClass`. */
   release(aclClass: AclClass): void {
-    if (--aclClass.sessions > 0) return
-    const hash = hashOf(aclClass.acl)
-    const others = (this.byHash.get(hash) ?? []).filter((other) => other !== aclClass)
-    if (others.length > 0) this.byHash.set(hash, others)
-    else this.byHash.delete(hash)
+    if (--aclClass.sessions === 0) this.indexed.delete(aclClass.key)
   }
 }
 
-/** Hashes (FNV-1a) the lengths and a few characters of each pattern: equal lists have equal hashes. */
-function hashOf(acl: readonly string[]): number {
-  let hash = 0x811c9dc5
-  for (const pattern of acl) {
-    const { length } = pattern
-    hash = Math.imul(hash ^ length, 0x01000193)
-    hash = Math.imul(hash ^ pattern.charCodeAt(length - 1), 0x01000193)
-    hash = Math.imul(hash ^ pattern.charCodeAt(length >> 1), 0x01000193)
-  }
-  return hash
+/**
+ * Equal for equal lists only. It covers every character, and nobody can make two lists with one key: however many
+ * lists there are, and whoever wrote them, finding one costs no comparison with others.
+ */
+function keyOf(acl: readonly string[]): string {
+  return digest(JSON.stringify(acl))
 }

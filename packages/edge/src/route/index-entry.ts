@@ -10,11 +10,11 @@ export class IndexEntry implements AclSubject {
   // First, and so next to each other in memory, what a delivery reads.
   /** Number of the last event that it was considered for (`Router.eventId`). */
   lastEventId = 0
-  readonly aclClass: AclClass
-  readonly uuidLengths: number
+  aclClass: AclClass
+  uuidLengths: number
   readonly recipient: Recipient
-  /** The identity under which the recipient is indexed; what follows depends on it. */
-  readonly identity: Identity
+  /** The identity under which the recipient is indexed; ACL class, tenant and lists depend on it. */
+  identity: Identity
   readonly tenantIndex: TenantIndex
   /** The list of its user, or of its tenant's admins; null among the masters. */
   readonly audienceList: EntryList | null
@@ -33,6 +33,13 @@ export class IndexEntry implements AclSubject {
     this.uuidLengths = uuidLengths(recipient.identity)
     this.tenantIndex = tenantIndex
     this.audienceList = audienceList
+    this.aclClass = aclClass
+  }
+
+  /** Takes over another identity of the same tenant, user and kind, and so with the same lists. */
+  identify(identity: Identity, aclClass: AclClass): void {
+    this.identity = identity
+    this.uuidLengths = uuidLengths(identity)
     this.aclClass = aclClass
   }
 

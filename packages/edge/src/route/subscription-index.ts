@@ -81,7 +81,15 @@ export class SubscriptionIndex {
 
   /** The recipient's identity has just been replaced. */
   identityReplaced(recipient: Recipient): void {
-    if (recipient.entry !== null) this.add(recipient)
+    const { entry, identity } = recipient
+    if (entry === null) return
+    if (!haveSameLists(entry.identity, identity)) {
+      this.add(recipient)
+      return
+    }
+    const before = entry.aclClass
+    entry.identify(identity, this.classes.retain(identity.acl))
+    this.classes.release(before)
   }
 
   private tenantIndexFor(identity: Identity): TenantIndex {
@@ -91,6 +99,12 @@ export class SubscriptionIndex {
       this.tenants.set(identity.tenantUuid, (tenantIndex = new TenantIndex(identity.tenantUuid)))
     return tenantIndex
   }
+}
+
+/** Whether a recipient lies in the same lists under both identities: all names that it has cost nothing then. */
+function haveSameLists(one: Identity, other: Identity): boolean {
+  if (one.master || other.master) return one.master && other.master
+  return one.tenantUuid === other.tenantUuid && one.admin === other.admin && one.userUuid === other.userUuid
 }
 
 /** Returns the list by which events for certain users find the session. */

@@ -16,7 +16,14 @@ import type { SessionContext } from './context.js'
 import { Credentials } from './credentials.js'
 import { EffectQueue, type Effect } from './effects.js'
 import { Feed } from './feed.js'
-import type { ClientSocket, ExpirySource, SocketListener, TokenHolder } from './ports.js'
+import type {
+  ClientSocket,
+  ExpirySource,
+  LookupPriority,
+  Question,
+  SocketListener,
+  TokenHolder,
+} from './ports.js'
 import { Session } from './session.js'
 
 /**
@@ -53,6 +60,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   private readonly session: Session
   private readonly credentials: Credentials
   private readonly effects = new EffectQueue(this)
+  /** The last one to wazo-auth, until it is answered. */
+  private question: Question | null = null
   private rateLimit: Timer | null = null
   private renewalDeadline: Timer | null = null
   private revocationGrace: Timer | null = null
@@ -98,7 +107,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   open(): void {
     this.context.connections.add(this)
     this.context.metrics.opened(this.version)
-    this.lookup(this.token, (verdict) => {
+    this.lookup(this.token, 'connect', (verdict) => {
       if (verdict.kind === 'valid') this.credentials.adopt(verdict.details)
       if (!this.ending) this.effects.run(this.session.authenticated(verdict, this.now()))
     })
@@ -124,7 +133,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
    */
   private recheck(): void {
     const { token } = this
-    this.lookup(token, ({ kind }) => {
+    this.lookup(token, 'session', ({ kind }) => {
       if (kind === 'invalid' && token === this.token) this.revoke('bus')
     })
   }
@@ -219,8 +228,11 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     return this.context.clock.monotonic()
   }
 
-  private lookup(token: TokenId, answer: (verdict: Verdict) => void): void {
-    void this.context.authenticator.lookup(token).then((verdict) => {
+  private lookup(token: TokenId, priority: LookupPriority, answer: (verdict: Verdict) => void): void {
+    const question = this.context.authenticator.lookup(token, priority, this.address)
+    this.question = question
+    void question.answer.then((verdict) => {
+      if (this.question === question) this.question = null
       if (!this.ending) answer(admitVerdict(verdict, this, token, this.context))
     })
   }
@@ -277,7 +289,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
 
   private renew(token: TokenId): void {
     this.setDeadline()
-    this.lookup(token, (verdict) => this.effects.run(this.session.renewal(verdict, this.now())))
+    this.lookup(token, 'session', (verdict) => this.effects.run(this.session.renewal(verdict, this.now())))
   }
 
   private setDeadline(): void {
@@ -312,6 +324,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     if (this.ending) return
     this.ending = true
     this.session.end()
+    this.question?.withdraw()
     this.rateLimit?.cancel()
     this.renewalDeadline?.cancel()
     this.revocationGrace?.cancel()

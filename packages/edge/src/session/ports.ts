@@ -41,9 +41,21 @@ export interface UpgradeRequest {
 /** Takes over a freshly upgraded socket. */
 export type ConnectionHandler = (socket: ClientSocket, request: UpgradeRequest) => SocketListener
 
-/** Asks wazo-auth what a token may do. Never rejects; answers within its own deadline. */
+/** For whom wazo-auth is asked: an open session comes before a client that is not let in yet. */
+export type LookupPriority = 'session' | 'connect'
+
+/** A question to wazo-auth. */
+export interface Question {
+  /** Never rejects; comes within the deadline of look-ups. */
+  readonly answer: Promise<Verdict>
+  /** Nobody waits for the answer any more: unless wazo-auth has been asked already, it is not. Idempotent. */
+  withdraw(): void
+}
+
+/** Asks wazo-auth what a token may do. */
 export interface Authenticator {
-  lookup(token: TokenId): Promise<Verdict>
+  /** @param address the client's */
+  lookup(token: TokenId, priority: LookupPriority, address: string): Question
 }
 
 /** What noticed the end of a session's token, as `sessions_expired_total{source}` names it. */

@@ -1,5 +1,5 @@
-import { BlockList, isIP } from 'node:net'
-import { parseNetwork } from '@wazo-websocketd/shared/runtime/network'
+import { isIP } from 'node:net'
+import { NetworkList, parseNetwork, type Network } from '@wazo-websocketd/shared/runtime/network'
 
 const MAPPED_IPV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 /** Proxies in a row; addresses beyond are ignored. */
@@ -7,39 +7,34 @@ const HOPS_MAX = 16
 
 /** Finds the address of a connection's client; believes `X-Forwarded-For` of the configured proxies only. */
 export class ClientAddress {
-  private readonly proxies = new BlockList()
+  private readonly proxies: NetworkList
 
   /**
    * @param trustedProxies addresses, or networks such as `10.0.0.0/8`
    * @throws Error naming the entry that is neither.
    */
   constructor(trustedProxies: readonly string[]) {
-    for (const entry of trustedProxies) this.trust(entry)
+    this.proxies = new NetworkList(trustedProxies.map(networkOf))
   }
 
   /** Returns the address nearest to the client that a trusted hop reports. */
   of(peer: string | undefined, forwardedFor: string | undefined): string {
     let address = normalisedAddress(peer ?? '')
     const hops = (forwardedFor ?? '').split(',').slice(-HOPS_MAX)
-    while (hops.length > 0 && this.trusts(address)) {
+    while (hops.length > 0 && this.proxies.has(address)) {
       const hop = normalisedAddress(hops.pop() ?? '')
       if (isIP(hop) === 0) break
       address = hop
     }
     return address
   }
+}
 
-  private trust(entry: string): void {
-    const network = parseNetwork(entry)
-    if (network === null)
-      throw new Error(`websocket.trusted_proxies: ${JSON.stringify(entry)} is not an address or network`)
-    this.proxies.addSubnet(network.address, network.bits, network.family)
-  }
-
-  private trusts(address: string): boolean {
-    const version = isIP(address)
-    return version !== 0 && this.proxies.check(address, version === 6 ? 'ipv6' : 'ipv4')
-  }
+function networkOf(entry: string): Network {
+  const network = parseNetwork(entry)
+  if (network === null)
+    throw new Error(`websocket.trusted_proxies: ${JSON.stringify(entry)} is not an address or network`)
+  return network
 }
 
 /** Removes control characters and blanks, and unwraps an IPv4 address. */

@@ -33,10 +33,16 @@ export const limitsSchema = z.object({
   auth_in_flight_per_host: count().default(64),
   /** Deadline of one request to wazo-auth; `auth.timeout` wins over it. */
   auth_try_seconds: seconds().default(3),
-  /** Deadline of a look-up with all its retries; after it: 1013. */
+  /** Deadline of a look-up with all its retries; after it: 1013. Where nobody answers at the address: 1.5 s at most. */
   auth_total_seconds: seconds().default(8),
-  /** Look-ups that wait for one of the requests in flight; above it: 1013 at once. */
+  /** Look-ups that wait for one of the requests in flight, of newcomers and of open sessions each; above it: 1013 at once. */
   auth_waiting_lookups: count(0).default(5000),
+  /**
+   * Tokens of one client address that wazo-auth may refuse, at once or one after the other, divided among the workers of a
+   * host; above it: 1013 without a look-up. null: no limit. Needs `websocket.trusted_proxies`, also without a proxy: any
+   * other address may be that of a proxy, with many clients behind it.
+   */
+  auth_refused_tokens_per_address_per_minute: count().nullable().default(300),
   /** Sustained rate of a client's ops; a faster client is not read for a while. */
   ops_per_second: count().default(50),
   ops_burst: count().default(300),

@@ -8,8 +8,10 @@ class Scene {
   readonly clock = new FakeClock()
   readonly asked: number[] = []
   readonly lines: string[] = []
+  /** What is answered later. */
+  delayed: Promise<ServiceTokenAnswer> | null = null
   answer: () => ServiceTokenAnswer = () => ({ kind: 'unavailable', why: 'ECONNREFUSED' })
-  changes = 0
+  readonly tenants: string[] = []
   readonly keeper: ServiceTokenKeeper
 
   constructor() {
@@ -19,11 +21,11 @@ class Scene {
       authTime: () => this.clock.now(),
       credentials: { username: 'me', password: 'the secret' },
       logger: pino({ level: 'info' }, { write: (line: string) => this.lines.push(line) }),
-      masterTenantChanged: () => this.changes++,
+      created: (tenant) => this.tenants.push(tenant),
       client: {
         createToken: () => {
           this.asked.push((this.clock.monotonic() - begun) / 1_000)
-          return Promise.resolve(this.answer())
+          return this.delayed ?? Promise.resolve(this.answer())
         },
       },
     })
@@ -43,13 +45,13 @@ async function begin(): Promise<Scene> {
 }
 
 describe('service token', () => {
-  it('tells the master tenant once it is known', async () => {
+  it('tells the tenant of each token', async () => {
     const scene = await begin()
-    expect(scene.keeper.notReadyReason()).to.equal('auth: master tenant not known')
-    scene.created('master')
+    scene.created('one', 100_000)
     await scene.clock.pass(1_000)
-    expect(scene.keeper.masterTenant).to.equal('master')
-    expect([scene.keeper.notReadyReason(), scene.changes]).to.deep.equal([null, 1])
+    scene.created('two', 100_000)
+    await scene.clock.pass(90_000, 1_000)
+    expect(scene.tenants).to.deep.equal(['one', 'two'])
   })
 
   it('is asked for again after 1, 2, 4, 8, 16, 32, 32 s', async () => {
@@ -67,17 +69,7 @@ describe('service token', () => {
     scene.answer = () => ({ kind: 'unavailable', why: 'ETIMEDOUT' })
     await scene.clock.pass(852_000, 1_000)
     expect(scene.asked.slice(4)).to.deep.equal([857, 858])
-    expect(scene.keeper.masterTenant).to.equal('master')
-  })
-
-  it('does not tell the same master tenant twice, but another one', async () => {
-    const scene = await begin()
-    scene.created('one', 100_000)
-    await scene.clock.pass(90_000, 1_000)
-    expect(scene.changes).to.equal(1)
-    scene.created('two', 100_000)
-    await scene.clock.pass(90_000, 1_000)
-    expect([scene.changes, scene.keeper.masterTenant]).to.deep.equal([2, 'two'])
+    expect(scene.tenants).to.deep.equal(['master'])
   })
 
   it('says what is to be mended, and never the secret', async () => {
@@ -99,5 +91,20 @@ describe('service token', () => {
     await scene.clock.pass(10_000)
     expect(scene.asked).to.deep.equal([0])
     expect(scene.clock.pending).to.equal(0)
+  })
+  it('is asked for by one loop, however often it is started and stopped', async () => {
+    const scene = await begin()
+    scene.keeper.start()
+    let answer: (token: ServiceTokenAnswer) => void = () => undefined
+    scene.delayed = new Promise((resolve) => (answer = resolve))
+    await scene.clock.pass(1_000)
+    scene.keeper.stop()
+    scene.delayed = null
+    scene.created('later', 100_000)
+    scene.keeper.start()
+    await settle()
+    answer({ kind: 'created', token: { tenantUuid: 'early', expiresAt: scene.clock.now() + 1_000 } })
+    await settle()
+    expect([scene.asked, scene.tenants, scene.clock.pending]).to.deep.equal([[0, 1, 1], ['later'], 1])
   })
 })

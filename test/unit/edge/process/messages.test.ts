@@ -11,12 +11,16 @@ describe('the messages between primary and workers', () => {
       { kind: 'metrics', snapshot: [] },
       { kind: 'drained' },
       { kind: 'fatal', line: 'port in use', status: 1 },
+      { kind: 'tenant-source', source: 'here' },
+      { kind: 'tenant', tenant: '' },
     ]
     for (const message of fromWorker) expect(parseWorkerMessage(message)).to.deep.equal(message)
     const fromPrimary = [
       { kind: 'setup', setup: { a: 1 }, place: { slot: 0, successor: true } },
       { kind: 'drain', order: { ratePerSecond: 100, timeoutMs: 30_000 } },
       { kind: 'close' },
+      { kind: 'tenant', tenant: null, asks: true },
+      { kind: 'tenant', tenant: 'one', asks: false },
     ]
     for (const message of fromPrimary) expect(parsePrimaryMessage(message)).to.deep.equal(message)
   })
@@ -32,6 +36,9 @@ describe('the messages between primary and workers', () => {
       { kind: 'fatal', line: 1, status: 1 },
       { kind: 'drain', order: null },
       { kind: 'drain', order: { ratePerSecond: '1', timeoutMs: 1 } },
+      { kind: 'tenant-source', source: null },
+      { kind: 'tenant', tenant: 1, asks: true },
+      { kind: 'tenant', asks: true },
       { kind: 'unknown' },
       { kind: 7 },
       { type: 'prom-client:getMetricsReq' },

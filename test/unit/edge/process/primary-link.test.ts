@@ -103,6 +103,22 @@ describe("the worker's link to the primary", () => {
     expect(channel.sent).to.deep.equal([])
   })
 
+  it('shares the master tenant with other workers, through the primary', () => {
+    const { channel, link, orders, handler } = setUp()
+    link.handle(handler)
+    const heard: unknown[] = []
+    channel.receive({ kind: 'tenant', tenant: 'nobody asked', asks: true })
+    link.shareTenant('here', (share) => heard.push(share))
+    channel.receive({ kind: 'tenant', tenant: 'one', asks: false })
+    link.tellTenant('two')
+    expect(heard).to.deep.equal([{ kind: 'tenant', tenant: 'one', asks: false }])
+    expect(channel.sent).to.deep.equal([
+      { kind: 'tenant-source', source: 'here' },
+      { kind: 'tenant', tenant: 'two' },
+    ])
+    expect(orders).to.deep.equal([])
+  })
+
   it('passes the orders of the primary on, also those that came too early', () => {
     const { channel, link, orders, handler } = setUp()
     channel.receive({ kind: 'drain', order: ORDER })

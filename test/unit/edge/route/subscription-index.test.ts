@@ -117,4 +117,60 @@ describe('SubscriptionIndex', () => {
     expect(index.classes.size).to.equal(5)
     expect(index.classes.find(again.identity.acl)).to.equal(index.classes.find(sessions[0]!.identity.acl))
   })
+
+  const NAMES = Array.from({ length: 300 }, (_, i) => `event ${i}`)
+  const SESSIONS = 20
+
+  /** Sessions with the same names; `looks` counts how often one of the lists that they lie in is looked up or moved. */
+  function crowd(names: (at: number) => string[]) {
+    const index = new SubscriptionIndex()
+    const counted = { index, looks: 0, sessions: [] as FakeRecipient[] }
+    const count = <T extends object>(array: T): T =>
+      new Proxy(array, {
+        get(target, key, receiver) {
+          if (typeof key === 'string' && /^\d+$/.test(key)) counted.looks++
+          return Reflect.get(target, key, receiver) as unknown
+        },
+        set(target, key, value, receiver) {
+          counted.looks++
+          return Reflect.set(target, key, value, receiver)
+        },
+      })
+    for (let i = 0; i < SESSIONS; i++) {
+      const session = new FakeRecipient({ userUuid: `u${i}` }, names(i))
+      index.add(session)
+      const entry = session.entry!
+      entry.lists = count(entry.lists)
+      entry.places = count(entry.places)
+      counted.sessions.push(session)
+    }
+    return counted
+  }
+
+  const ORDERS: readonly (readonly [string, (at: number) => string[]])[] = [
+    ['in one order', () => NAMES],
+    ['in opposite orders', (at) => (at % 2 === 0 ? NAMES : [...NAMES].reverse())],
+  ]
+  for (const [what, names] of ORDERS)
+    it(`takes sessions out at the same cost for each name, however many have it: ${what}`, () => {
+      const counted = crowd(names)
+      for (const session of counted.sessions) counted.index.remove(session)
+      expect(counted.looks).to.be.at.most(3 * SESSIONS * (NAMES.length + 1))
+      expect(leftovers(counted.index)).to.equal(0)
+    })
+
+  it('renews the rights of sessions at the same cost, however many names they have', () => {
+    const counted = crowd(() => NAMES)
+    const { index, sessions } = counted
+    for (const session of sessions) {
+      session.identity = { ...session.identity, acl: ['later'], sessionUuid: 'another' }
+      index.identityReplaced(session)
+      expect(session.entry!.identity).to.equal(session.identity)
+      expect(session.entry!.aclClass).to.equal(index.classes.find(['later']))
+    }
+    expect(counted.looks).to.equal(0)
+    expect([index.classes.size, index.size]).to.deep.equal([1, SESSIONS])
+    for (const session of sessions) index.remove(session)
+    expect(leftovers(index)).to.equal(0)
+  })
 })

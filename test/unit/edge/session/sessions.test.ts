@@ -43,6 +43,25 @@ describe('Sessions', () => {
       expect(worker.auth.asked).to.deep.equal(['good'])
     })
 
+    it('asks wazo-auth about sessions first, and no more about clients that have gone', async () => {
+      const worker = new Worker()
+      for (const token of ['a', 'b', 'c']) worker.auth.mint(token)
+      const client = await worker.start('a')
+      const gone = await worker.start('c')
+      worker.auth.waiting = true
+      const newcomer = worker.upgrade('/?token=b')
+      client.op(renew('b'))
+      gone.op(renew('a'))
+      newcomer.listener.closed(1006)
+      gone.listener.closed(1006)
+      expect(worker.auth.priorities).to.deep.equal(['connect', 'connect', 'connect', 'session', 'session'])
+      expect(worker.auth.withdrawn).to.deep.equal(['b', 'a'])
+      worker.auth.answer()
+      await worker.settle()
+      client.listener.closed(1000)
+      expect(worker.auth.withdrawn, 'not what was answered').to.deep.equal(['b', 'a'])
+    })
+
     it('is not ready before the master tenant is known', () => {
       const worker = new Worker()
       worker.masterTenant = undefined

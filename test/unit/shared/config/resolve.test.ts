@@ -78,6 +78,7 @@ describe('the effective configuration', () => {
       auth_try_seconds: 3,
       auth_total_seconds: 8,
       auth_waiting_lookups: 5000,
+      auth_refused_tokens_per_address_per_minute: 300,
       ops_per_second: 50,
       ops_burst: 300,
       subscriptions_per_session: 1024,

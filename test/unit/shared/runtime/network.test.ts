@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { parseNetwork } from '@wazo-websocketd/shared/runtime/network'
+import { NetworkList, parseNetwork } from '@wazo-websocketd/shared/runtime/network'
 
 describe('parseNetwork', () => {
   it('takes an address for the network of this address alone', () => {
@@ -24,5 +24,23 @@ describe('parseNetwork', () => {
   ])
     it(`refuses ${JSON.stringify(entry)}`, () => {
       expect(parseNetwork(entry)).to.equal(null)
+    })
+})
+
+describe('NetworkList', () => {
+  const list = new NetworkList(['10.0.0.0/8', '192.0.2.1', 'fd00::/8'].map((entry) => parseNetwork(entry)!))
+
+  for (const [address, listed] of [
+    ['10.255.0.1', true],
+    ['11.0.0.1', false],
+    ['192.0.2.1', true],
+    ['192.0.2.2', false],
+    ['fd12::1', true],
+    ['fe80::1', false],
+    ['', false],
+    ['10.0.0', false],
+  ] as const)
+    it(`${listed ? 'has' : 'does not have'} ${JSON.stringify(address)}`, () => {
+      expect(list.has(address)).to.equal(listed)
     })
 })

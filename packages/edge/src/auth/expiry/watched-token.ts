@@ -1,9 +1,9 @@
-import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
+import type { TokenDetails, TokenId } from '@wazo-websocketd/shared/domain/identity'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { hashTag, type TokenHash } from '@wazo-websocketd/shared/runtime/token-hash'
 import type { Logger } from 'pino'
-import type { ExpirySource, TokenHolder } from '../../session/ports.js'
+import type { ExpirySource, Question, TokenHolder } from '../../session/ports.js'
 import type { ExpiryJob } from './job.js'
 import type { RecheckRule } from './recheck-rule.js'
 import { WHEEL_LATE_MS_MAX, type TimerWheel } from './timer-wheel.js'
@@ -33,8 +33,8 @@ export interface JobDelay {
 
 /** What the watched tokens of a worker share. */
 export interface WatchContext {
-  /** Asks wazo-auth afresh. Never rejects. */
-  readonly lookup: (token: TokenId) => Promise<Verdict>
+  /** Asks wazo-auth afresh. */
+  readonly lookup: (token: TokenId) => Question
   readonly rule: RecheckRule
   /** wazo-auth's time, milliseconds of Unix time. */
   readonly authTime: () => number
@@ -77,7 +77,8 @@ export class WatchedToken {
   private watches: readonly Watch[] = []
   private expiresAt: number
   private isEnded = false
-  private checking = false
+  /** The check under way. */
+  private question: Question | null = null
   /** Delays of the tries while wazo-auth does not answer; null: it has answered the last one. */
   private backoff: Backoff | null = null
   /** When the cluster's timer is to ring for this token; null once it has. This and what follows is wazo-auth's time. */
@@ -155,6 +156,7 @@ export class WatchedToken {
   stop(): void {
     if (this.isEnded) return
     this.isEnded = true
+    this.question?.withdraw()
     this.timer?.cancel()
     this.context.ended(this.hash)
   }
@@ -214,12 +216,12 @@ export class WatchedToken {
   }
 
   private async check(source: ExpirySource): Promise<void> {
-    if (this.checking) return
-    this.checking = true
+    if (this.question !== null) return
     this.dueAt = null
     const from = this.context.authTime()
-    const verdict = await this.context.lookup(this.token)
-    this.checking = false
+    this.question = this.context.lookup(this.token)
+    const verdict = await this.question.answer
+    this.question = null
     if (this.isEnded) return
     switch (verdict.kind) {
       case 'valid':

@@ -34,6 +34,8 @@ class Scene {
   readonly queue = new Map<string, ExpiryJob>()
   readonly added: ExpiryJob[] = []
   queueWorks = true
+  /** Questions whose answers nobody wanted any more. */
+  withdrawn = 0
   answer: () => Promise<Verdict> = () => Promise.resolve({ kind: 'unavailable' })
   /** How far wazo-auth's clock is ahead. */
   skew = 0
@@ -55,7 +57,7 @@ class Scene {
       },
       lookup: () => {
         this.asked.push(Math.floor((this.clock.now() - this.begun) / 1_000))
-        return this.answer()
+        return { answer: this.answer(), withdraw: () => this.withdrawn++ }
       },
     })
   }
@@ -345,6 +347,19 @@ describe('watch over tokens', () => {
     expect([scene.counts.tokens, scene.clock.pending]).to.deep.equal([0, 0])
     await scene.pass(20_000)
     expect(holder.told).to.deep.equal([])
+  })
+
+  it('asks no more about a token that nobody holds any more', async () => {
+    const scene = new Scene(staticRule(10_000))
+    scene.answer = () => new Promise(() => undefined)
+    const watches = [new Holder(), new Holder()].map((holder) =>
+      scene.watcher.watch(scene.token(100), holder),
+    )
+    await scene.pass(12_000)
+    watches[0]!.stop()
+    expect([scene.asked, scene.withdrawn]).to.deep.equal([[10], 0])
+    watches[1]!.stop()
+    expect(scene.withdrawn).to.equal(1)
   })
 
   it('ends silently when the worker does', async () => {
