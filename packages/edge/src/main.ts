@@ -3,12 +3,13 @@
  * version that it was started with when they are replaced, so it holds next to nothing: processes, their
  * metrics, the listening sockets that node:cluster keeps for them, and the admin port.
  */
+import '@wazo-websocketd/shared/runtime/early-signals'
 import { loadOrExit, parseCommandLine } from '@wazo-websocketd/shared/config/command-line'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { effectiveLogLevel } from '@wazo-websocketd/shared/config/derived'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
 import { runMain, runService } from '@wazo-websocketd/shared/runtime/lifecycle'
-import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
+import { openLog, type Log } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
 import { MetricStore } from './process/metric-store.js'
@@ -20,7 +21,7 @@ import { PrimaryService } from './process/service.js'
 import { HandoverRelay } from './handover/relay.js'
 import { Upgrades } from './process/upgrades.js'
 import { clusterFork } from './process/worker-process.js'
-import { poolMetrics, serviceMetrics, upgradeMetrics } from './process/metrics.js'
+import { logMetrics, poolMetrics, serviceMetrics, upgradeMetrics } from './process/metrics.js'
 import { PROGRAM } from './config/program.js'
 import { generationOf, readPems } from './config/load.js'
 
@@ -35,11 +36,13 @@ function primaryService(
   config: Config,
   started: Generation,
   upgraded: (generation: Generation) => void,
-  logger: Logger,
+  log: Log,
 ): PrimaryService {
+  const { logger } = log
   const args = process.argv.slice(2)
   const onDisk = codeOnDisk(import.meta.url, process.argv[1] ?? '')
   const metrics = new Metrics({ buildInfo: 'primary_build_info' })
+  logMetrics(metrics, log.droppedLines)
   const store = new MetricStore()
   const pool = new WorkerPool({
     generation: started,
@@ -64,7 +67,7 @@ function primaryService(
     upgrades,
     store,
     metrics,
-    logger,
+    log,
     adminHost: config.metrics.listen,
     adminPort: config.metrics.edge_port,
     ...serviceMetrics(metrics),
@@ -77,18 +80,19 @@ async function main(): Promise<void> {
   // The certificate's key is often readable by root alone: it is read before the privileges go.
   let generation: Generation = generationOf(loaded, readPems(config))
   dropPrivileges(config.user, config.log_file)
-  const logger = createLogger({
+  const log = openLog({
     program: PROGRAM,
     level: effectiveLogLevel(config),
     logFile: config.log_file,
   })
+  const { logger } = log
   for (const warning of warnings) logger.warn(warning)
   for (const note of notes) logger.info(note)
   const upgraded = (next: Generation): void => {
     generation = next
     logger.level = next.logLevel
   }
-  await runService(primaryService(config, generation, upgraded, logger), {
+  await runService(primaryService(config, generation, upgraded, log), {
     program: PROGRAM,
     logger,
     clock: systemClock,

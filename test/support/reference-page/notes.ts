@@ -37,7 +37,7 @@ export const NOTES: ReadonlyMap<string, string> = new Map([
   ['log_level', 'The lowest level that is logged.'],
   [
     'log_file',
-    "Where the log goes; {comment} A reload takes it up for the workers, not for the edge's primary.",
+    "Where the log goes; {comment} SIGUSR1 has it opened anew, after a rotation by rename. A reload takes it up for the workers, not for the edge's primary.",
   ],
   ['extra_config_files', '{comment} They win over the configuration file, and among them the first by name.'],
   ['auth.host', 'The host of wazo-auth.'],

@@ -29,6 +29,8 @@ export type PrimaryMessage =
   | { readonly kind: 'close' }
   /** Somebody wants to see the metrics; the answer is `metrics`. */
   | { readonly kind: 'tell' }
+  /** Open the log file anew: it was renamed. */
+  | { readonly kind: 'reopen' }
 
 /** Where in the pool a worker stands. */
 export interface WorkerAssignment {
@@ -82,6 +84,7 @@ export function parsePrimaryMessage(value: unknown): PrimaryMessage | null {
       return isDrainOrder(value['order']) ? { kind: 'drain', order: value['order'] } : null
     case 'close':
     case 'tell':
+    case 'reopen':
       return { kind: value.kind }
     default:
       return null

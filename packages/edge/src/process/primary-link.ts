@@ -55,6 +55,7 @@ export class PrimaryLink {
   private readonly clock: Clock
   private handler: DrainHandler | null = null
   private snapshot: (() => Promise<Snapshot>) | null = null
+  private reopenLog: (() => void) | null = null
   private timer: Timer | null = null
   private finished = false
   /** Orders that came before there was someone to carry them out. */
@@ -92,6 +93,11 @@ export class PrimaryLink {
     for (const message of pending) this.receive(message)
   }
 
+  /** Calls `reopen` when the log file was renamed. Before that no file is open, and an order of the primary means nothing. */
+  reopenLogBy(reopen: () => void): void {
+    this.reopenLog = reopen
+  }
+
   /** Tells what keeps this worker from serving, in words; sends only what is new. */
   reportNotReady(missing: readonly string[]): void {
     if (JSON.stringify(missing) === JSON.stringify(this.lastReported)) return
@@ -127,6 +133,10 @@ export class PrimaryLink {
     }
     if (message.kind === 'tell') {
       void this.push()
+      return
+    }
+    if (message.kind === 'reopen') {
+      this.reopenLog?.()
       return
     }
     if (this.handler === null) {

@@ -17,6 +17,8 @@ describe('the messages between primary and workers', () => {
       { kind: 'setup', setup: { a: 1 }, place: { slot: 0, successor: true } },
       { kind: 'drain', order: { ratePerSecond: 100, timeoutMs: 30_000 } },
       { kind: 'close' },
+      { kind: 'tell' },
+      { kind: 'reopen' },
     ]
     for (const message of fromPrimary) expect(parsePrimaryMessage(message)).to.deep.equal(message)
   })
