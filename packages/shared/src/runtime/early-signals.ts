@@ -20,8 +20,8 @@ setImmediate(closeInspector) // Node opens it in a thread of its own
 
 /** Does the same in a process that is about to start, by code that needs no file: a release may be gone from disk. */
 const TAKE_OVER = `for (const signal of ${JSON.stringify(TAKEN_OVER)}) process.on(signal, () => {})`
-/** An address of no machine (RFC 5737), where no inspector can be opened. */
-const NO_INSPECTOR = '192.0.2.1:9229'
+/** An address that no machine has (RFC 1112), where no inspector can be opened. */
+const NO_INSPECTOR = '240.0.0.1:9229'
 
 /** Arguments for Node that keep a child from opening an inspector or ending, from its first moment on. */
 export const childArguments: readonly string[] = wanted

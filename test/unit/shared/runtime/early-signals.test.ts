@@ -14,7 +14,8 @@ process.stdin.once('end', () => process.exit(0))
 async function signalled(args: readonly string[], signal: NodeJS.Signals): Promise<string> {
   const child = spawn(process.execPath, [...args, '--input-type=module', '-e', PROGRAM])
   let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()))
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (text: Buffer) => (said += text.toString()))
   await once(child.stdout, 'data')
   child.kill(signal)
   child.stdin.write('.')
