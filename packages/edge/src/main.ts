@@ -23,7 +23,7 @@ import { Upgrades } from './process/upgrades.js'
 import { clusterFork } from './process/worker-process.js'
 import { logMetrics, poolMetrics, serviceMetrics, upgradeMetrics } from './process/metrics.js'
 import { PROGRAM } from './config/program.js'
-import { generationOf, readPems } from './config/load.js'
+import { checkReload, generationOf, readPems } from './config/load.js'
 
 /** Beyond `drain.delay` and `drain.timeout`, by when the pool has killed every worker. */
 const STOP_MARGIN_MS = 10_000
@@ -75,11 +75,11 @@ function primaryService(
 }
 
 async function main(): Promise<void> {
-  const loaded = loadOrExit(PROGRAM, parseCommandLine(PROGRAM, process.argv.slice(2)))
+  const commandLine = parseCommandLine(PROGRAM, process.argv.slice(2))
+  const loaded = loadOrExit(PROGRAM, commandLine)
   const { config, warnings, notes } = loaded
-  // The certificate's key is often readable by root alone: it is read before the privileges go.
   let generation: Generation = generationOf(loaded, readPems(config))
-  dropPrivileges(config.user, config.log_file)
+  if (dropPrivileges(config.user, config.log_file)) checkReload(commandLine, String(config.user))
   const log = openLog({
     program: PROGRAM,
     level: effectiveLogLevel(config),
