@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { Cluster } from '../support/cluster.js'
@@ -7,6 +9,7 @@ import { startNginx, type Nginx } from '../support/nginx.js'
 
 const CHROMIUM = '/usr/bin/chromium'
 const TENANT = '7d2d9a4e-51a6-4f0c-9a5d-0c3a3f6ab004'
+const SCREENSHOT = join(tmpdir(), 'wazo-websocketd-console.png')
 const PHONE = { width: 360, height: 740 }
 
 describe('The console page in Chromium', function () {
@@ -100,6 +103,64 @@ describe('The console page in Chromium', function () {
     await until('Live', async () => (await state()) === 'Live')
     expect(await page.locator('#host').inputValue()).to.equal(`127.0.0.1:${nginx.port}/api/websocketd/`)
     expect(await nginx.logs()).not.to.match(/token=/)
+  })
+
+  describe('given another host than its own', () => {
+    const foreign = () => `127.0.0.1:${nginx.port}/api/websocketd/`
+    const asked = () => page.locator('#foreign').isVisible()
+    /** WebSockets that were opened, by their addresses. */
+    const opened: string[] = []
+
+    before(() => page.on('websocket', (socket) => opened.push(new URL(socket.url()).host)))
+    beforeEach(() => opened.splice(0))
+
+    it('by a link, shows the host and asks before anything connects', async () => {
+      await open(`#token=${cluster.auth.mint({ tenant: TENANT }).token}&host=${foreign()}`)
+      await until('the question', asked)
+      expect(await page.locator('#foreign').innerText()).to.contain(`127.0.0.1:${nginx.port}`)
+      expect(await page.locator('#host').inputValue()).to.equal(foreign())
+      await page.screenshot({ path: SCREENSHOT })
+      expect([opened, await state()]).to.deep.equal([[], 'Not connected'])
+    })
+
+    it('and forgets it when it is refused, by the button or by Escape', async () => {
+      await page.getByRole('button', { name: 'Do not connect' }).click()
+      const own = `127.0.0.1:${cluster.edges[0]!.port}/`
+      expect([await asked(), await page.locator('#host').inputValue()]).to.deep.equal([false, own])
+      await open(`#token=x&host=wss://evil.example`)
+      await until('the question', asked)
+      expect(await page.locator('#foreign').innerText()).to.contain('evil.example')
+      await page.keyboard.press('Escape')
+      expect([await asked(), await page.locator('#host').inputValue()]).to.deep.equal([false, own])
+      expect(opened).to.deep.equal([])
+      expect(String(await page.evaluate('JSON.stringify(sessionStorage)'))).to.not.contain('evil')
+    })
+
+    it('also where the address only looks like its own', async () => {
+      const own = `127.0.0.1:${cluster.edges[0]!.port}`
+      for (const host of [`${own}@evil.example`, 'ws://127.0.0.1.evil.example', `evil.example/${own}`]) {
+        await open(`#token=x&host=${encodeURIComponent(host)}`)
+        await until('the question', asked)
+        expect(await page.locator('#foreign-host').innerText()).to.contain('evil.example')
+      }
+      expect(opened).to.deep.equal([])
+    })
+
+    it('typed by hand, too; connects there once it is agreed to, and asks no second time', async () => {
+      await open('')
+      if (!(await page.locator('#host').isVisible())) await page.locator('#settings > summary').click()
+      await page.locator('#host').fill(`wss://${foreign()}`)
+      await page.locator('#token').fill(cluster.auth.mint({ tenant: TENANT }).token)
+      await page.getByRole('button', { name: /^Connect/ }).click()
+      await until('the question', asked)
+      await page.getByRole('button', { name: 'Send the token there' }).click()
+      await until('Live', async () => (await state()) === 'Live')
+      await page.locator('#settings > summary').click()
+      await page.getByRole('button', { name: 'Connect again' }).click()
+      await until('Live', async () => (await state()) === 'Live')
+      expect(await asked()).to.equal(false)
+      expect(opened).to.deep.equal([`127.0.0.1:${nginx.port}`, `127.0.0.1:${nginx.port}`])
+    })
   })
 
   it('has thrown no error and met no refusal of its security policy', () => {

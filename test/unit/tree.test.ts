@@ -66,6 +66,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/edge-bus-cluster.test.ts': ['shared/redis/nodes', 'shared/runtime/host-port'],
   'integration/redis-sentinel.test.ts': ['shared/redis/sentinels'],
   'integration/ingest-hosts.test.ts': ['shared/runtime/tls'],
+  'integration/refusal.test.ts': ['shared/redis/error-log'],
   'integration/redis-tickets.test.ts': ['edge/drain/ticket-scripts'],
   'integration/edge-socket.test.ts': ['edge/socket/adapter', 'edge/socket/http-server', 'edge/socket/server'],
   'integration/ingest-attach.test.ts': [

@@ -1,2 +1,3 @@
 #!/usr/bin/env node
-import '../dist/main.js'
+import '@wazo-websocketd/shared/runtime/early-signals'
+await import('../dist/main.js')

@@ -101,6 +101,11 @@ export function parseHost(host) {
   return url
 }
 
+/** Whether `host` means another server than the one that this page comes from. Throws as `parseHost` does. */
+export function isForeign(host) {
+  return parseHost(host).host !== location.host
+}
+
 function addressOf({ host, token, version }) {
   const url = parseHost(host)
   url.searchParams.set('token', token)

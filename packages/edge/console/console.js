@@ -1,7 +1,7 @@
 /* global document, location, history, sessionStorage, matchMedia, window */
 /** The page's wiring: form, state, list and counters around one connection. */
 import { CLOSE_CODES, meaningOf } from './close-codes.js'
-import { Connection, parseHost } from './connection.js'
+import { Connection, isForeign, parseHost } from './connection.js'
 import { Counters } from './counters.js'
 import { EventList } from './event-list.js'
 
@@ -21,6 +21,8 @@ const counters = new Counters({
 })
 let connection = null
 let countdown = null
+/** Other servers that the user has agreed to, until the page is loaded again. */
+const agreedTo = new Set()
 
 function showState(state, text) {
   clearInterval(countdown)
@@ -101,7 +103,8 @@ function connect() {
     version: Number(fields.version.value),
   }
   try {
-    parseHost(settings.host)
+    const { host } = parseHost(settings.host)
+    if (isForeign(settings.host) && !agreedTo.has(host)) return askAbout(host)
     remember(settings)
     connection = new Connection(settings, observer)
     connection.open()
@@ -111,6 +114,12 @@ function connect() {
     showState('refused', 'Not connected')
     showNotice(`“${settings.host}” is not a host or ws:// address that this page may connect to.`)
   }
+}
+
+/** A link may name any server, and the token that is typed afterwards would go there: nothing connects before the answer. */
+function askAbout(host) {
+  byId('foreign-host').textContent = host
+  byId('foreign').showModal()
 }
 
 function disconnect() {
@@ -147,11 +156,13 @@ function fromFragment() {
   return given
 }
 
+const ownHost = () => location.host + location.pathname.replace(/console\/?$/, '')
+
 function fillAndConnect() {
-  const here = location.host + location.pathname.replace(/console\/?$/, '')
+  byId('foreign').close()
   const fragment = fromFragment()
   const given = fragment.token === undefined ? remembered() : fragment
-  fields.host.value = given.host ?? here
+  fields.host.value = given.host ?? ownHost()
   fields.token.value = given.token ?? ''
   fields.names.value = Array.isArray(given.names) ? given.names.join(', ') : (given.names ?? '*')
   fields.version.value = String(given.version ?? 2) === '1' ? '1' : '2'
@@ -175,6 +186,16 @@ byId('form').addEventListener('submit', (event) => {
   event.preventDefault()
   connect()
 })
+byId('foreign-accept').addEventListener('click', () => {
+  agreedTo.add(byId('foreign-host').textContent)
+  byId('foreign').close()
+  connect()
+})
+byId('foreign-refuse').addEventListener('click', () => {
+  byId('foreign').close()
+  fields.host.value = ownHost()
+})
+byId('foreign').addEventListener('cancel', () => (fields.host.value = ownHost()))
 byId('disconnect').addEventListener('click', disconnect)
 byId('filter').addEventListener('input', (event) => (list.filter = event.target.value))
 byId('pretty').addEventListener('change', (event) => (list.pretty = event.target.checked))

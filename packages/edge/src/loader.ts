@@ -1,4 +1,5 @@
 /** Reads the configuration with the code now on disk, says what it is to the primary that started this, and ends. */
+import '@wazo-websocketd/shared/runtime/early-signals'
 import { parseCommandLine } from '@wazo-websocketd/shared/config/command-line'
 import { ConfigError } from '@wazo-websocketd/shared/config/error'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'

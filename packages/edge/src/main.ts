@@ -3,12 +3,13 @@
  * version that it was started with when they are replaced, so it holds next to nothing: processes, their
  * metrics, the listening sockets that node:cluster keeps for them, and the admin port.
  */
+import '@wazo-websocketd/shared/runtime/early-signals'
 import { loadOrExit, parseCommandLine } from '@wazo-websocketd/shared/config/command-line'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { effectiveLogLevel } from '@wazo-websocketd/shared/config/derived'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
 import { runMain, runService } from '@wazo-websocketd/shared/runtime/lifecycle'
-import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
+import { openLog, type Log } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
 import { MetricStore } from './process/metric-store.js'
@@ -21,9 +22,9 @@ import { HandoverRelay } from './handover/relay.js'
 import { TenantRelay } from './process/tenant-relay.js'
 import { Upgrades } from './process/upgrades.js'
 import { clusterFork } from './process/worker-process.js'
-import { poolMetrics, serviceMetrics, upgradeMetrics } from './process/metrics.js'
+import { logMetrics, poolMetrics, serviceMetrics, upgradeMetrics } from './process/metrics.js'
 import { PROGRAM } from './config/program.js'
-import { generationOf, readPems } from './config/load.js'
+import { checkReload, generationOf, readPems } from './config/load.js'
 
 /** Beyond `drain.delay` and `drain.timeout`, by when the pool has killed every worker. */
 const STOP_MARGIN_MS = 10_000
@@ -36,11 +37,13 @@ function primaryService(
   config: Config,
   started: Generation,
   upgraded: (generation: Generation) => void,
-  logger: Logger,
+  log: Log,
 ): PrimaryService {
+  const { logger } = log
   const args = process.argv.slice(2)
   const onDisk = codeOnDisk(import.meta.url, process.argv[1] ?? '')
   const metrics = new Metrics({ buildInfo: 'primary_build_info' })
+  logMetrics(metrics, log.droppedLines)
   const store = new MetricStore()
   const fork = clusterFork(() => onDisk('worker'), args, systemClock)
   const tenants = new TenantRelay(systemClock)
@@ -71,7 +74,7 @@ function primaryService(
     upgrades,
     store,
     metrics,
-    logger,
+    log,
     adminHost: config.metrics.listen,
     adminPort: config.metrics.edge_port,
     ...serviceMetrics(metrics),
@@ -79,23 +82,24 @@ function primaryService(
 }
 
 async function main(): Promise<void> {
-  const loaded = loadOrExit(PROGRAM, parseCommandLine(PROGRAM, process.argv.slice(2)))
+  const commandLine = parseCommandLine(PROGRAM, process.argv.slice(2))
+  const loaded = loadOrExit(PROGRAM, commandLine)
   const { config, warnings, notes } = loaded
-  // The certificate's key is often readable by root alone: it is read before the privileges go.
   let generation: Generation = generationOf(loaded, readPems(config))
-  dropPrivileges(config.user, config.log_file)
-  const logger = createLogger({
+  if (dropPrivileges(config.user, config.log_file)) checkReload(commandLine, String(config.user))
+  const log = openLog({
     program: PROGRAM,
     level: effectiveLogLevel(config),
     logFile: config.log_file,
   })
+  const { logger } = log
   for (const warning of warnings) logger.warn(warning)
   for (const note of notes) logger.info(note)
   const upgraded = (next: Generation): void => {
     generation = next
     logger.level = next.logLevel
   }
-  await runService(primaryService(config, generation, upgraded, logger), {
+  await runService(primaryService(config, generation, upgraded, log), {
     program: PROGRAM,
     logger,
     clock: systemClock,

@@ -1,8 +1,10 @@
 /** One worker of the edge: puts the path of an event and the life of a session together. */
+import '@wazo-websocketd/shared/runtime/early-signals'
 import { systemClock as clock } from '@wazo-websocketd/shared/runtime/clock'
 import { effectiveLogLevel } from '@wazo-websocketd/shared/config/derived'
 import { redisDatabase } from '@wazo-websocketd/shared/redis/url'
-import { createLogger, type Logger } from '@wazo-websocketd/shared/runtime/logger'
+import { openLog, type Log, type Logger } from '@wazo-websocketd/shared/runtime/logger'
+import { handleLogSignals } from '@wazo-websocketd/shared/runtime/log-signals'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
 import type { HostPort } from '@wazo-websocketd/shared/runtime/host-port'
@@ -19,6 +21,7 @@ import type { WorkerAssignment } from './process/messages.js'
 import { HandoverReceiver } from './handover/receiver.js'
 import { primaryChannel } from './handover/channel.js'
 import { HandoverSender } from './handover/sender.js'
+import { logMetrics } from './process/metrics.js'
 import { ignoreGroupSignals, PrimaryLink } from './process/primary-link.js'
 import { consoleHandler } from './console/console.js'
 import { receiveConnection } from './handover/hand-over.js'
@@ -86,11 +89,17 @@ class EdgeWorker {
   private readonly descriptors: DescriptorCheck
   private readonly readiness: Readiness
 
-  constructor(setup: WorkerConfig, place: WorkerAssignment, link: PrimaryLink, log: Logger) {
+  constructor(
+    setup: WorkerConfig,
+    place: WorkerAssignment,
+    link: PrimaryLink,
+    { logger: log, droppedLines }: Log,
+  ) {
     this.setup = setup
     this.place = place
     this.link = link
     this.log = log
+    logMetrics(this.metrics, droppedLines)
     this.warnings = new RateLimitedLog(log, clock)
     this.room = this.fitConnections()
     this.readiness = new Readiness(
@@ -387,12 +396,16 @@ const link = new PrimaryLink(clock)
 const { setup: given, place } = await link.receiveAssignment()
 try {
   const setup = await usableWorkerConfig(given, process.argv.slice(2))
-  const log = createLogger({
+  const log = openLog({
     program: PROGRAM,
     level: effectiveLogLevel(setup.config),
     logFile: setup.config.log_file,
     worker: place.slot,
+    // The primary has opened it: whatever has become of it since, sessions go before the log.
+    mustOpen: place.successor,
   })
+  handleLogSignals(log.logger, log.reopen, process)
+  link.reopenLogBy(log.reopen)
   await new EdgeWorker(setup, place, link, log).start()
 } catch (error) {
   // A port in use, a log file that cannot be opened: no other worker would fare better.

@@ -1,5 +1,5 @@
 /** The program wazo-websocketd-ingest: reads the configuration, puts everything together, runs until a signal. */
-import type { Logger } from 'pino'
+import '@wazo-websocketd/shared/runtime/early-signals'
 import { loadOrExit, parseCommandLine } from '@wazo-websocketd/shared/config/command-line'
 import { busHosts, effectiveLogLevel } from '@wazo-websocketd/shared/config/derived'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
@@ -8,14 +8,14 @@ import { redisDatabase } from '@wazo-websocketd/shared/redis/url'
 import { startAdminServer } from '@wazo-websocketd/shared/runtime/admin-server'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { runMain, runService, type Service } from '@wazo-websocketd/shared/runtime/lifecycle'
-import { createLogger } from '@wazo-websocketd/shared/runtime/logger'
+import { openLog, type Log } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
 import { readClientTls, type ClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { assemble, type AssemblyOptions } from './assemble.js'
 import { BrokerHosts } from './broker/hosts.js'
 import { STREAM } from './broker/topology.js'
-import { ingestMetrics } from './metrics.js'
+import { ingestMetrics, logMetrics } from './metrics.js'
 import { RedisConnection } from './publish/redis-connection.js'
 
 const PROGRAM = 'wazo-websocketd-ingest'
@@ -65,20 +65,22 @@ class IngestService implements Service {
   readonly failed = new Promise<never>(() => undefined)
   private readonly config: Config
   private readonly settings: Settings
-  private readonly log: Logger
+  private readonly log: Log
   private readonly stopping = new AbortController()
   private readonly closers: (() => Promise<void> | void)[] = []
   private running: Promise<void> | null = null
 
-  constructor(config: Config, settings: Settings, log: Logger) {
+  constructor(config: Config, settings: Settings, log: Log) {
     this.config = config
     this.settings = settings
     this.log = log
   }
 
   async start(): Promise<void> {
-    const { config, log } = this
+    const { config } = this
+    const log = this.log.logger
     const registry = new Metrics()
+    logMetrics(registry, this.log.droppedLines)
     const metrics = ingestMetrics(registry)
     // A client that was replaced may report its end late, so that the connection is asked which one counts.
     let current: RedisConnection | null = null
@@ -123,7 +125,11 @@ class IngestService implements Service {
   }
 
   reload(): void {
-    this.log.info('SIGHUP: an ingest reads its configuration at its start only')
+    this.log.logger.info('SIGHUP: an ingest reads its configuration at its start only')
+  }
+
+  reopenLog(): void {
+    this.log.reopen()
   }
 }
 
@@ -132,12 +138,13 @@ async function main(): Promise<void> {
   const { config, warnings, notes } = loadOrExit(PROGRAM, commandLine)
   const settings = { options: optionsOf(config), redisTls: readClientTls('redis.tls', config.redis.tls) }
   dropPrivileges(config.user, config.log_file)
-  const log = createLogger({ program: PROGRAM, level: effectiveLogLevel(config), logFile: config.log_file })
-  for (const warning of warnings) log.warn(warning)
-  for (const note of notes) log.info(note)
+  const log = openLog({ program: PROGRAM, level: effectiveLogLevel(config), logFile: config.log_file })
+  const { logger } = log
+  for (const warning of warnings) logger.warn(warning)
+  for (const note of notes) logger.info(note)
   await runService(new IngestService(config, settings, log), {
     program: PROGRAM,
-    logger: log,
+    logger,
     clock: systemClock,
     stopDeadlineMs: () => STOP_DEADLINE_MS,
   })

@@ -1,3 +1,4 @@
+export { logMetrics } from '@wazo-websocketd/shared/runtime/log-metrics'
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import type { DropReason } from './normalise/normalise.js'
 import type { PublishAnswer } from './publish/sequencer.js'

@@ -1,10 +1,12 @@
 /** From the configuration to what primary and workers are made from. */
 import type { CommandLine } from '@wazo-websocketd/shared/config/command-line'
 import { effectiveLogLevel, workerCount } from '@wazo-websocketd/shared/config/derived'
+import { ConfigError } from '@wazo-websocketd/shared/config/error'
 import { loadConfig, type LoadedConfig } from '@wazo-websocketd/shared/config/load'
 import { processEnvironment } from '@wazo-websocketd/shared/config/process-environment'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
 import { pinoLevel } from '@wazo-websocketd/shared/runtime/logger'
+import { messageOf, STATUS_CONFIG, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { readClientTls, type ClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import type { Generation } from '../process/generation.js'
@@ -49,6 +51,23 @@ export function generationOf({ config, warnings, notes }: LoadedConfig, pems: Pe
       'metrics.edge_port': String(metrics.edge_port),
     },
     setup: { version, config, workers, ...pems },
+  }
+}
+
+/**
+ * Reads everything once as `user`, whom this process has just become, because reloads read as that user, too. A key that
+ * root alone may read would let every reload fail, and a renewed certificate would never be taken up.
+ * @throws StartupError with status 78, naming the file and the user.
+ */
+export function checkReload(commandLine: Omit<CommandLine, 'checkConfig'>, user: string): void {
+  try {
+    readGeneration(commandLine)
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof StartupError)) throw error
+    throw new StartupError(
+      `user: ${user} cannot read what each reload reads: ${messageOf(error)}; let ${user} read the file (chgrp, chmod g+r), also after its renewal`,
+      STATUS_CONFIG,
+    )
   }
 }
 

@@ -1,5 +1,6 @@
 /** Has the code on disk, which may be newer than this primary, read the configuration. */
 import { fork } from 'node:child_process'
+import { childArguments } from '@wazo-websocketd/shared/runtime/early-signals'
 import { parseGeneration, type Generation } from './generation.js'
 
 /** What the loader says, once. */
@@ -25,7 +26,8 @@ export interface LoadOptions {
  */
 export function loadGeneration({ module, args, msMax, signal }: LoadOptions): Promise<Generation> {
   return new Promise((resolve, reject) => {
-    const child = fork(module, args, { timeout: msMax, killSignal: 'SIGKILL', signal })
+    const execArgv = [...process.execArgv, ...childArguments]
+    const child = fork(module, args, { execArgv, timeout: msMax, killSignal: 'SIGKILL', signal })
     let said: unknown = null
     let broken: Error | null = null
     child.on('message', (message) => (said ??= message))

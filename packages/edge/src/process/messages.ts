@@ -33,6 +33,8 @@ export type PrimaryMessage =
   | { readonly kind: 'close' }
   /** Somebody wants to see the metrics; the answer is `metrics`. */
   | { readonly kind: 'tell' }
+  /** Open the log file anew: it was renamed. */
+  | { readonly kind: 'reopen' }
   /** What is known of the master tenant, and who asks wazo-auth for it; sent again whenever that changes. */
   | ({ readonly kind: 'tenant' } & SharedTenant)
 
@@ -100,6 +102,7 @@ export function parsePrimaryMessage(value: unknown): PrimaryMessage | null {
       return isDrainOrder(value['order']) ? { kind: 'drain', order: value['order'] } : null
     case 'close':
     case 'tell':
+    case 'reopen':
       return { kind: value.kind }
     case 'tenant':
       return isSharedTenant(value) ? { kind: value.kind, tenant: value.tenant, asks: value.asks } : null

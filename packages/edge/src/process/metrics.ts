@@ -1,3 +1,4 @@
+export { logMetrics } from '@wazo-websocketd/shared/runtime/log-metrics'
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 
 /** Why a worker had to be started again, as `worker_restarts_total{reason}` names it. */

@@ -114,6 +114,11 @@ export class WorkerPool implements WorkerSlotListener {
     for (const slot of this.slots) slot.stopNow()
   }
 
+  /** Has every worker open its log file anew. */
+  reopenLogs(): void {
+    for (const slot of this.slots) for (const handle of slot.workers) handle.reopenLog()
+  }
+
   changed(): void {
     const handles = this.slots.flatMap((slot) => slot.workers)
     const ready = handles.filter((handle) => handle.ready).length

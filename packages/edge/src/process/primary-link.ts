@@ -57,6 +57,7 @@ export class PrimaryLink {
   private handler: DrainHandler | null = null
   private snapshot: (() => Promise<Snapshot>) | null = null
   private tenantShared: (share: SharedTenant) => void = () => undefined
+  private reopenLog: (() => void) | null = null
   private timer: Timer | null = null
   private finished = false
   /** Orders that came before there was someone to carry them out. */
@@ -92,6 +93,11 @@ export class PrimaryLink {
     const { pending } = this
     this.pending = []
     for (const message of pending) this.receive(message)
+  }
+
+  /** Calls `reopen` when the log file was renamed. Before that no file is open, and an order of the primary means nothing. */
+  reopenLogBy(reopen: () => void): void {
+    this.reopenLog = reopen
   }
 
   /** Tells what keeps this worker from serving, in words; sends only what is new. */
@@ -147,6 +153,10 @@ export class PrimaryLink {
     }
     if (message.kind === 'tenant') {
       this.tenantShared(message)
+      return
+    }
+    if (message.kind === 'reopen') {
+      this.reopenLog?.()
       return
     }
     if (this.handler === null) {

@@ -1,8 +1,8 @@
 /** The primary as a service: workers, their replacement, and the admin port. */
 import { startAdminServer, type AdminServer } from '@wazo-websocketd/shared/runtime/admin-server'
 import type { Service } from '@wazo-websocketd/shared/runtime/lifecycle'
+import type { Log } from '@wazo-websocketd/shared/runtime/logger'
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
-import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
 import type { ServiceMetrics } from './metrics.js'
 import type { WorkerPool } from './pool.js'
@@ -17,7 +17,7 @@ export interface PrimaryOptions {
   readonly store: MetricStore
   /** The primary's own metrics. */
   readonly metrics: Metrics
-  readonly logger: Logger
+  readonly log: Log
   /** `metrics.listen` and `metrics.edge_port`. */
   readonly adminHost: string
   readonly adminPort: number
@@ -38,7 +38,7 @@ export class PrimaryService implements Service {
 
   /** The admin port comes first: when it is in use no worker needs to start. */
   async start(): Promise<void> {
-    const { adminHost, adminPort, logger, metrics, pool, store } = this.options
+    const { adminHost, adminPort, log, metrics, pool, store } = this.options
     this.options.draining(false)
     this.admin = await startAdminServer({
       host: adminHost,
@@ -50,7 +50,7 @@ export class PrimaryService implements Service {
       },
       notReadyReasons: () => pool.notReadyReasons(),
     })
-    logger.info({ host: adminHost, port: this.admin.port }, 'metrics and health listen')
+    log.logger.info({ host: adminHost, port: this.admin.port }, 'metrics and health listen')
     pool.start()
   }
 
@@ -68,5 +68,11 @@ export class PrimaryService implements Service {
 
   reload(): void {
     this.options.upgrades.request()
+  }
+
+  /** Workers are told, because a rotation signals the main process only. */
+  reopenLog(): void {
+    this.options.log.reopen()
+    this.options.pool.reopenLogs()
   }
 }

@@ -108,6 +108,11 @@ export class WorkerHandle {
     this.killAfter(CLOSE_MS)
   }
 
+  /** Has it open its log file anew. A worker that has yet to begin opens the new file anyway. */
+  reopenLog(): void {
+    this.options.worker.send({ kind: 'reopen' })
+  }
+
   /** Ends the process without further ado. */
   kill(): void {
     this.options.worker.kill('SIGKILL')

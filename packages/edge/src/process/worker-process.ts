@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { childArguments } from '@wazo-websocketd/shared/runtime/early-signals'
 import type { PrimaryMessage } from './messages.js'
 import { workerPeer, type HandoverPeer } from '../handover/channel.js'
 
@@ -26,7 +27,8 @@ const LATE_MS = 1_000
 export function clusterFork(path: () => string, args: readonly string[], clock: Clock): () => WorkerProcess {
   cluster.schedulingPolicy = cluster.SCHED_NONE
   return () => {
-    cluster.setupPrimary({ exec: path(), args: [...args] })
+    const execArgv = [...process.execArgv, ...childArguments]
+    cluster.setupPrimary({ exec: path(), args: [...args], execArgv })
     return new ClusterWorkerProcess(cluster.fork(), clock)
   }
 }

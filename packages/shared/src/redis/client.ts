@@ -5,9 +5,9 @@ import type { Clock } from '../runtime/clock.js'
 import { redisDatabase } from './url.js'
 import { parseHostPort, type HostPort } from '../runtime/host-port.js'
 import { RateLimitedLog } from '../runtime/rate-limited-log.js'
-import { describeRedisError, describeSentinelError, isNoMaster, type RedisPlace } from './errors.js'
+import { ErrorLog } from './error-log.js'
+import { isNoMaster, type RedisPlace } from './errors.js'
 import { SentinelWatch } from './sentinels.js'
-import { messageOf } from '../runtime/startup-error.js'
 import type { ClientTls } from '../runtime/tls.js'
 
 export type RedisClient = Redis | Cluster
@@ -65,10 +65,6 @@ const NO_MASTER_DELAY_MS = 500
 /** For each sentinel that is asked, and then the master, to connect: the next one may answer sooner. */
 const SENTINEL_MS_MAX = 1000
 
-/** What ioredis says when it has asked all sentinels for nothing, and what it says of one that it cannot reach. */
-const NO_SENTINEL = 'All sentinels are unreachable'
-const UNREACHABLE = /ECONN|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|timed out|Connection is closed/
-
 /** The delay before the n-th reconnect: grows from 50 ms, never more than a second. */
 export function reconnectDelayMs(attempt: number, random: () => number = Math.random): number {
   const grown = RECONNECT_FIRST_MS * 2 ** Math.min(attempt - 1, 10)
@@ -81,10 +77,13 @@ export class RedisFactory {
   private readonly log: RateLimitedLog
   private readonly clients = new Set<RedisClient>()
   private failovers: SentinelWatch | null = null
+  private readonly errors: ErrorLog
 
   constructor(options: RedisFactoryOptions) {
     this.options = options
     this.log = new RateLimitedLog(options.logger, options.clock)
+    const { tls = null } = this.access()
+    this.errors = new ErrorLog({ place: options, tls, log: this.log, clock: options.clock })
   }
 
   /**
@@ -110,7 +109,7 @@ export class RedisFactory {
     client.options.retryStrategy = null
     this.clients.add(client)
     client.on('end', () => this.clients.delete(client))
-    this.logErrors(client, role)
+    this.errors.watch(client, role)
     return client
   }
 
@@ -232,25 +231,7 @@ export class RedisFactory {
       change(false)
       this.clients.delete(client) // thrown away by its owner, or given up: nothing left to end
     })
-    this.logErrors(client, role)
+    this.errors.watch(client, role)
     return client
-  }
-
-  private logErrors(client: RedisClient, role: string): void {
-    /** What a sentinel said, which tells more than that none is left. */
-    let told: unknown = null
-    client.on('ready', () => (told = null))
-    client.on('sentinelError', (error: unknown) => {
-      if (told === null || !UNREACHABLE.test(messageOf(error))) told = error
-    })
-    client.on('error', (error: unknown) => {
-      const ofSentinels = messageOf(error).startsWith(NO_SENTINEL)
-      if (ofSentinels && told === null) return // it has asked none: it was at the end of its list, and begins again
-      const text = ofSentinels
-        ? describeSentinelError(told, this.options)
-        : describeRedisError(error, this.options)
-      told = null
-      this.log.error(text, { role }, text)
-    })
   }
 }

@@ -18,6 +18,17 @@ export interface RedisPlace {
 /** The answer of a server that is no master (any more), or not yet; the command has not been carried out. */
 const NO_MASTER = /(^|-)(READONLY|MASTERDOWN|LOADING|UNBLOCKED)\b/
 
+/** What a client says of a server that has closed the connection, whatever the server gave as its reason. */
+const WITHOUT_REASON =
+  /EPIPE|ECONNRESET|Connection is closed|Stream isn't writeable|Socket closed unexpectedly/
+/** Redis repeats the arguments of a command that it does not know, such as a renamed AUTH. */
+const ARGUMENTS = /,? with args beginning with:.*/
+
+/** Whether the error hides the reason for which the server closed the connection. */
+export function hidesReason(error: unknown): boolean {
+  return WITHOUT_REASON.test(deepestMessage(error))
+}
+
 /** Whether another connection may lead to a server that takes the command. */
 export function isNoMaster(error: unknown): boolean {
   return NO_MASTER.test(messageOf(error))
@@ -29,12 +40,16 @@ export function isNoMaster(error: unknown): boolean {
  */
 export function describeRedisError(error: unknown, place: RedisPlace): string {
   const { where, key } = whereIs(place)
-  const message = deepestMessage(error)
+  const message = deepestMessage(error).replace(ARGUMENTS, '')
   const code = errorCode(error)
   if (message.includes('NOAUTH'))
     return `Redis at ${where} wants a password: set redis.url to redis://:PASSWORD@HOST:PORT`
   if (message.includes('WRONGPASS') || message.includes('invalid password'))
     return `Redis at ${where} refuses the user or password: correct redis.url`
+  if (message.includes('max number of clients'))
+    return `Redis at ${where} takes no more connections: raise maxclients there, or end other clients (${message})`
+  if (message.includes('DENIED'))
+    return `Redis at ${where} is in protected mode and refuses other machines: set a password there (${message.split('.')[0]})`
   if (message.includes('NOPERM')) return `Redis at ${where} denies a command to its user: ${message}`
   if (isNoMaster(error)) return `Redis at ${where} takes no writes: connecting again (${message})`
   if (message.includes('DB index is out of range'))

@@ -1,6 +1,7 @@
 /** A program's life: start, run until a signal, stop, end with a status. */
 import type { Logger } from 'pino'
 import type { Clock } from './clock.js'
+import { handleLogSignals } from './log-signals.js'
 import { messageOf, StartupError } from './startup-error.js'
 
 export type LifecycleState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped'
@@ -15,6 +16,8 @@ export interface Service {
   stopNow(): void
   /** SIGHUP. */
   reload(): void
+  /** SIGUSR1: the log file was renamed. */
+  reopenLog(): void
   /** Rejects when the service cannot go on; never resolves. */
   readonly failed: Promise<never>
 }
@@ -29,7 +32,13 @@ export interface ServiceHost {
 
 export const processHost: ServiceHost = {
   on: (event, listener) => void process.on(event, listener),
-  printError: (line) => void process.stderr.write(`${line}\n`),
+  printError(line) {
+    try {
+      process.stderr.write(`${line}\n`)
+    } catch {
+      // A full disk under standard error: the status tells.
+    }
+  },
   exit: (status) => process.exit(status),
 }
 
@@ -67,6 +76,7 @@ export class Lifecycle {
     const { host, service } = this
     for (const signal of ['SIGTERM', 'SIGINT']) host.on(signal, () => this.signalled(signal))
     host.on('SIGHUP', () => service.reload())
+    handleLogSignals(this.options.logger, () => service.reopenLog(), host)
     host.on('uncaughtException', (error) => this.fail(error))
     host.on('unhandledRejection', (error) => this.fail(error))
     service.failed.catch((error: unknown) => this.fail(error))

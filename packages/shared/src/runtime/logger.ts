@@ -1,20 +1,34 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
-import { describeSystemError } from './system-error.js'
 import type { LogLevel } from '../config/schema.js'
+import { systemClock, type Clock } from './clock.js'
+import { LogDestination } from './log-destination.js'
 import { scrub } from './scrub.js'
-import { STATUS_CONFIG, StartupError } from './startup-error.js'
 
 export type { Logger } from 'pino'
 
 export interface LoggerOptions {
   readonly program: string
   readonly level: LogLevel
-  /** Appended to, so that logrotate's copytruncate works; null: standard output. */
-  readonly logFile: string | null
   /** Number of the worker, in a worker. */
   readonly worker?: number
-  /** Instead of file or standard output; for tests. */
-  readonly destination?: DestinationStream
+  readonly destination: DestinationStream
+}
+
+export interface LogOptions extends Omit<LoggerOptions, 'destination'> {
+  /** null: standard output. */
+  readonly logFile: string | null
+  /** Whether a file that cannot be opened is an error; true unless given. A full disk never is. */
+  readonly mustOpen?: boolean
+  readonly clock?: Clock
+}
+
+/** The log of a process. */
+export interface Log {
+  readonly logger: Logger
+  /** Opens the file anew, after a rotation by rename, and says so. */
+  readonly reopen: () => void
+  /** Lines that could not be written, in all. */
+  readonly droppedLines: () => number
 }
 
 const PINO_LEVELS = {
@@ -41,31 +55,54 @@ const LEVEL_NAMES: ReadonlyMap<string, string> = new Map(
   Object.entries(PINO_LEVELS).map(([ours, pinos]) => [pinos, ours]),
 )
 
-/**
- * The log of one process: a line of JSON per entry, ISO times, the level names of the configuration, and
- * no secret in any line.
- * @throws StartupError when `log_file` cannot be opened.
- */
+/** A line of JSON per entry, ISO times, the level names of the configuration, and no secret in any line. */
 export function createLogger(options: LoggerOptions): Logger {
-  const { program, level, worker } = options
   return pino(
     {
-      level: PINO_LEVELS[level],
-      base: { program, pid: process.pid, ...(worker === undefined ? {} : { worker }) },
+      level: PINO_LEVELS[options.level],
+      base: baseOf(options),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: LEVEL_NAMES.get(label) ?? label }) },
       hooks: { streamWrite: scrub },
     },
-    options.destination ?? openDestination(options.logFile),
+    options.destination,
   )
 }
 
-/** Writes are synchronous: nothing is lost when the process ends, and no entry is made per event or message. */
-function openDestination(logFile: string | null): DestinationStream {
-  if (logFile === null) return pino.destination({ fd: 1, sync: true })
-  try {
-    return pino.destination({ dest: logFile, append: true, sync: true })
-  } catch (error) {
-    throw new StartupError(`log_file: cannot open ${logFile}: ${describeSystemError(error)}`, STATUS_CONFIG)
+/**
+ * Opens the log of this process: `log_file`, or standard output.
+ * @throws StartupError when `log_file` must be opened and cannot be.
+ */
+export function openLog({ logFile, mustOpen = true, clock = systemClock, ...options }: LogOptions): Log {
+  const destination = new LogDestination({
+    file: logFile,
+    mustOpen,
+    clock,
+    droppedNotice: (dropped) => droppedNotice(options, dropped, clock),
+  })
+  const logger = createLogger({ ...options, destination })
+  return {
+    logger,
+    reopen() {
+      const why = destination.reopen()
+      if (why !== null) logger.error({ why }, 'log_file cannot be opened anew: going on in the old file')
+      else logger.info('log_file opened anew')
+    },
+    droppedLines: () => destination.droppedLines,
   }
+}
+
+function baseOf({ program, worker }: Omit<LoggerOptions, 'destination'>): object {
+  return { program, pid: process.pid, ...(worker === undefined ? {} : { worker }) }
+}
+
+/** Made without the logger, whose level may leave warnings out. */
+function droppedNotice(options: Omit<LoggerOptions, 'destination'>, dropped: number, clock: Clock): string {
+  return `${JSON.stringify({
+    level: 'warning' satisfies LogLevel,
+    time: new Date(clock.now()).toISOString(),
+    ...baseOf(options),
+    dropped,
+    msg: 'lines of this log could not be written and are lost',
+  })}\n`
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { chownSync, closeSync, openSync } from 'node:fs'
-import { describeSystemError } from './system-error.js'
+import { describeSystemError, isShortage } from './system-error.js'
 import { STATUS_CONFIG, StartupError } from './startup-error.js'
 
 export interface Account {
@@ -72,7 +72,9 @@ export function dropPrivileges(
     try {
       on.give(logFile, account.uid, account.gid)
     } catch (error) {
-      throw new StartupError(`log_file: cannot give ${logFile} to ${user}: ${describeSystemError(error)}`)
+      // Without room for the file there is no log until it is opened later.
+      if (!isShortage(error))
+        throw new StartupError(`log_file: cannot give ${logFile} to ${user}: ${describeSystemError(error)}`)
     }
   }
   on.become(account)

@@ -15,9 +15,18 @@ export function describeSystemError(error: unknown): string {
       return 'is a directory, not a file'
     case 'ENOTDIR':
       return 'is not a directory'
+    case 'ENOSPC':
+      return 'no space left on the disk'
     default:
       return error instanceof Error ? error.message : String(error)
   }
+}
+
+const SHORTAGES = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM'])
+
+/** Whether a failed system call says that the machine lacks room or is faulty, and not that the path is wrong. */
+export function isShortage(error: unknown): boolean {
+  return SHORTAGES.has(errorCode(error))
 }
 
 /** Whether a failed system call says that the file does not exist. */

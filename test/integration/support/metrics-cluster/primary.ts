@@ -9,13 +9,14 @@ import { Upgrades } from '@wazo-websocketd/edge/process/upgrades'
 import { clusterFork } from '@wazo-websocketd/edge/process/worker-process'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { runMain, runService } from '@wazo-websocketd/shared/runtime/lifecycle'
-import { createLogger } from '@wazo-websocketd/shared/runtime/logger'
+import { openLog } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 
 const [adminPort, servicePort, size, drainTimeoutMs] = process.argv.slice(2).map(Number)
 
 await runMain('primary', async () => {
-  const logger = createLogger({ program: 'primary', level: 'info', logFile: null })
+  const log = openLog({ program: 'primary', level: 'info', logFile: null })
+  const { logger } = log
   const metrics = new Metrics()
   const workers = metrics.gauge({ name: 'workers', help: 'Workers.' })
   const draining = metrics.gauge({ name: 'draining', help: 'Draining.' })
@@ -62,7 +63,7 @@ await runMain('primary', async () => {
       }),
       store,
       metrics,
-      logger,
+      log,
       adminHost: '127.0.0.1',
       adminPort: adminPort!,
       draining: (now) => draining.set(now ? 1 : 0),

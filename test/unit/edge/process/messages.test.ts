@@ -21,6 +21,8 @@ describe('the messages between primary and workers', () => {
       { kind: 'close' },
       { kind: 'tenant', tenant: null, asks: true },
       { kind: 'tenant', tenant: 'one', asks: false },
+      { kind: 'tell' },
+      { kind: 'reopen' },
     ]
     for (const message of fromPrimary) expect(parsePrimaryMessage(message)).to.deep.equal(message)
   })

@@ -53,6 +53,15 @@ describe("the worker's link to the primary", () => {
     expect(await assignment).to.deep.include({ setup: { port: 1 }, place })
   })
 
+  it('has the log file opened anew when the primary says so, and ignores that before there is one', () => {
+    const { channel, link } = setUp()
+    let reopened = 0
+    channel.receive({ kind: 'reopen' })
+    link.reopenLogBy(() => reopened++)
+    channel.receive({ kind: 'reopen' })
+    expect(reopened).to.equal(1)
+  })
+
   it('reports what is missing only when it changes', () => {
     const { channel, link } = setUp()
     link.reportNotReady(['Redis'])

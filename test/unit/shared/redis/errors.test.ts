@@ -1,4 +1,9 @@
-import { describeRedisError, describeSentinelError, isNoMaster } from '@wazo-websocketd/shared/redis/errors'
+import {
+  describeRedisError,
+  describeSentinelError,
+  hidesReason,
+  isNoMaster,
+} from '@wazo-websocketd/shared/redis/errors'
 import { expect } from 'chai'
 
 const URL = 'redis://:s3cret@redis.example:6379'
@@ -18,6 +23,22 @@ describe('an error of Redis', () => {
       /refuses .*: correct redis\.url/,
     )
     expect(describeError('NOPERM this user has no permissions')).to.include('denies a command')
+  })
+
+  it('says that connections are refused, and never repeats the arguments of a command', () => {
+    expect(describeError('ERR max number of clients reached')).to.match(/raise maxclients .*max number/)
+    expect(describeError('DENIED Redis is running in protected mode. Long')).to.match(
+      /password there \(DENIED [^.]*\)$/,
+    )
+    expect(describeError("ERR unknown command 'AUTH', with args beginning with: 's3cret'")).to.match(
+      /'AUTH'$/,
+    )
+  })
+
+  it('hides the reason when the connection just breaks', () => {
+    for (const message of ['write EPIPE', 'read ECONNRESET', 'Connection is closed.'])
+      expect(hidesReason(new Error(message))).to.equal(true)
+    expect(hidesReason(new Error('WRONGPASS'))).to.equal(false)
   })
 
   it('says that nothing listens, that the host is unknown, or that it does not answer', () => {

@@ -39,6 +39,9 @@ class FakeService implements Service {
   reload(): void {
     this.calls.push('reload')
   }
+  reopenLog(): void {
+    this.calls.push('reopen')
+  }
 }
 
 function setUp() {
@@ -139,7 +142,9 @@ describe('the life of a program', () => {
     const { host, service, lifecycle } = setUp()
     await lifecycle.run()
     host.emit('SIGHUP')
-    expect(service.calls).to.deep.equal(['reload'])
+    host.emit('SIGUSR1')
+    host.emit('SIGUSR2')
+    expect(service.calls).to.deep.equal(['reload', 'reopen'])
     expect(lifecycle.state).to.equal('running')
   })
 

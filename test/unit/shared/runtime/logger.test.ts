@@ -1,16 +1,15 @@
-import { createLogger, type LoggerOptions } from '@wazo-websocketd/shared/runtime/logger'
+import { createLogger, openLog, type LoggerOptions } from '@wazo-websocketd/shared/runtime/logger'
 import { StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { expect } from 'chai'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { FakeClock } from '../../../support/fakes/clock.js'
 
 function logged(options: Partial<LoggerOptions>, write: (logger: ReturnType<typeof createLogger>) => void) {
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }
-  write(
-    createLogger({ program: 'wazo-websocketd-edge', level: 'info', logFile: null, destination, ...options }),
-  )
+  write(createLogger({ program: 'wazo-websocketd-edge', level: 'info', destination, ...options }))
   return lines
 }
 
@@ -56,7 +55,7 @@ describe('the logger', () => {
     try {
       const file = join(directory, 'a.log')
       appendFileSync(file, 'before\n')
-      const log = createLogger({ program: 'p', level: 'info', logFile: file })
+      const { logger: log } = openLog({ program: 'p', level: 'info', logFile: file })
       log.info('one')
       expect(readFileSync(file, 'utf8')).to.match(/^before\n\{.*"one"\}\n$/)
       truncateSync(file) // logrotate's copytruncate
@@ -67,8 +66,33 @@ describe('the logger', () => {
     }
   })
 
+  it('goes on in a new file after it was renamed, and in the old one where it cannot', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'websocketd-log-'))
+    try {
+      const [file, old] = [join(directory, 'a.log'), join(directory, 'a.log.1')]
+      const log = openLog({ program: 'p', level: 'info', logFile: file })
+      log.logger.info('one')
+      renameSync(file, old)
+      log.reopen()
+      log.logger.info('two')
+      expect(readFileSync(old, 'utf8')).to.match(/"one"\}\n$/)
+      expect(readFileSync(file, 'utf8')).to.match(/"log_file opened anew"\}\n.*"two"\}\n$/)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+
+  it('counts the lines that could not be written', () => {
+    const clock = new FakeClock()
+    const log = openLog({ program: 'p', level: 'error', logFile: '/dev/full', worker: 1, clock })
+    log.logger.error('one')
+    log.logger.error('two')
+    log.logger.info('below the level')
+    expect(log.droppedLines()).to.equal(2)
+  })
+
   it('names the key log_file when the file cannot be opened', () => {
-    expect(() => createLogger({ program: 'p', level: 'info', logFile: '/nowhere/a.log' })).to.throw(
+    expect(() => openLog({ program: 'p', level: 'info', logFile: '/nowhere/a.log' })).to.throw(
       StartupError,
       'log_file: cannot open /nowhere/a.log: no such file',
     )
