@@ -48,7 +48,17 @@ export function ingestMetrics(metrics: Metrics) {
     labelNames: ['answer'],
   })
   // From 0 on, so that the first one shows as an increase.
-  for (const answer of ['OK', 'DUP', 'PART', 'ROLLED', 'EMPTY', 'CORRUPT', 'EPOCH', 'lost', 'failed'] as const)
+  for (const answer of [
+    'OK',
+    'DUP',
+    'PART',
+    'ROLLED',
+    'EMPTY',
+    'CORRUPT',
+    'EPOCH',
+    'lost',
+    'failed',
+  ] as const)
     answers.inc({ answer }, 0)
   const failures = metrics.counter({
     name: 'publish_failures_total',

@@ -35,7 +35,13 @@ export type AttachReason =
   'gap' | 'rolled' | 'empty' | 'epoch' | 'failed' | 'ended' | 'silent' | 'behind' | 'hole' | 'unmarked'
 
 /** Answers after which an ingest has to attach again. */
-const ATTACH_REASONS = { ROLLED: 'rolled', EMPTY: 'empty', CORRUPT: 'empty', EPOCH: 'epoch', failed: 'failed' } as const
+const ATTACH_REASONS = {
+  ROLLED: 'rolled',
+  EMPTY: 'empty',
+  CORRUPT: 'empty',
+  EPOCH: 'epoch',
+  failed: 'failed',
+} as const
 
 export type Step =
   | { readonly kind: 'publish'; readonly call: PublishCall }

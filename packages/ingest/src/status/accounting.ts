@@ -32,7 +32,10 @@ export class Accounting {
     if (answer.kind === 'OK') metrics.published(eventsIn(call), seconds)
     else if (answer.kind === 'lost') status.failed('redis', answer.why)
     else if (answer.kind === 'CORRUPT')
-      status.failed('redis', `another program has written to the keys of partition ${call.partition}: deleted`)
+      status.failed(
+        'redis',
+        `another program has written to the keys of partition ${call.partition}: deleted`,
+      )
     else if (answer.kind === 'failed') {
       metrics.publishFailed()
       status.failed('fatal', `a batch of partition ${call.partition} was refused by ${answer.why}`)
