@@ -158,6 +158,7 @@ class EdgeWorker {
       this.connections.subscribe(drains, { message: (bytes) => this.onDrainNotice(bytes) })
     this.descriptors.start()
     this.link.handle(this.shutdown)
+    this.link.takeCertificateBy((setup) => this.takeCertificate(setup as WorkerConfig))
     this.link.pushMetrics(() => this.metrics.snapshot())
     this.readiness.update()
     await this.readiness.timeToListen(clock, this.place.successor)
@@ -182,6 +183,12 @@ class EdgeWorker {
       canAccept: (state) => !this.shutdown.draining && takes && sessions.canAccept(state),
       receive: (arrived) => receiveConnection(arrived, sockets, sessions),
     })
+  }
+
+  private takeCertificate({ tls }: WorkerConfig): void {
+    if (tls === null) return
+    this.sockets.renewCertificate(tls)
+    this.log.info('new connections have the renewed certificate')
   }
 
   private async end(): Promise<void> {

@@ -7,6 +7,7 @@ import { processEnvironment } from '@wazo-websocketd/shared/config/process-envir
 import type { Config } from '@wazo-websocketd/shared/config/schema'
 import { pinoLevel } from '@wazo-websocketd/shared/runtime/logger'
 import { messageOf, STATUS_CONFIG, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
+import { digest } from '@wazo-websocketd/shared/runtime/digest'
 import { readClientTls, type ClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import type { Generation } from '../process/generation.js'
@@ -51,6 +52,7 @@ export function generationOf({ config, warnings, notes }: LoadedConfig, pems: Pe
       'metrics.edge_port': String(metrics.edge_port),
     },
     setup: { version, config, workers, ...pems },
+    exceptCertificate: digest(JSON.stringify([version, config, workers, pems.redisTls])),
   }
 }
 

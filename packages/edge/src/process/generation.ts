@@ -31,12 +31,17 @@ export interface Generation {
   readonly restartOnly: Readonly<Record<string, string>>
   /** For the workers; the primary passes it on as it is. */
   readonly setup: unknown
+  /**
+   * Stands for all of `setup` but the certificate of the WebSocket port: workers with the same value only need the new
+   * certificate. Absent: they are always replaced.
+   */
+  readonly exceptCertificate?: string
 }
 
 /** The generation that `value` is, or null when it is none that this primary understands. */
 export function parseGeneration(value: unknown): Generation | null {
   if (!isRecord(value)) return null
-  const { version, workers, drain, logLevel, remarks, restartOnly, setup } = value
+  const { version, workers, drain, logLevel, remarks, restartOnly, setup, exceptCertificate } = value
   if (typeof version !== 'string' || !isCount(workers)) return null
   const pace = asPace(drain)
   if (pace === null || !isPinoLevel(logLevel) || !isStrings(remarks)) return null
@@ -49,7 +54,19 @@ export function parseGeneration(value: unknown): Generation | null {
     remarks,
     restartOnly: restartOnly as Record<string, string>,
     setup,
+    ...(typeof exceptCertificate === 'string' ? { exceptCertificate } : {}),
   }
+}
+
+/** Whether workers of `running` become those of `next` by taking another certificate, with their sessions. */
+export function differsByCertificate(running: Generation, next: Generation): boolean {
+  return (
+    running.exceptCertificate !== undefined &&
+    running.exceptCertificate === next.exceptCertificate &&
+    running.version === next.version &&
+    running.workers === next.workers &&
+    JSON.stringify(running.setup) !== JSON.stringify(next.setup)
+  )
 }
 
 /** The keys that would need a restart to be taken up, of those that `next` has with another value. */

@@ -35,6 +35,8 @@ export type PrimaryMessage =
   | { readonly kind: 'tell' }
   /** Open the log file anew: it was renamed. */
   | { readonly kind: 'reopen' }
+  /** Take the certificate in this configuration, which has nothing else that is new. */
+  | { readonly kind: 'certificate'; readonly setup: unknown }
   /** What is known of the master tenant, and who asks wazo-auth for it; sent again whenever that changes. */
   | ({ readonly kind: 'tenant' } & SharedTenant)
 
@@ -104,6 +106,8 @@ export function parsePrimaryMessage(value: unknown): PrimaryMessage | null {
     case 'tell':
     case 'reopen':
       return { kind: value.kind }
+    case 'certificate':
+      return { kind: value.kind, setup: value['setup'] }
     case 'tenant':
       return isSharedTenant(value) ? { kind: value.kind, tenant: value.tenant, asks: value.asks } : null
     default:

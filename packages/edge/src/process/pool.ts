@@ -93,6 +93,17 @@ export class WorkerPool implements WorkerSlotListener {
   }
 
   /**
+   * Gives all workers the certificate of `generation` where that is all that is new; returns whether it is. Sessions stay, and
+   * new connections have the new certificate.
+   */
+  renewCertificate(generation: Generation): boolean {
+    if (this.stopping || !this.slots.every((slot) => slot.needsOnlyCertificate(generation))) return false
+    for (const slot of this.slots) slot.takeCertificate(generation)
+    this.generation = generation
+    return true
+  }
+
+  /**
    * Not ready from now on; after `drain.delay` drains all workers at once: 1012, paced; 1001 for what is left
    * after `drain.timeout`. Resolves when every worker has ended, by force if need be.
    */

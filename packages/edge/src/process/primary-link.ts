@@ -58,6 +58,7 @@ export class PrimaryLink {
   private snapshot: (() => Promise<Snapshot>) | null = null
   private tenantShared: (share: SharedTenant) => void = () => undefined
   private reopenLog: (() => void) | null = null
+  private takeCertificate: ((setup: unknown) => void) | null = null
   private timer: Timer | null = null
   private finished = false
   /** Orders that came before there was someone to carry them out. */
@@ -93,6 +94,11 @@ export class PrimaryLink {
     const { pending } = this
     this.pending = []
     for (const message of pending) this.receive(message)
+  }
+
+  /** Calls `take` with a configuration whose certificate is new. */
+  takeCertificateBy(take: (setup: unknown) => void): void {
+    this.takeCertificate = take
   }
 
   /** Calls `reopen` when the log file was renamed. Before that no file is open, and an order of the primary means nothing. */
@@ -153,6 +159,10 @@ export class PrimaryLink {
     }
     if (message.kind === 'tenant') {
       this.tenantShared(message)
+      return
+    }
+    if (message.kind === 'certificate') {
+      this.takeCertificate?.(message.setup)
       return
     }
     if (message.kind === 'reopen') {

@@ -8,7 +8,7 @@ import type { WorkerPool } from './pool.js'
 export interface UpgradeOptions {
   /** Has the code on disk read the configuration. Rejects with one line; an abort ends it at once. */
   readonly load: (signal: AbortSignal) => Promise<Generation>
-  readonly pool: Pick<WorkerPool, 'replace'>
+  readonly pool: Pick<WorkerPool, 'replace' | 'renewCertificate'>
   /** What the program was started with. */
   readonly started: Generation
   /** All workers are of this generation now. */
@@ -59,17 +59,14 @@ export class Upgrades {
   }
 
   private async upgrade(): Promise<void> {
-    const { load, pool, upgraded, metrics, logger } = this.options
+    const { load, pool, metrics, logger } = this.options
     logger.info('SIGHUP: replacing the workers by those of the code and configuration now on disk')
     try {
       const generation = await load(this.stopped.signal)
       this.logGeneration(generation)
-      await pool.replace(generation)
-      const from = this.version
-      this.version = generation.version
-      upgraded(generation)
-      metrics.upgraded('success')
-      logger.info({ from, to: generation.version, workers: generation.workers }, 'all workers are replaced')
+      const renewed = pool.renewCertificate(generation)
+      if (!renewed) await pool.replace(generation)
+      this.completed(generation, renewed)
     } catch (error) {
       if (this.isStopped()) {
         logger.info('the upgrade is given up: the program ends')
@@ -78,6 +75,17 @@ export class Upgrades {
       metrics.upgraded('failure')
       logger.error({ why: messageOf(error) }, 'the upgrade has failed: workers not replaced go on serving')
     }
+  }
+
+  private completed(generation: Generation, renewed: boolean): void {
+    const { upgraded, metrics, logger } = this.options
+    const from = this.version
+    this.version = generation.version
+    upgraded(generation)
+    metrics.upgraded('success')
+    if (renewed) logger.info('the certificate is renewed; nothing else is new, so the workers go on')
+    else
+      logger.info({ from, to: generation.version, workers: generation.workers }, 'all workers are replaced')
   }
 
   private logGeneration(generation: Generation): void {

@@ -113,6 +113,11 @@ export class WorkerHandle {
     this.options.worker.send({ kind: 'reopen' })
   }
 
+  /** Gives it a configuration of which only the certificate is new. */
+  takeCertificate(setup: unknown): void {
+    this.options.worker.send({ kind: 'certificate', setup })
+  }
+
   /** Ends the process without further ado. */
   kill(): void {
     this.options.worker.kill('SIGKILL')

@@ -3,7 +3,7 @@ import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
-import { drainOrder, type Generation } from './generation.js'
+import { differsByCertificate, drainOrder, type Generation } from './generation.js'
 import type { DrainOrder } from './messages.js'
 import type { RestartReason } from './metrics.js'
 import { WorkerHandle, type WorkerHandleListener } from './worker-handle.js'
@@ -101,6 +101,17 @@ export class WorkerSlot implements WorkerHandleListener {
   async replace(generation: Generation): Promise<void> {
     const predecessor = await this.startSuccessor(generation)
     await predecessor?.ended
+  }
+
+  /** Whether its worker needs nothing of `next` but the certificate. */
+  needsOnlyCertificate(next: Generation): boolean {
+    return this.successor === null && differsByCertificate(this.generation, next)
+  }
+
+  /** Its worker, and those after it, have the certificate of `next` from now on; sessions stay. */
+  takeCertificate(next: Generation): void {
+    this.generation = next
+    this.current?.takeCertificate(next.setup)
   }
 
   /** No worker is to be here any more: the one that is drains. Resolves when none is left. */

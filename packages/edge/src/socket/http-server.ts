@@ -1,5 +1,5 @@
 import { createServer, STATUS_CODES, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { errorCode } from '@wazo-websocketd/shared/runtime/system-error'
@@ -25,6 +25,7 @@ export interface HttpServerOptions {
 const BACKLOG = 4_096
 /** How often Node checks for connections that are late with their headers. */
 const HEADERS_CHECK_MS = 250
+const TLS_VERSION_MIN = 'TLSv1.2'
 
 /**
  * Makes a server that keeps to the limits of the handshake; it does not listen yet.
@@ -39,13 +40,27 @@ export function createHttpServer({ tls, limits }: HttpServerOptions): Server {
     noDelay: true,
   }
   if (tls === null) return createServer(common)
+  return usable(() =>
+    createTlsServer({ ...common, ...secureContext(tls), handshakeTimeout: limits.handshakeTime }),
+  )
+}
+
+/**
+ * Has the server show another certificate to connections that come from now on.
+ * @throws Error in one line for a certificate that cannot be used, or a server without TLS; then nothing changes.
+ */
+export function renewCertificate(server: Server, tls: TlsFiles): void {
+  if (!(server instanceof TlsServer)) throw new Error('the port has no TLS')
+  usable(() => server.setSecureContext(secureContext(tls)))
+}
+
+function secureContext({ certificate, privateKey }: TlsFiles) {
+  return { cert: certificate, key: privateKey, minVersion: TLS_VERSION_MIN } as const
+}
+
+function usable<T>(use: () => T): T {
   try {
-    return createTlsServer({
-      ...common,
-      cert: tls.certificate,
-      key: tls.privateKey,
-      handshakeTimeout: limits.handshakeTime,
-    })
+    return use()
   } catch (error) {
     throw new Error(
       `websocket.certificate, websocket.private_key: not a usable pair: ${(error as Error).message}`,

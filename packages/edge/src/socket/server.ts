@@ -16,7 +16,9 @@ import {
   listen,
   failRequest,
   rejectUpgrade,
+  renewCertificate,
   stopListening,
+  type TlsFiles,
   type HttpServerOptions,
 } from './http-server.js'
 import { PendingUpgrades } from './pending-upgrades.js'
@@ -62,6 +64,11 @@ export interface SocketServer {
    * Those that still have not are ended.
    */
   settle(msMax: number, signal: AbortSignal): Promise<void>
+  /**
+   * Shows this certificate to connections that come from now on; those that are open stay.
+   * @throws Error in one line when it cannot be used.
+   */
+  renewCertificate(tls: TlsFiles): void
   /** Whether `attach` works with this process's `ws`. */
   readonly canAttach: boolean
   /** Goes on with a connection that another process upgraded; the caller listens to it in the same tick. */
@@ -115,6 +122,7 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
         await sleep(clock, SETTLE_CHECK_MS, signal)
       server.closeIdleConnections()
     },
+    renewCertificate: (tls) => renewCertificate(server, tls),
     canAttach: canAttach(webSockets.options),
     // With the defaults that `ws` has added to ours.
     attach: (connection) => {

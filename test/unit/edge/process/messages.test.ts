@@ -23,6 +23,7 @@ describe('the messages between primary and workers', () => {
       { kind: 'tenant', tenant: 'one', asks: false },
       { kind: 'tell' },
       { kind: 'reopen' },
+      { kind: 'certificate', setup: { tls: null } },
     ]
     for (const message of fromPrimary) expect(parsePrimaryMessage(message)).to.deep.equal(message)
   })

@@ -280,6 +280,40 @@ describe('the pool of workers', () => {
     })
   })
 
+  describe('when only the certificate is new', () => {
+    const WITH = { exceptCertificate: 'x', setup: { tls: 'old' } }
+
+    it('gives it to every worker, also to one that starts later, and replaces none', () => {
+      const { clock, pool, workers } = setUp(2, WITH)
+      for (const worker of workers) worker.ready()
+      const next = generation({ ...WITH, setup: { tls: 'new' }, workers: 2 })
+      expect(pool.renewCertificate(next)).to.equal(true)
+      for (const worker of workers)
+        expect(worker.sent.at(-1)).to.deep.equal({ kind: 'certificate', setup: { tls: 'new' } })
+      expect(workers).to.have.length(2)
+      workers[0]!.exit(1, null)
+      clock.advance(1_000)
+      workers[2]!.say({ kind: 'hello' })
+      expect(workers[2]!.sent.at(-1)).to.deep.include({ kind: 'setup', setup: { tls: 'new' } })
+      expect(pool.renewCertificate(next), 'nothing is new now').to.equal(false)
+    })
+
+    it('leaves workers to be replaced where more is new, or that is not known', () => {
+      for (const [before, after] of [
+        [WITH, { exceptCertificate: 'y', setup: { tls: 'new' } }],
+        [WITH, { ...WITH, setup: { tls: 'new' }, version: '9.9.9' }],
+        [WITH, { ...WITH, setup: { tls: 'new' }, workers: 3 }],
+        [WITH, WITH],
+        [{ setup: { tls: 'old' } }, { setup: { tls: 'new' } }],
+      ]) {
+        const { pool, workers } = setUp(2, before)
+        for (const worker of workers) worker.ready()
+        expect(pool.renewCertificate(generation({ workers: 2, ...after }))).to.equal(false)
+        expect(workers.every(({ sent }) => sent.every(({ kind }) => kind !== 'certificate'))).to.equal(true)
+      }
+    })
+  })
+
   describe('when its workers are replaced', () => {
     it('starts one new worker, and drains the old one only when the new one serves, at the rate of the host', async () => {
       const { pool, workers } = setUp(2)

@@ -18,7 +18,10 @@ function setUp() {
   const states: string[] = []
   const upgrades = new Upgrades({
     load: (signal) => new Promise((give, fail) => loads.push({ give, fail, signal })),
-    pool: { replace: (to) => new Promise((done, fail) => replacements.push({ to, done, fail })) },
+    pool: {
+      replace: (to) => new Promise((done, fail) => replacements.push({ to, done, fail })),
+      renewCertificate: (to) => to.version === CERTIFICATE_ONLY.version,
+    },
     started: generation({ restartOnly: { 'metrics.edge_port': '9504' } }),
     upgraded: ({ version }) => void states.push(`all ${version}`),
     metrics: {
@@ -32,6 +35,8 @@ function setUp() {
 }
 
 const NEXT = generation({ version: '2.0.0' })
+/** The pool says of it that nothing but the certificate is new. */
+const CERTIFICATE_ONLY = generation({ version: '1.0.0-renewed' })
 
 describe('an upgrade', () => {
   it('replaces the workers by what the code on disk has read', async () => {
@@ -44,6 +49,16 @@ describe('an upgrade', () => {
     replacements[0]!.done()
     await settle()
     expect(states).to.deep.equal(['begins', 'all 2.0.0', 'success', 'ends'])
+    expect(errors()).to.deep.equal([])
+  })
+
+  it('that needs only the new certificate replaces no worker', async () => {
+    const { upgrades, loads, replacements, states, errors } = setUp()
+    upgrades.request()
+    loads[0]!.give(CERTIFICATE_ONLY)
+    await settle()
+    expect(replacements).to.deep.equal([])
+    expect(states).to.deep.equal(['begins', 'all 1.0.0-renewed', 'success', 'ends'])
     expect(errors()).to.deep.equal([])
   })
 
