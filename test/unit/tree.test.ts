@@ -49,7 +49,6 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/partitions',
   ],
   'unit/edge/socket/detach/detach.test.ts': ['edge/socket/detach/attach'],
-  'unit/edge/auth/lookup.test.ts': ['edge/auth/lookup-queue'],
   'unit/edge/auth/expiry/watcher.test.ts': ['edge/auth/expiry/watched-token'],
   'integration/expiry-queue.test.ts': ['edge/auth/expiry/queue', 'edge/auth/expiry/queue-worker'],
   'integration/edge-auth.test.ts': ['edge/auth/client', 'edge/auth/exchange'],

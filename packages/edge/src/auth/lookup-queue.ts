@@ -46,12 +46,19 @@ export class PendingLookup {
   }
 }
 
-/** Look-ups that wait for their turn: those of open sessions first, each kind in order of arrival. */
+/** When the oldest newcomer has waited for so long, wazo-auth does not keep up, and the newest goes first. */
+const OVERLOAD_MS = 1_000
+
+/**
+ * Look-ups that wait for their turn: those of open sessions first, in order of arrival, then newcomers. Newcomers that
+ * all waited in order would all wait in vain while more come than wazo-auth answers. So the newest goes first then: some get
+ * their answer at once, and the others theirs when the wave is over, or 1013 at their deadline.
+ */
 export class LookupQueue {
   private readonly max: number
-  private readonly ofPriority: Readonly<Record<LookupPriority, Set<PendingLookup>>> = {
-    session: new Set(),
-    connect: new Set(),
+  private readonly ofPriority: Readonly<Record<LookupPriority, WaitingList>> = {
+    session: new WaitingList(),
+    connect: new WaitingList(),
   }
 
   /** @param max look-ups of each priority */
@@ -71,6 +78,11 @@ export class LookupQueue {
     this.ofPriority[lookup.priority].add(lookup)
   }
 
+  /** The one of this priority that has waited longest. */
+  oldest(priority: LookupPriority): PendingLookup | undefined {
+    return this.ofPriority[priority].oldest
+  }
+
   /** Returns whether it was waiting. */
   remove(lookup: PendingLookup): boolean {
     return this.ofPriority[lookup.priority].delete(lookup)
@@ -83,15 +95,60 @@ export class LookupQueue {
     this.add(lookup)
   }
 
-  /** Takes out the one whose turn it is. `least`: the least priority that it may have. */
-  shift(least: LookupPriority): PendingLookup | undefined {
-    const first = this.first('session') ?? (least === 'connect' ? this.first('connect') : undefined)
-    if (first !== undefined) this.remove(first)
-    return first
+  /**
+   * Takes out the one whose turn it is. `least`: the least priority that it may have; `now`: monotonic milliseconds.
+   */
+  shift(least: LookupPriority, now: number): PendingLookup | undefined {
+    const next = this.ofPriority.session.oldest ?? (least === 'connect' ? this.nextNewcomer(now) : undefined)
+    if (next !== undefined) this.remove(next)
+    return next
   }
 
-  private first(priority: LookupPriority): PendingLookup | undefined {
-    for (const first of this.ofPriority[priority]) return first
-    return undefined
+  private nextNewcomer(now: number): PendingLookup | undefined {
+    const { oldest, newest } = this.ofPriority.connect
+    return oldest !== undefined && now - oldest.since > OVERLOAD_MS ? newest : oldest
+  }
+}
+
+/** Look-ups by arrival, taken from both ends or from between. */
+class WaitingList {
+  private readonly waiting = new Set<PendingLookup>()
+  /** Also holds some that wait no more, which are passed over at either end. */
+  private arrivals: PendingLookup[] = []
+  private from = 0
+
+  get size(): number {
+    return this.waiting.size
+  }
+
+  get oldest(): PendingLookup | undefined {
+    while (this.from < this.arrivals.length && !this.waiting.has(this.arrivals[this.from] as PendingLookup))
+      this.from++
+    return this.arrivals[this.from]
+  }
+
+  get newest(): PendingLookup | undefined {
+    while (this.arrivals.length > this.from && !this.waiting.has(this.arrivals.at(-1) as PendingLookup))
+      this.arrivals.pop()
+    return this.arrivals.at(-1)
+  }
+
+  has(lookup: PendingLookup): boolean {
+    return this.waiting.has(lookup)
+  }
+
+  add(lookup: PendingLookup): void {
+    if (this.arrivals.length > 2 * this.waiting.size) this.compact()
+    this.waiting.add(lookup)
+    this.arrivals.push(lookup)
+  }
+
+  delete(lookup: PendingLookup): boolean {
+    return this.waiting.delete(lookup)
+  }
+
+  private compact(): void {
+    this.arrivals = this.arrivals.filter((lookup) => this.waiting.has(lookup))
+    this.from = 0
   }
 }

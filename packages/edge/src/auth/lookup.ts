@@ -146,12 +146,24 @@ export class Lookups implements Authenticator {
   }
 
   private startNext(): void {
+    for (const priority of ['session', 'connect'] as const) this.settleHopeless(priority)
     while (this.mayStart('session')) {
-      const next = this.queue.shift(this.mayStart('connect') ? 'connect' : 'session')
+      const next = this.queue.shift(
+        this.mayStart('connect') ? 'connect' : 'session',
+        this.options.clock.monotonic(),
+      )
       if (next === undefined) return
-      if (this.options.source.isHopeless(next)) this.settle(next, UNAVAILABLE)
-      else if (this.isSlowed(next)) this.drop(next, 'address')
+      if (this.isSlowed(next)) this.drop(next, 'address')
       else void this.start(next)
+    }
+  }
+
+  private settleHopeless(priority: LookupPriority): void {
+    for (;;) {
+      const oldest = this.queue.oldest(priority)
+      if (oldest === undefined || !this.options.source.isHopeless(oldest)) return
+      this.queue.remove(oldest)
+      this.settle(oldest, UNAVAILABLE)
     }
   }
 
