@@ -193,7 +193,7 @@ describe('the configuration of a program', () => {
     it('when the edge has no credentials for wazo-auth', () => {
       const line = refused(run(['-c', configFile('auth: {key_file: null}\n')]), 78)
       expect(line).to.include(
-        'auth.key_file: no credentials for wazo-auth: set auth.key_file, or auth.username and auth.password',
+        'auth.key_file: no credentials for wazo-auth: set auth.key_file, or auth.username and auth.password (or auth.password_file)',
       )
     })
 

@@ -91,5 +91,5 @@ function credentialsHint(auth: Config['auth']): string {
   if (auth.username !== null) return 'auth.username is set, but auth.password is not'
   if (auth.password !== null) return 'auth.password is set, but auth.username is not'
   const missing = auth.key_file === null ? '' : `${auth.key_file} does not exist; `
-  return `${missing}set auth.key_file, or auth.username and auth.password`
+  return `${missing}set auth.key_file, or auth.username and auth.password (or auth.password_file)`
 }

@@ -5,6 +5,7 @@ import { crossChecks, type Program } from './checks.js'
 import { environmentTree, type Environment } from './environment.js'
 import { ConfigError } from './error.js'
 import { describeSystemError, isMissing } from '../runtime/system-error.js'
+import { readSecretFiles } from './secret-files.js'
 import { resolve, type Resolution, type Setting } from './resolve.js'
 import { DEFAULT_CONFIG_FILE, DEFAULT_EXTRA_CONFIG_FILES, DEFAULT_KEY_FILE, type Config } from './schema.js'
 import { leafAt, mergeAll, type Node, type Tree } from './tree.js'
@@ -58,18 +59,24 @@ export function readConfig(sources: ConfigSources): ConfigReading {
   const file = readConfigFile(sources.configFile, warnings, notes)
   const directory = readDirectory(mergeAll([environment, file]), warnings)
   const keys = credentials(sources.program, mergeAll([environment, ...directory, file]), warnings, notes)
-  const resolution = resolve(mergeAll([commandLine, environment, keys, ...directory, file]))
+  const given = mergeAll([commandLine, environment, keys, ...directory, file])
+  const secrets = readSecretFiles({ ...sources, tree: given })
+  const resolution = resolve(mergeAll([secrets.tree, given]))
   return {
     config: resolution.config,
     settings: resolution.settings,
     warnings: [...warnings, ...resolution.unknown],
     notes,
-    problems: allProblems(resolution, sources.program),
+    problems: allProblems(resolution, secrets.problems, sources.program),
   }
 }
 
-function allProblems(resolution: Resolution, program: Program): readonly string[] {
-  if (resolution.problems.length > 0) return resolution.problems
+function allProblems(
+  resolution: Resolution,
+  ofSecrets: readonly string[],
+  program: Program,
+): readonly string[] {
+  if (resolution.problems.length + ofSecrets.length > 0) return [...resolution.problems, ...ofSecrets]
   return crossChecks(resolution.config, resolution.settings, program)
 }
 

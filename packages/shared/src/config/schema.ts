@@ -18,6 +18,7 @@ import {
 /** Where the packages of Wazo put a service's credentials. */
 export const DEFAULT_KEY_FILE = '/var/lib/wazo-auth-keys/wazo-websocketd-key.yml'
 export const DEFAULT_CONFIG_FILE = '/etc/wazo-websocketd/config.yml'
+export const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379'
 export const DEFAULT_EXTRA_CONFIG_FILES = '/etc/wazo-websocketd/conf.d'
 
 const MIB = 1024 * 1024
@@ -44,6 +45,8 @@ const logLevel = z.preprocess(
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 const WORKERS = 'auto or a whole number from 1 to 1024'
+
+const secretFile = () => text('the path of a file').nullable().default(null)
 
 const pem = () => text('the path of a file').nullable().default(null)
 
@@ -80,6 +83,8 @@ const authSchema = z.object({
   timeout: seconds().nullable().default(null),
   username: text().nullable().default(null),
   password: secret().nullable().default(null),
+  /** A file that holds `auth.password`. */
+  password_file: secretFile(),
   /** YAML with `service_id` and `service_key`, which become `username` and `password`. */
   key_file: text('the path of a file').nullable().default(DEFAULT_KEY_FILE),
 })
@@ -92,6 +97,8 @@ const busSchema = z.object({
   tls: tls(),
   username: text('a text (a number needs quotes)').default('guest'),
   password: secret().default('guest'),
+  /** A file that holds `bus.password`. */
+  password_file: secretFile(),
   vhost: text().default('/'),
   exchange_name: text().default('wazo-headers'),
   exchange_type: text().default('headers'),
@@ -133,7 +140,11 @@ const redisSchema = z.object({
   url: textLike(
     /^rediss?:\/\/\S+$/,
     'an address such as redis://127.0.0.1:6379 or rediss://host:6379',
-  ).default('redis://127.0.0.1:6379'),
+  ).default(DEFAULT_REDIS_URL),
+  /** A file that holds `redis.url`. */
+  url_file: secretFile(),
+  /** A file that holds the password of `redis.url`, which then has none. */
+  password_file: secretFile(),
   /** Nodes of a Redis Cluster; null: a single server, `redis.url`. User, password and TLS are those of the url. */
   cluster: hostPorts().nullable().default(null),
   /** Sentinels that know the master; null: none. User, password, database and TLS are those of the url. */

@@ -43,7 +43,7 @@ export function describeRedisError(error: unknown, place: RedisPlace): string {
   const message = deepestMessage(error).replace(ARGUMENTS, '')
   const code = errorCode(error)
   if (message.includes('NOAUTH'))
-    return `Redis at ${where} wants a password: set redis.url to redis://:PASSWORD@HOST:PORT`
+    return `Redis at ${where} wants a password: set redis.url to redis://:PASSWORD@HOST:PORT, or redis.password_file`
   if (message.includes('WRONGPASS') || message.includes('invalid password'))
     return `Redis at ${where} refuses the user or password: correct redis.url`
   if (message.includes('max number of clients'))

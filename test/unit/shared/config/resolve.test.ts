@@ -32,6 +32,7 @@ describe('the effective configuration', () => {
       tls: false,
       username: 'guest',
       password: 'guest',
+      password_file: null,
       vhost: '/',
       exchange_name: 'wazo-headers',
       exchange_type: 'headers',
@@ -51,6 +52,8 @@ describe('the effective configuration', () => {
     })
     expect(config.redis).to.deep.equal({
       url: 'redis://127.0.0.1:6379',
+      url_file: null,
+      password_file: null,
       cluster: null,
       sentinels: null,
       sentinel_name: 'mymaster',

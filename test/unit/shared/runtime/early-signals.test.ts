@@ -1,7 +1,10 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { childArguments } from '@wazo-websocketd/shared/runtime/early-signals'
 import { expect } from 'chai'
+
+const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
 
 /** Runs on for a moment, says whether an inspector is open, and ends. */
 const PROGRAM = `
@@ -36,6 +39,21 @@ describe('signals that Node has a meaning for', () => {
     it(`do nothing in a child from its first moment on: ${signal}`, async () => {
       expect(await signalled(childArguments, signal)).to.match(/^runs\s+closed\s+0$/)
     })
+
+  it('have what they opened while Node started closed by the first line, or soon after it', () => {
+    const opened = `
+      import inspector from 'node:inspector'
+      inspector.open(0, '127.0.0.1')
+      await import('@wazo-websocketd/shared/runtime/early-signals')
+      console.log(inspector.url() ?? 'closed')
+      inspector.open(0, '127.0.0.1')
+      const at = Date.now()
+      while (inspector.url() !== undefined && Date.now() - at < 5000) await new Promise((then) => setTimeout(then, 5))
+      console.log(inspector.url() ?? 'closed')`
+    const args = ['--import=tsx', '--conditions=source', '--input-type=module', '-e', opened]
+    const said = execFileSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' })
+    expect(said).to.equal('closed\nclosed\n')
+  })
 
   it('leave nothing open in this process, which has loaded the module', () => {
     expect(process.listenerCount('SIGUSR1')).to.be.greaterThan(0)
