@@ -67,7 +67,7 @@ async function observe(name: string, honest: ChildProcess, edge: EdgeHost, ms: n
   const [seen] = (await once(honest, 'message')) as [Seen]
   const lag = await edge.metric('nodejs_eventloop_lag_max_seconds').catch(() => NaN)
   const memory = edge.workerPids().map((pid) => `${residentMib(pid).toFixed(0)} MiB`)
-  console.log(`${name}`)
+  console.log(name)
   console.log(`  pings       ${percentiles(seen.pings)}`)
   console.log(`  newcomers   ${percentiles(seen.newcomers)}, ${seen.refused} refused`)
   console.log(`  sessions    ${seen.closed} closed, ${seen.faults} gaps in ${seen.events} events`)
