@@ -159,7 +159,9 @@ describe('The console page in Chromium', function () {
       await page.getByRole('button', { name: 'Connect again' }).click()
       await until('Live', async () => (await state()) === 'Live')
       expect(await asked()).to.equal(false)
-      expect(opened).to.deep.equal([`127.0.0.1:${nginx.port}`, `127.0.0.1:${nginx.port}`])
+      // The page may also have connected to its own server, with the token that it remembers.
+      const there = opened.filter((host) => host === `127.0.0.1:${nginx.port}`)
+      expect(there).to.have.length(2)
     })
   })
 
