@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { Cluster, type EdgeHost } from '../support/cluster.js'
 import { CLOSE, closeCodeOf, FrameReader, TEXT } from '../support/frames.js'
 import { sleep, waitFor } from '../support/wait.mjs'
+import { FLAWLESS, Traffic } from './support/traffic.js'
 
 const UPGRADE_MS_MAX = 60_000
 const CONNECTIONS = 300
@@ -13,6 +14,7 @@ const ANSWER_MS_MAX = 20_000
 /** `TRIALS=20` for a whole measurement. */
 const TRIALS = Number(process.env['TRIALS'] ?? 4)
 const SESSIONS = 100
+const STORM = 15
 const STOP_MS_MAX = 15_000
 
 /** What became of one connection: `init`, a close code, or `cut`. */
@@ -82,6 +84,24 @@ describe('the moment of an upgrade', function () {
     for (const outcome of await Promise.race([Promise.all(outcomes), late]))
       counts[outcome] = (counts[outcome] ?? 0) + 1
     expect(counts).to.deep.equal({ init: outcomes.length })
+    await edge.program.stop()
+  })
+
+  it(`and more of them, ${STORM} within two seconds: every session stays, and gets every event`, async () => {
+    cluster.edges.splice(0)
+    edge = await cluster.startEdge({ process_workers: 2 })
+    const traffic = await Traffic.start(cluster, { perSecond: 100, sessions: 20 })
+    try {
+      for (let i = 0; i < STORM; i++) {
+        edge.program.kill('SIGHUP')
+        await sleep((Math.random() * 4_000) / STORM)
+      }
+      // The first one, and one more for all that came meanwhile.
+      await waitFor(() => replaced() >= 2, { timeoutMs: UPGRADE_MS_MAX, what: 'both upgrades' })
+      expect(await traffic.stop()).to.deep.equal(FLAWLESS)
+    } finally {
+      await traffic.abandon()
+    }
     await edge.program.stop()
   })
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { deflateRawSync } from 'node:zlib'
 import { expect } from 'chai'
 import { WebSocket } from 'ws'
 import { clientFrame, PONG_OPCODE, PING_OPCODE, textsOf } from '../support/frames.js'
@@ -168,6 +169,23 @@ describe('clients that flood', function () {
     await waitFor(() => pongs.length === 251, { timeoutMs: 10_000, everyMs: 10 })
     expect(pongs.at(-1)).to.include('249')
     client.terminate()
+  })
+
+  it('with messages that inflate to 50 MiB get 1009, and cost no memory', async () => {
+    const edge = await listening({ permessageDeflate: true })
+    const bomb = clientFrame(deflateRawSync(Buffer.alloc(50 * 1024 * 1024)), { rsv: 4 })
+    expect(bomb.length, 'small enough to be read').to.be.below(SOCKET_LIMITS.clientFrameBytes)
+    const before = process.memoryUsage().rss
+    const clients = await Promise.all(
+      Array.from({ length: 20 }, () => {
+        const client = edge.raw().upgrade(undefined, 'Sec-WebSocket-Extensions: permessage-deflate\r\n')
+        return client.until(() => client.text.includes(INIT))
+      }),
+    )
+    for (const client of clients) client.write(bomb)
+    await Promise.all(clients.map((client) => client.until(() => client.closeCode !== undefined)))
+    expect(new Set(clients.map(({ closeCode }) => closeCode))).to.deep.equal(new Set([1009]))
+    expect(process.memoryUsage().rss - before).to.be.below(100 * 1024 * 1024)
   })
 
   it('and reset the connection leave nothing that would be parsed at once', async () => {
