@@ -44,6 +44,14 @@ describe('a YAML file', () => {
     )
   })
 
+  it('names it in one line also where the file is no text', () => {
+    for (const text of ['>\0', '|\u0085x', 'a: >\u001b[2J', '%\u2028'])
+      expect(() => parseYaml(text, 'f\n.yml'), JSON.stringify(text))
+        .to.throw(ConfigError)
+        .with.property('message')
+        .that.does.not.match(/[\p{Cc}\u2028\u2029]/u)
+  })
+
   it('does not repeat the file in its error, which may hold a password', () => {
     expect(() => parseYaml('password: [hunter2\nx: 2\n', 'f.yml'))
       .to.throw(ConfigError)
