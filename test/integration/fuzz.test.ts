@@ -5,13 +5,13 @@ import { runArea } from '../fuzz/run.js'
 const SEED = 17
 /** Together some 5 to 10 s on a machine that does nothing else. */
 const UNITS: ReadonlyMap<string, number> = new Map([
-  ['frames', 8_000],
-  ['bus', 2_500],
-  ['auth', 500],
-  ['envelopes', 2_500],
+  ['frames', 4_000],
+  ['bus', 1_000],
+  ['auth', 300],
+  ['envelopes', 1_000],
   ['config', 100],
-  ['ipc', 2_500],
-  ['decisions', 80_000],
+  ['ipc', 1_000],
+  ['decisions', 40_000],
 ])
 
 describe('a short run of npm run fuzz', function () {
