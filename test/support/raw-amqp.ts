@@ -112,9 +112,25 @@ export const field = {
   },
   boolean: (value: boolean): Buffer => Buffer.from([0x74, value ? 1 : 0]),
   nothing: (): Buffer => Buffer.from('V'),
+  bytes: (value: Buffer): Buffer => Buffer.concat([Buffer.from('x'), uint32(value.length), value]),
+  text: (value: Buffer): Buffer => Buffer.concat([Buffer.from('S'), uint32(value.length), value]),
+  table: (fields: readonly Field[]): Buffer => Buffer.concat([Buffer.from('F'), table(fields)]),
+  array(values: readonly Buffer[]): Buffer {
+    const bytes = Buffer.concat(values)
+    return Buffer.concat([Buffer.from('A'), uint32(bytes.length), bytes])
+  },
+  /** A value of a type with a fixed number of bytes, all of them given. */
+  fixed: (type: keyof typeof FIXED_BYTES, bytes: Buffer): Buffer =>
+    Buffer.concat([Buffer.from(type), bytes.subarray(0, FIXED_BYTES[type])]),
 } as const
 
-function table(fields: readonly Field[]): Buffer {
+/** The types of RabbitMQ's tables that have a fixed size: integers, floats, decimal, timestamp, boolean. */
+export const FIXED_BYTES = {
+  ...{ b: 1, B: 1, t: 1, s: 2, u: 2, I: 4, i: 4, f: 4, D: 5, l: 8, d: 8, T: 8 },
+} as const
+
+/** The bytes of a table, with its length in front. */
+export function table(fields: readonly Field[]): Buffer {
   const bytes = Buffer.concat(fields.flatMap(([name, value]) => [shortString(name), value]))
   return Buffer.concat([uint32(bytes.length), bytes])
 }

@@ -127,11 +127,15 @@ function isMessage(value: unknown): value is Message {
 /** The ways to make one value out of those of all workers that prom-client knows in this version. */
 const AGGREGATORS: ReadonlySet<unknown> = new Set(['sum', 'first', 'min', 'max', 'average', 'omit'])
 
-/** Whether it can be added up here: one that newer code has made otherwise would fail every scrape of the host. */
+/**
+ * Whether it can be added up here: one that newer code has made otherwise would fail every scrape of the host. So would
+ * a name that every object has, because prom-client keeps metrics in one.
+ */
 function isMetric(value: unknown): value is Snapshot[number] {
   if (!isRecord(value)) return false
-  const { name, type, aggregator, values } = value
-  if (typeof name !== 'string' || typeof type !== 'string' || !AGGREGATORS.has(aggregator)) return false
+  const { name, help, type, aggregator, values } = value
+  if (typeof name !== 'string' || name in Object.prototype) return false
+  if (typeof help !== 'string' || typeof type !== 'string' || !AGGREGATORS.has(aggregator)) return false
   return Array.isArray(values) && values.every(isValue)
 }
 

@@ -1,11 +1,16 @@
+/** Everything that breaks a line, or that a terminal acts on. */
+const CONTROL_CHARACTERS = /[\p{Cc}\u2028\u2029]/gu
+
 /** The configuration cannot be used. Each problem is one line for the operator: where, what, how to mend it. */
 export class ConfigError extends Error {
   override name = 'ConfigError'
   readonly problems: readonly string[]
 
+  /** Takes control characters out: a problem may quote a file that is not text. */
   constructor(problems: readonly string[]) {
-    const more = problems.length > 1 ? ` (and ${problems.length - 1} more: see --check-config)` : ''
-    super(`${problems[0] ?? 'unusable configuration'}${more}`)
-    this.problems = problems
+    const lines = problems.map((problem) => problem.replace(CONTROL_CHARACTERS, '?'))
+    const more = lines.length > 1 ? ` (and ${lines.length - 1} more: see --check-config)` : ''
+    super(`${lines[0] ?? 'unusable configuration'}${more}`)
+    this.problems = lines
   }
 }

@@ -16,6 +16,9 @@ export interface YamlFile {
 }
 
 const ALIASES_MAX = 100
+/** Brackets, or items of lists in one line, within each other. The parser calls itself for each: some thousands abort the process. */
+const NESTING_MAX = 500
+const ITEMS_IN_ONE_LINE = new RegExp(`(?:[-?][ \\t]+){${NESTING_MAX}}`)
 
 /** The dialect of PyYAML: YAML 1.1, but a single `y` or `n` is a text. */
 const DIALECT: ParseOptions & SchemaOptions & { readonly version: '1.1' } = {
@@ -44,6 +47,7 @@ export function readYamlFile(path: string): YamlFile {
 
 /** The same for a text; `source` stands for it in errors and reports. */
 export function parseYaml(text: string, source: string): YamlFile {
+  if (isTooDeep(text)) throw new ConfigError([`${source}: not valid YAML: more than ${NESTING_MAX} levels`])
   const document = parseDocument(text, DIALECT)
   const warnings: string[] = []
   for (const error of document.errors) {
@@ -61,6 +65,17 @@ export function parseYaml(text: string, source: string): YamlFile {
   return { tree: treeOf(root, source), warnings }
 }
 
+/** Counts brackets wherever they stand: no text of a configuration leaves so many open. */
+function isTooDeep(text: string): boolean {
+  let depth = 0
+  for (const character of text) {
+    if (character === '[' || character === '{') depth++
+    else if (depth > 0 && (character === ']' || character === '}')) depth--
+    if (depth > NESTING_MAX) return true
+  }
+  return ITEMS_IN_ONE_LINE.test(text)
+}
+
 function toValue(document: ReturnType<typeof parseDocument>, source: string): unknown {
   try {
     return document.toJS({ mapAsMap: true, maxAliasCount: ALIASES_MAX })
@@ -72,6 +87,7 @@ function toValue(document: ReturnType<typeof parseDocument>, source: string): un
 
 /** Reads one scalar or list as YAML would; undefined when it is no YAML. */
 export function parseYamlValue(text: string): unknown {
+  if (isTooDeep(text)) return undefined
   const document = parseDocument(text, DIALECT)
   return document.errors.length > 0 ? undefined : toValue(document, 'value')
 }

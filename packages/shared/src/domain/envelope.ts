@@ -60,7 +60,7 @@ const BATCH_FIXED_BYTES = 26
 /** Offset, time, flags, number of users, lengths of name and body. */
 const EVENT_FIXED_BYTES = 29
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
 
 /** Gives memory whose content does not matter. */
 export type Allocate = (bytes: number) => Uint8Array
@@ -168,11 +168,16 @@ class Reader {
 
   offset(): Offset {
     const at = this.take(8)
-    return this.view.getUint32(at) * 2 ** 32 + this.view.getUint32(at + 4)
+    const offset = this.view.getUint32(at) * 2 ** 32 + this.view.getUint32(at + 4)
+    if (!Number.isSafeInteger(offset)) throw new EnvelopeError('an offset that is too large')
+    return offset
   }
 
-  f64(): number {
-    return this.view.getFloat64(this.take(8))
+  /** Milliseconds of Unix time. Latencies are computed from it, and a metric that is not a number would end the worker. */
+  time(): number {
+    const time = this.view.getFloat64(this.take(8))
+    if (!Number.isFinite(time)) throw new EnvelopeError('a time that is no number')
+    return time
   }
 
   blob(): Uint8Array {
@@ -182,7 +187,12 @@ class Reader {
   }
 
   string(): string {
-    return decoder.decode(this.blob())
+    const bytes = this.blob()
+    try {
+      return decoder.decode(bytes)
+    } catch {
+      throw new EnvelopeError('a text that is not UTF-8')
+    }
   }
 
   end(): void {
@@ -215,7 +225,7 @@ function writeEvent(out: Writer, event: BusEvent): void {
 
 function readEvent(from: Reader): BusEvent {
   const offset = from.offset()
-  const receivedAt = from.f64()
+  const receivedAt = from.time()
   const flags = from.u8()
   // One that is not known may narrow who gets the event, or announce a field.
   if ((flags & ~FLAGS) !== 0) throw new EnvelopeError(`unknown flags of an event: ${flags & ~FLAGS}`)

@@ -1,6 +1,6 @@
 import { ConfigError } from '@wazo-websocketd/shared/config/error'
 import { leafAt } from '@wazo-websocketd/shared/config/tree'
-import { parseYaml } from '@wazo-websocketd/shared/config/yaml-file'
+import { parseYaml, parseYamlValue } from '@wazo-websocketd/shared/config/yaml-file'
 import { expect } from 'chai'
 
 function valueOf(text: string, ...path: string[]): unknown {
@@ -42,6 +42,26 @@ describe('a YAML file', () => {
       ConfigError,
       /^f\.yml: line 3: not valid YAML: /,
     )
+  })
+
+  it('refuses what is nested so deeply that reading it would end the process', () => {
+    for (const text of ['['.repeat(9_000), '{a: '.repeat(9_000), '- '.repeat(9_000), '? '.repeat(9_000)]) {
+      expect(() => parseYaml(text, 'f.yml')).to.throw(
+        ConfigError,
+        'f.yml: not valid YAML: more than 500 levels',
+      )
+      expect(parseYamlValue(text)).to.equal(undefined)
+    }
+    expect(parseYamlValue('['.repeat(100) + ']'.repeat(100))).to.be.an('array')
+    expect(parseYamlValue('[] '.repeat(2_000).replace(/^|$/g, "'"))).to.be.a('string')
+  })
+
+  it('names it in one line also where the file is no text', () => {
+    for (const text of ['>\0', '|\u0085x', 'a: >\u001b[2J', '%\u2028'])
+      expect(() => parseYaml(text, 'f\n.yml'), JSON.stringify(text))
+        .to.throw(ConfigError)
+        .with.property('message')
+        .that.does.not.match(/[\p{Cc}\u2028\u2029]/u)
   })
 
   it('does not repeat the file in its error, which may hold a password', () => {

@@ -153,4 +153,27 @@ describe('envelope: bytes that are not one', () => {
       expect(() => decode(state.subarray(0, length)), `${length} bytes`).to.throw(EnvelopeError)
     expect(() => decode(Buffer.concat([state, Buffer.from('x')]))).to.throw(EnvelopeError, 'trailing')
   })
+
+  it('are refused with a number that no ingest writes: readers compute with it', () => {
+    const empty = encodeBatch({ epoch, prev: 0, last: 1, events: [] })
+    const time = (value: number) =>
+      encodeBatch({ epoch, prev: 0, last: 1, events: [{ ...event, receivedAt: value }] })
+    for (const value of [NaN, Infinity, -Infinity])
+      expect(() => sealed(time(value)).open(), String(value)).to.throw(EnvelopeError, 'a time')
+    const offset = time(0)
+    offset.fill(0xff, empty.length, empty.length + 8)
+    expect(() => sealed(offset).open()).to.throw(EnvelopeError, 'an offset')
+    for (const at of [2 + 4 + epoch.length, 2 + 4 + epoch.length + 8]) {
+      const range = empty.slice()
+      range[at] = 0x7f
+      expect(() => decode(range), `byte ${at}`).to.throw(EnvelopeError, 'an offset')
+    }
+  })
+
+  it('are refused with a text that is not UTF-8, as no ingest writes it', () => {
+    const bytes = encodeBatch({ epoch, prev: 0, last: 1, events: [{ ...event, body: Buffer.from('x') }] })
+    const name = Buffer.from(bytes).indexOf('call_created')
+    bytes[name] = 0xff
+    expect(() => sealed(bytes).open()).to.throw(EnvelopeError, 'UTF-8')
+  })
 })
