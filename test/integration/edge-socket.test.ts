@@ -174,6 +174,29 @@ describe('the WebSocket port', () => {
     it('are not taken from anybody else', async () => {
       expect(await twice(await edge(limited))).to.not.equal('open')
     })
+
+    it('may connect at a rate; beyond it a connection is closed before its request is read', async () => {
+      const one = await edge({ limits: { connectsPerIpPerSecond: 1 } })
+      const clients = Array.from({ length: 8 }, () => one.raw().upgrade())
+      await clients[7]!.until(() => clients.slice(5).every(({ ended }) => ended))
+      await clients[0]!.until(() => clients.slice(0, 5).every(({ text }) => text.includes('101')))
+      expect(clients.slice(5).map(({ text }) => text)).to.deep.equal(['', '', ''])
+      expect(one.refusals).to.deep.equal(['connect-rate', 'connect-rate', 'connect-rate'])
+    })
+
+    it('may connect at a rate also behind a trusted proxy, each for itself; beyond it they get 429', async () => {
+      const one = await edge({ limits: { connectsPerIpPerSecond: 1 }, trustedProxies: ['127.0.0.1'] })
+      const from = (address: string) => one.raw().upgrade(undefined, `X-Forwarded-For: ${address}\r\n`)
+      const statusOf = async (address: string) => {
+        const client = from(address)
+        await client.until(() => client.text.includes('\r\n\r\n'))
+        return client.text.slice(9, 12)
+      }
+      const statuses: string[] = []
+      for (let i = 0; i < 6; i++) statuses.push(await statusOf('198.51.100.1'))
+      expect(statuses).to.deep.equal(['101', '101', '101', '101', '101', '429'])
+      expect(await statusOf('198.51.100.2')).to.equal('101')
+    })
   })
 
   describe('TLS', () => {

@@ -387,7 +387,7 @@ class EdgeWorker {
       trustedProxies: config.websocket.trusted_proxies,
       pingInterval: config.websocket.ping_interval * 1000,
       permessageDeflate: config.limits.permessage_deflate,
-      limits: socketLimits(config, this.room),
+      limits: socketLimits(config, this.room, this.setup.workers),
       clock,
       log: this.log,
       metrics: this.counts.socket,

@@ -38,6 +38,7 @@ export const SOCKET_LIMITS: SocketLimits = {
   handshakeTime: 5_000,
   handshakeHeaderBytes: 16 * KIB,
   incompleteUpgrades: 512,
+  connectsPerIpPerSecond: null,
   socketsPerWorker: 17_024,
   sendBufferSoftBytes: MIB,
   sendBufferSoftTime: 10_000,

@@ -1,14 +1,11 @@
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import { NetworkList, type Network } from '@wazo-websocketd/shared/runtime/network'
+import { clientNetwork, NetworkList, type Network } from '@wazo-websocketd/shared/runtime/network'
 
 /** Beyond so many the one that has failed longest ago is forgotten. */
 const ADDRESSES_MAX = 10_000
 const MINUTE_MS = 60_000
 /** What sums of times may lose by rounding. */
 const ROUNDING_MS = 0.01
-/** Whoever has one IPv6 address has 64 bits of them. */
-const IPV6_GROUPS = 8
-const IPV6_NETWORK_GROUPS = 4
 
 export interface FailingAddressesOptions {
   /** Tokens of one address that wazo-auth may refuse in a minute, at once or one after the other; null: no limit. */
@@ -42,7 +39,7 @@ export class FailingAddresses {
   /** Whether wazo-auth is not to be asked for the client, because a refusal more would be one too many. */
   isSlowed(address: string): boolean {
     if (!this.on || this.forgivenAt.size === 0) return false
-    const forgivenAt = this.forgivenAt.get(networkOf(address))
+    const forgivenAt = this.forgivenAt.get(clientNetwork(address))
     if (forgivenAt === undefined) return false
     const leftMs = forgivenAt - this.options.clock.monotonic()
     return leftMs + this.forgivenAfterMs > MINUTE_MS + ROUNDING_MS
@@ -52,7 +49,7 @@ export class FailingAddresses {
   failed(address: string): void {
     if (!this.on || address === '' || this.proxies.has(address)) return
     const now = this.options.clock.monotonic()
-    const network = networkOf(address)
+    const network = clientNetwork(address)
     const before = this.forgivenAt.get(network) ?? 0
     const wasSlowed = this.isSlowed(address)
     this.forgivenAt.delete(network)
@@ -73,17 +70,4 @@ export class FailingAddresses {
       this.forgivenAt.delete(network)
     }
   }
-}
-
-/** The first half of an IPv6 address, and all of another one. */
-function networkOf(address: string): string {
-  if (!address.includes(':')) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head.split(':')
-  const missing = tail === undefined ? 0 : IPV6_GROUPS - groups.length - tail.split(':').length
-  const all = [...groups, ...Array<string>(Math.max(0, missing)).fill('0'), ...(tail ?? '').split(':')]
-  return all
-    .slice(0, IPV6_NETWORK_GROUPS)
-    .map((group) => group || '0')
-    .join(':')
 }

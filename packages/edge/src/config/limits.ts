@@ -20,7 +20,12 @@ export function sessionLimits(
   }
 }
 
-export function socketLimits({ limits }: Pick<Config, 'limits'>, room: ConnectionRoom): SocketLimits {
+/** @param workers of this host, which share its limits */
+export function socketLimits(
+  { limits }: Pick<Config, 'limits'>,
+  room: ConnectionRoom,
+  workers: number,
+): SocketLimits {
   return {
     clientFrameBytes: limits.client_frame_bytes,
     clientFragments: limits.client_fragments,
@@ -33,6 +38,8 @@ export function socketLimits({ limits }: Pick<Config, 'limits'>, room: Connectio
     handshakeTime: limits.handshake_seconds * 1000,
     handshakeHeaderBytes: limits.handshake_header_bytes,
     incompleteUpgrades: limits.incomplete_upgrades_per_worker,
+    connectsPerIpPerSecond:
+      limits.connects_per_ip_per_second === null ? null : limits.connects_per_ip_per_second / workers,
     socketsPerWorker: room.sockets,
     sendBufferSoftBytes: limits.send_buffer_soft_bytes,
     sendBufferSoftTime: limits.send_buffer_soft_seconds * 1000,

@@ -11,13 +11,14 @@ const CLOSE_CODES: ReadonlySet<number> = new Set([
 ])
 
 /**
- * Why a connection was turned away, as `handshakes_rejected_total{reason}` names it: the first six by the socket
+ * Why a connection was turned away, as `handshakes_rejected_total{reason}` names it: the first seven by the socket
  * server, the others by the checks before wazo-auth is asked.
  */
 export type RejectReason =
   | 'origin'
   | 'incomplete'
   | 'too-many-connections'
+  | 'connect-rate'
   | 'timeout'
   | 'too-large'
   | 'malformed'

@@ -17,6 +17,12 @@ export class ClientAddress {
     this.proxies = new NetworkList(trustedProxies.map(networkOf))
   }
 
+  /** The address of a connection's other end, whatever it says of itself; null: that of a trusted proxy. */
+  direct(peer: string | undefined): string | null {
+    const address = normalisedAddress(peer ?? '')
+    return this.proxies.has(address) ? null : address
+  }
+
   /** Returns the address nearest to the client that a trusted hop reports. */
   of(peer: string | undefined, forwardedFor: string | undefined): string {
     let address = normalisedAddress(peer ?? '')

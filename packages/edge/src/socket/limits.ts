@@ -7,6 +7,8 @@ export interface SocketLimits extends InboundLimits {
   readonly handshakeTime: number
   readonly handshakeHeaderBytes: number
   readonly incompleteUpgrades: number
+  /** null: no limit. */
+  readonly connectsPerIpPerSecond: number | null
   /** Open at once, those included that are turned away. */
   readonly socketsPerWorker: number
   readonly sendBufferSoftBytes: number

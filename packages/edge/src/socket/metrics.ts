@@ -4,7 +4,7 @@ import type { SessionMetrics } from '../session/metrics.js'
 
 /** Why an upgrade was refused before a session could say so, as `handshakes_rejected_total{reason}` names it. */
 export type HandshakeRefusal =
-  'origin' | 'incomplete' | 'too-many-connections' | 'timeout' | 'too-large' | 'malformed'
+  'origin' | 'incomplete' | 'too-many-connections' | 'connect-rate' | 'timeout' | 'too-large' | 'malformed'
 
 export type SocketMetrics = ReturnType<typeof socketMetrics>
 

@@ -7,6 +7,7 @@ import { WebSocketServer } from 'ws'
 import type { FrameBytes } from '../deliver/frame.js'
 import type { ConnectionHandler } from '../session/ports.js'
 import { PeerWebSocket, WsAdapter, type AdapterContext } from './adapter.js'
+import { ConnectRate } from './connect-rate.js'
 import { ClientAddress } from './client-address.js'
 import { Heartbeat } from './heartbeat.js'
 import { InboundWindows } from './inbound-windows.js'
@@ -93,10 +94,22 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
     metrics,
   }
   const webSockets = createWebSockets(options)
-  const upgrade = upgradeHandler(options, webSockets, context)
+  const clients: Clients = {
+    addresses: new ClientAddress(options.trustedProxies),
+    rate: new ConnectRate({ perSecond: limits.connectsPerIpPerSecond, clock }),
+  }
+  const upgrade = upgradeHandler(options, clients, webSockets, context)
   const room = new SocketRoom(server, limits.socketsPerWorker)
   server.on('drop', () => metrics.handshakeRefused('too-many-connections'))
-  server.on('connection', (socket: Socket) => pendingUpgrades.add(socket))
+  server.on('connection', (socket: Socket) => {
+    const direct = clients.addresses.direct(socket.remoteAddress)
+    if (direct === null || clients.rate.admits(direct)) {
+      pendingUpgrades.add(socket)
+      return
+    }
+    metrics.handshakeRefused('connect-rate')
+    socket.destroy()
+  })
   server.on('request', (request, response) => {
     pendingUpgrades.complete(request.socket)
     if (options.onRequest?.(request, response) !== true) answerPlainRequest(response)
@@ -133,14 +146,20 @@ export function createSocketServer(options: SocketServerOptions): SocketServer {
   }
 }
 
+/** What is known of clients by their addresses. */
+interface Clients {
+  readonly addresses: ClientAddress
+  readonly rate: ConnectRate
+}
+
 function upgradeHandler(
   options: SocketServerOptions,
+  { addresses, rate }: Clients,
   webSockets: ReturnType<typeof createWebSockets>,
   context: AdapterContext,
 ) {
   const { metrics, onConnection } = options
   const origins = new OriginPolicy(options.allowedOrigins)
-  const addresses = new ClientAddress(options.trustedProxies)
   return (request: IncomingMessage, head: Buffer): void => {
     const { headers, socket, url = '/' } = request
     if (headers.upgrade?.toLowerCase() !== 'websocket') {
@@ -153,6 +172,11 @@ function upgradeHandler(
       return
     }
     const address = addresses.of(socket.remoteAddress, single(headers['x-forwarded-for']))
+    if (addresses.direct(socket.remoteAddress) === null && !rate.admits(address)) {
+      metrics.handshakeRefused('connect-rate')
+      rejectUpgrade(socket, 429)
+      return
+    }
     const tokenHeader = single(headers['x-auth-token'])
     webSockets.handleUpgrade(request, socket, head, (ws) => {
       const adapter = new WsAdapter(ws, socket, context)

@@ -54,6 +54,11 @@ export const limitsSchema = z.object({
   connections_per_user: count().nullable().default(null),
   /** null: no limit. Behind a proxy it needs `websocket.trusted_proxies`. */
   connections_per_ip: count().nullable().default(null),
+  /**
+   * Connections of one address in a second, after a burst of five times as many, divided among the workers of a host; above it
+   * they are closed before their request is read, or get 429 where a trusted proxy names the address. null: no limit.
+   */
+  connects_per_ip_per_second: count().nullable().default(null),
   /** A client that stays above it for `send_buffer_soft_seconds` is closed: 1013 `slow consumer`. */
   send_buffer_soft_bytes: count().default(1 * MIB),
   send_buffer_soft_seconds: seconds().default(10),

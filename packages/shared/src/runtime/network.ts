@@ -1,5 +1,9 @@
 import { BlockList, isIP } from 'node:net'
 
+/** 16 bits each. */
+const IPV6_GROUPS = 8
+const IPV6_NETWORK_GROUPS = 4
+
 /** An address, or all addresses whose first `bits` are those of `address`. */
 export interface Network {
   readonly address: string
@@ -31,4 +35,17 @@ export class NetworkList {
     const version = isIP(address)
     return version !== 0 && this.list.check(address, version === 6 ? 'ipv6' : 'ipv4')
   }
+}
+
+/** What stands for a client: the first half of an IPv6 address, as whoever has one has all of those, and all of another one. */
+export function clientNetwork(address: string): string {
+  if (!address.includes(':')) return address
+  const [head = '', tail] = address.split('::')
+  const groups = head.split(':')
+  const missing = tail === undefined ? 0 : IPV6_GROUPS - groups.length - tail.split(':').length
+  const all = [...groups, ...Array<string>(Math.max(0, missing)).fill('0'), ...(tail ?? '').split(':')]
+  return all
+    .slice(0, IPV6_NETWORK_GROUPS)
+    .map((group) => group || '0')
+    .join(':')
 }

@@ -90,6 +90,7 @@ describe('the effective configuration', () => {
       connections_per_token: 200,
       connections_per_user: null,
       connections_per_ip: null,
+      connects_per_ip_per_second: null,
       send_buffer_soft_bytes: 1048576,
       send_buffer_soft_seconds: 10,
       send_buffer_hard_bytes: 16777216,
