@@ -19,6 +19,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   ],
   'unit/shared/domain/protocol.test.ts': ['shared/domain/json-source'],
   'unit/shared/config/derived.test.ts': ['shared/redis/url'],
+  'unit/shared/config/resolve.test.ts': ['shared/config/reading'],
   'integration/config.test.ts': [
     'shared/config/checks',
     'shared/config/command-line',

@@ -77,7 +77,7 @@ export function checkReload(commandLine: Omit<CommandLine, 'checkConfig'>, user:
  * Reads configuration and certificate as they are on disk now.
  * @throws ConfigError or StartupError in one line when they cannot be used.
  */
-export function readGeneration({ configFile, debug }: Omit<CommandLine, 'checkConfig'>): OwnGeneration {
-  const loaded = loadConfig({ program: PROGRAM, configFile, debug, environment: processEnvironment() })
+export function readGeneration({ configFile, debug, user }: Omit<CommandLine, 'checkConfig'>): OwnGeneration {
+  const loaded = loadConfig({ program: PROGRAM, configFile, debug, user, environment: processEnvironment() })
   return generationOf(loaded, readPems(loaded.config))
 }

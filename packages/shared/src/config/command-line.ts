@@ -16,6 +16,8 @@ export interface CommandLine {
   readonly configFile: string | null
   /** `-d`. */
   readonly debug: boolean
+  /** `-u`; null: the key `user`. */
+  readonly user: string | null
   readonly checkConfig: boolean
 }
 
@@ -50,6 +52,7 @@ export function parseCommandLine(
     .description(DESCRIPTIONS[program])
     .option('-c, --config-file <FILE>', 'the configuration file (default: /etc/wazo-websocketd/config.yml)')
     .option('-d, --debug', 'log debug messages', false)
+    .option('-u, --user <NAME>', 'whom to become when started as root, over the key user')
     .option(
       '--check-config',
       'print the effective configuration and where each key comes from, then end',
@@ -70,8 +73,9 @@ export function parseCommandLine(
     terminal.err(`${program}: ${what} (see ${program} --help)\n`)
     return terminal.exit(STATUS_USAGE)
   }
-  const options = command.opts<{ configFile?: string; debug: boolean; checkConfig: boolean }>()
-  return { configFile: options.configFile ?? null, debug: options.debug, checkConfig: options.checkConfig }
+  const options = command.opts<{ configFile?: string; debug: boolean; user?: string; checkConfig: boolean }>()
+  const { configFile = null, debug, user = null, checkConfig } = options
+  return { configFile, debug, user, checkConfig }
 }
 
 /**
@@ -84,8 +88,8 @@ export function loadOrExit(
   terminal: Terminal = processTerminal,
   environment = processEnvironment(),
 ): LoadedConfig {
-  const { configFile, debug, checkConfig } = commandLine
-  const sources = { program, configFile, debug, environment }
+  const { configFile, debug, user, checkConfig } = commandLine
+  const sources = { program, configFile, debug, user, environment }
   try {
     if (checkConfig) return checkAndExit(sources, terminal)
     return loadConfig(sources)
