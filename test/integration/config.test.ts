@@ -58,7 +58,10 @@ describe('the configuration of a program', () => {
       },
     }
     try {
-      const loaded = loadOrExit(program, parseCommandLine(program, args, terminal), terminal, environment)
+      const commandLine = parseCommandLine(program, args, terminal)
+      // The check becomes the user that a start as root would; this process has to stay who it is.
+      const safe = commandLine.checkConfig ? { ...commandLine, user: 'root' } : commandLine
+      const loaded = loadOrExit(program, safe, terminal, environment)
       return { status: null, out, err, loaded }
     } catch (error) {
       if (!(error instanceof Exit)) throw error
@@ -284,6 +287,16 @@ describe('the configuration of a program', () => {
       expect(status).to.equal(0)
       expect(out).to.include(
         `# warning: ${directory}/config.yml: unknown key wesocket (did you mean websocket?)`,
+      )
+    })
+
+    it('finds what would keep the program from starting', () => {
+      const config = configFile(`${CREDENTIALS}log_file: /nowhere/x.log\nwebsocket: {listen: 203.0.113.9}\n`)
+      const { out, err, status } = run(['-c', config, '--check-config'])
+      expect(status).to.equal(78)
+      expect(out).to.include('# error: log_file: the directory /nowhere does not exist')
+      expect(err).to.include(
+        'wazo-websocketd-edge: websocket.listen: 203.0.113.9 is not an address of this machine\n',
       )
     })
 

@@ -114,7 +114,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'edge/session/metrics': DECLARATIONS,
   'edge/socket/metrics': DECLARATIONS,
   'edge/config/program': 'a name',
-  'edge/config/tls': 'reads two files at the start: the deploy suite serves TLS with them',
+  'shared/runtime/server-tls': 'reads two files at the start: the deploy suite serves TLS with them',
 }
 
 /** Programs that a test starts otherwise than by `test/support/program.mjs` or a URL of its own. */

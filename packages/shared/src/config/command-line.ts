@@ -3,8 +3,9 @@ import { Command, CommanderError } from 'commander'
 import type { Program } from './checks.js'
 import { ConfigError } from './error.js'
 import { processEnvironment } from './process-environment.js'
-import { loadConfig, readConfig, type ConfigSources, type LoadedConfig } from './load.js'
+import { loadConfig, readConfig, type ConfigReading, type ConfigSources, type LoadedConfig } from './load.js'
 import { configReport } from './report.js'
+import { startChecks } from './start-checks.js'
 import { STATUS_CONFIG } from '../runtime/startup-error.js'
 import { programVersion } from '../runtime/version.js'
 
@@ -55,7 +56,7 @@ export function parseCommandLine(
     .option('-u, --user <NAME>', 'whom to become when started as root, over the key user')
     .option(
       '--check-config',
-      'print the effective configuration and where each key comes from, then end',
+      'print the effective configuration, where each key comes from and what would keep the program from starting, then end',
       false,
     )
     .version(programVersion(), '--version')
@@ -101,8 +102,15 @@ export function loadOrExit(
 }
 
 function checkAndExit(sources: ConfigSources, terminal: Terminal): never {
-  const reading = readConfig(sources)
+  const read = readConfig(sources)
+  const reading = read.problems.length > 0 ? read : withFindings(read, sources)
   terminal.out(configReport(reading))
   for (const problem of reading.problems) terminal.err(`${sources.program}: ${problem}\n`)
   return terminal.exit(reading.problems.length > 0 ? STATUS_CONFIG : 0)
+}
+
+function withFindings(reading: ConfigReading, sources: ConfigSources): ConfigReading {
+  const { program } = sources
+  const { problems, warnings } = startChecks({ program, reading, readAgain: () => loadConfig(sources) })
+  return { ...reading, problems, warnings: [...reading.warnings, ...warnings] }
 }

@@ -49,6 +49,7 @@ function id(option: '-u' | '-g' | '-G', user: string): string {
 
 /** The account that a program started as root without `user` becomes, where it exists. */
 const DEFAULT_USER = 'wazo-websocketd'
+const STAYS_ROOT = `user: started as root without it, and there is no account ${DEFAULT_USER}: stays root; set user`
 
 /** An account and its name. */
 interface NamedAccount extends Account {
@@ -91,17 +92,24 @@ export function dropPrivileges(
   on: PrivilegeSystem = system,
 ): Privileges {
   const account = accountToBecome(user, on)
-  if (account === null) return { user: null, warning: warningOf(user, on) }
+  if (account === null) return { user: null, warning: user === null && on.isRoot() ? STAYS_ROOT : null }
   if (logFile !== null) giveLog(logFile, account, on)
   become(account, on)
   return { user: account.name, warning: null }
 }
 
-/** What is to be said of a program that stays root; null: nothing. */
-export function warningOf(user: string | null, on: PrivilegeSystem = system): string | null {
-  return user === null && on.isRoot()
-    ? `user: started as root without it, and there is no account ${DEFAULT_USER}: stays root; set user`
-    : null
+/**
+ * What is to be said of `user` before the start, one line each.
+ * @throws StartupError with status 78 naming the key `user`, when the start would fail.
+ */
+export function userWarnings(user: string | null, on: PrivilegeSystem = system): readonly string[] {
+  if (on.isRoot()) return accountToBecome(user, on) === null && user === null ? [STAYS_ROOT] : []
+  try {
+    if (user !== null) on.lookUp(user)
+    return []
+  } catch {
+    return [`user: there is no user ${user ?? ''} on this machine: it does not start as root`]
+  }
 }
 
 /** @throws StartupError naming the key `user`. */
