@@ -25,7 +25,7 @@ export const FLAG_WORDS: ReadonlyMap<string, boolean> = new Map([
 /** `true`, `false` or a text that does not look like one of them. */
 export function flagOrText(expected: string) {
   const isFlagWord = (value: string) => FLAG_WORDS.has(value.toLowerCase())
-  const plain = text().refine((value) => !isFlagWord(value), { error: expected })
+  const plain = text(expected).refine((value) => !isFlagWord(value), { error: expected })
   return z.union([flag(), plain], { error: expected })
 }
 
