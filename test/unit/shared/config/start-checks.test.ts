@@ -14,6 +14,12 @@ const EDGE = 'wazo-websocketd-edge'
 const INGEST = 'wazo-websocketd-ingest'
 const ACCOUNT = { uid: 33, gid: 34, groups: [34] }
 
+interface Options {
+  readonly program?: Program
+  readonly isRoot?: boolean
+  readonly readAgain?: () => void
+}
+
 type Values = Readonly<Record<string, unknown>>
 
 describe('the checks before a start', () => {
@@ -45,7 +51,7 @@ describe('the checks before a start', () => {
 
   function check(
     values: Values,
-    { program = EDGE as Program, isRoot = false, readAgain = (): void => undefined } = {},
+    { program = EDGE, isRoot = false, readAgain = (): void => undefined }: Options = {},
   ): StartFindings {
     const { config, settings } = resolve(treeOf(maps(values), 'f.yml'))
     const reading = { config, settings, warnings: [], notes: [], problems: [] }
