@@ -58,7 +58,10 @@ describe('the configuration of a program', () => {
       },
     }
     try {
-      const loaded = loadOrExit(program, parseCommandLine(program, args, terminal), terminal, environment)
+      const commandLine = parseCommandLine(program, args, terminal)
+      // The check becomes the user that a start as root would; this process has to stay who it is.
+      const safe = commandLine.checkConfig ? { ...commandLine, user: 'root' } : commandLine
+      const loaded = loadOrExit(program, safe, terminal, environment)
       return { status: null, out, err, loaded }
     } catch (error) {
       if (!(error instanceof Exit)) throw error
@@ -144,7 +147,34 @@ describe('the configuration of a program', () => {
     })
   })
 
+  describe('takes the user', () => {
+    const user = (args: readonly string[], line = '') =>
+      run([...args, '-c', configFile(`${CREDENTIALS}${line}`)]).loaded!.settings.get('user')
+
+    it('of -u and --user before that of any file', () => {
+      const given = { key: 'user', value: 'nobody', source: 'command line' }
+      expect(user(['-u', 'nobody'], 'user: www-data\n')).to.deep.equal(given)
+      expect(user(['--user', 'nobody'])).to.deep.equal(given)
+      expect(user([], 'user: www-data\n')?.value).to.equal('www-data')
+      expect(user(['-u', ''], 'user: www-data\n')?.value).to.equal(null)
+    })
+  })
+
+  it('takes numbers in the key file as the texts that they are written as, and shows none', () => {
+    const keys = file('key.yml', 'service_id: websocketd\nservice_key: 0123\n')
+    const { loaded } = run(['-c', configFile(`auth: {key_file: ${keys}}\n`)])
+    expect(loaded!.config.auth.password).to.equal('0123')
+    expect(loaded!.warnings.join()).to.include(`${keys}: service_key: is a number`).and.not.include('0123')
+  })
+
   describe('is refused in one line with status 78', () => {
+    it('when a value has a tag, which would have to be carried out', () => {
+      const config = configFile(`${CREDENTIALS}bus: !exec {command: /usr/bin/bus}\n`)
+      expect(refused(run(['-c', config]), 78)).to.equal(
+        `wazo-websocketd-edge: ${config}: bus: the tag !exec is not supported; write the value itself`,
+      )
+    })
+
     it('when the file that -c names does not exist', () => {
       expect(refused(run(['-c', '/nowhere/config.yml']), 78)).to.equal(
         'wazo-websocketd-edge: /nowhere/config.yml: cannot read the configuration file: no such file',
@@ -257,6 +287,16 @@ describe('the configuration of a program', () => {
       expect(status).to.equal(0)
       expect(out).to.include(
         `# warning: ${directory}/config.yml: unknown key wesocket (did you mean websocket?)`,
+      )
+    })
+
+    it('finds what would keep the program from starting', () => {
+      const config = configFile(`${CREDENTIALS}log_file: /nowhere/x.log\nwebsocket: {listen: 203.0.113.9}\n`)
+      const { out, err, status } = run(['-c', config, '--check-config'])
+      expect(status).to.equal(78)
+      expect(out).to.include('# error: log_file: the directory /nowhere does not exist')
+      expect(err).to.include(
+        'wazo-websocketd-edge: websocket.listen: 203.0.113.9 is not an address of this machine\n',
       )
     })
 

@@ -32,7 +32,13 @@ describe('secrets in files', () => {
       ...{ auth: { username: 'a', password: 'b', key_file: null } },
       ...config,
     }
-    return { program, configFile: file('config.yml', JSON.stringify(all)), debug: false, environment }
+    return {
+      program,
+      configFile: file('config.yml', JSON.stringify(all)),
+      debug: false,
+      user: null,
+      environment,
+    }
   }
 
   const load = (...args: Parameters<typeof sources>) => loadConfig(sources(...args)).config

@@ -19,6 +19,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   ],
   'unit/shared/domain/protocol.test.ts': ['shared/domain/json-source'],
   'unit/shared/config/derived.test.ts': ['shared/redis/url'],
+  'unit/shared/config/resolve.test.ts': ['shared/config/reading'],
   'integration/config.test.ts': [
     'shared/config/checks',
     'shared/config/command-line',
@@ -113,7 +114,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'edge/session/metrics': DECLARATIONS,
   'edge/socket/metrics': DECLARATIONS,
   'edge/config/program': 'a name',
-  'edge/config/tls': 'reads two files at the start: the deploy suite serves TLS with them',
+  'shared/runtime/server-tls': 'reads two files at the start: the deploy suite serves TLS with them',
 }
 
 /** Programs that a test starts otherwise than by `test/support/program.mjs` or a URL of its own. */

@@ -86,7 +86,8 @@ async function main(): Promise<void> {
   const loaded = loadOrExit(PROGRAM, commandLine)
   const { config, warnings, notes } = loaded
   let generation: Generation = generationOf(loaded, readPems(config))
-  if (dropPrivileges(config.user, config.log_file)) checkReload(commandLine, String(config.user))
+  const privileges = dropPrivileges(config.user, config.log_file)
+  if (privileges.user !== null) checkReload(commandLine, privileges.user)
   const log = openLog({
     program: PROGRAM,
     level: effectiveLogLevel(config),
@@ -94,6 +95,7 @@ async function main(): Promise<void> {
   })
   const { logger } = log
   for (const warning of warnings) logger.warn(warning)
+  if (privileges.warning !== null) logger.warn(privileges.warning)
   for (const note of notes) logger.info(note)
   const upgraded = (next: Generation): void => {
     generation = next

@@ -137,10 +137,11 @@ async function main(): Promise<void> {
   const commandLine = parseCommandLine(PROGRAM, process.argv.slice(2))
   const { config, warnings, notes } = loadOrExit(PROGRAM, commandLine)
   const settings = { options: optionsOf(config), redisTls: readClientTls('redis.tls', config.redis.tls) }
-  dropPrivileges(config.user, config.log_file)
+  const privileges = dropPrivileges(config.user, config.log_file)
   const log = openLog({ program: PROGRAM, level: effectiveLogLevel(config), logFile: config.log_file })
   const { logger } = log
   for (const warning of warnings) logger.warn(warning)
+  if (privileges.warning !== null) logger.warn(privileges.warning)
   for (const note of notes) logger.info(note)
   await runService(new IngestService(config, settings, log), {
     program: PROGRAM,

@@ -22,7 +22,7 @@ export async function referencePage(): Promise<string> {
 
 const KEYS = `## Configuration keys
 
-Both programs read the same file. What sets a key, the first one wins: the command line (\`-d\`), the environment, the key file
+Both programs read the same file. What sets a key, the first one wins: the command line (\`-d\`, \`-u\`), the environment, the key file
 (\`auth.key_file\`, for \`auth.username\` and \`auth.password\`), \`extra_config_files\`, the configuration file, the default.
 \`--check-config\` prints every key with its value and where that comes from. Below each key stands its environment variable.
 

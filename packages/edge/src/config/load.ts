@@ -8,12 +8,12 @@ import type { Config } from '@wazo-websocketd/shared/config/schema'
 import { pinoLevel } from '@wazo-websocketd/shared/runtime/logger'
 import { messageOf, STATUS_CONFIG, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { digest } from '@wazo-websocketd/shared/runtime/digest'
+import { readTlsFiles, type TlsPem } from '@wazo-websocketd/shared/runtime/server-tls'
 import { readClientTls, type ClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import type { Generation } from '../process/generation.js'
 import { PROGRAM } from './program.js'
 import type { WorkerConfig } from './worker-config.js'
-import { readTlsFiles, type TlsPem } from './tls.js'
 
 /** A generation whose workers this code can make. */
 export interface OwnGeneration extends Generation {
@@ -77,7 +77,7 @@ export function checkReload(commandLine: Omit<CommandLine, 'checkConfig'>, user:
  * Reads configuration and certificate as they are on disk now.
  * @throws ConfigError or StartupError in one line when they cannot be used.
  */
-export function readGeneration({ configFile, debug }: Omit<CommandLine, 'checkConfig'>): OwnGeneration {
-  const loaded = loadConfig({ program: PROGRAM, configFile, debug, environment: processEnvironment() })
+export function readGeneration({ configFile, debug, user }: Omit<CommandLine, 'checkConfig'>): OwnGeneration {
+  const loaded = loadConfig({ program: PROGRAM, configFile, debug, user, environment: processEnvironment() })
   return generationOf(loaded, readPems(loaded.config))
 }

@@ -2,7 +2,7 @@ import type { Config } from '@wazo-websocketd/shared/config/schema'
 import type { ClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import { PROGRAM } from './program.js'
-import type { TlsPem } from './tls.js'
+import type { TlsPem } from '@wazo-websocketd/shared/runtime/server-tls'
 
 /** What a worker is made from. It reaches the worker through its primary, which does not look into it. */
 export interface WorkerConfig {

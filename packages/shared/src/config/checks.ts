@@ -51,13 +51,22 @@ export function crossChecks(
     problem('limits.send_buffer_soft_bytes', 'must not be above limits.send_buffer_hard_bytes')
   if (limits.auth_try_seconds > limits.auth_total_seconds)
     problem('limits.auth_try_seconds', 'must not be above limits.auth_total_seconds')
-  if (metrics.edge_port !== 0 && metrics.edge_port === websocket.port && metrics.listen === websocket.listen)
+  if (
+    metrics.edge_port !== 0 &&
+    metrics.edge_port === websocket.port &&
+    overlap(metrics.listen, websocket.listen)
+  )
     problem('metrics.edge_port', 'must not be the same as websocket.port')
   if (metrics.edge_port !== 0 && metrics.edge_port === metrics.ingest_port)
     problem('metrics.edge_port', 'must not be the same as metrics.ingest_port')
   if (program === 'wazo-websocketd-edge' && (auth.username === null || auth.password === null))
     problem('auth.key_file', `no credentials for wazo-auth: ${credentialsHint(auth)}`)
   return problems
+}
+
+/** Whether programs that listen on these addresses need different ports. */
+function overlap(one: string, other: string): boolean {
+  return one === other || [one, other].some((each) => each === '::' || each === '0.0.0.0')
 }
 
 function redisChecks(redis: Config['redis'], problem: (key: string, what: string) => void): void {

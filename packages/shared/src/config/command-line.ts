@@ -3,8 +3,9 @@ import { Command, CommanderError } from 'commander'
 import type { Program } from './checks.js'
 import { ConfigError } from './error.js'
 import { processEnvironment } from './process-environment.js'
-import { loadConfig, readConfig, type ConfigSources, type LoadedConfig } from './load.js'
+import { loadConfig, readConfig, type ConfigReading, type ConfigSources, type LoadedConfig } from './load.js'
 import { configReport } from './report.js'
+import { startChecks } from './start-checks.js'
 import { STATUS_CONFIG } from '../runtime/startup-error.js'
 import { programVersion } from '../runtime/version.js'
 
@@ -16,6 +17,8 @@ export interface CommandLine {
   readonly configFile: string | null
   /** `-d`. */
   readonly debug: boolean
+  /** `-u`; null: the key `user`. */
+  readonly user: string | null
   readonly checkConfig: boolean
 }
 
@@ -50,9 +53,10 @@ export function parseCommandLine(
     .description(DESCRIPTIONS[program])
     .option('-c, --config-file <FILE>', 'the configuration file (default: /etc/wazo-websocketd/config.yml)')
     .option('-d, --debug', 'log debug messages', false)
+    .option('-u, --user <NAME>', 'whom to become when started as root, over the key user')
     .option(
       '--check-config',
-      'print the effective configuration and where each key comes from, then end',
+      'print the effective configuration, where each key comes from and what would keep the program from starting, then end',
       false,
     )
     .version(programVersion(), '--version')
@@ -70,8 +74,9 @@ export function parseCommandLine(
     terminal.err(`${program}: ${what} (see ${program} --help)\n`)
     return terminal.exit(STATUS_USAGE)
   }
-  const options = command.opts<{ configFile?: string; debug: boolean; checkConfig: boolean }>()
-  return { configFile: options.configFile ?? null, debug: options.debug, checkConfig: options.checkConfig }
+  const options = command.opts<{ configFile?: string; debug: boolean; user?: string; checkConfig: boolean }>()
+  const { configFile = null, debug, user = null, checkConfig } = options
+  return { configFile, debug, user, checkConfig }
 }
 
 /**
@@ -84,8 +89,8 @@ export function loadOrExit(
   terminal: Terminal = processTerminal,
   environment = processEnvironment(),
 ): LoadedConfig {
-  const { configFile, debug, checkConfig } = commandLine
-  const sources = { program, configFile, debug, environment }
+  const { configFile, debug, user, checkConfig } = commandLine
+  const sources = { program, configFile, debug, user, environment }
   try {
     if (checkConfig) return checkAndExit(sources, terminal)
     return loadConfig(sources)
@@ -97,8 +102,15 @@ export function loadOrExit(
 }
 
 function checkAndExit(sources: ConfigSources, terminal: Terminal): never {
-  const reading = readConfig(sources)
+  const read = readConfig(sources)
+  const reading = read.problems.length > 0 ? read : withFindings(read, sources)
   terminal.out(configReport(reading))
   for (const problem of reading.problems) terminal.err(`${sources.program}: ${problem}\n`)
   return terminal.exit(reading.problems.length > 0 ? STATUS_CONFIG : 0)
+}
+
+function withFindings(reading: ConfigReading, sources: ConfigSources): ConfigReading {
+  const { program } = sources
+  const { problems, warnings } = startChecks({ program, reading, readAgain: () => loadConfig(sources) })
+  return { ...reading, problems, warnings: [...reading.warnings, ...warnings] }
 }

@@ -14,3 +14,11 @@ export class ConfigError extends Error {
     this.problems = lines
   }
 }
+
+const SHOWN_CHARACTERS_MAX = 60
+
+/** Text from outside without control characters, and not longer than a line bears. */
+export function printable(text: string): string {
+  const clean = text.replace(/\p{Cc}/gu, '?')
+  return clean.length > SHOWN_CHARACTERS_MAX ? `${clean.slice(0, SHOWN_CHARACTERS_MAX)}...` : clean
+}

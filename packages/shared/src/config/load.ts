@@ -17,6 +17,8 @@ export interface ConfigSources {
   readonly configFile: string | null
   /** `-d`. */
   readonly debug: boolean
+  /** `-u`; null: the key `user`. */
+  readonly user: string | null
   readonly environment: Environment
 }
 
@@ -24,7 +26,7 @@ export interface LoadedConfig {
   readonly config: Config
   /** Every effective key, in the order of the schema. */
   readonly settings: ReadonlyMap<string, Setting>
-  /** For the log, one line each: unknown and repeated keys. */
+  /** For the log, one line each: unknown and repeated keys, values not written as they should be. */
   readonly warnings: readonly string[]
   /** For the log, one line each: files that are missing and need not be there. */
   readonly notes: readonly string[]
@@ -52,23 +54,27 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
 export function readConfig(sources: ConfigSources): ConfigReading {
   const warnings: string[] = []
   const notes: string[] = []
-  const commandLine: Tree = sources.debug
-    ? new Map<string, Node>([['debug', { value: true, source: 'command line' }]])
-    : new Map()
   const environment = environmentTree(sources.environment)
   const file = readConfigFile(sources.configFile, warnings, notes)
   const directory = readDirectory(mergeAll([environment, file]), warnings)
   const keys = credentials(sources.program, mergeAll([environment, ...directory, file]), warnings, notes)
-  const given = mergeAll([commandLine, environment, keys, ...directory, file])
+  const given = mergeAll([commandLineTree(sources), environment, keys, ...directory, file])
   const secrets = readSecretFiles({ ...sources, tree: given })
   const resolution = resolve(mergeAll([secrets.tree, given]))
   return {
     config: resolution.config,
     settings: resolution.settings,
-    warnings: [...warnings, ...resolution.unknown],
+    warnings: [...warnings, ...resolution.unknown, ...resolution.remarks],
     notes,
     problems: allProblems(resolution, secrets.problems, sources.program),
   }
+}
+
+function commandLineTree({ debug, user }: Pick<ConfigSources, 'debug' | 'user'>): Tree {
+  const tree = new Map<string, Node>()
+  if (debug) tree.set('debug', { value: true, source: 'command line' })
+  if (user !== null) tree.set('user', { value: user, source: 'command line', fromText: true })
+  return tree
 }
 
 function allProblems(
@@ -155,7 +161,12 @@ function readKeyFile(tree: Tree, warnings: string[], notes: string[]): Tree {
     ['service_id', 'username'],
     ['service_key', 'password'],
   ] as const) {
-    const value = leafAt(content, [key])?.value
+    const given = leafAt(content, [key])
+    const value = given?.spelling ?? given?.value
+    if (given?.spelling !== undefined)
+      warnings.push(
+        `${path}: ${key}: is a number, and read as the text that it is written as; put it in quotes`,
+      )
     if (typeof value !== 'string' || value === '')
       throw new ConfigError([
         `${path}: ${key}: must be a text; the key file needs service_id and service_key`,

@@ -1,10 +1,11 @@
 /** From a merged tree to checked values: every key of the schema gets a value, a source or a problem. */
 import { z } from 'zod'
+import { printable } from './error.js'
 import { nearest } from './nearest.js'
+import { readLeaf, type Reading } from './reading.js'
 import { configSchema, SECRET_KEYS, type Config } from './schema.js'
 import { scrub } from '../runtime/scrub.js'
 import { isTree, type Leaf, type Node, type Tree } from './tree.js'
-import { parseYamlValue } from './yaml-file.js'
 
 /** One effective key. */
 export interface Setting {
@@ -21,17 +22,19 @@ export interface Resolution {
   readonly settings: ReadonlyMap<string, Setting>
   /** Unknown keys, one line each. */
   readonly unknown: readonly string[]
+  /** Values that are not written as their key wants them, and what they are read as; one line each. */
+  readonly remarks: readonly string[]
   /** Values that cannot be used, one line each. */
   readonly problems: readonly string[]
 }
 
 export const DEFAULTS = 'defaults'
-const SHOWN_CHARACTERS_MAX = 60
 
 /** Checks the tree against the schema; the order of all results is that of the schema. */
 export function resolve(tree: Tree): Resolution {
   const settings = new Map<string, Setting>()
   const unknown: string[] = []
+  const remarks: string[] = []
   const problems: string[] = []
 
   function section(schema: z.ZodObject, node: Node | undefined, path: string): Record<string, unknown> {
@@ -58,13 +61,14 @@ export function resolve(tree: Tree): Resolution {
 
   function leaf(schema: z.core.$ZodType, node: Node | undefined, path: string): unknown {
     const source = node === undefined ? DEFAULTS : sourceOf(node)
-    const result = readNode(schema, node)
+    const { result, remark } = readNode(schema, node, path)
     if (!result.success) {
       const expected = result.error.issues[0]?.message ?? 'a valid value'
       const got = node === undefined || isTree(node) ? 'a mapping' : describeValue(node, path)
       problems.push(`${source}: ${path}: must be ${expected}, not ${got}`)
       return undefined
     }
+    if (remark !== null) remarks.push(`${source}: ${path}: ${remark}`)
     settings.set(path, { key: path, value: result.data, source })
     return result.data
   }
@@ -81,7 +85,7 @@ export function resolve(tree: Tree): Resolution {
 
   // Every key of the schema has been parsed by its own part of the schema, or there is a problem.
   const config = section(configSchema, tree, '') as Config
-  return { config, settings, unknown, problems }
+  return { config, settings, unknown, remarks, problems }
 }
 
 /** The schema by which a mapping is read: that of a section, or of a key such as `bus.tls` when it is given one. */
@@ -93,31 +97,9 @@ function mappingOf(schema: z.core.$ZodType, node: Node | undefined): z.ZodObject
   return inner.options.find((option) => option instanceof z.ZodObject) ?? null
 }
 
-function readNode(schema: z.core.$ZodType, node: Node | undefined): z.ZodSafeParseResult<unknown> {
-  if (node === undefined) return z.safeParse(schema, undefined)
-  if (isTree(node)) return z.safeParse(schema, node)
-  return node.fromText === true ? readText(schema, String(node.value)) : z.safeParse(schema, node.value)
-}
-
-/**
- * Reads the text of an environment variable as what the key expects: as it stands where a text is expected
- * (so that a password of digits stays one), else as YAML, else as a list with commas. Where null is allowed,
- * an empty text and `null` mean null.
- */
-function readText(schema: z.core.$ZodType, text: string): z.ZodSafeParseResult<unknown> {
-  const none = text === '' || text === 'null' ? z.safeParse(schema, null) : undefined
-  if (none?.success === true) return none
-  const yaml = z.safeParse(schema, parseYamlValue(text) ?? text)
-  // A boolean where both are possible (`auth.verify_certificate`) is not the name of a file.
-  if (yaml.success && typeof yaml.data === 'boolean') return yaml
-  const plain = z.safeParse(schema, text)
-  if (plain.success) return plain
-  if (yaml.success) return yaml
-  const list = z.safeParse(
-    schema,
-    text.split(',').map((item) => item.trim()),
-  )
-  return list.success ? list : plain
+function readNode(schema: z.core.$ZodType, node: Node | undefined, path: string): Reading {
+  if (node !== undefined && !isTree(node)) return readLeaf(schema, node, path)
+  return { result: z.safeParse(schema, node), remark: null }
 }
 
 /** Who set a node; for a mapping, whoever set the first key in it. */
@@ -136,10 +118,4 @@ function describeValue(leaf: Leaf, path: string): string {
   if (typeof value === 'string') return `"${printable(scrub(value))}"`
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return `${value}`
   return 'this value'
-}
-
-/** Without control characters, and not longer than a line bears. */
-function printable(text: string): string {
-  const clean = text.replace(/\p{Cc}/gu, '?')
-  return clean.length > SHOWN_CHARACTERS_MAX ? `${clean.slice(0, SHOWN_CHARACTERS_MAX)}...` : clean
 }

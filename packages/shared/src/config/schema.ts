@@ -5,6 +5,7 @@ import {
   choice,
   count,
   flag,
+  flagOrText,
   hostPorts,
   port,
   seconds,
@@ -76,9 +77,7 @@ const authSchema = z.object({
   /** Before `/0.1/token`; null or empty: none. */
   prefix: z.string({ error: 'a path such as /api/auth' }).nullable().default('/api/auth'),
   /** true, false, or the path of a file with the certificates to trust. */
-  verify_certificate: z
-    .union([flag(), text()], { error: 'true, false or the path of a certificate file' })
-    .default(true),
+  verify_certificate: flagOrText('true, false or the path of a certificate file').default(true),
   /** Seconds for one request; null: `limits.auth_try_seconds`. */
   timeout: seconds().nullable().default(null),
   username: text().nullable().default(null),
@@ -95,10 +94,11 @@ const busSchema = z.object({
   /** Nodes of a cluster, tried in turn; null: `bus.host` and `bus.port`. */
   hosts: hostPorts().nullable().default(null),
   tls: tls(),
-  username: text('a text (a number needs quotes)').default('guest'),
+  username: text().default('guest'),
   password: secret().default('guest'),
   /** A file that holds `bus.password`. */
   password_file: secretFile(),
+  /** Empty: `/`. */
   vhost: text().default('/'),
   exchange_name: text().default('wazo-headers'),
   exchange_type: text().default('headers'),
@@ -124,9 +124,12 @@ const busSchema = z.object({
 })
 
 const websocketSchema = z.object({
+  /** Empty or null: every address of the machine. */
   listen: text('an address').default('127.0.0.1'),
   port: port().default(9502),
+  /** null or empty: none. */
   certificate: text('the path of a file, or null').nullable().default(null),
+  /** null or empty: none. */
   private_key: text('the path of a file, or null').nullable().default(null),
   /** Seconds. */
   ping_interval: seconds().default(30),
@@ -164,6 +167,7 @@ const redisSchema = z.object({
 })
 
 const metricsSchema = z.object({
+  /** Empty or null: every address of the machine. */
   listen: text('an address').default('127.0.0.1'),
   edge_port: port().default(9504),
   ingest_port: port().default(9505),
@@ -187,9 +191,9 @@ export const configSchema = z.object({
   uuid: text().nullable().default(null),
   debug: flag().default(false),
   log_level: logLevel.default('info'),
-  /** null: standard output. */
+  /** null or empty: standard output. */
   log_file: text('the path of a file, or null').nullable().default(null),
-  /** Whom to become when started as root; null: stay. */
+  /** Whom to become when started as root; null or empty: `wazo-websocketd` where that account exists. */
   user: text('the name of a user, or null').nullable().default(null),
   /** The directory of further configuration files. */
   extra_config_files: text('the path of a directory').default(DEFAULT_EXTRA_CONFIG_FILES),
@@ -217,3 +221,17 @@ export type Config = z.output<typeof configSchema>
 
 /** Keys whose values never appear in a report or an error. */
 export const SECRET_KEYS: ReadonlySet<string> = new Set(['auth.password', 'bus.password'])
+
+/** Keys where an empty value means every address of the machine. */
+export const LISTEN_KEYS: ReadonlySet<string> = new Set(['websocket.listen', 'metrics.listen'])
+
+/** Keys whose texts may look like numbers and need no quotes then. */
+export const DIGITS_AS_TEXT_KEYS: ReadonlySet<string> = new Set([
+  'uuid',
+  'auth.username',
+  'auth.password',
+  'bus.username',
+  'bus.password',
+  'bus.vhost',
+  'bus.exchange_name',
+])

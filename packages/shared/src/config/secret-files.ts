@@ -81,7 +81,7 @@ class UnusableSecret extends Error {
 /** null: not set, or set to null. */
 function givenLeaf(tree: Tree, section: string, key: string): Leaf | null {
   const leaf = leafAt(tree, [section, key])
-  if (leaf === undefined || leaf.value === null) return null
+  if (leaf === undefined || leaf.value === null || (leaf.value === '' && key.endsWith('_file'))) return null
   return leaf.fromText === true && (leaf.value === '' || leaf.value === 'null') ? null : leaf
 }
 

@@ -7,6 +7,19 @@ export interface Leaf {
   readonly source: string
   /** The value is the text of an environment variable, still to be read as what the key expects. */
   readonly fromText?: boolean
+  /** A number or date as it is written in its file: `0123`, whose value is 83. */
+  readonly spelling?: string
+}
+
+/** A scalar of YAML that may be meant as a text, such as a password of digits. */
+export class Spelled {
+  readonly value: unknown
+  readonly spelling: string
+
+  constructor(value: unknown, spelling: string) {
+    this.value = value
+    this.spelling = spelling
+  }
 }
 
 export type Node = Leaf | Tree
@@ -19,10 +32,22 @@ export function isTree(node: Node): node is Tree {
 /** The tree of a parsed YAML mapping. Mappings become trees; everything else, lists included, is a leaf. */
 export function treeOf(mapping: ReadonlyMap<unknown, unknown>, source: string): Tree {
   const tree = new Map<string, Node>()
-  for (const [key, value] of mapping) {
-    tree.set(String(key), value instanceof Map ? treeOf(value, source) : { value, source })
-  }
+  for (const [key, value] of mapping)
+    tree.set(String(key), value instanceof Map ? treeOf(value, source) : leafOf(value, source))
   return tree
+}
+
+function leafOf(value: unknown, source: string): Leaf {
+  return value instanceof Spelled
+    ? { value: value.value, source, spelling: value.spelling }
+    : { value: plain(value), source }
+}
+
+/** Without spellings, which nothing asks for inside a list. */
+function plain(value: unknown): unknown {
+  if (value instanceof Spelled) return value.value
+  if (Array.isArray(value)) return value.map(plain)
+  return value instanceof Map ? new Map([...value].map(([key, each]) => [key, plain(each)])) : value
 }
 
 /**

@@ -13,7 +13,20 @@ export function textLike(pattern: RegExp, expected: string) {
 
 /** A secret; its value never appears in an error. */
 export function secret() {
-  return z.string({ error: 'a text (a number needs quotes)' })
+  return z.string({ error: 'a text' })
+}
+
+/** Texts, in lower case, that mean `true` or `false` where only these are allowed. */
+export const FLAG_WORDS: ReadonlyMap<string, boolean> = new Map([
+  ...['true', 'yes', 'on', '1'].map((word) => [word, true] as const),
+  ...['false', 'no', 'off', '0'].map((word) => [word, false] as const),
+])
+
+/** `true`, `false` or a text that does not look like one of them. */
+export function flagOrText(expected: string) {
+  const isFlagWord = (value: string) => FLAG_WORDS.has(value.toLowerCase())
+  const plain = text(expected).refine((value) => !isFlagWord(value), { error: expected })
+  return z.union([flag(), plain], { error: expected })
 }
 
 /** `true` or `false`. */

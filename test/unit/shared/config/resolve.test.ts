@@ -153,12 +153,15 @@ worker_connections: 1024
   const wrong: readonly (readonly [string, string])[] = [
     ['bus: {port: abc}', 'f.yml: bus.port: must be a whole number from 0 to 65535, not "abc"'],
     ['bus: {port: 70000}', 'f.yml: bus.port: must be a whole number from 0 to 65535, not 70000'],
-    ['bus: {port: "5672"}', 'f.yml: bus.port: must be a whole number from 0 to 65535, not "5672"'],
+    ['bus: {port: "70000"}', 'f.yml: bus.port: must be a whole number from 0 to 65535, not "70000"'],
+    ['bus: {port: "5672 # x"}', 'f.yml: bus.port: must be a whole number from 0 to 65535, not "5672 # x"'],
+    ['debug: "truthy"', 'f.yml: debug: must be true or false, not "truthy"'],
+    ['bus: {password: true}', 'f.yml: bus.password: must be a text, not this boolean (not shown)'],
+    ['bus: {host: 10}', 'f.yml: bus.host: must be a host name, not 10'],
     ['bus: {host: null}', 'f.yml: bus.host: must be a host name, not null'],
     ['bus: {host: [a]}', 'f.yml: bus.host: must be a host name, not a list'],
     ['bus: {host: {a: 1}}', 'f.yml: bus.host: must be a host name, not a mapping'],
     ['bus: 5', 'f.yml: bus: must be a mapping, not 5'],
-    ['debug: "true"', 'f.yml: debug: must be true or false, not "true"'],
     [
       'log_level: loud',
       'f.yml: log_level: must be one of: debug, info, warning, error, critical, not "loud"',
@@ -197,7 +200,6 @@ worker_connections: 1024
       'f.yml: bus.tls: must be true, false, or a mapping of ca, cert, key and verify, not null',
     ],
     ['bus: {tls: {ca: 5}}', 'f.yml: bus.tls.ca: must be the path of a file, not 5'],
-    ['redis: {tls: {verify: "no"}}', 'f.yml: redis.tls.verify: must be true or false, not "no"'],
     [
       'bus: {stream: {replicas: 0}}',
       'f.yml: bus.stream.replicas: must be a whole number from 1 to 255, not 0',
@@ -219,10 +221,6 @@ worker_connections: 1024
       'f.yml: websocket.allowed_origins: must be a list of origins such as https://example.org, not "a"',
     ],
     [
-      'bus: {password: 12345}',
-      'f.yml: bus.password: must be a text (a number needs quotes), not this number (not shown)',
-    ],
-    [
       'auth_check_strategy: sometimes',
       'f.yml: auth_check_strategy: must be one of: dynamic, static, not "sometimes"',
     ],
@@ -234,9 +232,61 @@ worker_connections: 1024
       expect(fromYaml(yaml).problems).to.deep.equal([line])
     })
 
+  const loose: readonly (readonly [string, string, unknown, string])[] = [
+    ['websocket: {port: "9502"}', 'websocket.port', 9502, '"9502" is read as 9502; write that instead'],
+    ['auth: {timeout: " 2.5 "}', 'auth.timeout', 2.5, '" 2.5 " is read as 2.5; write that instead'],
+    ['debug: "True"', 'debug', true, '"True" is read as true; write that instead'],
+    ['auth: {https: "no"}', 'auth.https', false, '"no" is read as false; write that instead'],
+    ['debug: 1', 'debug', true, '1 is read as true; write that instead'],
+    ['process_workers: "2"', 'process_workers', 2, '"2" is read as 2; write that instead'],
+    ['user: ""', 'user', null, '"" is read as null; write that instead'],
+    ['log_file: ""', 'log_file', null, '"" is read as null; write that instead'],
+    ['bus: {vhost: ""}', 'bus.vhost', '/', '"" is read as "/"; write that instead'],
+    [
+      'auth: {verify_certificate: "False"}',
+      'auth.verify_certificate',
+      false,
+      '"False" is read as false; write that instead',
+    ],
+    ...['0123', '1e5', '12_34', '0x1F', '1:30', '2024-01-01', '123456789012345678901234567890'].map(
+      (password) =>
+        [
+          `bus: {password: ${password}}`,
+          'bus.password',
+          password,
+          'is a number, and read as the text that it is written as; put it in quotes',
+        ] as const,
+    ),
+  ]
+  for (const [yaml, key, value, remark] of loose)
+    it(`reads ${yaml} with a remark`, () => {
+      const { settings, problems, remarks } = fromYaml(yaml)
+      expect(problems).to.deep.equal([])
+      expect(settings.get(key)).to.deep.equal({ key, value, source: 'f.yml' })
+      expect(remarks).to.deep.equal([`f.yml: ${key}: ${remark}`])
+    })
+
+  for (const empty of ['""', 'null'])
+    it(`listens on every address where the address is ${empty}`, () => {
+      const { config, remarks } = fromYaml(`websocket: {listen: ${empty}}\nmetrics: {listen: ${empty}}`)
+      expect(config.websocket.listen).to.be.oneOf(['::', '0.0.0.0'])
+      expect(config.metrics.listen).to.equal(config.websocket.listen)
+      expect(remarks).to.have.length(2)
+      expect(remarks[0]).to.contain(' (every address of this machine)')
+    })
+
+  it('remarks on nothing that is written as it should be', () => {
+    expect(fromYaml('debug: yes\nuser: null\nbus: {port: 1, password: "0123"}').remarks).to.deep.equal([])
+    expect(fromEnvironment('WEBSOCKET__LISTEN', '').remarks).to.deep.equal([])
+  })
+
   const environment: readonly (readonly [string, string, string, unknown])[] = [
     ['BUS__PORT', '5673', 'bus.port', 5673],
     ['BUS__PASSWORD', '12345', 'bus.password', '12345'],
+    ['BUS__PASSWORD', '0123', 'bus.password', '0123'],
+    ['BUS__VHOST', '', 'bus.vhost', '/'],
+    ['AUTH__HTTPS', '1', 'auth.https', true],
+    ['AUTH__VERIFY_CERTIFICATE', 'False', 'auth.verify_certificate', false],
     ['BUS__PASSWORD', 'true', 'bus.password', 'true'],
     ['BUS__LEGACY_EXCHANGE', 'null', 'bus.legacy_exchange', null],
     ['LOG_FILE', '', 'log_file', null],

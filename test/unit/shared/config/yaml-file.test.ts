@@ -71,6 +71,40 @@ describe('a YAML file', () => {
       .that.does.not.include('hunter2')
   })
 
+  const tags: readonly (readonly [string, string])[] = [
+    ['bus: !exec {command: "x"}', 'bus: the tag !exec'],
+    ['bus: {password: !include secret.yml}', 'bus.password: the tag !include'],
+    ['bus: {hosts: [!env A]}', 'bus.hosts: the tag !env'],
+    ['a: !!python/object/apply:os.system [x]', 'a: the tag !!python/object/apply:os.system'],
+    ['uuid: !<tag:example.org,2000:x> 5', 'uuid: the tag tag:example.org,2000:x'],
+    ['!exec {command: x}', 'the tag !exec'],
+    ['!exec debug: true', 'debug: the tag !exec'],
+    ['debug: !exec', 'debug: the tag !exec'],
+    ['a: &x {b: !exec y}\nc: *x', 'a.b: the tag !exec'],
+    ['%TAG !e! tag:example.org,2000:\n---\na: !e!x y', 'a: the tag tag:example.org,2000:x'],
+  ]
+  for (const [text, what] of tags)
+    it(`refuses the tag of ${JSON.stringify(text)}`, () => {
+      expect(() => parseYaml(text, 'f.yml'))
+        .to.throw(ConfigError)
+        .with.property('message', `f.yml: ${what} is not supported; write the value itself`)
+    })
+
+  it('takes the tags of YAML itself', () => {
+    expect(valueOf('uuid: !!str 0123', 'uuid')).to.equal('0123')
+    expect(valueOf('bus: !!map {port: !!int "5"}', 'bus', 'port')).to.equal(5)
+    expect(valueOf('user: ! x', 'user')).to.equal('x')
+  })
+
+  it('keeps how a number is written', () => {
+    const { tree } = parseYaml('a: 0123\nb: {c: 1e5}\nd: [010]\ne: "5"\nf: &n 0x1\ng: *n', 'f.yml')
+    expect(leafAt(tree, ['a'])).to.deep.equal({ value: 83, source: 'f.yml', spelling: '0123' })
+    expect(leafAt(tree, ['b', 'c'])?.spelling).to.equal('1e5')
+    expect(leafAt(tree, ['d'])).to.deep.equal({ value: [8], source: 'f.yml' })
+    expect(leafAt(tree, ['e'])).to.deep.equal({ value: '5', source: 'f.yml' })
+    expect(leafAt(tree, ['g'])?.spelling).to.equal('0x1')
+  })
+
   it('refuses what is no mapping', () => {
     expect(() => parseYaml('- a\n- b\n', 'f.yml')).to.throw(ConfigError, 'f.yml: must be a mapping')
   })

@@ -19,19 +19,55 @@ function system(overrides: Partial<PrivilegeSystem> = {}): { on: PrivilegeSystem
 describe('dropping privileges', () => {
   it('gives the log file to the user before it becomes the user', () => {
     const { on, calls } = system()
-    expect(dropPrivileges('www-data', '/var/log/x.log', on)).to.equal(true)
+    expect(dropPrivileges('www-data', '/var/log/x.log', on)).to.deep.equal({
+      user: 'www-data',
+      warning: null,
+    })
     expect(calls).to.deep.equal([
       ['give', '/var/log/x.log', 33, 34],
-      ['become', ACCOUNT],
+      ['become', { name: 'www-data', ...ACCOUNT }],
     ])
   })
 
-  it('does nothing without a user, for root itself, or when not started as root', () => {
+  it('does nothing for root itself, or when not started as root', () => {
     const { on, calls } = system()
-    expect(dropPrivileges(null, '/x', on)).to.equal(false)
-    expect(dropPrivileges('root', '/x', on)).to.equal(false)
-    expect(dropPrivileges('www-data', '/x', { ...on, isRoot: () => false })).to.equal(false)
+    const nothing = { user: null, warning: null }
+    expect(dropPrivileges('root', '/x', on)).to.deep.equal(nothing)
+    expect(dropPrivileges('www-data', '/x', { ...on, isRoot: () => false })).to.deep.equal(nothing)
+    expect(dropPrivileges(null, '/x', { ...on, isRoot: () => false })).to.deep.equal(nothing)
     expect(calls).to.deep.equal([])
+  })
+
+  it('becomes wazo-websocketd when nobody is named', () => {
+    const names: string[] = []
+    const { on, calls } = system({ lookUp: (user) => (names.push(user), ACCOUNT) })
+    expect(dropPrivileges(null, null, on)).to.deep.equal({ user: 'wazo-websocketd', warning: null })
+    expect(names).to.deep.equal(['wazo-websocketd'])
+    expect(calls).to.deep.equal([['become', { name: 'wazo-websocketd', ...ACCOUNT }]])
+  })
+
+  it('stays root with a warning when nobody is named and that account does not exist', () => {
+    const { on, calls } = system({
+      lookUp: () => {
+        throw new Error('id: no such user')
+      },
+    })
+    const { user, warning } = dropPrivileges(null, '/x', on)
+    expect(user).to.equal(null)
+    expect(warning).to.match(/^user: started as root without it, and there is no account wazo-websocketd/)
+    expect(calls).to.deep.equal([])
+  })
+
+  it('names the key user when the system does not let it become the user', () => {
+    const { on } = system({
+      become: () => {
+        throw Object.assign(new Error('x'), { code: 'EPERM' })
+      },
+    })
+    expect(() => dropPrivileges('www-data', null, on)).to.throw(
+      StartupError,
+      'user: cannot become www-data: permission denied',
+    )
   })
 
   it('names the key user when there is no such user', () => {

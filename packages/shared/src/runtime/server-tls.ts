@@ -1,5 +1,5 @@
-import type { Config } from '@wazo-websocketd/shared/config/schema'
-import { checkPair, readPem } from '@wazo-websocketd/shared/runtime/tls'
+import type { Config } from '../config/schema.js'
+import { checkPair, readPem } from './tls.js'
 
 /** Certificate chain and private key, as PEM text. */
 export interface TlsPem {
