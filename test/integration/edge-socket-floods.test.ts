@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import { WebSocket } from 'ws'
 import { clientFrame, PONG_OPCODE, PING_OPCODE, textsOf } from '../support/frames.js'
 import { waitFor } from '../support/wait.mjs'
-import { Edge, SOCKET_LIMITS, type EdgeOptions, type RawClient } from './support/edge-socket.js'
+import { Edge, SOCKET_LIMITS, type EdgeOptions, type RawClient } from '../support/edge-socket.js'
 
 const CLOSE_OPCODE = 8
 const INIT = '"op":"init"'

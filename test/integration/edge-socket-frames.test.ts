@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { connect } from '../support/client.js'
 import { event } from '../support/fakes/session.js'
 import { clientFrame, textsOf } from '../support/frames.js'
-import { Edge, type RawClient } from './support/edge-socket.js'
+import { Edge, type RawClient } from '../support/edge-socket.js'
 
 const INIT = '{"op":"init","code":0,"data":{"version":2}}'
 const op = (value: object) => clientFrame(JSON.stringify(value))

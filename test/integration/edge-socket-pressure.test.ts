@@ -5,7 +5,7 @@ import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { connect, type Client } from '../support/client.js'
 import { waitFor } from '../support/wait.mjs'
 import { event } from '../support/fakes/session.js'
-import { Edge, type EdgeOptions, type RawClient } from './support/edge-socket.js'
+import { Edge, type EdgeOptions, type RawClient } from '../support/edge-socket.js'
 
 const MIB = 1024 * 1024
 const LARGE = JSON.stringify({ filler: 'x'.repeat(MIB) })

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { createSocketServer } from '@wazo-websocketd/edge/socket/server'
 import { connect } from '../support/client.js'
-import { Edge, type EdgeOptions } from './support/edge-socket.js'
+import { Edge, type EdgeOptions } from '../support/edge-socket.js'
 
 describe('the WebSocket port', () => {
   const edges: Edge[] = []

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { clientFrame } from '../support/frames.js'
-import { RawClient } from './support/edge-socket.js'
+import { RawClient } from '../support/edge-socket.js'
 import { Crowd } from './support/transfer/crowd.js'
 import { TransferHost, type TestWorker } from './support/transfer/host.js'
 

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { connect } from '../support/client.js'
 import { event } from '../support/fakes/session.js'
 import { clientFrame, textsOf } from '../support/frames.js'
-import { Edge, type RawClient } from './support/edge-socket.js'
+import { Edge, type RawClient } from '../support/edge-socket.js'
 
 /** Names that are members of every object, or nearly. */
 const NAMES = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'valueOf', '__defineGetter__']

@@ -6,11 +6,13 @@ import { expect } from 'chai'
 const TEST = fileURLToPath(new URL('..', import.meta.url))
 /** What several suites use. */
 const SUPPORT = 'support'
-/** Benchmark and chaos are programs: these tests are theirs. */
+/** Benchmark, chaos and fuzz are programs: these tests are theirs. */
 const TESTED_PROGRAMS: readonly (readonly [tests: string, program: string])[] = [
   ['unit/bench/', 'bench'],
   ['unit/chaos/', 'chaos'],
+  ['unit/fuzz/', 'fuzz'],
   ['integration/chaos-checker.test.ts', 'chaos'],
+  ['integration/fuzz.test.ts', 'fuzz'],
 ]
 const SPECIFIER = /(?:^(?:import|export|\} from)\b[^'\n]*|\bimport\(|new URL\()'(\.[^']+)'/gm
 

@@ -114,7 +114,7 @@ export class HoldingsProbe {
     try {
       const file = readFileSync(join(this.directory, `${pid}.json`), 'utf8')
       const answer = JSON.parse(file) as Holding & { readonly asked: string }
-      return answer.asked === word ? withoutWait(answer) : null
+      return answer.asked === word ? withoutOccasional(answer) : null
     } catch {
       return null
     }
@@ -170,19 +170,24 @@ function lowerCounts(a: Counts, b: Counts): Counts {
 }
 
 /**
- * The same without the timer by which BullMQ watches over one wait for a job: between two waits there is none, so that
- * it may be missing at any moment. A second one would count.
+ * Single timers that a process has at times, whatever sessions do: BullMQ's wait for a job, and the service token of the one
+ * worker of a host that asks wazo-auth for the master tenant, which is another one when that one was busy for seconds.
  */
-function withoutWait(holding: Holding): Holding {
-  const { timers, places, resources } = holding
-  const wait = Object.keys(places).find((name) => /bullmq.*redis-queue-backend/.test(name))
-  if (wait === undefined || places[wait] !== 1) return holding
-  return {
-    ...holding,
-    timers: timers - 1,
-    places: { ...places, [wait]: 0 },
-    resources: { ...resources, Timeout: (resources['Timeout'] ?? 1) - 1 },
-  }
+const OCCASIONAL = [/bullmq.*redis-queue-backend/, /ServiceTokenKeeper[.]schedule/]
+
+/** The same without the timers that a process has at times. */
+function withoutOccasional(holding: Holding): Holding {
+  return OCCASIONAL.reduce((left, occasional) => {
+    const { timers, places, resources } = left
+    const place = Object.keys(places).find((name) => occasional.test(name))
+    if (place === undefined || places[place] !== 1) return left
+    return {
+      ...left,
+      timers: timers - 1,
+      places: { ...places, [place]: 0 },
+      resources: { ...resources, Timeout: (resources['Timeout'] ?? 1) - 1 },
+    }
+  }, holding)
 }
 
 /** On a connection of its own that ends with the answer: it is itself among what is counted. */

@@ -193,6 +193,7 @@ class ConfigReader implements Subject<Input> {
       program: 'wazo-websocketd-edge' as const,
       configFile: this.path,
       debug: false,
+      user: null,
       environment,
     }
     const began = performance.now()

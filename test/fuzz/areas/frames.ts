@@ -9,7 +9,7 @@ import {
   PONG_OPCODE,
   TEXT,
 } from '../../support/frames.js'
-import { Edge } from '../../integration/support/edge-socket.js'
+import { Edge } from '../../support/edge-socket.js'
 import { readOp } from '../../support/reference-ops.js'
 import { connect, type Socket } from 'node:net'
 import { waitFor } from '../../support/wait.mjs'

@@ -17,7 +17,7 @@ import { WsAdapter } from '@wazo-websocketd/edge/socket/adapter'
 import { createSocketServer } from '@wazo-websocketd/edge/socket/server'
 import { detach } from '@wazo-websocketd/edge/socket/detach/detach'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
-import { SOCKET_LIMITS } from '../edge-socket.js'
+import { SOCKET_LIMITS } from '../../../support/edge-socket.js'
 import type { Answers, Tally } from './messages.js'
 
 const PATIENCE_MS = 300

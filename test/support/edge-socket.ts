@@ -19,9 +19,9 @@ import {
   FakeWatch,
   LIMITS,
   MASTER,
-} from '../../support/fakes/session.js'
-import { CLOSE, closeCodeOf, FrameReader } from '../../support/frames.js'
-import { sleep, waitFor } from '../../support/wait.mjs'
+} from './fakes/session.js'
+import { CLOSE, closeCodeOf, FrameReader } from './frames.js'
+import { sleep, waitFor } from './wait.mjs'
 
 const KIB = 1024
 const MIB = 1024 * KIB
