@@ -11,15 +11,7 @@ import {
   type SocketServerOptions,
 } from '@wazo-websocketd/edge/socket/server'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
-import {
-  FakeAuth,
-  FakeBus,
-  FakeMetrics,
-  FakeIndex,
-  FakeWatch,
-  LIMITS,
-  MASTER,
-} from './fakes/session.js'
+import { FakeAuth, FakeBus, FakeMetrics, FakeIndex, FakeWatch, LIMITS, MASTER } from './fakes/session.js'
 import { CLOSE, closeCodeOf, FrameReader } from './frames.js'
 import { sleep, waitFor } from './wait.mjs'
 
