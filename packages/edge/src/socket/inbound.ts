@@ -39,6 +39,8 @@ export interface InboundConnection {
 export const WINDOWS_PER_SECOND = 10
 /** Frames that the parser is given at once: what it makes of them may stop the reading. */
 const FRAMES_AT_ONCE = 32
+/** Frames that are looked through for the client's close frame: more than an honest client has on its way. */
+const CLOSING_FRAMES_MAX = 2_000
 
 /**
  * Meters what one client sends, below the parser of `ws`, which would work through a whole chunk of tiny frames in one
@@ -55,6 +57,7 @@ export class Inbound {
   private bytes = 0
   private controlFrames = 0
   private bytesClosing = 0
+  private framesClosing = 0
   /** Whether the parser gets the frame that is under way. */
   private passes = true
   /** Nothing more concerns the parser: the client's close frame has come, or the connection is cut. */
@@ -146,6 +149,10 @@ export class Inbound {
       if (this.passes) this.connection.parse(chunk.subarray(at, to))
       this.concluded = this.scanner.between && this.scanner.isClose
       at = to
+      if (++this.framesClosing > CLOSING_FRAMES_MAX) {
+        this.cut('after-close')
+        return
+      }
     }
   }
 

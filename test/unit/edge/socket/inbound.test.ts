@@ -140,6 +140,15 @@ describe('Inbound', () => {
     expect(one.parsed).to.deep.equal(Buffer.concat([many(TEXT, 32), CLOSE]))
   })
 
+  it('looks through a bounded number of tiny frames for the close frame', () => {
+    const one = new Recorder({ closingBytes: 1e6 })
+    one.closing = true
+    one.receive(many(PONG, 2_000))
+    expect(one.calls).to.deep.equal([])
+    one.receive(PONG)
+    expect(one.calls).to.deep.equal(['after-close'])
+  })
+
   it('cuts what is more than allowed after the close frame, whatever it is', () => {
     const one = new Recorder()
     one.closing = true
