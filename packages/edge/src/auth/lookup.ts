@@ -3,7 +3,7 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Authenticator, LookupPriority, Question } from '../session/ports.js'
 import type { FailingAddresses } from './failing-addresses.js'
 import { LookupQueue, PendingLookup } from './lookup-queue.js'
-import type { AuthMetrics, DropReason } from './metrics.js'
+import type { AuthMetrics, LookupDropReason } from './metrics.js'
 import { VerdictCache } from './verdict-cache.js'
 
 /** What wazo-auth is to be asked, until `deadline` (monotonic milliseconds). */
@@ -193,7 +193,7 @@ export class Lookups implements Authenticator {
   }
 
   /** Gives a look-up up that waits no more and was not made. */
-  private drop(lookup: PendingLookup, reason: DropReason): void {
+  private drop(lookup: PendingLookup, reason: LookupDropReason): void {
     this.options.metrics.dropped(reason)
     this.settle(lookup, UNAVAILABLE)
   }

@@ -5,7 +5,7 @@ export type AuthRequestResult =
   'valid' | 'invalid' | 'refused' | 'timeout' | 'network' | 'server-error' | 'garbage'
 
 /** Why a look-up was given up before wazo-auth was asked, as `auth_lookups_dropped_total{reason}` names it. */
-export type DropReason =
+export type LookupDropReason =
   /** Nobody waited for it any more. */
   | 'withdrawn'
   /** Its turn did not come within the deadline. */
@@ -66,7 +66,7 @@ export function authMetrics(metrics: Metrics) {
     },
     /** A question about a token was answered from the cache or by a request under way. */
     coalesced: () => coalesced.inc(),
-    dropped: (reason: DropReason) => dropped.inc({ reason }),
+    dropped: (reason: LookupDropReason) => dropped.inc({ reason }),
     /** Tokens of open sessions, of this worker. */
     tracked: (tokens: number) => tracked.set(tokens),
     jobs: (result: JobResult, count: number) => jobs.inc({ result }, count),

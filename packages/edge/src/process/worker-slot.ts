@@ -103,9 +103,10 @@ export class WorkerSlot implements WorkerHandleListener {
     await predecessor?.ended
   }
 
-  /** Whether its worker needs nothing of `next` but the certificate. */
+  /** Whether its worker needs nothing of `next` but the certificate, and serves, so that it can take it. */
   needsOnlyCertificate(next: Generation): boolean {
-    return this.successor === null && differsByCertificate(this.generation, next)
+    const serves = this.successor === null && this.current?.ready === true
+    return serves && differsByCertificate(this.generation, next)
   }
 
   /** Its worker, and those after it, have the certificate of `next` from now on; sessions stay. */

@@ -5,7 +5,7 @@ import { digest } from '@wazo-websocketd/shared/runtime/digest'
 export class AclClass {
   /** Never used for another list, so that remembered decisions are not mixed up. */
   readonly id: number
-  /** See the function `keyOf`. */
+  /** See the function `aclKey`. */
   readonly key: string
   readonly acl: readonly string[]
   readonly compiled: CompiledAcl
@@ -39,7 +39,7 @@ export class AclClasses {
   find(acl: readonly string[]): AclClass {
     const known = this.known.get(acl)
     if (known !== undefined && known.sessions > 0) return known
-    const key = known?.key ?? keyOf(acl)
+    const key = known?.key ?? aclKey(acl)
     const found = this.indexed.get(key) ?? known ?? new AclClass(++this.lastId, key, acl)
     if (found !== known) this.known.set(acl, found)
     return found
@@ -62,6 +62,6 @@ export class AclClasses {
  * Equal for equal lists only. It covers every character, and nobody can make two lists with one key: however many
  * lists there are, and whoever wrote them, finding one costs no comparison with others.
  */
-function keyOf(acl: readonly string[]): string {
+function aclKey(acl: readonly string[]): string {
   return digest(JSON.stringify(acl))
 }

@@ -1,5 +1,8 @@
 import type { Server, Socket } from 'node:net'
 
+/** Node 20 takes 0 for no limit. */
+const NO_ROOM = -1
+
 /**
  * Bounds the open sockets of a worker. Node counts those that its server has accepted; those that another worker has
  * handed over take their room from them.
@@ -26,6 +29,7 @@ export class SocketRoom {
 
   private count(change: number): void {
     this.handedOver += change
-    this.server.maxConnections = Math.max(0, this.socketsMax - this.handedOver)
+    const left = this.socketsMax - this.handedOver
+    this.server.maxConnections = left > 0 ? left : NO_ROOM
   }
 }

@@ -16,6 +16,6 @@ describe('SocketRoom', () => {
       socket.emit('close')
       left.push(server.maxConnections)
     }
-    expect(left).to.deep.equal([3, 2, 1, 0, 0, 0, 1, 2, 3])
+    expect(left).to.deep.equal([3, 2, 1, -1, -1, -1, 1, 2, 3])
   })
 })
