@@ -1,5 +1,3 @@
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect } from 'chai'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { Cluster } from '../support/cluster.js'
@@ -9,7 +7,6 @@ import { startNginx, type Nginx } from '../support/nginx.js'
 
 const CHROMIUM = '/usr/bin/chromium'
 const TENANT = '7d2d9a4e-51a6-4f0c-9a5d-0c3a3f6ab004'
-const SCREENSHOT = join(tmpdir(), 'wazo-websocketd-console.png')
 const PHONE = { width: 360, height: 740 }
 
 /** The page waits longer after each attempt, up to 30 s and a half: a slow start of the edge takes several. */
@@ -123,7 +120,6 @@ describe('The console page in Chromium', function () {
       await until('the question', asked)
       expect(await page.locator('#foreign').innerText()).to.contain(`127.0.0.1:${nginx.port}`)
       expect(await page.locator('#host').inputValue()).to.equal(foreign())
-      await page.screenshot({ path: SCREENSHOT })
       expect([opened, await state()]).to.deep.equal([[], 'Not connected'])
     })
 

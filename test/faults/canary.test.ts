@@ -199,7 +199,8 @@ describe('tokens that must turn up nowhere, on a cluster of two hosts', function
 
     it('neither are the credentials of the service and its own tokens', () => {
       const { serviceId, serviceKey } = cluster.auth
-      expect(front.serviceTokens).to.have.length.above(3)
+      // One worker of each host asks, and tells the others.
+      expect(front.serviceTokens.length).to.be.at.least(cluster.edges.length)
       const secrets = [serviceKey, `${serviceId}:${serviceKey}`, ...front.serviceTokens]
       expect(search.findAll(secrets)).to.deep.equal([])
     })

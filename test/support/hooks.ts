@@ -1,5 +1,5 @@
 /** Root hooks: a test in which no assertion of chai ran has shown nothing, and fails. */
-import { Assertion } from 'chai'
+import { Assertion, config } from 'chai'
 import type { RootHookObject } from 'mocha'
 
 type CallBack = (error?: unknown) => void
@@ -8,6 +8,8 @@ export type TestBody = (this: Mocha.Context, done: CallBack) => unknown
 
 const prototype = Assertion.prototype as { assert: (this: unknown, ...args: unknown[]) => void }
 const { assert } = prototype
+// A failure names whole verdicts.
+config.truncateThreshold = 300
 let assertions = 0
 
 prototype.assert = function (...args) {
