@@ -337,7 +337,7 @@ describe('contract 3: a server that is replaced', function () {
   this.timeout(4 * LONG_PATIENCE_MS)
   const own = useOwnStack()
 
-  it('C3.22: the next session of a token drained with 1012 gets what it missed, by its rights and names of now', async () => {
+  it('C3.22 C7.10: the next session of a token drained with 1012 gets what it missed, or what follows the position it presents, by its rights and names of now', async () => {
     const { target, stack } = own()
     const tenant = randomUUID()
     const token = () => target.auth.mint({ tenant, acl: ['websocketd', 'events.#'] })
@@ -347,15 +347,18 @@ describe('contract 3: a server that is replaced', function () {
     ] as const
     const deleted = { version: 2, details: await token() } as const
     const gone = await target.read(['foo'], deleted)
+    const first = await target.read(['foo'], { details: await token(), resume: '' })
+    const positioned = { details: first.token, resume: (first.told.start as { id: string }).id }
     const readers = await Promise.all(drained.map((each) => target.read(each.names, each)))
     const event = (name: string, rest: object = { everyone: true }) =>
       wazoEvent({ name, tenant, data: randomUUID(), ...rest })
     const before = event('foo')
     await target.bus.publish(before)
-    for (const reader of [...readers, gone]) expect(await reader.received()).to.deep.equal([before.body])
+    for (const reader of [...readers, gone, first])
+      expect(await reader.received()).to.deep.equal([before.body])
 
     stack.edge.kill('SIGTERM')
-    for (const { session } of [...readers, gone])
+    for (const { session } of [...readers, gone, first])
       expect(await session.end(LONG_PATIENCE_MS)).to.deep.include({ code: 1012, unread: [] })
     await stack.edge.exit
     await target.auth.delete(deleted.details.token)
@@ -368,6 +371,11 @@ describe('contract 3: a server that is replaced', function () {
     const bodies = (...at: number[]) => at.map((i) => missed[i]!.body)
     const newcomer = await target.read(['foo', 'bar'], { tenant })
     expect(await newcomer.received()).to.deep.equal([])
+    const resumed = await target.read(['foo'], { details: positioned.details, resume: positioned.resume })
+    expect(await resumed.received(), 'C7.10').to.deep.equal([before.body, ...bodies(0, 3)])
+    const anew = await target.read(['foo'], { details: positioned.details, resume: '' })
+    expect(anew.told.start).to.include({ resumed: false, why: 'none' })
+    expect(await anew.received()).to.deep.equal([])
     for (const each of drained) {
       const back = await target.read(['foo', 'bar'], each)
       expect(await back.received(), `version ${each.version}`).to.deep.equal(bodies(0, 1, 3))

@@ -132,6 +132,22 @@ export const RULES = {
     'A worker asks no more often than once a second about a token that wazo-auth has refused or has not answered about.',
   'C6.9':
     'Behind a trusted proxy, a client address too many of whose tokens wazo-auth has refused has 1013 for a while, and others are not concerned.',
+
+  // 7. Positions
+  'C7.1':
+    'Only a session of version 2 with the query parameter `resume` has positions; no other sees a difference in any byte.',
+  'C7.2': '`resume` is empty, or a position; of several the first that is not empty counts.',
+  'C7.3': 'The `init` of a session with positions tells for how many seconds they reach back.',
+  'C7.4':
+    'Its `start` reply tells whether it is resumed, its position, and if it is not, why: `none`, `too old`, `other epoch` or `unknown`.',
+  'C7.5':
+    'Each of its events carries the position behind it, printable ASCII without blanks, of at most 64 characters with one partition.',
+  'C7.6':
+    'A session that presents a position gets, right after its `start` reply, what came after it, in order and once, then what is live.',
+  'C7.7': 'Rights and subscriptions are those of the session that presents the position, which gives none.',
+  'C7.8': 'A position that is not understood, unknown, too old or of another numbering refuses nobody.',
+  'C7.9': 'A position holds after any end of its session, at any worker, and across renewals of the token.',
+  'C7.10': 'A position wins over what C3.22 would give.',
 } as const
 
 /** The number of a rule. */

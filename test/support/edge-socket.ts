@@ -78,6 +78,7 @@ export class Edge {
       limits: { ...LIMITS, connectionsPerWorker: 16_000, connectionsPerToken: 1_000, ...sessionLimits },
       partitions: 1,
       everyTenant: false,
+      resumeSeconds: 120,
       replayBufferBytes: 256 * 1024,
       renewalDeadline: 8_000,
       masterTenant: () => MASTER,

@@ -16,6 +16,10 @@ export const BUGS = [
   'false-header-counts',
   'raw-token',
   'ignores-deletion',
+  'positions-for-all',
+  'resumes-twice',
+  'resumes-late',
+  'position-gives-rights',
 ] as const
 
 export type Bug = (typeof BUGS)[number]

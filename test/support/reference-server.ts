@@ -9,6 +9,7 @@ import { connect } from 'amqplib'
 import { WebSocketServer } from 'ws'
 import { SERVICE_ID, SERVICE_KEY } from './auth.mjs'
 import type { Bug, Token } from './reference-rights.js'
+import { ReferenceLog } from './reference-log.js'
 import { ReferenceSession, type Verdict, type World } from './reference-session.js'
 
 const FRAME_BYTES_MAX = 64 * 1024
@@ -34,7 +35,8 @@ export async function startReference(options: {
   await channel.assertExchange('wazo-headers', 'headers', { durable: true })
   await channel.assertExchange('xivo', 'topic', { durable: true })
   const masterTenant = await ownTenant(authUrl)
-  const world: World = { bus, uuid, masterTenant, bug, lookUp: (token) => lookUp(authUrl, token, bug) }
+  const log = await ReferenceLog.open(channel, uuid, bug)
+  const world: World = { bus, log, uuid, masterTenant, bug, lookUp: (token) => lookUp(authUrl, token, bug) }
   const http = createServer((_request, response) => response.writeHead(426).end())
   const server = new WebSocketServer({
     server: http,
@@ -50,7 +52,10 @@ export async function startReference(options: {
     const token = first('token') ?? (typeof header === 'string' && header !== '' ? header : undefined)
     if (version !== '1' && version !== '2') socket.close(4004, 'unsupported version')
     else if (token === undefined) socket.close(4001, 'no token')
-    else new ReferenceSession(world, socket, version === '1' ? 1 : 2, token)
+    else {
+      const resume = version === '2' && query.has('resume') ? (first('resume') ?? '') : null
+      new ReferenceSession(world, socket, version === '1' ? 1 : 2, token, resume)
+    }
   })
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   return {

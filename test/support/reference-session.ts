@@ -1,6 +1,7 @@
 /** One connection of the reference server: simple, and a queue of RabbitMQ for each. */
 import type { Channel, ChannelModel } from 'amqplib'
 import type { WebSocket } from 'ws'
+import type { ReferenceLog } from './reference-log.js'
 import { readOp, type Op } from './reference-ops.js'
 import { maySee, readEvent, type Bug, type Event, type Token } from './reference-rights.js'
 
@@ -14,6 +15,8 @@ export type Verdict = { token: Token } | 'invalid' | 'unavailable'
 /** What all sessions share. */
 export interface World {
   readonly bus: ChannelModel
+  /** For sessions with positions, which have no queue. */
+  readonly log: ReferenceLog
   readonly uuid: string
   readonly masterTenant: string
   readonly bug: Bug | undefined
@@ -30,12 +33,18 @@ export class ReferenceSession {
   #channel: Channel | null = null
   #started = false
   #renewing = false
-  #held: Event[] | null = null
+  #held: (readonly [Event, number])[] | null = null
   #early: Event[] = []
+  /** The position presented; null: the session has none. */
+  readonly #resume: string | null
+  /** How many events of the log have been dealt with. */
+  #at = 0
+  #stopFollowing: (() => void) | undefined
   #expiry: NodeJS.Timeout | undefined
   #work: Promise<void>
 
-  constructor(world: World, socket: WebSocket, version: 1 | 2, token: string) {
+  constructor(world: World, socket: WebSocket, version: 1 | 2, token: string, resume: string | null) {
+    this.#resume = resume
     this.#world = world
     this.#socket = socket
     this.#version = version
@@ -48,12 +57,17 @@ export class ReferenceSession {
     socket.on('error', () => undefined)
     socket.on('close', () => {
       clearTimeout(this.#expiry)
+      this.#stopFollowing?.()
       void this.#channel?.close().catch(() => undefined)
     })
   }
 
   async #open(token: string): Promise<void> {
     if (!(await this.#adopt(token))) return
+    if (this.#resume !== null) {
+      this.#reply('init', { version: this.#version, resume: { seconds: this.#world.log.seconds } })
+      return
+    }
     const channel = await this.#world.bus.createChannel()
     this.#channel = channel
     if (this.#socket.readyState !== this.#socket.OPEN) return channel.close()
@@ -107,6 +121,10 @@ export class ReferenceSession {
         if (this.#names.size > SUBSCRIPTIONS_MAX) return void this.#close(1008, 'too many subscriptions')
         break
       case 'start':
+        if (this.#resume !== null) {
+          this.#startAt(this.#resume)
+          return
+        }
         this.#started = true
         if (this.#world.bug === 'starts-early')
           setTimeout(() => void this.#consume(this.#channel!).catch(() => undefined), EARLY_START_MS)
@@ -118,25 +136,52 @@ export class ReferenceSession {
     for (const event of this.#early.splice(0)) this.#event(event)
   }
 
+  /** Starts a session with positions: from the one presented, if the log knows it. */
+  #startAt(presented: string): void {
+    const { log, bug } = this.#world
+    const found = this.#started ? this.#at : log.find(presented)
+    const resumed = typeof found === 'number'
+    const late = bug === 'resumes-late' ? 1 : bug === 'resumes-twice' ? -1 : 0
+    const from = resumed ? found : log.length
+    const id = log.idOf(from)
+    this.#reply('start', resumed ? { resumed, id } : { resumed, id, why: found })
+    if (this.#started) return
+    this.#started = true
+    this.#at = Math.max(0, resumed && presented !== '' ? from + late : from)
+    const next = () => {
+      while (this.#at < log.length && this.#socket.readyState === this.#socket.OPEN) {
+        this.#at++
+        this.#event(log.at(this.#at), this.#at)
+      }
+    }
+    this.#stopFollowing = log.follow(next)
+    next()
+  }
+
   async #renew(id: string): Promise<boolean> {
     this.#renewing = true
     const adopted = await this.#adopt(id)
     this.#renewing = false
     const held = this.#held ?? []
     this.#held = null
-    for (const event of held) this.#event(event)
+    for (const [event, at] of held) this.#event(event, at)
     return adopted
   }
 
-  #event(event: Event): void {
+  /** @param at number of the event in the log, for sessions with positions */
+  #event(event: Event, at = 0): void {
     const { bug, masterTenant } = this.#world
     const token = this.#token!
-    if (this.#held) return void this.#held.push(event)
+    if (this.#held) return void this.#held.push([event, at])
     if (!this.#started && bug === 'keeps-early-events') return void this.#early.push(event)
     const wanted = [event.name, '*'].filter((name) => this.#names.has(name))
-    if (this.#started && wanted.length > 0 && maySee(token, event, masterTenant, bug)) {
+    const may = maySee(token, event, masterTenant, bug) || (bug === 'position-gives-rights' && at > 0)
+    if (this.#started && wanted.length > 0 && may) {
       const copies = bug === 'delivers-twice' ? wanted.length : 1
-      const text = this.#version === 1 ? event.body : `{"op":"event","code":0,"data":${event.body}}`
+      const positioned = this.#resume !== null || bug === 'positions-for-all'
+      const position = positioned ? `"id":"${this.#world.log.idOf(at)}",` : ''
+      const text =
+        this.#version === 1 ? event.body : `{"op":"event","code":0,${position}"data":${event.body}}`
       for (let i = 0; i < copies; i++) this.#socket.send(text)
     }
     if (event.deletedSession !== token.session_uuid || bug === 'ignores-deletion') return

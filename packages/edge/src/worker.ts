@@ -365,6 +365,7 @@ class EdgeWorker {
       everyTenant: config.bus.access_scope === 'acl',
       intern: this.index.intern,
       limits: sessionLimits(config, this.room),
+      resumeSeconds: config.redis.history,
       replayBufferBytes: config.limits.send_buffer_soft_bytes / REPLAY_BUFFER_SHARE,
       renewalDeadline: config.limits.auth_total_seconds * 1000,
       masterTenant: () => this.auth.masterTenant,

@@ -16,6 +16,10 @@ export class Reader {
   readonly version: 1 | 2
   readonly #sentinel: string
   readonly #bus: Bus
+  /** What `init` and `start` told. */
+  readonly told: { init: unknown; start: unknown } = { init: null, start: null }
+  /** The positions of all events so far, if they carry any. */
+  readonly positions: string[] = []
 
   private constructor(session: Session, token: TokenDetails, version: 1 | 2, bus: Bus, sentinel: string) {
     this.session = session
@@ -35,11 +39,11 @@ export class Reader {
   ): Promise<Reader> {
     const sentinel = `${SENTINEL}${randomUUID()}`
     const reader = new Reader(session, token, version, bus, sentinel)
-    await reader.#expect('init')
+    reader.told.init = await reader.#expect('init')
     for (const name of [...names, sentinel]) session.send({ op: 'subscribe', data: { event_name: name } })
     session.send({ op: 'start' })
     for (let i = 0; i <= names.length; i++) await reader.#expect('subscribe')
-    await reader.#expect('start')
+    reader.told.start = await reader.#expect('start')
     return reader
   }
 
@@ -67,17 +71,19 @@ export class Reader {
     this.session.close()
   }
 
-  async #expect(op: string): Promise<void> {
-    const message = await this.session.json()
-    if ((message as { op?: unknown }).op !== op)
-      throw new Error(`expected the reply "${op}", got ${JSON.stringify(message)}`)
+  /** The `data` of a reply. */
+  async #expect(op: string): Promise<unknown> {
+    const message = (await this.session.json()) as { op?: unknown; data?: unknown }
+    if (message.op === op) return message.data
+    throw new Error(`expected the reply "${op}", got ${JSON.stringify(message)}`)
   }
 
   #bodyOf(message: string): string {
     if (this.version === 1) return message
-    const envelope = '{"op":"event","code":0,"data":'
-    if (!message.startsWith(envelope) || !message.endsWith('}'))
+    const [envelope, , id] = /^\{"op":"event","code":0,("id":"([^"]*)",)?"data":/.exec(message) ?? []
+    if (envelope === undefined || !message.endsWith('}'))
       throw new Error(`not an event of version 2: ${message}`)
+    if (id !== undefined) this.positions.push(id)
     return message.slice(envelope.length, -1)
   }
 }

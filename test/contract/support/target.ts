@@ -8,6 +8,8 @@ import { startStack, type Stack, type StackOptions } from './stack.js'
 
 export interface ConnectOptions extends Omit<OpenOptions, 'query'> {
   readonly version?: 1 | 2
+  /** The position to present, empty for none; without it the session has no positions. */
+  readonly resume?: string
 }
 
 /** A server under test with its bus and its wazo-auth. */
@@ -37,18 +39,20 @@ export class Target {
 
   /** Opens a connection with a token and version; nothing is read from it yet. */
   connect(token: TokenDetails, options: ConnectOptions = {}): Promise<Session> {
-    const { version = 2, ...rest } = options
-    return this.open({ ...rest, query: `token=${token.token}&version=${version}` })
+    const { version = 2, resume, ...rest } = options
+    const positions = resume === undefined ? '' : `&resume=${resume}`
+    return this.open({ ...rest, query: `token=${token.token}&version=${version}${positions}` })
   }
 
   /** A started session subscribed to `names`, of a token given or newly minted. */
   async read(
     names: readonly string[],
-    options: MintOptions & { details?: TokenDetails; version?: 1 | 2 } = {},
+    options: MintOptions & { details?: TokenDetails; version?: 1 | 2; resume?: string } = {},
   ): Promise<Reader> {
-    const { details, version = 2, ...mint } = options
+    const { details, version = 2, resume, ...mint } = options
     const token = details ?? (await this.auth.mint(mint))
-    return Reader.start(await this.connect(token, { version }), token, version, this.bus, names)
+    const session = await this.connect(token, { version, ...(resume === undefined ? {} : { resume }) })
+    return Reader.start(session, token, version, this.bus, names)
   }
 
   /** Ends the sessions of a test. */

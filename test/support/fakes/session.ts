@@ -8,7 +8,7 @@ import {
   type TokenId,
   type Verdict,
 } from '@wazo-websocketd/shared/domain/identity'
-import type { Bus, LogSink, PartitionLease } from '@wazo-websocketd/edge/bus/ports'
+import type { Bus, LogSink, PartitionLease, Reach } from '@wazo-websocketd/edge/bus/ports'
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
 import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import type { Connection } from '@wazo-websocketd/edge/session/connection'
@@ -88,6 +88,10 @@ export class FakeBus implements Bus {
   leases: number[][] = []
   released: number[][] = []
   readings: Reading[] = []
+  /** What `reach` answers, by partition; `reached` unless given. */
+  readonly reaches = new Map<number, Reach>()
+  /** The positions that were asked about. */
+  readonly reachAsked: [partition: number, offset: Offset][] = []
   private queue: (() => void)[] = []
 
   notReadyReasons(): readonly string[] {
@@ -131,6 +135,11 @@ export class FakeBus implements Bus {
     const entry = { partition, epoch, offset, until, reader, stopped: false }
     this.readings.push(entry)
     return () => (entry.stopped = true)
+  }
+
+  reach(partition: number, { offset }: Position): Promise<Reach> {
+    this.reachAsked.push([partition, offset])
+    return Promise.resolve(this.reaches.get(partition) ?? 'reached')
   }
 }
 
@@ -279,6 +288,7 @@ export class FakeMetrics implements SessionMetrics {
   deliveries: [receivers: number, latencyMs: number][] = []
   expiries: string[] = []
   ticketResults: string[] = []
+  resumptions: string[] = []
 
   opened(): void {
     this.open += 1
@@ -305,6 +315,9 @@ export class FakeMetrics implements SessionMetrics {
   }
   expired(source: string): void {
     this.expiries.push(source)
+  }
+  resumption(result: string): void {
+    this.resumptions.push(result)
   }
   tickets(result: string, tickets: number): void {
     for (let i = 0; i < tickets; i++) this.ticketResults.push(result)
@@ -369,6 +382,7 @@ export class Worker {
       limits: { ...LIMITS, ...limits },
       partitions,
       everyTenant: false,
+      resumeSeconds: 120,
       replayBufferBytes: 1_000,
       renewalDeadline: 8_000,
       masterTenant: () => this.masterTenant,

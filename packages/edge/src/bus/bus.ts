@@ -13,7 +13,7 @@ import { IngestStatus, type IngestGraces } from './ingest-status.js'
 import { RedisLog } from './log.js'
 import type { BusMetrics } from './metrics.js'
 import { Partition } from './partition.js'
-import type { Bus, BusListener, LogSink, PartitionLease } from './ports.js'
+import type { Bus, BusListener, LogSink, PartitionLease, Reach } from './ports.js'
 import { SharedLog } from './shared-log.js'
 
 const TICK_MS = 200
@@ -177,10 +177,19 @@ export class RedisBus implements Bus {
   }
 
   readLog(partition: number, position: Position, sink: LogSink, until?: Offset): () => void {
+    return this.leased(partition).readLog(position, sink, until)
+  }
+
+  reach(partition: number, position: Position): Promise<Reach> {
+    return this.leased(partition).reach(position)
+  }
+
+  /** @throws Error without a lease of the partition. */
+  private leased(partition: number): Partition {
     const use = this.inUse.get(partition)
     if (use === undefined || use.leases === 0)
       throw new Error(`no lease of partition ${partition}, whose log is to be read`)
-    return use.partition.readLog(position, sink, until)
+    return use.partition
   }
 
   private use(partition: number): PartitionUse {

@@ -9,7 +9,8 @@ import { READ_RETRY_MS, whenRead, type LogSource } from './log.js'
 import type { BusMetrics } from './metrics.js'
 import { OtherEpochs } from './other-epochs.js'
 import { readPage, type Page } from './page.js'
-import type { LogSink } from './ports.js'
+import type { LogSink, Reach } from './ports.js'
+import { askReach } from './reach.js'
 import type { SharedLog } from './shared-log.js'
 import { StaleSubscription } from './stale-subscription.js'
 import { Standstill } from './standstill.js'
@@ -205,6 +206,17 @@ export class Partition {
     this.readers.add(reader)
     reader.start()
     return () => reader.stop()
+  }
+
+  /** Resolves with whether the log holds everything above a position. */
+  reach(position: Position): Promise<Reach> {
+    const { sharedLog, clock, partition } = this.options
+    return askReach({
+      position,
+      cursor: () => this.at,
+      page: () => sharedLog.page(partition, position),
+      clock,
+    })
   }
 
   private readableAgain(): void {

@@ -40,6 +40,9 @@ export interface PartitionLease {
   release(): void
 }
 
+/** Whether the log holds everything above a position, and if not, why. */
+export type Reach = 'reached' | 'too old' | 'other epoch' | 'unknown'
+
 /** The reading side of the bus, one per worker. */
 export interface Bus {
   /** What keeps the worker from serving, in words for `/readyz`; empty when it can. */
@@ -57,4 +60,9 @@ export interface Bus {
    * partition has been published, it reads just so far, even if the worker's cursor has yet to come there.
    */
   readLog(partition: number, position: Position, sink: LogSink, until?: Offset): () => void
+  /**
+   * Resolves with whether the log holds everything above `position`. Asks for as long as Redis does not answer. Needs a
+   * lease of the partition. Never rejects.
+   */
+  reach(partition: number, position: Position): Promise<Reach>
 }

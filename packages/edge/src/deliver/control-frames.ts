@@ -7,8 +7,8 @@ const frames = new Map<string, Uint8Array>()
  * Returns the frame of a control message that is the same for all clients, made once; null where each needs its own.
  */
 export function sharedControlFrame(message: ServerMessage): Uint8Array | null {
-  if (message.op === 'pong') return null
-  const key = message.op === 'init' ? `init ${message.version}` : message.op
+  if (message.op === 'pong' || (message.op === 'start' && message.resumption !== null)) return null
+  const key = message.op === 'init' ? `init ${message.version} ${message.resumeSeconds}` : message.op
   let frame = frames.get(key)
   if (frame === undefined) frames.set(key, (frame = controlFrame(message)))
   return frame

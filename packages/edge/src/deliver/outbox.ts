@@ -1,9 +1,19 @@
-import { EVENT_PREFIX, EVENT_SUFFIX, type ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
+import {
+  EVENT_PREFIX,
+  EVENT_SUFFIX,
+  positionedEventPrefix,
+  type ProtocolVersion,
+} from '@wazo-websocketd/shared/domain/protocol'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { frameText, type FrameBytes } from './frame.js'
 import type { ClientSocket } from '../session/ports.js'
 import type { DeliverMetrics } from './metrics.js'
 import { WriteBatch } from './write-batch.js'
+
+/** Names the position at which a receiver stands once it has been given an event. */
+export interface EventPositions {
+  idOf(event: BusEvent): string
+}
 
 /**
  * A receiver of frames. `flushId` and `flushIndex`, 0 at first, are written by the outbox alone: what waits for the
@@ -12,6 +22,8 @@ import { WriteBatch } from './write-batch.js'
  */
 export interface FrameTarget {
   readonly version: ProtocolVersion
+  /** Names the positions that its events carry; null: they carry none. */
+  readonly positions: EventPositions | null
   readonly socket: ClientSocket
   flushId: number
   flushIndex: number
@@ -29,12 +41,16 @@ export interface OutboxOptions {
 const encoder = new TextEncoder()
 const PREFIX = encoder.encode(EVENT_PREFIX)
 const SUFFIX = encoder.encode(EVENT_SUFFIX)
+/** Index of the batches of targets with positions, after those of versions 1 and 2. */
+const POSITIONED = 2
 
 /** An event of this tick: its frames by version, and the number of its receivers. */
 interface FramedEvent {
   readonly event: BusEvent
   first: Uint8Array | null
   second: Uint8Array | null
+  /** With its position, which is the same for most receivers; null: nobody has asked. */
+  positioned: Map<string, Uint8Array> | null
   receivers: number
 }
 
@@ -64,10 +80,13 @@ export class Outbox {
     const { current } = this
     const framed = current !== null && current.event === event ? current : this.beginEvent(event)
     framed.receivers += 1
-    this.sendShared(
-      target,
-      (target.version === 1 ? framed.first : framed.second) ?? this.frameEvent(target.version, framed),
-    )
+    const { version, positions } = target
+    if (positions === null)
+      this.sendShared(
+        target,
+        (version === 1 ? framed.first : framed.second) ?? this.frameEvent(version, framed),
+      )
+    else this.sendShared(target, this.positionedFrame(positions.idOf(event), framed))
   }
 
   /** Queues a frame that many targets get; one that is for a single target goes to `send`. */
@@ -94,7 +113,7 @@ export class Outbox {
   private beginEvent(event: BusEvent): FramedEvent {
     let framed = this.framed.get(event)
     if (framed === undefined) {
-      framed = { event, first: null, second: null, receivers: 0 }
+      framed = { event, first: null, second: null, positioned: null, receivers: 0 }
       this.framed.set(event, framed)
       this.schedule()
     }
@@ -110,6 +129,17 @@ export class Outbox {
     return frame
   }
 
+  private positionedFrame(id: string, framed: FramedEvent): Uint8Array {
+    const frames = (framed.positioned ??= new Map<string, Uint8Array>())
+    let frame = frames.get(id)
+    if (frame === undefined) {
+      frame = frameText(encoder.encode(positionedEventPrefix(id)), framed.event.body, SUFFIX)
+      frames.set(id, frame)
+      this.options.frameBytes.made += frame.length
+    }
+    return frame
+  }
+
   private indexOf(target: FrameTarget): number {
     if (target.flushId === this.flushId) return target.flushIndex
     target.flushId = this.flushId
@@ -120,8 +150,8 @@ export class Outbox {
     return target.flushIndex
   }
 
-  private emptyBatch({ version }: FrameTarget): WriteBatch {
-    return this.emptyBatches[version - 1] as WriteBatch
+  private emptyBatch({ version, positions }: FrameTarget): WriteBatch {
+    return this.emptyBatches[positions === null ? version - 1 : POSITIONED] as WriteBatch
   }
 
   private schedule(): void {
@@ -152,7 +182,7 @@ export class Outbox {
   }
 }
 
-/** One per version: targets of different versions never share a batch. */
-function freshBatches(): readonly [WriteBatch, WriteBatch] {
-  return [WriteBatch.empty(), WriteBatch.empty()]
+/** One per version, and one for targets with positions: these never share a batch. */
+function freshBatches(): readonly WriteBatch[] {
+  return [WriteBatch.empty(), WriteBatch.empty(), WriteBatch.empty()]
 }

@@ -9,10 +9,14 @@ import type { Epoch, Positions } from '@wazo-websocketd/shared/domain/position'
  * 1012.
  */
 const FORM = 1
+/** Of sessions with positions, which workers before them cannot go on with. */
+const FORM_WITH_POSITIONS = 2
 
 export interface SessionSnapshot {
   readonly version: ProtocolVersion
   readonly address: string
+  /** The position that its client presented, empty for none; null: its events carry no positions. */
+  readonly resume: string | null
   readonly details: TokenDetails
   readonly subscriptions: readonly string[]
   /** Up to where the session has been served; null: it has not started. */
@@ -20,21 +24,30 @@ export interface SessionSnapshot {
 }
 
 /** As JSON. Holds the token: only for processes of the same host. */
-export function encodeSnapshot({ positions, ...rest }: SessionSnapshot): object {
+export function encodeSnapshot({ positions, resume, ...rest }: SessionSnapshot): object {
   const rows = positions && [...positions].map(([partition, { epoch, offset }]) => [partition, epoch, offset])
-  return { form: FORM, ...rest, positions: rows }
+  const form = resume === null ? { form: FORM } : { form: FORM_WITH_POSITIONS, resume }
+  return { ...form, ...rest, positions: rows }
 }
 
 /** Null: not a snapshot of a form that is known here. */
 export function parseSnapshot(value: unknown): SessionSnapshot | null {
-  if (!isRecord(value) || value['form'] !== FORM) return null
+  if (!isRecord(value)) return null
+  const resume = resumeOf(value)
+  if (resume === undefined) return null
   const { version, address, subscriptions } = value
   const details = detailsOf(value['details'])
   const positions = value['positions'] === null ? null : positionsOf(value['positions'])
   if ((version !== 1 && version !== 2) || typeof address !== 'string' || !isStrings(subscriptions))
     return null
   if (details === null || positions === undefined) return null
-  return { version, address, details, subscriptions, positions }
+  return { version, address, resume, details, subscriptions, positions }
+}
+
+/** Undefined: the form is not known here. */
+function resumeOf({ form, resume }: Record<string, unknown>): string | null | undefined {
+  if (form === FORM) return null
+  return form === FORM_WITH_POSITIONS && typeof resume === 'string' ? resume : undefined
 }
 
 function detailsOf(value: unknown): TokenDetails | null {

@@ -3,9 +3,9 @@ import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { RejectReason } from './metrics.js'
 import type { UpgradeRequest } from './ports.js'
 
-/** What an upgrade asks for, or why it is turned away. */
+/** What an upgrade asks for, or why it is turned away. `resume`: the position presented, empty for none; null: no positions. */
 export type Acceptance =
-  | { readonly version: ProtocolVersion; readonly token: string }
+  | { readonly version: ProtocolVersion; readonly token: string; readonly resume: string | null }
   | { readonly close: Close; readonly reason: RejectReason }
 
 const VERSIONS: ReadonlyMap<string, ProtocolVersion> = new Map([
@@ -14,8 +14,8 @@ const VERSIONS: ReadonlyMap<string, ProtocolVersion> = new Map([
 ])
 
 /**
- * Reads version and token of an upgrade request. Of each the first non-empty occurrence in the query counts (C1.4),
- * the header only where the query has no token (C1.7), and the version is judged first (C1.13). A malformed
+ * Reads version, token and position of an upgrade request. Of each the first non-empty occurrence in the query counts
+ * (C1.4, C7.2), the header only where the query has no token (C1.7), and the version is judged first (C1.13). A malformed
  * percent-encoding is taken as the text it is; it never throws.
  */
 export function accept(request: UpgradeRequest): Acceptance {
@@ -25,7 +25,12 @@ export function accept(request: UpgradeRequest): Acceptance {
   if (version === undefined) return { close: protocolError('unsupported version'), reason: 'version' }
   const token = firstNonEmpty(query, 'token') ?? request.tokenHeader
   if (token === undefined || token === '') return { close: NO_TOKEN, reason: 'no-token' }
-  return { version, token: copyOf(token) }
+  const resumes = version === 2 && query.has('resume')
+  return {
+    version,
+    token: copyOf(token),
+    resume: resumes ? copyOf(firstNonEmpty(query, 'resume') ?? '') : null,
+  }
 }
 
 /** Copies, because a slice would keep the whole query in memory for as long as it lives. */

@@ -24,7 +24,7 @@ export function admitUpgrade(request: UpgradeRequest, context: SessionContext): 
   const { connections } = context
   const accepted = accept(request)
   if ('close' in accepted) return accepted
-  const { version, token: raw } = accepted
+  const { version, token: raw, resume } = accepted
   const { address } = request
   if (!isReady(context)) return { close: TRY_AGAIN_LATER, reason: 'not-ready' }
   if (connections.workerIsFull()) return { close: TRY_AGAIN_LATER, reason: 'worker-full' }
@@ -34,7 +34,7 @@ export function admitUpgrade(request: UpgradeRequest, context: SessionContext): 
     return { close: limitExceeded('too many connections per address'), reason: 'ip-limit' }
   const token = parseTokenId(raw)
   if (token === null) return { close: AUTHENTICATION_FAILED, reason: 'token-format' }
-  return { version, token, address }
+  return { version, token, address, resume }
 }
 
 /**

@@ -5,7 +5,7 @@ import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/dom
 import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { controlFrame, sharedControlFrame } from '../deliver/control-frames.js'
-import type { FrameTarget } from '../deliver/outbox.js'
+import type { EventPositions, FrameTarget } from '../deliver/outbox.js'
 import { Redemption } from '../drain/redemption.js'
 import type { Tickets } from '../drain/tickets.js'
 import type { SessionSnapshot } from '../handover/session-snapshot.js'
@@ -24,6 +24,7 @@ import type {
   SocketListener,
   TokenHolder,
 } from './ports.js'
+import { ResumptionRequest } from './resumption.js'
 import { Session } from './session.js'
 
 /**
@@ -37,6 +38,8 @@ export interface ConnectionOrigin {
   readonly version: ProtocolVersion
   readonly token: TokenId
   readonly address: string
+  /** The position that the client presents, empty for none; null: its events carry no positions. */
+  readonly resume: string | null
 }
 
 /**
@@ -50,6 +53,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   readonly feed: Feed
   private readonly context: SessionContext
   readonly version: ProtocolVersion
+  readonly positions: EventPositions | null
   readonly socket: ClientSocket
   /** Written by the outbox alone. */
   flushId = 0
@@ -57,6 +61,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   /** Written by the subscription index alone. */
   entry: IndexEntry | null = null
   readonly address: string
+  private readonly resume: string | null
   private readonly session: Session
   private readonly credentials: Credentials
   private readonly effects = new EffectQueue(this)
@@ -72,17 +77,21 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   constructor(
     context: SessionContext,
     socket: ClientSocket,
-    { version, token, address }: ConnectionOrigin,
+    { version, token, address, resume }: ConnectionOrigin,
     tickets: Tickets | null,
   ) {
     this.context = context
     this.socket = socket
     this.version = version
     this.address = address
-    this.session = new Session(version, context.limits, context.clock.monotonic())
+    this.resume = resume
+    const resumeSeconds = resume === null ? null : context.resumeSeconds
+    this.session = new Session(version, context.limits, context.clock.monotonic(), resumeSeconds)
     this.credentials = new Credentials(context, this, token)
     const redemption = tickets === null ? null : new Redemption(tickets, context.metrics, this)
-    this.feed = new Feed(context, this, redemption)
+    const request = resume === null ? null : new ResumptionRequest(resume)
+    this.feed = new Feed(context, this, redemption, request)
+    this.positions = resume === null ? null : this.feed
   }
 
   get token(): TokenId {
@@ -148,8 +157,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     const frozenAt = this.session.started ? this.feed.freeze() : null
     if (frozenAt === 'unsettled' || frozenAt === 'nowhere') return null
     this.context.outbox.flushTarget(this)
-    const { version, address } = this
-    return { version, address, details, subscriptions: [...this.subscriptions], positions: frozenAt }
+    const { version, address, resume } = this
+    return { version, address, resume, details, subscriptions: [...this.subscriptions], positions: frozenAt }
   }
 
   /** Ends the session here without a close frame, because it goes on at another worker. */
@@ -259,6 +268,9 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
         this.context.metrics.subscriptions(effect.change)
         this.context.index.subscriptionChanged(this, effect.name)
         break
+      case 'started':
+        this.started()
+        break
       case 'start':
         this.feed.join(() => this.effects.run(this.session.live(this.now())))
         break
@@ -284,6 +296,15 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
         break
       case 'op':
         this.context.metrics.op(effect.op, effect.result)
+    }
+  }
+
+  private started(): void {
+    if (this.resume === null) this.send({ op: 'start', resumption: null })
+    else {
+      const resumption = this.feed.takeResumption()
+      this.context.metrics.resumption(resumption.resumed ? 'resumed' : resumption.why)
+      this.send({ op: 'start', resumption })
     }
   }
 

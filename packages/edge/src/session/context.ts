@@ -17,6 +17,8 @@ export interface SessionContext extends FeedContext {
   readonly limits: SessionLimits
   /** Milliseconds within which a token renewal has its verdict. */
   readonly renewalDeadline: number
+  /** So far back positions can be resumed from, in seconds, as clients are told (`redis.history`). */
+  readonly resumeSeconds: number
   /** With more than this in its send buffer a session does not read on in the log. */
   readonly replayBufferBytes: number
   /** The master tenant's uuid, once known. */

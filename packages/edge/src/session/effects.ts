@@ -11,6 +11,8 @@ export type Effect =
   | { readonly kind: 'subscription'; readonly name: string; readonly change: 1 | -1 }
   /** Become live on the bus; answered with `live`. */
   | { readonly kind: 'start' }
+  /** Tell the client that the session has started, and from where on. */
+  | { readonly kind: 'started' }
   /** Ask wazo-auth about the new token; answered with `renewal`. */
   | { readonly kind: 'renew'; readonly token: TokenId }
   /** Replace identity, ACL and token at once; answered with `adopted` when live for the new identity. */

@@ -1,8 +1,13 @@
 import { partitionOf, type BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Offset, Position, Positions } from '@wazo-websocketd/shared/domain/position'
+import type { Resumption } from '@wazo-websocketd/shared/domain/protocol'
 import type { Bus, PartitionLease } from '../bus/ports.js'
+import type { EventPositions } from '../deliver/outbox.js'
 import type { Connection } from './connection.js'
+import { positionsBehind, type LivePositions } from './live-positions.js'
 import { LaggingPositions } from './lagging-positions.js'
+import { positionId } from './position-id.js'
+import type { ResumptionDecision, ResumptionRequest } from './resumption.js'
 import { partitionsFor, type Partitioning } from './partitions.js'
 import type { Permission, SessionIndex } from './ports.js'
 import type { Redemption } from '../drain/redemption.js'
@@ -12,6 +17,8 @@ export interface FeedContext extends Partitioning {
   readonly bus: Bus
   readonly index: SessionIndex
   readonly permission: Permission
+  /** For sessions that carry positions. */
+  readonly livePositions: LivePositions
 }
 
 /**
@@ -26,13 +33,17 @@ const NO_WAITERS: readonly (() => void)[] = []
  * One session's part in the live stream: its lease of partitions, its place in the index, and, while it lags behind
  * the worker's cursor (docs/adr/0004), its own reading of the log.
  */
-export class Feed {
+export class Feed implements EventPositions {
   /** null: the session is up to date in all partitions. First, because every delivery reads it. */
   private lagging: LaggingPositions | null = null
   private readonly context: FeedContext
   private readonly connection: Connection
   /** null once the session has its place, unless that is an earlier session's. */
   private redemption: Redemption | null
+  /** What the client asks to go on from; null: it carries no positions, or goes on already. */
+  private request: ResumptionRequest | null
+  /** What became of the request. */
+  private decision: ResumptionDecision | null = null
   private lease: PartitionLease | null = null
   private partitions: readonly number[] = []
   /** The lease whose partitions are not live yet. */
@@ -45,10 +56,16 @@ export class Feed {
    */
   private closed = false
 
-  constructor(context: FeedContext, connection: Connection, redemption: Redemption | null) {
+  constructor(
+    context: FeedContext,
+    connection: Connection,
+    redemption: Redemption | null,
+    request: ResumptionRequest | null,
+  ) {
     this.context = context
     this.connection = connection
     this.redemption = redemption
+    this.request = request
   }
 
   /**
@@ -79,9 +96,30 @@ export class Feed {
       this.connection.lost()
       return
     }
+    this.request = null
     const lagging = this.ensureLagging()
     for (const partition of partitions) lagging.pin(partition, positions.get(partition) as Position)
     this.join(() => undefined)
+  }
+
+  /** What a `start` is answered about positions: the first time what became of the request, later where the session is. */
+  takeResumption(): Resumption {
+    const { decision } = this
+    this.decision = null
+    const id = positionId(this.partitions.flatMap((partition) => this.rowAt(partition)))
+    return decision?.from === null ? { resumed: false, id, why: decision.why } : { resumed: true, id }
+  }
+
+  /** Names the position behind an event that the session is being given. */
+  idOf(event: BusEvent): string {
+    const { livePositions, partitions: count } = this.context
+    const own = partitionOf(event.tenant, count)
+    if (this.partitions.length === 1) {
+      const position = this.positionIn(own)
+      return position === null ? '' : livePositions.ofPartition(event, position)
+    }
+    if (this.lagging === null) return livePositions.ofAll(event)
+    return positionId(positionsBehind(event, own, this.partitions, (partition) => this.positionIn(partition)))
   }
 
   /**
@@ -196,22 +234,39 @@ export class Feed {
   }
 
   private enter(lease: PartitionLease, partitions: readonly number[]): void {
-    if (this.redemption === null || this.lease !== null) {
+    if (this.lease !== null) {
       this.joined(lease, partitions)
       return
     }
-    this.redemption.redeem((positions) => {
-      if (lease === this.pendingLease) this.joined(lease, partitions, positions)
+    this.findTicket((ticket) => {
+      if (lease !== this.pendingLease) return
+      if (this.request === null) this.joined(lease, partitions, ticket)
+      else
+        this.request.decide(this.context.bus, partitions, ticket, (decision) => {
+          if (lease !== this.pendingLease) return
+          this.decision = decision
+          this.joined(lease, partitions, decision.from)
+        })
     })
   }
 
-  private joined(lease: PartitionLease, partitions: readonly number[], resumed?: Positions | null): void {
+  /** Takes the ticket of an earlier session, also where it is not needed: no other session is to find it. */
+  private findTicket(found: (positions: Positions | null) => void): void {
+    if (this.redemption === null) found(null)
+    else this.redemption.redeem(found)
+  }
+
+  private joined(
+    lease: PartitionLease,
+    partitions: readonly number[],
+    resumed: Positions | null = null,
+  ): void {
     this.pendingLease = null
     this.lease?.release()
     this.lease = lease
     this.partitions = partitions
     this.redemption?.settled()
-    if (resumed != null) this.replayFrom(resumed)
+    if (resumed !== null) this.replayFrom(resumed)
     else this.redemption = null
     if (this.held) this.freezePositions()
     else this.advance()
@@ -225,9 +280,20 @@ export class Feed {
     for (const partition of this.partitions) {
       const [from, at] = [positions.get(partition), this.context.bus.cursor(partition)]
       if (from === undefined || at === null) continue
-      if (from.epoch !== at.epoch) this.redemption?.outdated()
+      // The client is told that it goes on from there: then nothing else will do.
+      if (this.request !== null) this.ensureLagging().pin(partition, from)
+      else if (from.epoch !== at.epoch) this.redemption?.outdated()
       else if (from.offset !== at.offset) this.ensureLagging().resume(partition, from, at.offset)
     }
+  }
+
+  private rowAt(partition: number): [number, Position][] {
+    const position = this.positionIn(partition)
+    return position === null ? [] : [[partition, position]]
+  }
+
+  private positionIn(partition: number): Position | null {
+    return this.lagging?.at(partition) ?? this.context.bus.cursor(partition)
   }
 
   /** Whether the session waits for a verdict or for its end, and so does not move on by itself. */

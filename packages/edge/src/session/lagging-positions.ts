@@ -67,6 +67,11 @@ export class LaggingPositions {
     this.positionsByPartition.set(partition, { ...positionAt(position), fallback })
   }
 
+  /** Where the session stands in a partition; null: it does not lag there. */
+  at(partition: number): Position | null {
+    return this.positionsByPartition.get(partition) ?? null
+  }
+
   /** Where the session stands in the partitions in which it lags. */
   get positions(): Map<number, Position> {
     const positions = new Map<number, Position>()

@@ -1,4 +1,4 @@
-import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
+import type { NotResumed, ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { deliverMetrics } from '../deliver/metrics.js'
 import { drainMetrics } from '../drain/metrics.js'
@@ -30,6 +30,13 @@ export type RejectReason =
   | 'ip-limit'
   | 'token-format'
 
+/** What became of the position that a client presented, as `resumptions_total{result}` names it. */
+type ResumptionResult = 'resumed' | NotResumed
+
+const RESUMPTION_RESULTS: readonly ResumptionResult[] = [
+  ...(['resumed', 'none', 'too old', 'other epoch', 'unknown'] as const),
+]
+
 /** The outcome of one op, as `ops_total{result}` names it. */
 export type OpResult = 'ok' | 'refused'
 
@@ -56,6 +63,12 @@ export function sessionMetrics(metrics: Metrics) {
     help: 'Sessions closed with 4003, by what noticed the end of the token.',
     labelNames: ['source'],
   })
+  const resumptions = metrics.counter({
+    name: 'resumptions_total',
+    help: 'Sessions with positions that started: resumed, or why they began anew.',
+    labelNames: ['result'],
+  })
+  for (const result of RESUMPTION_RESULTS) resumptions.inc({ result }, 0)
   // From 0 on, so that the first one shows as an increase.
   for (const source of ['queue', 'bus', 'backstop'] as const) expired.inc({ source }, 0)
   return {
@@ -67,6 +80,8 @@ export function sessionMetrics(metrics: Metrics) {
     subscriptions: (change: number): void => subscriptions.inc(change),
     /** `op` is one of the protocol's, or `unknown`. */
     op: (op: string, result: OpResult): void => ops.inc({ op, result }),
+    /** A session with positions has started. */
+    resumption: (result: ResumptionResult): void => resumptions.inc({ result }),
     expired: (source: ExpirySource): void => expired.inc({ source }),
   }
 }

@@ -23,6 +23,7 @@ export interface OpContext {
 
 const encoder = new TextEncoder()
 const START: Effect = { kind: 'start' }
+const STARTED: Effect = { kind: 'started' }
 
 /** Carries out one op (C3.3 to C3.8). */
 export function runOp(message: ClientMessage, session: OpContext): readonly Effect[] {
@@ -32,7 +33,7 @@ export function runOp(message: ClientMessage, session: OpContext): readonly Effe
     case 'subscribe':
       return subscribe(message.eventName, session)
     case 'start':
-      return done('start', ...(session.started ? reply({ op: 'start' }, session) : [START]))
+      return done('start', ...(session.started ? whereAnswered(STARTED, session) : [START]))
     case 'token':
       return renew(message.token)
   }
@@ -47,8 +48,12 @@ export function refuse(op: string, close: Close): readonly Effect[] {
 }
 
 /** Version 1 falls silent at `start` (C3.4, C3.5, C3.8): from then on the client hears events and pongs only. */
-export function reply(message: ServerMessage, { version, started }: OpContext): readonly Effect[] {
-  return version === 1 && started ? [] : [{ kind: 'send', message }]
+export function reply(message: ServerMessage, session: OpContext): readonly Effect[] {
+  return whereAnswered({ kind: 'send', message }, session)
+}
+
+function whereAnswered(answer: Effect, { version, started }: OpContext): readonly Effect[] {
+  return version === 1 && started ? [] : [answer]
 }
 
 function done(op: string, ...effects: readonly Effect[]): readonly Effect[] {

@@ -40,6 +40,8 @@ const NO_EFFECTS: Effect[] = []
 export class Session {
   readonly version: ProtocolVersion
   readonly limits: SessionLimits
+  /** What the session is told at `init` about positions, in seconds; null: it has none. */
+  readonly resumeSeconds: number | null
   readonly subscriptions = new SubscriptionSet()
   started = false
   private phase: Phase = 'authenticating'
@@ -50,8 +52,14 @@ export class Session {
   private readonly bucket: TokenBucket
   private effects: Effect[] = NO_EFFECTS
 
-  constructor(version: ProtocolVersion, limits: SessionLimits, now: number) {
+  constructor(
+    version: ProtocolVersion,
+    limits: SessionLimits,
+    now: number,
+    resumeSeconds: number | null = null,
+  ) {
     this.version = version
+    this.resumeSeconds = resumeSeconds
     this.limits = limits
     this.bucket = new TokenBucket(limits, now)
   }
@@ -83,7 +91,8 @@ export class Session {
   /** wazo-auth's verdict on the token of the upgrade. */
   authenticated(verdict: Verdict, now: number): readonly Effect[] {
     if (this.phase !== 'authenticating') return NO_EFFECTS
-    if (verdict.kind === 'valid') this.send({ op: 'init', version: this.version })
+    if (verdict.kind === 'valid')
+      this.send({ op: 'init', version: this.version, resumeSeconds: this.resumeSeconds })
     else this.close(closeFor(verdict))
     return this.answered('authenticating', now)
   }
@@ -91,7 +100,7 @@ export class Session {
   /** The bus is live for the session and the index has it. */
   live(now: number): readonly Effect[] {
     if (this.phase !== 'starting') return NO_EFFECTS
-    this.send({ op: 'start' })
+    this.effect({ kind: 'started' })
     this.started = true
     return this.answered('starting', now)
   }

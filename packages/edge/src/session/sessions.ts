@@ -11,11 +11,15 @@ import { admitSnapshot, admitUpgrade } from './admission.js'
 import { Connection } from './connection.js'
 import { ConnectionTable, type ConnectionLimits } from './connection-table.js'
 import type { SessionContext } from './context.js'
+import { LivePositions } from './live-positions.js'
 import type { SessionLimits } from './ops.js'
 import { partitionsFor } from './partitions.js'
 import type { ClientSocket, SocketListener, UpgradeRequest } from './ports.js'
 
-export interface SessionsOptions extends Omit<SessionContext, 'connections' | 'outbox' | 'limits'> {
+export interface SessionsOptions extends Omit<
+  SessionContext,
+  'connections' | 'outbox' | 'limits' | 'livePositions'
+> {
   readonly limits: SessionLimits & ConnectionLimits
   /** null: sessions do not resume earlier ones (`drain.resume`). */
   readonly tickets: Tickets | null
@@ -49,7 +53,8 @@ export class Sessions {
     this.options = options
     this.connections = new ConnectionTable(options.limits, clock)
     const outbox = new Outbox({ defer, now: () => clock.now(), metrics, frameBytes })
-    this.context = { ...options, connections: this.connections, outbox }
+    const livePositions = new LivePositions(options.bus, options.partitions)
+    this.context = { ...options, connections: this.connections, outbox, livePositions }
     this.ticketedClose = tickets === null ? null : new TicketedClose({ tickets, clock, metrics })
   }
 
@@ -82,10 +87,15 @@ export class Sessions {
       socket.close(SERVICE_RESTART)
       return REJECTED
     }
-    const { version, address } = snapshot
+    const { version, address, resume } = snapshot
     const details = this.options.intern(snapshot.details)
     // The session has its place already, and redeems no ticket.
-    const connection = new Connection(this.context, socket, { version, address, token: details.token }, null)
+    const connection = new Connection(
+      this.context,
+      socket,
+      { version, address, resume, token: details.token },
+      null,
+    )
     connection.restore({ ...snapshot, details })
     return connection
   }

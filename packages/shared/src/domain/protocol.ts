@@ -18,11 +18,21 @@ export type ClientMessage =
   | { readonly op: 'token'; readonly token: string }
 
 export type ServerMessage =
-  | { readonly op: 'init'; readonly version: ProtocolVersion }
+  /** `resumeSeconds`: the session has positions, which reach back so far; null: it has none. */
+  | { readonly op: 'init'; readonly version: ProtocolVersion; readonly resumeSeconds: number | null }
   | { readonly op: 'subscribe' }
-  | { readonly op: 'start' }
+  /** `resumption`: of a session with positions; null: it has none. */
+  | { readonly op: 'start'; readonly resumption: Resumption | null }
   | { readonly op: 'pong'; readonly payload: string }
   | { readonly op: 'token' }
+
+/** Why a session does not go on from a position: `none` was presented. */
+export type NotResumed = 'none' | 'too old' | 'other epoch' | 'unknown'
+
+/** Where a session with positions goes on: after the position `id`, which is the one presented when it is resumed. */
+export type Resumption =
+  | { readonly resumed: true; readonly id: string }
+  | { readonly resumed: false; readonly id: string; readonly why: NotResumed }
 
 /** A client's frame, understood, or what is wrong with it in a few words for the close frame (4004). */
 export type Parsed = { readonly ok: ClientMessage } | { readonly fault: string }
@@ -30,6 +40,11 @@ export type Parsed = { readonly ok: ClientMessage } | { readonly fault: string }
 /** Around the raw body of an event in version 2; version 1 sends the body alone. */
 export const EVENT_PREFIX = '{"op":"event","code":0,"data":'
 export const EVENT_SUFFIX = '}'
+
+/** What stands before the raw body of an event of version 2 that carries its position. */
+export function positionedEventPrefix(id: string): string {
+  return `{"op":"event","code":0,"id":${JSON.stringify(id)},"data":`
+}
 
 /** Longest part of an unknown op that is quoted back, in characters. */
 const QUOTED_OP_CHARACTERS_MAX = 32
@@ -73,7 +88,12 @@ export function encodeServerMessage(message: ServerMessage): string {
 function encodeData(message: ServerMessage): string {
   switch (message.op) {
     case 'init':
-      return `{"version":${message.version}}`
+      return JSON.stringify({
+        version: message.version,
+        ...(message.resumeSeconds === null ? {} : { resume: { seconds: message.resumeSeconds } }),
+      })
+    case 'start':
+      return JSON.stringify(message.resumption)
     case 'pong':
       return `{"payload":${message.payload}}`
     default:

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { FrameBytes, frameString } from '@wazo-websocketd/edge/deliver/frame'
 import { Outbox, type FrameTarget } from '@wazo-websocketd/edge/deliver/outbox'
 import { event, FakeMetrics, FakeSocket } from '../../../support/fakes/session.js'
+import { textsOf } from '../../../support/frames.js'
 
 function setUp() {
   const metrics = new FakeMetrics()
@@ -9,8 +10,12 @@ function setUp() {
   const frameBytes = new FrameBytes()
   const defer = (task: () => void) => void tasks.push(task)
   const outbox = new Outbox({ defer, now: () => 1_000_000, metrics, frameBytes })
-  const target = (version: 1 | 2): FrameTarget & { socket: FakeSocket } => ({
+  const target = (
+    version: 1 | 2,
+    positions: FrameTarget['positions'] = null,
+  ): FrameTarget & { socket: FakeSocket } => ({
     version,
+    positions,
     socket: new FakeSocket(),
     flushId: 0,
     flushIndex: 0,
@@ -46,6 +51,28 @@ describe('Outbox', () => {
     expect(received[0]![0]).to.equal(received[2]![0])
     expect(received[1]![0]).to.equal(received[3]![0])
     expect(received[0]![0]).to.not.equal(received[1]![0])
+  })
+
+  it('gives receivers with positions those of each, and the same bytes where they are equal', () => {
+    const { outbox, target, flush, frameBytes } = setUp()
+    const at = (id: string) => target(2, { idOf: ({ offset }) => `${id}-${offset}` })
+    const targets = [at('a'), target(2), at('a'), at('b'), target(2)]
+    const received: Uint8Array[][] = targets.map(() => [])
+    targets.forEach(({ socket }, i) => (socket.sendFrames = (frames) => void received[i]!.push(...frames)))
+    for (const event_ of [event(1), event(2)]) for (const one of targets) outbox.deliver(one, event_)
+    flush()
+    const texts = received.map((frames) => textsOf(Buffer.concat(frames)))
+    const positioned = (id: string, n: number) =>
+      `{"op":"event","code":0,"id":"${id}-${n}","data":{"n":${n}}}`
+    expect(texts[0]).to.deep.equal([positioned('a', 1), positioned('a', 2)])
+    expect(texts[3]).to.deep.equal([positioned('b', 1), positioned('b', 2)])
+    expect(texts[1]).to.deep.equal([1, 2].map((n) => `{"op":"event","code":0,"data":{"n":${n}}}`))
+    expect(received[0]![0]).to.equal(received[2]![0])
+    expect(received[1]![0]).to.equal(received[4]![0])
+    expect(frameBytes.made).to.equal(
+      // Each frame, and the pairs that are written together.
+      2 * [0, 1, 3].reduce((sum, i) => sum + received[i]![0]!.length, 0),
+    )
   })
 
   it('does not confuse an event with the next one of another tick', () => {

@@ -288,6 +288,19 @@ describe('a session that is handed over', () => {
       subscriptions: ['foo', '*'],
       positions: at([2 ** 40, 3]),
     }
-    expect(parseSnapshot(carried(encodeSnapshot(snapshot)))).to.deep.equal(snapshot)
+    for (const resume of [null, '', 'e.0.a'])
+      expect(parseSnapshot(carried(encodeSnapshot({ ...snapshot, resume })))).to.deep.equal({
+        ...snapshot,
+        resume,
+      })
+  })
+
+  it('is of another form with positions, so that a worker that knows none of them leaves it where it is', () => {
+    const details = new Worker().auth.mint('a')
+    const rest = { version: 2 as const, address: '::1', details, subscriptions: [], positions: null }
+    const forms = [null, ''].map((resume) => carried(encodeSnapshot({ ...rest, resume })))
+    expect(forms.map((form) => (form as { form: number }).form)).to.deep.equal([1, 2])
+    expect(parseSnapshot({ ...(forms[1] as object), resume: 5 })).to.equal(null)
+    expect(parseSnapshot({ ...(forms[1] as object), form: 3 })).to.equal(null)
   })
 })

@@ -7,7 +7,7 @@ const read = (url: string, tokenHeader?: string) => accept({ url, tokenHeader, a
 describe('accept', () => {
   for (const path of ['/', '/api/websocketd', '/api/websocketd/', '/any/path', ''])
     it(`takes token and version on the path "${path}"`, () => {
-      expect(read(`${path}?token=abc&version=2`)).to.deep.equal({ version: 2, token: 'abc' })
+      expect(read(`${path}?token=abc&version=2`)).to.deep.equal({ version: 2, resume: null, token: 'abc' })
     })
 
   for (const [query, version] of [
@@ -20,7 +20,7 @@ describe('accept', () => {
     ['token=a&userUuid=42', 1],
   ] as const)
     it(`reads version ${version} from ${query}`, () => {
-      expect(read(`/?${query}`)).to.deep.equal({ version, token: 'a' })
+      expect(read(`/?${query}`)).to.deep.equal({ version, resume: null, token: 'a' })
     })
 
   for (const version of ['3', '0', 'x', '1.0', '-1', '2x', '%32x'])
@@ -40,33 +40,46 @@ describe('accept', () => {
     })
 
   it('takes the first token that is not empty', () => {
-    expect(read('/?token=&token=b&token=c')).to.deep.equal({ version: 1, token: 'b' })
+    expect(read('/?token=&token=b&token=c')).to.deep.equal({ version: 1, resume: null, token: 'b' })
   })
 
   it('prefers the token of the query to that of the header', () => {
-    expect(read('/?token=q', 'h')).to.deep.equal({ version: 1, token: 'q' })
+    expect(read('/?token=q', 'h')).to.deep.equal({ version: 1, resume: null, token: 'q' })
   })
 
   it('falls back to the header when the query has no token or an empty one', () => {
-    expect(read('/', 'h')).to.deep.equal({ version: 1, token: 'h' })
-    expect(read('/?token=', 'h')).to.deep.equal({ version: 1, token: 'h' })
+    expect(read('/', 'h')).to.deep.equal({ version: 1, resume: null, token: 'h' })
+    expect(read('/?token=', 'h')).to.deep.equal({ version: 1, resume: null, token: 'h' })
   })
 
   it('treats an empty header as none', () => {
     expect(read('/', '')).to.nested.include({ 'close.code': 4001 })
   })
 
+  for (const [query, resume] of [
+    ['version=2', null],
+    ['version=2&resume', ''],
+    ['version=2&resume=', ''],
+    ['version=2&resume=e.0.a', 'e.0.a'],
+    ['version=2&resume=&resume=b&resume=c', 'b'],
+    ['resume=e.0.a', null],
+    ['version=1&resume', null],
+  ] as const)
+    it(`reads the position ${resume === null ? 'of none' : `"${resume}"`} from ${query}`, () => {
+      expect(read(`/?token=a&${query}`)).to.have.property('resume', resume)
+    })
+
   it('decodes the token', () => {
-    expect(read('/?token=a%3Fscope%3Dx')).to.deep.equal({ version: 1, token: 'a?scope=x' })
+    expect(read('/?token=a%3Fscope%3Dx')).to.deep.equal({ version: 1, resume: null, token: 'a?scope=x' })
   })
 
   it('does not read a fragment', () => {
-    expect(read('/?token=a#&version=2')).to.deep.equal({ version: 1, token: 'a' })
+    expect(read('/?token=a#&version=2')).to.deep.equal({ version: 1, resume: null, token: 'a' })
   })
 
   it('takes a malformed percent-encoding as it is', () => {
     expect(read('/?token=%E0%A4%A')).to.have.property('token')
-    expect(read('/?token=%zz')).to.deep.equal({ version: 1, token: '%zz' })
+    expect(read('/?token=%zz')).to.deep.equal({ version: 1, resume: null, token: '%zz' })
   })
 
   it('never throws', () => {

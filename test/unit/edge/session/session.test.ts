@@ -124,7 +124,7 @@ describe('Session', () => {
         expect(brief(session.frame(ping('{"a":1.0}'), 0))).to.deep.equal(['send pong {"a":1.0}'])
         expect(brief(session.frame(START, 0))).to.deep.equal(['start'])
         expect(session.started).to.equal(false)
-        expect(brief(session.live(0))).to.deep.equal(['send start'])
+        expect(brief(session.live(0))).to.deep.equal(['started'])
         expect(session.started).to.equal(true)
       })
 
@@ -136,7 +136,7 @@ describe('Session', () => {
           ...spoken('send subscribe'),
         ])
         expect(brief(session.frame(subscribe('b'), 0))).to.deep.equal(spoken('send subscribe'))
-        expect(brief(session.frame(START, 0))).to.deep.equal(spoken('send start'))
+        expect(brief(session.frame(START, 0))).to.deep.equal(spoken('started'))
         expect(brief(session.frame(ping('null'), 0))).to.deep.equal(['send pong null'])
         session.frame(token('new'), 0)
         session.renewal(VALID, 0)
@@ -171,7 +171,7 @@ describe('Session', () => {
       expect(session.frame(subscribe('a'), 0)).to.deep.equal([])
       expect(session.frame(ping('1'), 0)).to.deep.equal([])
       expect(brief(session.live(0))).to.deep.equal([
-        'send start',
+        'started',
         'subscribed a',
         'send subscribe',
         'send pong 1',

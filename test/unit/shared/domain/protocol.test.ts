@@ -2,6 +2,7 @@ import {
   encodeServerMessage,
   EVENT_PREFIX,
   EVENT_SUFFIX,
+  positionedEventPrefix,
   parseClientMessage,
 } from '@wazo-websocketd/shared/domain/protocol'
 import { expect } from 'chai'
@@ -181,17 +182,32 @@ describe('codec: any text', () => {
 
 describe('codec: what the server sends', () => {
   it('has the three keys in the documented order and no white space', () => {
-    expect(encodeServerMessage({ op: 'init', version: 1 })).to.equal(
+    expect(encodeServerMessage({ op: 'init', version: 1, resumeSeconds: null })).to.equal(
       '{"op":"init","code":0,"data":{"version":1}}',
     )
-    expect(encodeServerMessage({ op: 'init', version: 2 })).to.equal(
+    expect(encodeServerMessage({ op: 'init', version: 2, resumeSeconds: null })).to.equal(
       '{"op":"init","code":0,"data":{"version":2}}',
     )
     expect(encodeServerMessage({ op: 'subscribe' })).to.equal('{"op":"subscribe","code":0,"data":null}')
-    expect(encodeServerMessage({ op: 'start' })).to.equal('{"op":"start","code":0,"data":null}')
+    expect(encodeServerMessage({ op: 'start', resumption: null })).to.equal('{"op":"start","code":0,"data":null}')
     expect(encodeServerMessage({ op: 'token' })).to.equal('{"op":"token","code":0,"data":null}')
     expect(encodeServerMessage({ op: 'pong', payload: '1.0' })).to.equal(
       '{"op":"pong","code":0,"data":{"payload":1.0}}',
+    )
+  })
+
+  it('tells of positions where a session has them', () => {
+    expect(encodeServerMessage({ op: 'init', version: 2, resumeSeconds: 120 })).to.equal(
+      '{"op":"init","code":0,"data":{"version":2,"resume":{"seconds":120}}}',
+    )
+    expect(encodeServerMessage({ op: 'start', resumption: { resumed: true, id: 'e.0.a' } })).to.equal(
+      '{"op":"start","code":0,"data":{"resumed":true,"id":"e.0.a"}}',
+    )
+    expect(
+      encodeServerMessage({ op: 'start', resumption: { resumed: false, id: 'e.0.a', why: 'too old' } }),
+    ).to.equal('{"op":"start","code":0,"data":{"resumed":false,"id":"e.0.a","why":"too old"}}')
+    expect(positionedEventPrefix('e.0.a') + '{}' + EVENT_SUFFIX).to.equal(
+      '{"op":"event","code":0,"id":"e.0.a","data":{}}',
     )
   })
 
