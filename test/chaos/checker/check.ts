@@ -5,7 +5,7 @@ import { Evidence } from './evidence.js'
 import type { History, Session, Violation } from './history.js'
 import { checkLifetime } from './lifetime.js'
 import { checkOrder } from './order.js'
-import { journeyTo } from './resumption.js'
+import { checkPositions, journeyTo } from './resumption.js'
 import { checkSecrecy } from './secrecy.js'
 import { checkStalls } from './stalls.js'
 import { checkCoverage, checkHeads } from './sequence.js'
@@ -23,6 +23,7 @@ export function check(history: History): Violation[] {
   return [
     ...history.sessions.flatMap((session) => OF_A_SESSION.flatMap((part) => part(session, evidence))),
     ...journeysIn(evidence).flatMap((journey) => OF_A_JOURNEY.flatMap((part) => part(journey, evidence))),
+    ...checkPositions(evidence),
     ...checkCoverage(evidence),
     ...checkHeads(evidence),
     ...checkRecord(evidence),

@@ -22,7 +22,7 @@ export class Evidence {
   readonly published: ReadonlyMap<number, Published>
   /** The event that revoked a session_uuid. */
   readonly revocations: ReadonlyMap<string, Placed>
-  /** The session that ended with 1012 where this one went on. */
+  /** The session that ended where this one went on. */
   readonly predecessors: ReadonlyMap<Session, Session>
   private readonly places = new Map<number, Placed>()
 

@@ -73,6 +73,8 @@ export interface Session {
   readonly startAskedAt: number | null
   /** Also of an op `token` that got no reply: the session_uuid, and when it was sent. */
   readonly tokenAsked?: { readonly token: string; readonly at: number }
+  /** Of a session that presented a position: the name of the session that read it, and what the server said of it. */
+  readonly goesOn?: { readonly from: string; readonly why: string | null }
   /** Ids of the events that came, in order; also those before `start`. */
   readonly ids: readonly number[]
   /** When each of them came. */

@@ -1,4 +1,5 @@
-import type { Session } from './history.js'
+import type { Evidence } from './evidence.js'
+import type { Session, Violation } from './history.js'
 import type { Timeline } from './timeline.js'
 
 const SERVICE_RESTART = 1012
@@ -8,19 +9,44 @@ const PLACE_MS_MAX = 100_000
 
 /**
  * Which session had to go on where which one had ended: after a 1012 it is the token's next, if it comes while the
- * place is kept (contract: nothing is missed over a drain, and nothing comes twice). From the later to the earlier one.
+ * place is kept (contract: nothing is missed over a drain, and nothing comes twice). A session whose position was accepted
+ * goes on from the one that read it, whatever has happened. From the later to the earlier one.
  */
 export function predecessorsOf(
   sessions: readonly Session[],
   timeline: Timeline,
 ): ReadonlyMap<Session, Session> {
   const predecessors = new Map<Session, Session>()
-  for (const own of byToken(sessions).values())
+  for (const [session, before] of positionsPresented(sessions))
+    if (session.goesOn?.why === null) predecessors.set(session, before)
+  const withoutPositions = sessions.filter(({ goesOn }) => goesOn === undefined)
+  for (const own of byToken(withoutPositions).values())
     for (const [i, session] of own.entries()) {
       const next = hasLeftPlace(session) ? successorAmong(own.slice(i + 1)) : null
       if (next !== null && isKept(session, next, timeline)) predecessors.set(next, session)
     }
   return predecessors
+}
+
+/** I2: a position is good for as long as positions are kept, unless a fault has cost the sequence. */
+export function checkPositions({ history, timeline }: Evidence): Violation[] {
+  const violations: Violation[] = []
+  for (const [session, before] of positionsPresented(history.sessions)) {
+    const why = session.goesOn?.why ?? null
+    if (why === null || session.phases.length === 0 || !isKept(before, session, timeline)) continue
+    const what = `${session.name} could not go on from ${before.name} (${why}), with no fault that explains it`
+    violations.push({ invariant: 'I2', what })
+  }
+  return violations
+}
+
+/** Sessions that presented a position, and those that had read it. */
+function* positionsPresented(sessions: readonly Session[]): Iterable<readonly [Session, Session]> {
+  const byName = new Map(sessions.map((session) => [session.name, session]))
+  for (const session of sessions) {
+    const before = byName.get(session.goesOn?.from ?? '')
+    if (before !== undefined && session.phases.length > 0) yield [session, before]
+  }
 }
 
 /** As its client sees it: one session, from the first start to the last end. Without any resumption, itself. */

@@ -6,7 +6,7 @@ import { expiryOf, now } from './clock.js'
 import { insist } from './insist.js'
 import type { Random } from './random.js'
 import type { Seat } from './seats.js'
-import { Witness } from './witness.js'
+import { CUTS, Witness, type PositionRead } from './witness.js'
 
 type Auth = Awaited<ReturnType<typeof connectAuth>>
 export type Minted = Awaited<ReturnType<Auth['mint']>>
@@ -29,6 +29,8 @@ const LONG_LIFE_MS = 7_200_000
 const STAY_MS = [4000, 30_000] as const
 const SHORT_LIFE_MS = [8000, 30_000] as const
 const LESSON_MS = [2000, 8000] as const
+const UNCUT_MS = [500, 8000] as const
+const FROZEN_MS = [500, 30_000] as const
 const RENEWALS_MAX = 5
 const RECONNECT_MS = [100, 1000] as const
 const TICK_MS = 50
@@ -43,6 +45,8 @@ export class Occupant {
   private witness: Witness | null = null
   private reported: Witness | null = null
   private sessions = 0
+  /** The last position that any of its sessions has read, of those that are cut. */
+  private position: PositionRead | null = null
 
   constructor(seat: Seat, random: Random, world: Surroundings) {
     this.seat = seat
@@ -64,6 +68,7 @@ export class Occupant {
         for (const name of this.seat.subscriptions) witness.subscribe(name)
         witness.start()
         await this.stay(witness, token)
+        this.position = witness.position ?? this.position
         if (CLOSES_THAT_END_TOKENS.includes(witness.session.end?.code ?? 0)) token = null
         if (this.seat.style === 'renews') token = null
       }
@@ -87,6 +92,7 @@ export class Occupant {
       host,
       version: this.seat.version,
       token,
+      ...(this.seat.style === 'is cut' ? { resume: this.position } : {}),
       received: (id) => this.world.received(this.seat, id),
     })
   }
@@ -104,6 +110,11 @@ export class Occupant {
         break
       case 'renews':
         await this.renew(witness)
+        break
+      case 'is cut':
+        await this.wait(witness, this.random.between(...UNCUT_MS))
+        if (!this.isOver(witness))
+          await witness.cut(this.random.pick(CUTS), this.random.between(...FROZEN_MS))
         break
       case 'learns':
         await this.learn(witness)

@@ -4,7 +4,7 @@ import { ACLS, NAMES, TENANTS, usersOf } from './catalogue.js'
 import { Random } from './random.js'
 
 /** What a seat does with its sessions, one after the other. */
-export type Style = 'stays' | 'visits' | 'renews' | 'expires' | 'is revoked' | 'learns'
+export type Style = 'stays' | 'visits' | 'renews' | 'expires' | 'is revoked' | 'learns' | 'is cut'
 
 export interface Seat {
   readonly name: string
@@ -27,7 +27,7 @@ const SENTINELS_PER_HOST = 2
 /** Those of version 1 cannot change anything after their start. */
 const STYLES: Readonly<Record<1 | 2, readonly Style[]>> = {
   1: ['stays', 'stays', 'visits', 'expires', 'is revoked'],
-  2: ['stays', 'stays', 'visits', 'renews', 'expires', 'is revoked', 'learns'],
+  2: ['stays', 'stays', 'visits', 'renews', 'expires', 'is revoked', 'learns', 'is cut', 'is cut'],
 }
 
 export function seatsFor(seed: number, hosts: number): Seat[] {

@@ -1,14 +1,28 @@
+import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
+import { clientFrame } from '../../support/frames.js'
 import type { Phase, Session } from '../checker/history.js'
 import { now } from './clock.js'
 
 const CLOSE_MS_MAX = 3000
+const CONNECTION_LOST = 1006
+
+/** How a client loses its connection: reset, with half a frame sent, or after it has not read for a while. */
+export const CUTS = ['reset', 'half a frame', 'frozen'] as const
+export type Cut = (typeof CUTS)[number]
 
 /** What a reply will change. */
 interface Asked {
   readonly op: string
   readonly at: number
-  readonly answered: (askedAt: number) => void
+  readonly answered: (askedAt: number, data: unknown) => void
+}
+
+/** A position, and the name of the session that has read it. */
+export interface PositionRead {
+  readonly id: string
+  readonly session: string
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] }
@@ -20,6 +34,8 @@ export interface WitnessOptions {
   readonly host: number
   readonly version: 1 | 2
   readonly token: { readonly token: string; readonly session_uuid: string }
+  /** The session has positions, and presents this one, or none (null). */
+  readonly resume?: PositionRead | null
   /** Called with the id of each event that comes. */
   readonly received?: (id: number) => void
 }
@@ -36,17 +52,20 @@ export class Witness {
   private subscriptions: string[] = []
   private token: string
   private hasStarted = false
+  private reached: string | null = null
 
-  constructor({ url, name, host, version, token, received = () => undefined }: WitnessOptions) {
+  constructor({ url, name, host, version, token, resume, received = () => undefined }: WitnessOptions) {
     this.received = received
     this.token = token.session_uuid
     this.record = {
       ...{ name, host, token: token.session_uuid, connectedAt: now(), startAskedAt: null },
+      ...(resume == null ? {} : { goesOn: { from: resume.session, why: 'no answer' } }),
       ...{ phases: [], ids: [], times: [], end: null },
     }
     const address = new URL(url)
     address.searchParams.set('token', token.token)
     address.searchParams.set('version', String(version))
+    if (resume !== undefined) address.searchParams.set('resume', resume?.id ?? '')
     this.socket = new WebSocket(address, { perMessageDeflate: false })
     this.socket.on('message', (data: Buffer) => this.take(data))
     this.socket.on('error', () => undefined)
@@ -75,6 +94,11 @@ export class Witness {
     return this.record
   }
 
+  /** The last position that it has read; null: it has none. */
+  get position(): PositionRead | null {
+    return this.reached === null ? null : { id: this.reached, session: this.record.name }
+  }
+
   subscribe(name: string): void {
     this.ask('subscribe', { event_name: name }, (at) => {
       this.subscriptions = [...this.subscriptions, name]
@@ -84,8 +108,9 @@ export class Witness {
 
   start(): void {
     this.record.startAskedAt = now()
-    this.ask('start', undefined, (at) => {
+    this.ask('start', undefined, (at, data) => {
       this.hasStarted = true
+      if (data !== null) this.placed(data as { id: string; why?: string })
       this.begin(at)
     })
   }
@@ -107,6 +132,24 @@ export class Witness {
     clearTimeout(timer)
   }
 
+  /** Loses the connection; reads nothing from now on. Resolves with the end; `frozen` takes `frozenMs`. */
+  async cut(how: Cut, frozenMs: number): Promise<void> {
+    const tcp = (this.socket as unknown as { _socket: Socket | null })._socket
+    if (tcp === null || !this.open) return
+    this.record.end = { at: now(), code: CONNECTION_LOST, byClient: true }
+    tcp.pause()
+    if (how === 'half a frame') tcp.write(clientFrame('{"op":"ping","data":{"payload":1}}').subarray(0, 9))
+    if (how === 'frozen') await sleep(frozenMs)
+    if (how === 'half a frame') tcp.destroySoon()
+    else tcp.resetAndDestroy()
+    await this.ended
+  }
+
+  private placed({ id, why = null }: { readonly id: string; readonly why?: string | null }): void {
+    this.reached = id
+    if (this.record.goesOn !== undefined) this.record.goesOn = { ...this.record.goesOn, why }
+  }
+
   private ask(op: string, data: object | undefined, answered: Asked['answered']): void {
     if (this.socket.readyState !== WebSocket.OPEN) return
     this.waiting.push({ op, at: now(), answered })
@@ -120,16 +163,18 @@ export class Witness {
   }
 
   private take(data: Buffer): void {
-    const message = JSON.parse(data.toString('utf8')) as { op?: string; data?: unknown }
+    if (this.record.end?.code === CONNECTION_LOST) return
+    const message = JSON.parse(data.toString('utf8')) as { op?: string; id?: string; data?: unknown }
     const event = message.op === 'event' ? message.data : message.op === undefined ? message : null
     if (event !== null) {
       this.keep(event as { data: { n: number } })
+      this.reached = message.id ?? null
       return
     }
     const at = this.waiting.findIndex(({ op }) => op === message.op)
     if (at === -1) return // init
     const [asked] = this.waiting.splice(at, 1)
-    asked!.answered(asked!.at)
+    asked!.answered(asked!.at, message.data ?? null)
   }
 
   private keep({ data: { n } }: { data: { n: number } }): void {

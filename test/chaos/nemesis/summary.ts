@@ -68,9 +68,16 @@ export function summary(
     `takeovers           ${counts.takeovers}`,
     `ROLLED, EMPTY       ${counts.rolled}, ${counts.empty}`,
     ...upgradeLines(history, counts),
+    positionLine(history),
     `violations          ${violations.length}`,
     ...someOfEach(violations),
   ]
+}
+
+function positionLine({ sessions }: History): string {
+  const presented = sessions.flatMap(({ goesOn, phases }) => (phases.length > 0 ? (goesOn ?? []) : []))
+  const refused = presented.flatMap(({ why }) => why ?? [])
+  return `positions           ${presented.length} presented, of them refused ${refused.length}`
 }
 
 /** What became of workers, and of sessions that they had to pass on or to send away. */

@@ -292,6 +292,48 @@ describe('The checker, where workers are replaced and hosts drained', () => {
     expect(broken(other)).to.deep.equal([])
   })
 
+  describe('and of clients with positions', () => {
+    /** Session A is cut at event 20; the next one presents the position that A has read. */
+    const cut =
+      (why: string | null, ...ids: number[]) =>
+      (history: Draft, a: SessionDraft): SessionDraft => {
+        const next = resume(...ids)(history, a)
+        history.faults.pop()
+        a.end = { at: sentAt(20), code: 1006, byClient: true }
+        next.goesOn = { from: a.name, why }
+        return next
+      }
+    const anew = [26, 28, 30, 32, 34, 36, 38]
+
+    it('joins those whose position was accepted, whatever the token and the end were', () => {
+      expect(broken(cut(null))).to.deep.equal([])
+      const renewed = (history: Draft): void => {
+        history.tokens.push(token('sc', 'a'))
+        Object.assign(later(history), {
+          token: 'sc',
+          phases: [{ ...later(history).phases[0]!, token: 'sc' }],
+        })
+      }
+      expect(broken(cut(null), renewed)).to.deep.equal([])
+    })
+
+    it('finds what was missed, or came twice, though a fault was on (I1, I2)', () => {
+      const forgotten = (history: Draft) => history.faults.push({ ...fault, forgets: true })
+      for (const also of [() => undefined, forgotten]) {
+        expect(broken(cut(null), also, (history) => later(history).ids.splice(0, 1))).to.deep.equal(['I2'])
+        expect(broken(cut(null), also, (history) => later(history).ids.splice(2, 1))).to.deep.equal(['I2'])
+        expect(broken(cut(null), also, (history) => later(history).ids.unshift(18))).to.deep.equal(['I1'])
+      }
+    })
+
+    it('finds a position that was refused, unless it was old or a fault has cost the sequence (I2)', () => {
+      expect(broken(cut('other epoch', ...anew))).to.deep.equal(['I2'])
+      expect(
+        broken(cut('other epoch', ...anew), (history) => history.faults.push({ ...fault, forgets: true })),
+      ).to.deep.equal([])
+    })
+  })
+
   it('accepts a 1012 only in a drain or an upgrade, of its own host (I2)', () => {
     const elsewhere = { ...window, host: 1 }
     expect(broken(resume(), (history) => history.faults.pop())).to.deep.equal(['I2'])

@@ -21,7 +21,7 @@ describe('The load of a chaos run', () => {
   it('has seats of both versions, all styles and `*`, and sentinels that see all on each host', () => {
     const seats = seatsFor(1, 2)
     expect(new Set(seats.map(({ version }) => version)).size).to.equal(2)
-    expect(new Set(seats.map(({ style }) => style)).size).to.equal(6)
+    expect(new Set(seats.map(({ style }) => style)).size).to.equal(7)
     expect(seats.filter(({ subscriptions }) => subscriptions.includes('*')).length).to.be.within(20, 80)
     expect(seats.filter(({ sentinel }) => sentinel).map(({ host }) => host)).to.deep.equal([0, 1, 0, 1])
   })
