@@ -1,3 +1,4 @@
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 import { expect } from 'chai'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { Cluster } from '../support/cluster.js'
@@ -173,6 +174,33 @@ describe('The console page in Chromium', function () {
     await open('#token=unknown')
     await until('4002', async () => (await state()) === 'Closed (4002)')
     expect(await page.locator('#notice').innerText()).to.contain('The token is unknown, expired, or lacks')
+  })
+
+  it('shows what was published while its connection was broken, once', async () => {
+    await open(`#token=${cluster.auth.mint({ tenant: TENANT }).token}`)
+    await until('Live', async () => (await state()) === 'Live')
+    await publish('console_before', {})
+    await until('one row', async () => (await rows()) === 1)
+    process.kill(cluster.edges[0]!.workerPids()[0]!, 'SIGKILL')
+    await until('a retry', async () => (await state()).includes('trying again'))
+    await publish('console_meanwhile', {})
+    await until('Live', async () => (await state()) === 'Live', RETRY_MS_MAX)
+    await publish('console_after', {})
+    await until('the last one', async () => (await rows()) === 3)
+    const names = await page.locator('.event .name').allInnerTexts()
+    expect(names).to.deep.equal(['console_after', 'console_meanwhile', 'console_before'])
+    expect(await page.locator('#notice').isVisible()).to.equal(false)
+  })
+
+  it('tells that something may be missing when the server could not go on', async () => {
+    process.kill(cluster.edges[0]!.workerPids()[0]!, 'SIGKILL')
+    await until('a retry', async () => (await state()).includes('trying again'))
+    await publish('console_unseen', {})
+    const redis = cluster.openRedis()
+    await redis.xtrim(keys('wazo-ws', 0).log, 'MAXLEN', '=', 0)
+    redis.disconnect()
+    await until('Live', async () => (await state()) === 'Live', RETRY_MS_MAX)
+    expect(await page.locator('#notice').innerText()).to.contain('too old')
   })
 
   it('comes back by itself after a restart of the server', async () => {

@@ -1,14 +1,18 @@
 /* global WebSocket, location */
-/** One conversation with the server: connect, subscribe, start, events; and again when it makes sense. */
+/**
+ * One conversation with the server: connect, subscribe, start, events; and again when it makes sense. With version 2 it
+ * goes on from the last event that it has got (PROTOCOL.md, "Positions"). To be copied: it needs only `close-codes.js`.
+ */
 import { comeBackAfterMs } from './close-codes.js'
 
 const PING_INTERVAL_MS = 10_000
 const RETRY_MAX_MS = 30_000
-const EVENT_PREFIX = '{"op":"event","code":0,"data":'
+/** What stands before the body of an event of version 2. */
+const EVENT_PREFIX = /^\{"op":"event","code":0,(?:"id":"[^"]*",)?"data":/
 
 /**
  * Reports to `observer`: `state(name, detail)`, `event(body, parsed)` with the body exactly as it was sent,
- * `roundTrip(milliseconds)`, `closed(code, reason, retryInMs or null)`.
+ * `roundTrip(milliseconds)`, `closed(code, reason, retryInMs or null)`, `gap(why)` when it could not go on where it was.
  */
 export class Connection {
   #settings
@@ -16,6 +20,8 @@ export class Connection {
   #socket = null
   #started = false
   #tries = 0
+  /** Behind the last event; empty: none yet. */
+  #position = ''
   #retryTimer = null
   #pingTimer = null
 
@@ -27,7 +33,7 @@ export class Connection {
   open() {
     this.#observer.state('connecting', this.#tries === 0 ? 'Connecting…' : 'Connecting again…')
     this.#started = false
-    const socket = new WebSocket(addressOf(this.#settings))
+    const socket = new WebSocket(addressOf(this.#settings, this.#position))
     this.#socket = socket
     socket.onmessage = ({ data }) => this.#received(data)
     socket.onclose = ({ code, reason }) => this.#closed(code, reason)
@@ -55,10 +61,10 @@ export class Connection {
     if (message?.op === 'pong') return this.#control(message)
     if (this.#settings.version === 1) return this.#observer.event(text, message)
     if (message?.op !== 'event') return
-    const body = text.startsWith(EVENT_PREFIX)
-      ? text.slice(EVENT_PREFIX.length, -1)
-      : JSON.stringify(message.data)
+    const [prefix] = EVENT_PREFIX.exec(text) ?? []
+    const body = prefix === undefined ? JSON.stringify(message.data) : text.slice(prefix.length, -1)
     this.#observer.event(body, message.data)
+    this.#position = message.id ?? ''
   }
 
   #control({ op, data }) {
@@ -70,6 +76,8 @@ export class Connection {
       this.#started = true
       this.#tries = 0
       this.#observer.state('live', 'Live')
+      if (this.#position !== '' && data?.resumed !== true) this.#observer.gap(data?.why ?? 'unknown')
+      this.#position = data?.id ?? ''
       this.#pingTimer = setInterval(() => this.#ping(), PING_INTERVAL_MS)
       this.#ping()
     } else if (op === 'pong') this.#observer.roundTrip(performance.now() - data.payload)
@@ -106,10 +114,11 @@ export function isForeign(host) {
   return parseHost(host).host !== location.host
 }
 
-function addressOf({ host, token, version }) {
+function addressOf({ host, token, version }, position) {
   const url = parseHost(host)
   url.searchParams.set('token', token)
   url.searchParams.set('version', String(version))
+  if (version === 2) url.searchParams.set('resume', position)
   return url
 }
 

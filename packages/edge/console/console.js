@@ -53,6 +53,7 @@ const observer = {
     counters.event(body, parsed?.name)
     list.add(body, parsed)
   },
+  gap: (why) => showNotice(`Events may be missing here: the server could not go on where it was (${why}).`),
   roundTrip: (ms) => counters.roundTrip(ms),
   closed(code, reason, retryInMs) {
     const why = `${code}${reason === '' ? '' : ` “${reason}”`}: ${meaningOf(code)}`
