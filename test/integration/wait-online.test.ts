@@ -71,7 +71,10 @@ describe('wazo-websocketd-wait-online', function () {
     const server = createTls(options, (_request, response) => response.writeHead(426).end())
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')
-    const { status, said } = await run('-c', configFile({ port, certificate, private_key, listen: '0.0.0.0' }))
+    const { status, said } = await run(
+      '-c',
+      configFile({ port, certificate, private_key, listen: '0.0.0.0' }),
+    )
     expect({ status, said }).to.deep.equal({ status: 0, said: '' })
     await stop(server)
   })
