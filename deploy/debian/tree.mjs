@@ -10,9 +10,11 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const LIBRARY = '/usr/lib/wazo-websocketd'
 const DOCUMENTS = '/usr/share/doc/wazo-websocketd'
 const PACKAGES = ['edge', 'ingest', 'shared']
-/** Files of npm packages that nothing reads at run time. */
-const NOT_RUN = new Set(['.map', '.ts', '.cts', '.mts', '.md', '.markdown', '.tsbuildinfo'])
-const NOT_RUN_FOLDERS = new Set(['node_modules', 'test', 'tests', 'benchmark', 'benchmarks', '.github'])
+/** Files and folders of npm packages that nothing reads at run time; so are all whose names begin with a dot. */
+const NOT_RUN = new Set(['.map', '.ts', '.cts', '.mts', '.md', '.markdown', '.html', '.tsbuildinfo'])
+const NOT_RUN_FOLDERS = new Set([
+  ...['node_modules', 'test', 'tests', 'benchmark', 'benchmarks', 'docs', 'example', 'examples'],
+])
 const LICENSES = /^(licen[cs]e|copying|notice)/i
 
 /** Program -> its file in `packages`. wazo-websocketd is the name that Wazo's own tools and habits know. */
@@ -86,23 +88,42 @@ async function writePrograms(stage) {
  */
 async function writePackages(modules, version) {
   const lock = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8')).packages
-  for (const path of runtimeModules(lock))
-    await copy(join(ROOT, path), join(modules, relative('node_modules', path)), isRun)
+  for (const path of runtimeModules(lock)) {
+    const commands = await commandsOf(join(ROOT, path))
+    const filter = (/** @type {string} */ file) => isRun(file) && !commands.includes(file)
+    await copy(join(ROOT, path), join(modules, relative('node_modules', path)), filter)
+  }
   for (const name of PACKAGES) {
     const [from, to] = [join(ROOT, 'packages', name), join(modules, '@wazo-websocketd', name)]
     const description = JSON.parse(await readFile(join(from, 'package.json'), 'utf8'))
     await mkdir(to, { recursive: true })
     await writeFile(join(to, 'package.json'), `${JSON.stringify({ ...description, version }, null, 2)}\n`)
     await copy(join(from, 'dist'), join(to, 'dist'), (file) => isRun(file) && isCurrent(from, file))
-    for (const folder of ['bin', 'console'])
-      if (existsSync(join(from, folder))) await copy(join(from, folder), join(to, folder))
+    if (existsSync(join(from, 'console'))) await copy(join(from, 'console'), join(to, 'console'))
+    for (const file of await commandsOf(from)) {
+      await mkdir(join(to, 'bin'), { recursive: true })
+      // Without its first line, which would have the Node on the PATH run it.
+      const text = (await readFile(file, 'utf8')).replace(/^#!.*\n/, '')
+      await writeFile(join(to, relative(from, file)), text)
+    }
   }
+}
+
+/**
+ * The files of a package that are commands of its own.
+ * @param {string} directory
+ * @returns {Promise<string[]>}
+ */
+async function commandsOf(directory) {
+  const { bin = {} } = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8'))
+  return (typeof bin === 'string' ? [bin] : Object.values(bin)).map((file) => join(directory, file))
 }
 
 /** @param {string} file */
 function isRun(file) {
   const name = file.slice(file.lastIndexOf(sep) + 1)
-  return LICENSES.test(name) || !(NOT_RUN.has(extname(name)) || NOT_RUN_FOLDERS.has(name))
+  if (LICENSES.test(name)) return true
+  return !(name.startsWith('.') || NOT_RUN.has(extname(name)) || NOT_RUN_FOLDERS.has(name))
 }
 
 /**
