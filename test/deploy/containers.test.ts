@@ -1,14 +1,18 @@
+import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { readConfig } from '@wazo-websocketd/shared/config/load'
 import { expect } from 'chai'
 import { parse } from 'yaml'
 import { temporaryDirectory } from '../support/guard.mjs'
+import { isInstalled } from '../support/install.mjs'
 import { checkNginx } from '../support/nginx.js'
 import { selfSigned } from '../support/proxy.js'
 
+const run = promisify(execFile)
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const DIRECTORY = join(ROOT, 'deploy/containers')
 /** What a user writes into `.env`, by README.md there. */
@@ -71,6 +75,15 @@ describe('the containers', () => {
     for (const { depends_on: needed = [] } of Object.values(compose.services))
       for (const name of Array.isArray(needed) ? needed : Object.keys(needed))
         expect(compose.services).to.have.property(name as string)
+  })
+
+  const composed = isInstalled('docker-compose') ? it : it.skip
+  composed('are a file that docker-compose takes (skipped where it is not installed)', async () => {
+    const names = [...read('README.md').matchAll(SETTINGS)].map(([, name]) => [name!, 'set'])
+    const env = { ...process.env, ...(Object.fromEntries(names) as Record<string, string>) }
+    const args = ['-f', join(DIRECTORY, 'compose.yml'), 'config', '--services']
+    const { stdout } = await run('docker-compose', args, { env })
+    expect(stdout.trim().split('\n')).to.have.members(Object.keys(compose.services))
   })
 
   it('mount only what there is', () => {
