@@ -1,6 +1,6 @@
 /** What the package consists of: where each file goes, and from where. */
 import { existsSync } from 'node:fs'
-import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, extname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -91,7 +91,9 @@ async function writePackages(modules, version) {
   for (const path of runtimeModules(lock)) {
     const commands = await commandsOf(join(ROOT, path))
     const filter = (/** @type {string} */ file) => isRun(file) && !commands.includes(file)
-    await copy(join(ROOT, path), join(modules, relative('node_modules', path)), filter)
+    const to = join(modules, relative('node_modules', path))
+    await copy(join(ROOT, path), to, filter)
+    await removeEmpty(to)
   }
   for (const name of PACKAGES) {
     const [from, to] = [join(ROOT, 'packages', name), join(modules, '@wazo-websocketd', name)]
@@ -107,6 +109,16 @@ async function writePackages(modules, version) {
       await writeFile(join(to, relative(from, file)), text)
     }
   }
+}
+
+/**
+ * Removes folders of which nothing was copied.
+ * @param {string} directory
+ */
+async function removeEmpty(directory) {
+  for (const entry of await readdir(directory, { withFileTypes: true }))
+    if (entry.isDirectory()) await removeEmpty(join(directory, entry.name))
+  if ((await readdir(directory)).length === 0) await rmdir(directory)
 }
 
 /**

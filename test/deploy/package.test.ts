@@ -27,7 +27,7 @@ const CONFFILES = [
 ]
 /** A path of the repository's own that has no business on a host. */
 const FOREIGN =
-  /\/(node_modules\/(typescript|mocha|tsx|eslint|msgpackr-extract)|test|src)\/|\.(ts|map|tsbuildinfo)$/
+  /\/(node_modules\/(typescript|mocha|tsx|eslint|msgpackr-extract)|@wazo-websocketd\/[a-z]+\/src|tests?)\/|\.(ts|map|tsbuildinfo)$/
 
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
 const pinned = JSON.parse(readFileSync(join(ROOT, 'deploy/debian/node.json'), 'utf8')) as { version: string }
