@@ -120,7 +120,10 @@ async function main(): Promise<void> {
     expectThat((await versions()) === wanted, `workers of version ${wanted}`)
     show(`${what} in place to ${wanted}, under ${PER_SECOND} events/s`)
     await complete(clients, load)
-    expectThat((await metric(EDGE_PORT, 'handover_total', { result: 'moved' })) > 0, 'connections handed over')
+    expectThat(
+      (await metric(EDGE_PORT, 'handover_total', { result: 'moved' })) > 0,
+      'connections handed over',
+    )
   }
   await publisher.close()
 
