@@ -89,7 +89,7 @@ async function main(): Promise<void> {
   const before = await host.paths()
   const plan = await host.run('apt-get', '--simulate', 'install', old)
   expectThat(/^Inst wazo-websocketd /m.test(plan), 'apt takes the package')
-  await host.run('apt-get', '--yes', '--no-download', 'install', old)
+  await host.run('apt-get', '--yes', 'install', old)
   show(`installed with apt-get: ${(await host.run('wazo-websocketd', '--version')).trim()}`)
 
   const auth = await startAuth()
