@@ -1,5 +1,5 @@
 /** A Debian in a folder, as a host without an init system: programs are started in it by hand. */
-import { readdir } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../../deploy/debian/run.mjs'
 import { startGuarded, type Guarded } from '../support/guard.mjs'
@@ -19,6 +19,8 @@ export class Host {
 
   async mount(): Promise<void> {
     await run('ip', ['link', 'set', 'lo', 'up'])
+    // As an installer writes it.
+    await writeFile(join(this.root, 'etc/hosts'), '127.0.0.1 localhost\n')
     await run('mount', ['-t', 'proc', 'proc', join(this.root, 'proc')])
     await run('mount', ['--rbind', '/dev', join(this.root, 'dev')])
   }

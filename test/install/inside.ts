@@ -35,10 +35,12 @@ async function answers(port: number, path: string): Promise<boolean> {
 async function startBrokers(): Promise<void> {
   host.start('redis', {}, 'redis-server', '--save', '', '--dir', '/var/lib/redis')
   const rabbit = { HOME: '/var/lib/rabbitmq', RABBITMQ_NODENAME: 'rabbit@localhost' }
-  host.start('rabbitmq', rabbit, '/usr/lib/rabbitmq/bin/rabbitmq-server')
+  const broker = host.start('rabbitmq', rabbit, '/usr/lib/rabbitmq/bin/rabbitmq-server')
   await waitFor(async () => (await probe(5672, Buffer.from([0x41, 0x4d, 0x51, 0x50, 0, 0, 9, 1]))) !== null, {
     ...WAIT,
     what: 'RabbitMQ',
+  }).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${broker.output()}`)
   })
   show('Redis and RabbitMQ run there')
 }

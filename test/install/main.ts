@@ -1,6 +1,6 @@
 /**
  * `npm run package:try`, as root on Debian: the package in a Debian 12 of its own, from the installation to the purge.
- * `-- --root DIRECTORY` keeps that Debian for the next time.
+ * `-- --root DIRECTORY` keeps that Debian for the next time, `--fast` compresses the packages hardly.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -42,11 +42,14 @@ function apt(directory: string, ...args: string[]): Promise<string> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { root: { type: 'string' } } })
+  const { values } = parseArgs({
+    options: { root: { type: 'string' }, fast: { type: 'boolean', default: false } },
+  })
+  const how = values.fast ? ['--fast'] : []
   const work = await mkdtemp(join(tmpdir(), 'wazo-websocketd-try-'))
   const [debs, kept, used] = [join(work, 'debs'), values.root ?? join(work, 'debian'), join(work, 'used')]
   try {
-    const [old, next] = [await build(debs), await build(debs, '--fast', '--version', NEXT)]
+    const [old, next] = [await build(debs, ...how), await build(debs, ...how, '--version', NEXT)]
     show(`built ${old.slice(debs.length + 1)} and ${next.slice(debs.length + 1)}`)
     await mkdir(kept, { recursive: true })
     await debian(kept)
