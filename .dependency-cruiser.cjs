@@ -14,7 +14,7 @@ const REDIS = '^packages/shared/src/redis/'
 const CONFIG_SCHEMA = '^packages/shared/src/config/schema[.]ts$'
 const REDIS_URL = '^packages/shared/src/redis/url[.]ts$'
 /** The only places that read the configuration and construct things. */
-const ROOTS = '^packages/(ingest|edge)/src/(main|worker|loader)[.]ts$'
+const ROOTS = '^packages/(ingest|edge)/src/(main|worker|loader|wait-online)[.]ts$'
 /** What the edge's roots are made of: a part of the configuration each, translated into options. */
 const ROOT_PARTS = '^packages/edge/src/(auth/auth[.]ts$|config/)'
 

@@ -73,6 +73,14 @@ for (const variant of ['single', 'upstream'] as Variant[])
       await client.close()
     })
 
+    it('upgrades without the slash at the end, too', async () => {
+      const client = connect(`wss://${base.slice(0, -1)}`, { token: SECRET, version: 2, socket })
+      expect(((await client.next()) as { url: string }).url).to.equal(`/?token=${SECRET}&version=2`)
+      await client.close()
+      await waitFor(async () => (await nginx.logs()).includes(' 101 '), { what: 'the log line' })
+      expect(await nginx.logs()).not.to.contain(SECRET)
+    })
+
     it('passes ordinary requests without an upgrade header, so that the console page works behind it', async () => {
       const { status, body } = await get(`https://${base}console`)
       expect(status).to.equal(200)

@@ -25,7 +25,9 @@ describe('The systemd units', function () {
   async function unit(name: string): Promise<string> {
     const text = await readFile(new URL(`${name}.service`, SHIPPED), 'utf8')
     const file = join(await temporaryDirectory('units'), `${name}.service`)
-    const here = text.replace(/\/usr\/bin\/(wazo-websocketd-(edge|ingest))\b/g, `${PACKAGES}$2/bin/$1.js`)
+    const here = text
+      .replace(/\/usr\/bin\/(wazo-websocketd-(edge|ingest))\b/g, `${PACKAGES}$2/bin/$1.js`)
+      .replace(/\/usr\/bin\/(wazo-websocketd-wait-online)\b/g, `${PACKAGES}edge/bin/$1.js`)
     await writeFile(file, here)
     return file
   }

@@ -23,6 +23,7 @@ const PACKAGES = {
   promtool: 'prometheus',
   openssl: 'openssl',
   chromium: 'chromium',
+  debootstrap: 'debootstrap',
 }
 
 /** @typedef {keyof typeof PACKAGES} Command */

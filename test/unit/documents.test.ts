@@ -136,7 +136,7 @@ describe('ARCHITECTURE.md', () => {
     ...['bus', 'route', 'deliver', 'socket', 'session', 'drain', 'handover', 'auth', 'process'].map(
       (folder) => `edge/${folder}/`,
     ),
-    ...['edge/main', 'edge/worker', 'edge/loader', 'ingest/'],
+    ...['edge/main', 'edge/worker', 'edge/loader', 'edge/wait-online', 'ingest/'],
   ]
   /** Files of any folder that declare and do nothing. */
   const DECLARING = ['metrics', 'ports', 'prometheus']

@@ -79,6 +79,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/ingest.test.ts': ['ingest/broker/consumer', 'ingest/broker/topology'],
   'faults/upgrade-handover.test.ts': ['edge/handover/hand-over', 'edge/process/shutdown'],
   'integration/transfer.test.ts': ['edge/handover/channel'],
+  'integration/wait-online.test.ts': ['edge/process/answer'],
   'unit/edge/process/pool.test.ts': ['edge/process/worker-handle', 'edge/process/worker-slot'],
   'integration/metrics-cluster.test.ts': ['edge/process/service', 'edge/process/worker-process'],
   'integration/upgrade-loader.test.ts': [
@@ -126,6 +127,7 @@ const STARTS: Readonly<Record<string, readonly string[]>> = {
     'packages/edge/src/loader.ts',
   ],
   'test/integration/upgrade-loader.test.ts': ['packages/edge/src/loader.ts'],
+  'test/integration/wait-online.test.ts': ['packages/edge/src/wait-online.ts'],
 }
 
 function filesUnder(directory: string, suffix: string): string[] {

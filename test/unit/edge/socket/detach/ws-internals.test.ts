@@ -8,6 +8,8 @@ import { clientFrame } from '../../../../support/frames.js'
 import { WebSocket } from 'ws'
 import { Pair, eventually, turns } from '../../../../support/socket-pair.js'
 
+const SENT_MS_MAX = 9_000
+
 describe('what detaching relies on in ws and node:net', () => {
   let pair: Pair
 
@@ -102,7 +104,9 @@ describe('what detaching relies on in ws and node:net', () => {
     const { _handle: handle } = stream as unknown as { _handle: { writeQueueSize: number } }
     expect(handle.writeQueueSize).to.be.greaterThan(0)
     pair.client.resume()
-    await until(null)
+    // 16 MiB: seconds on a busy machine.
+    await eventually(() => obstacle() === null, SENT_MS_MAX)
+    expect(obstacle()).to.equal(null)
     expect(handle.writeQueueSize).to.equal(0)
   })
 

@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+import '@wazo-websocketd/shared/runtime/early-signals'
+await import('../dist/wait-online.js')
