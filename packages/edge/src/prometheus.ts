@@ -7,8 +7,9 @@ import { routeMetrics } from './route/metrics.js'
 import { sessionMetrics } from './session/metrics.js'
 import { socketMetrics } from './socket/metrics.js'
 
-export function workerMetrics(metrics: Metrics) {
-  const session = sessionMetrics(metrics)
+/** @param worker number of the worker's slot, as the label `worker` names it */
+export function workerMetrics(metrics: Metrics, worker = '0') {
+  const session = sessionMetrics(metrics, worker)
   return {
     auth: authMetrics(metrics),
     bus: busMetrics(metrics),

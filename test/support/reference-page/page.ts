@@ -1,6 +1,4 @@
 /** The text of docs/reference.md. */
-import { METRIC_PREFIX } from '@wazo-websocketd/shared/runtime/metrics'
-import { labelValues } from './label-values.js'
 import { configurationKeys, type KeyRow } from './keys.js'
 import { declaredMetrics, processMetrics, type MetricRow } from './metrics.js'
 
@@ -91,19 +89,11 @@ async function metricsText(): Promise<string> {
 }
 
 function metricsTable(rows: readonly MetricRow[]): string {
-  const values = labelValues()
-  const described = (name: string, label: string): string => {
-    const known = values.get(`${name.slice(METRIC_PREFIX.length)}{${label}}`)
-    return known === undefined ? `\`${label}\`` : `\`${label}\`: ${known.join(', ')}`
-  }
+  const described = ([label, values]: MetricRow['labels'][number]): string =>
+    values === null ? `\`${label}\`` : `\`${label}\`: ${[...new Set(values)].join(', ')}`
   return table(
     ['name', 'type', 'labels', 'meaning'],
-    rows.map(({ name, type, labels, help }) => [
-      `\`${name}\``,
-      type,
-      labels.map((label) => described(name, label)).join('; '),
-      help,
-    ]),
+    rows.map(({ name, type, labels, help }) => [`\`${name}\``, type, labels.map(described).join('; '), help]),
   )
 }
 

@@ -55,7 +55,11 @@ describe('the admin server', () => {
     missing = ['master tenant']
     const response = await get('/readyz', { headers: { accept: 'application/json' } })
     expect(response.status).to.equal(503)
-    expect(await response.json()).to.deep.equal({ ready: false, missing: ['master tenant'] })
+    expect(await response.json()).to.deep.equal({
+      ready: false,
+      missing: ['master tenant'],
+      remarks: [],
+    })
   })
 
   it('is ready when nothing is missing', async () => {
