@@ -23,6 +23,9 @@ export function workerMetrics(metrics: Metrics, worker = '0') {
 
 export type WorkerMetrics = ReturnType<typeof workerMetrics>
 
+/** Every worker has these connections to Redis: two of the bus, and two of token expiry. */
+const ROLES = ['commands', 'subscriber', 'expiry', 'expiry-worker'] as const
+
 /** Tells of connections to Redis; the bus tells of its own. */
 function connectedMetric(metrics: Metrics): (role: string, up: boolean) => void {
   const connected = metrics.gauge({
@@ -31,5 +34,7 @@ function connectedMetric(metrics: Metrics): (role: string, up: boolean) => void 
     labelNames: ['role'],
     aggregator: 'min',
   })
+  // From the start: a Redis that was never reached is to be seen too.
+  for (const role of ROLES) connected.set({ role }, 0)
   return (role, up) => connected.set({ role }, up ? 1 : 0)
 }

@@ -1,12 +1,11 @@
 /** A real Prometheus with the shipped example configuration. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { startGuarded, temporaryDirectory } from '../../support/guard.mjs'
 import { freePort } from '../../support/port.mjs'
 import { waitFor } from '../../support/wait.mjs'
+import { runTool } from './tools.js'
 
 const SHIPPED = new URL('../../../deploy/prometheus/prometheus.yml', import.meta.url)
 const SCRAPE_INTERVAL = '500ms'
@@ -68,11 +67,6 @@ export async function startPrometheus(ports: { edge: number; ingest: number }): 
 
 /** What `promtool check metrics` objects to in the text of a /metrics page; '' when it is clean. */
 export async function checkMetrics(text: string): Promise<string> {
-  const promtool = spawn('promtool', ['check', 'metrics'], { stdio: ['pipe', 'pipe', 'pipe'] })
-  let output = ''
-  for (const stream of [promtool.stdout, promtool.stderr])
-    stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
-  promtool.stdin.end(text)
-  const [code] = (await once(promtool, 'close')) as [number]
-  return code === 0 ? output : `${output}(status ${code})`
+  const { status, output } = await runTool('promtool', ['check', 'metrics'], text)
+  return status === 0 ? output : `${output}(status ${status})`
 }
