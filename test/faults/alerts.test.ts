@@ -100,7 +100,9 @@ describe('alerts of a real Prometheus at an Alertmanager', function () {
   async function watch(ms: number): Promise<{ heard: string[]; muted: string[] }> {
     const heard = new Set<string>()
     const muted = new Set<string>()
-    for (const until = performance.now() + ms; performance.now() < until; await sleep(250)) {
+    const until = performance.now() + ms
+    while (performance.now() < until) {
+      await sleep(250)
       const now = await alertmanager.alerts()
       for (const name of now.heard) heard.add(name)
       for (const name of now.muted) muted.add(name)

@@ -70,8 +70,9 @@ ingest (\`metrics.ingest_port\`) has its own. Behind a label stand its values wh
 
 const OF_EVERY_PROCESS = `### Of every process
 
-The metrics of prom-client, without those that go through every connection of the process, and the version:
-\`websocketd_build_info\` of the workers and of the ingest, \`websocketd_primary_build_info\` of the edge's primary.
+The metrics of prom-client, without those that go through every connection of the process and those that read its event loop's
+delay; our own in their place, which in the edge have the label \`worker\`: the number of a worker's slot, or \`primary\`; and the
+version: \`websocketd_build_info\` of the workers and of the ingest, \`websocketd_primary_build_info\` of the edge's primary.
 `
 
 async function metricsText(): Promise<string> {
