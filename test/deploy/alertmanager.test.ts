@@ -7,8 +7,8 @@ import {
   startAlertmanager,
   type Alertmanager,
   type AlertLabels,
-} from './support/alertmanager.js'
-import { runTool } from './support/tools.js'
+} from '../support/alertmanager.js'
+import { runTool } from '../support/tools.js'
 
 const RULES = new URL('../../deploy/prometheus/rules/wazo-websocketd-alerts.yml', import.meta.url)
 

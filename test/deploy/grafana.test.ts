@@ -9,8 +9,8 @@ import { customEvent } from '../support/publish.js'
 import { declaredMetrics, processMetrics } from '../support/reference-page/metrics.js'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { dashboard, expressions } from './support/dashboard.js'
-import { startPrometheus, type Prometheus } from './support/prometheus.js'
-import { runTool } from './support/tools.js'
+import { startPrometheus, type Prometheus } from '../support/prometheus.js'
+import { runTool } from '../support/tools.js'
 
 const TENANT = '6c1c9a4e-51a6-4f0c-9a5d-0c3a3f6ab004'
 const SHORTENED = 15

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { temporaryDirectory } from '../support/guard.mjs'
-import { runTool } from './support/tools.js'
+import { runTool } from '../support/tools.js'
 
 const SHIPPED = fileURLToPath(new URL('../../deploy/prometheus', import.meta.url))
 const ALERTS = 'rules/wazo-websocketd-alerts.yml'

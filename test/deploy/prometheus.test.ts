@@ -5,7 +5,7 @@ import { portOf } from '../support/pages.js'
 import { customEvent } from '../support/publish.js'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { workersOf } from './support/processes.js'
-import { checkMetrics, startPrometheus, type Prometheus } from './support/prometheus.js'
+import { checkMetrics, startPrometheus, type Prometheus } from '../support/prometheus.js'
 
 const TENANT = '6c1c9a4e-51a6-4f0c-9a5d-0c3a3f6ab003'
 const WORKERS = 2

@@ -13,9 +13,8 @@ import { startRedis } from '../support/redis.mjs'
 import { Returning } from '../support/returning.js'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { Wire } from '../support/wire.js'
-import { startAlertmanager, type Alertmanager } from '../deploy/support/alertmanager.js'
-import { workersOf } from '../deploy/support/processes.js'
-import { startPrometheus, type Prometheus } from '../deploy/support/prometheus.js'
+import { startAlertmanager, type Alertmanager } from '../support/alertmanager.js'
+import { startPrometheus, type Prometheus } from '../support/prometheus.js'
 
 const SHORTENED = 15
 const SESSIONS = 40
@@ -164,7 +163,7 @@ describe('alerts of a real Prometheus at an Alertmanager', function () {
 
   it('name the worker that hangs', async () => {
     expect((await watch(WELL_MS)).heard).to.deep.equal([])
-    const [hung] = workersOf(cluster.edges[0]!.program.pid)
+    const [hung] = cluster.edges[0]!.workerPids()
     process.kill(hung!, 'SIGSTOP')
     try {
       await expectOnly('WorkerHung')
@@ -175,11 +174,11 @@ describe('alerts of a real Prometheus at an Alertmanager', function () {
 
   it('name workers that die again and again', async () => {
     expect((await watch(WELL_MS)).heard).to.deep.equal([])
-    const { pid } = cluster.edges[0]!.program
+    const edge = cluster.edges[0]!
     const killing = new AbortController()
     const kills = (async () => {
       while (!killing.signal.aborted) {
-        for (const worker of workersOf(pid).slice(0, 1)) process.kill(worker, 'SIGKILL')
+        for (const worker of edge.workerPids().slice(0, 1)) process.kill(worker, 'SIGKILL')
         await sleep(3_000)
       }
     })()

@@ -2,11 +2,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { startGuarded, temporaryDirectory } from '../../support/guard.mjs'
-import { freePort } from '../../support/port.mjs'
-import { waitFor } from '../../support/wait.mjs'
+import { startGuarded, temporaryDirectory } from './guard.mjs'
+import { freePort } from './port.mjs'
+import { waitFor } from './wait.mjs'
 
-export const ALERTMANAGER_CONFIG = new URL('../../../deploy/alertmanager/alertmanager.yml', import.meta.url)
+export const ALERTMANAGER_CONFIG = new URL('../../deploy/alertmanager/alertmanager.yml', import.meta.url)
 
 export type AlertLabels = Readonly<Record<string, string>>
 

@@ -2,13 +2,13 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { startGuarded, temporaryDirectory } from '../../support/guard.mjs'
-import { freePort } from '../../support/port.mjs'
-import { waitFor } from '../../support/wait.mjs'
+import { startGuarded, temporaryDirectory } from './guard.mjs'
+import { freePort } from './port.mjs'
+import { waitFor } from './wait.mjs'
 import { runTool } from './tools.js'
 
-const SHIPPED = new URL('../../../deploy/prometheus/prometheus.yml', import.meta.url)
-const RULES = new URL('../../../deploy/prometheus/rules/', import.meta.url)
+const SHIPPED = new URL('../../deploy/prometheus/prometheus.yml', import.meta.url)
+const RULES = new URL('../../deploy/prometheus/rules/', import.meta.url)
 const SCRAPE_INTERVAL = '500ms'
 /** A port at which no Alertmanager listens. */
 const NOBODY = 1
