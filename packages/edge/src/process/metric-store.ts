@@ -31,8 +31,12 @@ export class MetricStore {
 
   /** A connection of worker `from` is that of worker `to` now. */
   moved(from: number, to: number): void {
-    this.movedSince.set(from, (this.movedSince.get(from) ?? 0) - 1)
-    this.movedSince.set(to, (this.movedSince.get(to) ?? 0) + 1)
+    for (const [id, change] of [
+      [from, -1],
+      [to, 1],
+    ] as const)
+      // A worker that has ended, or said nothing yet, has no snapshot that would be corrected.
+      if (this.live.has(id)) this.movedSince.set(id, (this.movedSince.get(id) ?? 0) + change)
   }
 
   /**
