@@ -23,8 +23,8 @@ const STREAM = 'wazo-websocketd.v1'
 /** So long everything is well before something happens. */
 const WELL_MS = 5_000
 const CAUSE_MS_MAX = 25_000
-/** From the cause on: symptoms come within 2 to 5 min of the rules, and last 5 min. */
-const WATCHED_MS = 24_000
+/** From the cause on: three and a half minutes of the rules, in which its symptoms come. */
+const WATCHED_MS = 14_000
 const READY_MS_MAX = 40_000
 /** A new worker does not live until it serves: its start is not 15 times shorter. */
 const DEATH_EVERY_MS = 700
