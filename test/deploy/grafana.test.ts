@@ -77,6 +77,7 @@ describe('the dashboard for Grafana', function () {
     let cluster: Cluster
     let prometheus: Prometheus
     let clients: Client[]
+    let arriving: NodeJS.Timeout
 
     before(async () => {
       cluster = await Cluster.start({ name: 'grafana', edges: 1, workers: 2 })
@@ -87,6 +88,12 @@ describe('the dashboard for Grafana', function () {
       })
       const open = () => cluster.connect(cluster.auth.mint({ tenant: TENANT }).token).start('shown')
       clients = await Promise.all(Array.from({ length: 6 }, open))
+      // Without requests to wazo-auth there is no share of them that fails.
+      arriving = setInterval(() => {
+        const client = cluster.connect(cluster.auth.mint({ tenant: TENANT }).token)
+        client.opened.catch(() => undefined)
+        clients.push(client)
+      }, 500)
       const event = { name: 'shown', tenant: TENANT, everyone: true, requiredAcl: 'events.shown' }
       for (let number = 0; number < 20; number++) {
         await cluster.publisher.publish(customEvent({ ...event, data: { number } }))
@@ -94,12 +101,13 @@ describe('the dashboard for Grafana', function () {
       }
     })
     after(async () => {
+      clearInterval(arriving)
       await Promise.all(clients.map((client) => client.close()))
       await prometheus.stop()
       await cluster.stop()
     })
 
-    it('gives data for every expression, and none that is not a number for what is counted', async () => {
+    it('gives data for every expression', async () => {
       const missing = async () => {
         const empty: string[] = []
         for (const { title, expr } of expressions('10s'))

@@ -10,6 +10,7 @@ const ABNORMAL = '1006'
  * What a worker with this last snapshot has counted in the end: the connections that were open then, and the `moved` ones
  * that have come (or gone, below 0) since, are closed with 1006. A worker that ends by itself has none open in its last one.
  *
+ * Of a hand-over, what is on its way while the snapshot is may count in the wrong worker: 16 connections at most.
  * What was opened or closed after the snapshot is in none of its counters, so that opened = closed + open holds. A snapshot
  * without these metrics, from code of another version, is returned as it is.
  */
