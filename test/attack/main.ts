@@ -65,7 +65,10 @@ async function observe(name: string, honest: ChildProcess, edge: EdgeHost, ms: n
   await sleep(ms)
   honest.send('tell')
   const [seen] = (await once(honest, 'message')) as [Seen]
-  const lag = await edge.metric('nodejs_eventloop_lag_max_seconds').catch(() => NaN)
+  const lags = edge
+    .workerPids()
+    .map((_, worker) => edge.metric('event_loop_lag_seconds', { worker: `${worker}` }))
+  const lag = Math.max(...(await Promise.all(lags).catch(() => [NaN])))
   const memory = edge.workerPids().map((pid) => `${residentMib(pid).toFixed(0)} MiB`)
   console.log(name)
   console.log(`  pings       ${percentiles(seen.pings)}`)

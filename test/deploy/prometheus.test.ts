@@ -5,7 +5,7 @@ import { portOf } from '../support/pages.js'
 import { customEvent } from '../support/publish.js'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { workersOf } from './support/processes.js'
-import { checkMetrics, startPrometheus, type Prometheus } from './support/prometheus.js'
+import { checkMetrics, startPrometheus, type Prometheus } from '../support/prometheus.js'
 
 const TENANT = '6c1c9a4e-51a6-4f0c-9a5d-0c3a3f6ab003'
 const WORKERS = 2
@@ -104,6 +104,11 @@ describe('A real Prometheus', function () {
       what: `${expected} delivered events in Prometheus`,
     })
     expect(await prometheus.value('sum(resets(websocketd_events_delivered_total[1m]))')).to.equal(0)
+    expect(await prometheus.value('sum(resets(websocketd_connections_closed_total[1m]))')).to.equal(0)
+    const closed = 'websocketd_connections_closed_total'
+    expect(await prometheus.value(`${closed}{code="1006"}`)).to.equal(lost)
+    const balance = `sum(websocketd_connections_opened_total) - sum(${closed}) - sum(websocketd_connections)`
+    expect(await prometheus.value(balance), 'opened = closed + open').to.equal(0)
     expect(await prometheus.value('sum(websocketd_worker_restarts_total)')).to.equal(1)
   })
 

@@ -42,7 +42,7 @@ describe('the metrics of a primary with real workers', function () {
     fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(3000) })
   const scrape = async () => (await get(admin, '/metrics')).text()
   const value = (body: string, name: string) =>
-    Number(new RegExp(`^websocketd_${name} (\\S+)$`, 'm').exec(body)?.[1])
+    Number(new RegExp(`^websocketd_${name.replace(/[{}]/g, '\\$&')} (\\S+)$`, 'm').exec(body)?.[1])
   const servesWith = async (workers: number) => {
     try {
       return (await get(admin, '/readyz')).ok && value(await scrape(), 'alive') === workers
@@ -102,6 +102,57 @@ describe('the metrics of a primary with real workers', function () {
       expect(value(body, 'alive')).to.equal(2)
     }
     expect((await get(admin, '/readyz')).status).to.equal(200)
+    await waitFor(async () => value(await scrape(), 'workers_hanging') === 1, {
+      timeoutMs: 10_000,
+      what: 'the hanging worker in the metrics',
+    })
+    const readiness = await get(admin, '/readyz')
+    expect(readiness.status).to.equal(200)
+    expect(await readiness.text()).to.equal(
+      `ready\nremark: worker ${workerPids().indexOf(hung!)} does not answer\n`,
+    )
+    process.kill(hung!, 'SIGCONT')
+    await waitFor(async () => value(await scrape(), 'workers_hanging') === 0, { what: 'its return' })
+  })
+
+  it('have the sessions of a worker that is killed among the closed ones, with 1006', async () => {
+    await start({ workers: 1 })
+    const STAYING = 3
+    const staying = Array.from({ length: STAYING }, () =>
+      fetch(`http://127.0.0.1:${service}/stay`).then(
+        () => 'answered',
+        () => 'cut',
+      ),
+    )
+    await waitFor(async () => value(await scrape(), 'connections{version="2"}') === STAYING, {
+      what: 'the sessions in the metrics',
+    })
+    expect(value(await scrape(), 'worker_connections{worker="0"}')).to.equal(STAYING)
+    expect(value(await scrape(), 'connections_closed_total{code="1006"}')).to.equal(0)
+    process.kill(workerPids()[0]!, 'SIGKILL')
+    expect(await Promise.all(staying)).to.deep.equal(Array(STAYING).fill('cut'))
+    await waitFor(() => servesWith(1), { timeoutMs: START_TIMEOUT_MS, what: 'the next worker' })
+    const body = await scrape()
+    expect(value(body, 'connections_opened_total{version="2"}')).to.equal(STAYING)
+    expect(value(body, 'connections_closed_total{code="1006"}')).to.equal(STAYING)
+    expect(value(body, 'connections{version="2"}')).to.equal(0)
+  })
+
+  it('tell of each process for itself how late its loop was, its files and its memory', async () => {
+    await start()
+    const body = await scrape()
+    for (const worker of ['primary', '0', '1']) {
+      expect(value(body, `open_fds{worker="${worker}"}`)).to.be.above(3)
+      expect(value(body, `max_fds{worker="${worker}"}`)).to.be.above(
+        value(body, `open_fds{worker="${worker}"}`),
+      )
+      expect(value(body, `resident_memory_bytes{worker="${worker}"}`)).to.be.above(10 << 20)
+      expect(value(body, `event_loop_lag_seconds{worker="${worker}"}`)).to.be.at.least(0)
+    }
+    expect(Number(/^process_start_time_seconds (\d+)$/m.exec(body)?.[1])).to.be.closeTo(
+      Date.now() / 1000,
+      120,
+    )
   })
 
   it('go when nothing hangs, and the readiness names a worker that does', async () => {
@@ -114,7 +165,7 @@ describe('the metrics of a primary with real workers', function () {
       what: 'status 503',
     })
     expect(await (await get(admin, '/readyz')).text()).to.equal(
-      'not ready\nmissing: worker does not answer\n',
+      'not ready\nmissing: worker does not answer\nremark: worker 0 does not answer\n',
     )
     expect((await get(admin, '/healthz')).status).to.equal(200)
   })
@@ -192,7 +243,9 @@ describe('the metrics of a primary with real workers', function () {
     expect(workerPids()).to.have.length(4)
     expect(old.some(isRunning)).to.equal(false)
     expect(workerPids().slice(2).every(isRunning)).to.equal(true)
-    expect(await scrape()).to.not.include('worker_restarts_total{')
+    expect(await scrape())
+      .to.include('worker_restarts_total{reason="signal"} 0')
+      .and.include('worker_restarts_total{reason="exit"} 0')
   })
 
   for (const [what, key] of [

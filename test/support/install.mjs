@@ -21,6 +21,7 @@ const PACKAGES = {
   nginx: 'nginx-light',
   haproxy: 'haproxy',
   promtool: 'prometheus',
+  amtool: 'prometheus-alertmanager',
   openssl: 'openssl',
   chromium: 'chromium',
   debootstrap: 'debootstrap',

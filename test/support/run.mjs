@@ -145,7 +145,7 @@ function jobOf(selected) {
 await orExplain(async () => {
   ensureNode()
   await ensureDebian([
-    ...['redis-server', 'rabbitmq-server', 'nginx', 'haproxy', 'promtool', 'openssl', 'chromium'],
+    ...['redis-server', 'rabbitmq-server', 'nginx', 'haproxy', 'promtool', 'amtool', 'openssl', 'chromium'],
   ])
   await ensureNpm()
 })

@@ -42,7 +42,7 @@ function primaryService(
   const { logger } = log
   const args = process.argv.slice(2)
   const onDisk = codeOnDisk(import.meta.url, process.argv[1] ?? '')
-  const metrics = new Metrics({ buildInfo: 'primary_build_info' })
+  const metrics = new Metrics({ buildInfo: 'primary_build_info', worker: 'primary' })
   logMetrics(metrics, log.droppedLines)
   const store = new MetricStore()
   const fork = clusterFork(() => onDisk('worker'), args, systemClock)
@@ -54,7 +54,10 @@ function primaryService(
       tenants.watch(worker)
       return worker
     },
-    relay: new HandoverRelay({ clock: systemClock }),
+    relay: new HandoverRelay({
+      clock: systemClock,
+      moved: (from, to) => store.moved(from, to),
+    }),
     store,
     readyMsMax: READY_MS_MAX,
     metrics: poolMetrics(metrics),

@@ -7,8 +7,9 @@ import { routeMetrics } from './route/metrics.js'
 import { sessionMetrics } from './session/metrics.js'
 import { socketMetrics } from './socket/metrics.js'
 
-export function workerMetrics(metrics: Metrics) {
-  const session = sessionMetrics(metrics)
+/** @param worker number of the worker's slot, as the label `worker` names it */
+export function workerMetrics(metrics: Metrics, worker = '0') {
+  const session = sessionMetrics(metrics, worker)
   return {
     auth: authMetrics(metrics),
     bus: busMetrics(metrics),
@@ -22,6 +23,9 @@ export function workerMetrics(metrics: Metrics) {
 
 export type WorkerMetrics = ReturnType<typeof workerMetrics>
 
+/** Every worker has these connections to Redis: two of the bus, and two of token expiry. */
+const ROLES = ['commands', 'subscriber', 'expiry', 'expiry-worker'] as const
+
 /** Tells of connections to Redis; the bus tells of its own. */
 function connectedMetric(metrics: Metrics): (role: string, up: boolean) => void {
   const connected = metrics.gauge({
@@ -30,5 +34,7 @@ function connectedMetric(metrics: Metrics): (role: string, up: boolean) => void 
     labelNames: ['role'],
     aggregator: 'min',
   })
+  // From the start: a Redis that was never reached is to be seen too.
+  for (const role of ROLES) connected.set({ role }, 0)
   return (role, up) => connected.set({ role }, up ? 1 : 0)
 }

@@ -28,7 +28,7 @@ import { receiveConnection } from './handover/hand-over.js'
 import { connectionRoom, type ConnectionRoom } from './config/connection-room.js'
 import { sessionLimits, socketLimits } from './config/limits.js'
 import { PROGRAM } from './config/program.js'
-import { workerMetrics } from './prometheus.js'
+import { workerMetrics, type WorkerMetrics } from './prometheus.js'
 import { decodeDrainNotice } from './drain/drain-notice.js'
 import { RedisTickets } from './drain/redis-tickets.js'
 import { SubscriptionIndex } from './route/subscription-index.js'
@@ -69,8 +69,8 @@ class EdgeWorker {
   private readonly log: Logger
   private readonly warnings: RateLimitedLog
   private readonly index = new SubscriptionIndex()
-  private readonly metrics = new Metrics()
-  private readonly counts = workerMetrics(this.metrics)
+  private readonly metrics: Metrics
+  private readonly counts: WorkerMetrics
   private readonly frameBytes = new FrameBytes()
   private readonly redis: RedisFactory
   private readonly connections: RedisConnections
@@ -99,6 +99,8 @@ class EdgeWorker {
     this.place = place
     this.link = link
     this.log = log
+    this.metrics = new Metrics({ worker: `${place.slot}` })
+    this.counts = workerMetrics(this.metrics, `${place.slot}`)
     logMetrics(this.metrics, droppedLines)
     this.warnings = new RateLimitedLog(log, clock)
     this.room = this.fitConnections()

@@ -1,13 +1,20 @@
 export { logMetrics } from '@wazo-websocketd/shared/runtime/log-metrics'
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
-import type { DropReason } from './normalise/normalise.js'
+import { DROP_REASONS } from './normalise/normalise.js'
 import type { PublishAnswer } from './publish/sequencer.js'
 
 const BATCH_BUCKETS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 const SECONDS_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
 
 /** Outcome of a message; `deduplicated`: another ingest had published it. */
-export type MessageResult = 'published' | 'deduplicated' | DropReason
+const MESSAGE_RESULTS = ['published', 'deduplicated', ...DROP_REASONS] as const
+export type MessageResult = (typeof MESSAGE_RESULTS)[number]
+
+/** What a call of the publish script may answer; the compiler holds it against `PublishAnswer`. */
+const ANSWERS: readonly PublishAnswer['kind'][] = [
+  ...(['OK', 'DUP', 'PART', 'ROLLED', 'EMPTY', 'CORRUPT', 'EPOCH'] as const),
+  ...(['lost', 'failed'] as const),
+]
 
 export type IngestMetrics = ReturnType<typeof ingestMetrics>
 
@@ -30,7 +37,7 @@ export function ingestMetrics(metrics: Metrics) {
   const messages = metrics.counter({
     name: 'bus_messages_total',
     help: 'Messages of the bus by what became of them: published, deduplicated, or the reason for dropping.',
-    labelNames: ['result'],
+    labels: { result: MESSAGE_RESULTS },
   })
   const batches = metrics.histogram({
     name: 'publish_batch_size',
@@ -45,21 +52,8 @@ export function ingestMetrics(metrics: Metrics) {
   const answers = metrics.counter({
     name: 'publish_answers_total',
     help: 'Calls of the publish script by its answer; ROLLED and EMPTY: Redis has lost data, CORRUPT: another program has written to our keys, lost: no answer.',
-    labelNames: ['answer'],
+    labels: { answer: ANSWERS },
   })
-  // From 0 on, so that the first one shows as an increase.
-  for (const answer of [
-    'OK',
-    'DUP',
-    'PART',
-    'ROLLED',
-    'EMPTY',
-    'CORRUPT',
-    'EPOCH',
-    'lost',
-    'failed',
-  ] as const)
-    answers.inc({ answer }, 0)
   const failures = metrics.counter({
     name: 'publish_failures_total',
     help: 'Batches that Redis refused with an error.',

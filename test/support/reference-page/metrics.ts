@@ -1,21 +1,15 @@
 /** Every metric of the programs, as their own code declares it. */
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { METRIC_PREFIX, Metrics } from '@wazo-websocketd/shared/runtime/metrics'
-import type {
-  Counter,
-  CounterConfiguration,
-  Gauge,
-  GaugeConfiguration,
-  Histogram,
-  HistogramConfiguration,
-} from 'prom-client'
+import { METRIC_PREFIX, Metrics, type LabelSets } from '@wazo-websocketd/shared/runtime/metrics'
+import type { Gauge, GaugeConfiguration, Histogram, HistogramConfiguration } from 'prom-client'
 
 export interface MetricRow {
   /** With the prefix. */
   readonly name: string
   readonly type: string
-  readonly labels: readonly string[]
+  /** Each label with its values; null: they are no fixed set. */
+  readonly labels: readonly (readonly [name: string, values: readonly string[] | null])[]
   readonly help: string
 }
 
@@ -23,7 +17,12 @@ export interface MetricRow {
 const DECLARING_FILE = /(^|\/)(metrics|prometheus)[.]ts$/
 const DECLARING_FUNCTION = /Metrics$/
 
-type MetricOptions = Pick<CounterConfiguration<string>, 'name' | 'help' | 'labelNames'>
+interface MetricOptions {
+  readonly name: string
+  readonly help: string
+  readonly labelNames?: readonly string[]
+  readonly labels?: LabelSets
+}
 
 /** Notes what is declared on it. */
 class RecordingMetrics extends Metrics {
@@ -33,9 +32,9 @@ class RecordingMetrics extends Metrics {
     super({ defaults: false })
   }
 
-  override counter<T extends string>(options: CounterConfiguration<T>): Counter<T> {
+  override counter(options: MetricOptions): never {
     this.note('counter', options)
-    return super.counter(options)
+    return super.counter(options) as never
   }
 
   override gauge<T extends string>(options: GaugeConfiguration<T>): Gauge<T> {
@@ -48,8 +47,9 @@ class RecordingMetrics extends Metrics {
     return super.histogram(options)
   }
 
-  private note(type: string, { name, help, labelNames = [] }: MetricOptions): void {
-    this.rows.push({ name: METRIC_PREFIX + name, type, labels: labelNames, help })
+  private note(type: string, { name, help, labelNames = [], labels = {} }: MetricOptions): void {
+    const all = [...labelNames.map((label) => [label, null] as const), ...Object.entries(labels)]
+    this.rows.push({ name: METRIC_PREFIX + name, type, labels: all, help })
   }
 }
 

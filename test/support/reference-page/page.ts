@@ -1,6 +1,4 @@
 /** The text of docs/reference.md. */
-import { METRIC_PREFIX } from '@wazo-websocketd/shared/runtime/metrics'
-import { labelValues } from './label-values.js'
 import { configurationKeys, type KeyRow } from './keys.js'
 import { declaredMetrics, processMetrics, type MetricRow } from './metrics.js'
 
@@ -72,8 +70,9 @@ ingest (\`metrics.ingest_port\`) has its own. Behind a label stand its values wh
 
 const OF_EVERY_PROCESS = `### Of every process
 
-The metrics of prom-client, without those that go through every connection of the process, and the version:
-\`websocketd_build_info\` of the workers and of the ingest, \`websocketd_primary_build_info\` of the edge's primary.
+The metrics of prom-client, without those that go through every connection of the process and those that read its event loop's
+delay; our own in their place, which in the edge have the label \`worker\`: the number of a worker's slot, or \`primary\`; and the
+version: \`websocketd_build_info\` of the workers and of the ingest, \`websocketd_primary_build_info\` of the edge's primary.
 `
 
 async function metricsText(): Promise<string> {
@@ -91,19 +90,11 @@ async function metricsText(): Promise<string> {
 }
 
 function metricsTable(rows: readonly MetricRow[]): string {
-  const values = labelValues()
-  const described = (name: string, label: string): string => {
-    const known = values.get(`${name.slice(METRIC_PREFIX.length)}{${label}}`)
-    return known === undefined ? `\`${label}\`` : `\`${label}\`: ${known.join(', ')}`
-  }
+  const described = ([label, values]: MetricRow['labels'][number]): string =>
+    values === null ? `\`${label}\`` : `\`${label}\`: ${[...new Set(values)].join(', ')}`
   return table(
     ['name', 'type', 'labels', 'meaning'],
-    rows.map(({ name, type, labels, help }) => [
-      `\`${name}\``,
-      type,
-      labels.map((label) => described(name, label)).join('; '),
-      help,
-    ]),
+    rows.map(({ name, type, labels, help }) => [`\`${name}\``, type, labels.map(described).join('; '), help]),
   )
 }
 

@@ -1,33 +1,45 @@
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 
 /** How one request to wazo-auth ended, as `auth_requests_total{result}` names it. */
-export type AuthRequestResult =
-  'valid' | 'invalid' | 'refused' | 'timeout' | 'network' | 'server-error' | 'garbage'
+const REQUEST_RESULTS = [
+  'valid',
+  'invalid',
+  'refused',
+  'timeout',
+  'network',
+  'server-error',
+  'garbage',
+] as const
+export type AuthRequestResult = (typeof REQUEST_RESULTS)[number]
 
 /** Why a look-up was given up before wazo-auth was asked, as `auth_lookups_dropped_total{reason}` names it. */
-export type LookupDropReason =
+const LOOKUP_DROP_REASONS = [
   /** Nobody waited for it any more. */
-  | 'withdrawn'
+  'withdrawn',
   /** Its turn did not come within the deadline. */
-  | 'late'
+  'late',
   /** Too many waited already. */
-  | 'full'
+  'full',
   /** Too many tokens of the client's address were refused. */
-  | 'address'
+  'address',
+] as const
+export type LookupDropReason = (typeof LOOKUP_DROP_REASONS)[number]
 
 /** What happened to a job of the queue `token-expiry`, as `expiry_jobs_total{result}` names it. */
-export type JobResult =
+const JOB_RESULTS = [
   /** A worker gave it to Redis, which ignores a second one of the same token. */
-  | 'added'
+  'added',
   /** Redis did not take it. */
-  | 'refused'
+  'refused',
   /** It was due: the workers have its notice. */
-  | 're-check'
-  | 'expired'
+  're-check',
+  'expired',
   /** It came too soon by wazo-auth's clock and was put back. */
-  | 'early'
+  'early',
   /** It was no job of this program. */
-  | 'invalid'
+  'invalid',
+] as const
+export type JobResult = (typeof JOB_RESULTS)[number]
 
 const REQUEST_BUCKETS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
 
@@ -36,7 +48,7 @@ export function authMetrics(metrics: Metrics) {
   const requests = metrics.counter({
     name: 'auth_requests_total',
     help: 'Requests to wazo-auth, by how they ended.',
-    labelNames: ['result'],
+    labels: { result: REQUEST_RESULTS },
   })
   const duration = metrics.histogram({
     name: 'auth_request_duration_seconds',
@@ -50,13 +62,13 @@ export function authMetrics(metrics: Metrics) {
   const dropped = metrics.counter({
     name: 'auth_lookups_dropped_total',
     help: 'Look-ups that were given up before wazo-auth was asked, by why.',
-    labelNames: ['reason'],
+    labels: { reason: LOOKUP_DROP_REASONS },
   })
   const tracked = metrics.gauge({ name: 'tokens_tracked', help: 'Tokens of open sessions.' })
   const jobs = metrics.counter({
     name: 'expiry_jobs_total',
     help: 'Jobs of the queue of token expiry, by what became of them.',
-    labelNames: ['result'],
+    labels: { result: JOB_RESULTS },
   })
   return {
     /** One request to wazo-auth ended, after so many seconds. */

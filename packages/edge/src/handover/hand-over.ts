@@ -6,7 +6,8 @@ import { WsAdapter } from '../socket/adapter.js'
 import { detach } from '../socket/detach/detach.js'
 import type { SocketServer } from '../socket/server.js'
 import type { ReceivedConnection } from './receiver.js'
-import type { HandoverPayload, HandoverRefusal, HandoverResult, HandoverSender } from './sender.js'
+import type { HandoverResult } from './result.js'
+import type { HandoverPayload, HandoverRefusal, HandoverSender } from './sender.js'
 import { encodeSnapshot } from './session-snapshot.js'
 
 /** A session that waits for an answer has it in a moment. */

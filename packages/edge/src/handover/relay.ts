@@ -8,6 +8,8 @@ export interface RelayOptions {
   readonly clock: Clock
   /** Milliseconds within which a successor has to take what it is given; later it is told to drop it. */
   readonly takenWithinMs?: number
+  /** A connection of the worker `from` is that of the worker `to` from now on. */
+  readonly moved?: (from: number, to: number) => void
 }
 
 const TAKEN_WITHIN_MS = 5_000
@@ -36,12 +38,14 @@ interface HandoverInFlight {
 export class HandoverRelay {
   private readonly clock: Clock
   private readonly takenWithinMs: number
+  private readonly moved: (from: number, to: number) => void
   private readonly successors = new Map<number, HandoverPeer>()
   private readonly inFlight = new Map<number, HandoverInFlight>()
   private lastId = 0
 
-  constructor({ clock, takenWithinMs = TAKEN_WITHIN_MS }: RelayOptions) {
+  constructor({ clock, takenWithinMs = TAKEN_WITHIN_MS, moved = () => undefined }: RelayOptions) {
     this.clock = clock
+    this.moved = moved
     this.takenWithinMs = takenWithinMs
   }
 
@@ -125,6 +129,7 @@ export class HandoverRelay {
       return
     }
     this.close(handover)
+    this.moved(handover.from.id, peer.id)
     handover.from.send({ kind: 'transfer-moved', id: handover.offer }, null, ignore)
     peer.send({ kind: 'transfer-go', id }, null, ignore)
   }

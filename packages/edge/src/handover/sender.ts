@@ -3,6 +3,7 @@ import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { TcpHandle } from '../socket/detach/ws-internals.js'
 import type { HandleChannel } from './channel.js'
 import { IN_FLIGHT_MAX, parseHandoverOrder } from './messages.js'
+import type { HandoverResult } from './result.js'
 
 /** A connection that has been released, and the state of its session. */
 export interface HandoverPayload {
@@ -18,15 +19,12 @@ export interface HandoverPayload {
 
 /** Why a connection cannot be released, and whether it may be in a moment. */
 export interface HandoverRefusal {
-  readonly reason: string
+  readonly reason: HandoverResult
   readonly transient: boolean
 }
 
 /** Releases a connection and takes down its session's state in the same tick, or says why it cannot. */
 export type ReleaseConnection = () => HandoverPayload | HandoverRefusal
-
-/** `moved`, an obstacle's reason, a `ReturnReason`, or `given-up`. */
-export type HandoverResult = string
 
 export interface HandoverSenderOptions {
   readonly channel: HandleChannel

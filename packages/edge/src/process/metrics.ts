@@ -2,24 +2,32 @@ export { logMetrics } from '@wazo-websocketd/shared/runtime/log-metrics'
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 
 /** Why a worker had to be started again, as `worker_restarts_total{reason}` names it. */
-export type RestartReason = 'exit' | 'error' | 'signal'
+const RESTART_REASONS = ['exit', 'error', 'signal'] as const
+export type RestartReason = (typeof RESTART_REASONS)[number]
 
 /** How an upgrade ended, as `upgrades_total{result}` names it. */
-export type UpgradeResult = 'success' | 'failure'
+const UPGRADE_RESULTS = ['success', 'failure'] as const
+export type UpgradeResult = (typeof UPGRADE_RESULTS)[number]
 
 /** What the primary counts of its workers. */
 export function poolMetrics(metrics: Metrics) {
   const workers = metrics.gauge({ name: 'workers', help: 'Workers that run.' })
   const ready = metrics.gauge({ name: 'workers_ready', help: 'Workers that serve clients.' })
+  const hanging = metrics.gauge({
+    name: 'workers_hanging',
+    help: 'Workers that have said nothing for five seconds: they hang, or their processor is taken.',
+  })
   const restarts = metrics.counter({
     name: 'worker_restarts_total',
     help: 'Workers that ended unexpectedly and were started again, by how they ended.',
-    labelNames: ['reason'],
+    labels: { reason: RESTART_REASONS },
   })
   return {
     workers: (running: number) => workers.set(running),
     /** Workers that serve, by their last report. */
     ready: (serving: number) => ready.set(serving),
+    /** Workers that do not answer. */
+    hanging: (silent: number) => hanging.set(silent),
     restarted: (reason: RestartReason) => restarts.inc({ reason }),
   }
 }
@@ -44,7 +52,7 @@ export function upgradeMetrics(metrics: Metrics) {
   const upgrades = metrics.counter({
     name: 'upgrades_total',
     help: 'Replacements of all workers (SIGHUP), by how they ended.',
-    labelNames: ['result'],
+    labels: { result: UPGRADE_RESULTS },
   })
   const failed = metrics.gauge({
     name: 'upgrade_failed',
@@ -52,8 +60,6 @@ export function upgradeMetrics(metrics: Metrics) {
   })
   underWay.set(0)
   failed.set(0)
-  // From 0 on, so that the first one shows as an increase.
-  for (const result of ['success', 'failure'] as const) upgrades.inc({ result }, 0)
   return {
     /** Whether workers are being replaced now. */
     upgrading: (is: boolean) => underWay.set(is ? 1 : 0),

@@ -7,6 +7,7 @@ import type { MetricStore } from './metric-store.js'
 import { drainOrder, type Generation } from './generation.js'
 import type { PoolMetrics, RestartReason } from './metrics.js'
 import { ReplacementError, WorkerSlot, type WorkerSlotListener } from './worker-slot.js'
+import type { WorkerHandle } from './worker-handle.js'
 import type { HandoverRelay } from '../handover/relay.js'
 import type { WorkerProcess } from './worker-process.js'
 
@@ -69,10 +70,16 @@ export class WorkerPool implements WorkerSlotListener {
     return all.size === 0 ? ['no worker is running'] : [...all]
   }
 
+  /** What an operator has to know although this host serves, in words. */
+  remarks(): readonly string[] {
+    return this.hanging().map((handle) => `worker ${handle.slot} does not answer`)
+  }
+
   /** Has all workers tell their metrics as they are now; waits for those that hang, or do not know how, no longer than `msMax`. */
   async refreshMetrics(msMax: number): Promise<void> {
     const told = this.slots.flatMap((slot) => slot.workers).map((handle) => handle.requestMetrics())
     await within(this.options.clock, msMax, 'asking for metrics', Promise.all(told)).catch(() => undefined)
+    this.options.metrics.hanging(this.hanging().length)
   }
 
   /**
@@ -147,6 +154,10 @@ export class WorkerPool implements WorkerSlotListener {
     if (this.hasServed || this.stopping) return false
     this.rejectFailed(new StartupError(line, status))
     return true
+  }
+
+  private hanging(): readonly WorkerHandle[] {
+    return this.slots.flatMap((slot) => slot.workers).filter((handle) => handle.hangs)
   }
 
   private drain(): void {

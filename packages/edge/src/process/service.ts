@@ -49,6 +49,7 @@ export class PrimaryService implements Service {
         return store.exposition(await metrics.snapshot())
       },
       notReadyReasons: () => pool.notReadyReasons(),
+      remarks: () => pool.remarks(),
     })
     log.logger.info({ host: adminHost, port: this.admin.port }, 'metrics and health listen')
     pool.start()

@@ -72,6 +72,16 @@ export class WorkerHandle {
     return this.options.worker.pid
   }
 
+  /** The number of its slot. */
+  get slot(): number {
+    return this.options.place.slot
+  }
+
+  /** Whether it has begun, and has said nothing for so long that it cannot be at work. */
+  get hangs(): boolean {
+    return this.lastReasons !== null && this.isSilent()
+  }
+
   /** Whether it serves, by its last word. */
   get ready(): boolean {
     return this.lastReasons?.length === 0
@@ -80,13 +90,13 @@ export class WorkerHandle {
   /** What keeps it from serving, in words. */
   notReadyReasons(): readonly string[] {
     if (this.lastReasons === null) return ['worker is starting']
-    if (this.isSilent()) return ['worker does not answer']
+    if (this.hangs) return ['worker does not answer']
     return this.lastReasons
   }
 
   /** Asks for its metrics as they are now. Resolves when they are in the store, and at once when it hangs or has yet to begin. */
   requestMetrics(): Promise<void> {
-    if (this.exited || this.lastReasons === null || this.isSilent()) return Promise.resolve()
+    if (this.exited || this.lastReasons === null || this.hangs) return Promise.resolve()
     this.options.worker.send({ kind: 'tell' })
     return new Promise((resolve) => this.metricsWaiters.push(resolve))
   }

@@ -3,7 +3,8 @@ import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 const FANOUT_BUCKETS = [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1]
 
 /** The rule that kept an event from a session, in the order in which they are checked: C4.4, C4.5, C4.1, C4.10. */
-export type FilterReason = 'tenant' | 'user' | 'name' | 'acl'
+const FILTER_REASONS = ['tenant', 'user', 'name', 'acl'] as const
+export type FilterReason = (typeof FILTER_REASONS)[number]
 
 export type RouteMetrics = ReturnType<typeof routeMetrics>
 
@@ -16,7 +17,7 @@ export function routeMetrics(metrics: Metrics) {
   const filtered = metrics.counter({
     name: 'events_filtered_total',
     help: 'Started sessions that did not get an event, by the first rule that they fail.',
-    labelNames: ['reason'],
+    labels: { reason: FILTER_REASONS },
   })
   const evaluations = metrics.counter({
     name: 'acl_evaluations_total',

@@ -1,7 +1,7 @@
 import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { TokenDetails, TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
-import type { OpResult } from './metrics.js'
+import type { CountedOp, OpResult } from './metrics.js'
 
 /** What the core of a session asks of its connection, in this order. */
 export type Effect =
@@ -24,8 +24,8 @@ export type Effect =
   | { readonly kind: 'resume' }
   /** Call `tick` after so many milliseconds. */
   | { readonly kind: 'wait'; readonly delay: number }
-  /** Count one op; `op` is one of the protocol's, or `unknown`. */
-  | { readonly kind: 'op'; readonly op: string; readonly result: OpResult }
+  /** Count one op. */
+  | { readonly kind: 'op'; readonly op: CountedOp; readonly result: OpResult }
 
 const NONE: readonly Effect[] = []
 

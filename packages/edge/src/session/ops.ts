@@ -3,6 +3,7 @@ import { AUTHENTICATION_FAILED, limitExceeded, type Close } from '@wazo-websocke
 import { parseTokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { ClientMessage, ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
 import type { Effect } from './effects.js'
+import type { CountedOp } from './metrics.js'
 import type { SubscriptionSet } from './subscriptions.js'
 
 /** What a client may ask of one session. */
@@ -40,7 +41,7 @@ export function runOp(message: ClientMessage, session: OpContext): readonly Effe
 }
 
 /** Refuses an op, which ends the session. */
-export function refuse(op: string, close: Close): readonly Effect[] {
+export function refuse(op: CountedOp, close: Close): readonly Effect[] {
   return [
     { kind: 'op', op, result: 'refused' },
     { kind: 'close', close },
@@ -56,7 +57,7 @@ function whereAnswered(answer: Effect, { version, started }: OpContext): readonl
   return version === 1 && started ? [] : [answer]
 }
 
-function done(op: string, ...effects: readonly Effect[]): readonly Effect[] {
+function done(op: CountedOp, ...effects: readonly Effect[]): readonly Effect[] {
   return [...effects, { kind: 'op', op, result: 'ok' }]
 }
 

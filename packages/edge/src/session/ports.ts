@@ -3,6 +3,9 @@ import type { Close } from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { Recipient } from '../route/recipient.js'
+import type { ExpirySource } from './metrics.js'
+
+export type { ExpirySource }
 
 /** The client's end. */
 export interface ClientSocket {
@@ -57,9 +60,6 @@ export interface Authenticator {
   /** @param address the client's */
   lookup(token: TokenId, priority: LookupPriority, address: string): Question
 }
-
-/** What noticed the end of a session's token, as `sessions_expired_total{source}` names it. */
-export type ExpirySource = 'queue' | 'bus' | 'backstop'
 
 /** Follows live tokens: re-checks them by the configured rule and reports their end. */
 export interface TokenWatch {

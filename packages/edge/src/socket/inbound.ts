@@ -14,7 +14,8 @@ export interface InboundLimits {
 }
 
 /** Why a connection is cut, as `flooding_clients_closed_total{reason}` names it. */
-export type Flood = 'control-frames' | 'after-close'
+export const FLOODS = ['control-frames', 'after-close'] as const
+export type Flood = (typeof FLOODS)[number]
 
 /** The connection whose bytes are metered. */
 export interface InboundConnection {

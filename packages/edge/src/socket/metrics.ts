@@ -1,5 +1,5 @@
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
-import type { Flood } from './inbound.js'
+import { FLOODS, type Flood } from './inbound.js'
 import type { SessionMetrics } from '../session/metrics.js'
 
 /** Why an upgrade was refused before a session could say so, as `handshakes_rejected_total{reason}` names it. */
@@ -21,10 +21,8 @@ export function socketMetrics(metrics: Metrics, rejected: SessionMetrics['reject
   const flooding = metrics.counter({
     name: 'flooding_clients_closed_total',
     help: 'Clients cut for what they sent: control-frames (too many pings or pongs) or after-close (going on after the close frame).',
-    labelNames: ['reason'],
+    labels: { reason: FLOODS },
   })
-  // From 0 on, so that the first one shows as an increase.
-  for (const reason of ['control-frames', 'after-close'] as const) flooding.inc({ reason }, 0)
   const held = metrics.counter({
     name: 'client_reads_held_total',
     help: 'Times that a client was not read for the rest of a tenth of a second because it sent faster than the limits.',

@@ -12,6 +12,8 @@ export interface AdminOptions {
   metrics(): Promise<Exposition>
   /** What keeps the program from serving, in words; empty when ready. */
   notReadyReasons(): readonly string[]
+  /** What an operator has to know although the program is ready, in words. */
+  remarks?(): readonly string[]
 }
 
 export interface AdminServer {
@@ -67,7 +69,7 @@ async function handleRequest(
   } else if (path === '/healthz') {
     send(response, 200, 'text/plain', 'ok\n')
   } else if (path === '/readyz') {
-    sendReadiness(options.notReadyReasons(), request, response)
+    sendReadiness(options.notReadyReasons(), options.remarks?.() ?? [], request, response)
   } else {
     send(response, 404, 'text/plain', 'not found: there are /metrics, /healthz and /readyz\n')
   }
@@ -83,15 +85,24 @@ async function sendMetrics(options: AdminOptions, response: ServerResponse): Pro
 }
 
 /** As JSON for whoever accepts it by name, as text otherwise. */
-function sendReadiness(missing: readonly string[], request: IncomingMessage, response: ServerResponse): void {
+function sendReadiness(
+  missing: readonly string[],
+  remarks: readonly string[],
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   const ready = missing.length === 0
   const status = ready ? 200 : 503
   if (request.headers.accept?.includes('application/json') === true) {
-    send(response, status, 'application/json', `${JSON.stringify({ ready, missing })}\n`)
+    send(response, status, 'application/json', `${JSON.stringify({ ready, missing, remarks })}\n`)
     return
   }
-  const text = ready ? 'ready\n' : `not ready\n${missing.map((what) => `missing: ${what}\n`).join('')}`
-  send(response, status, 'text/plain', text)
+  const lines = [
+    ready ? 'ready' : 'not ready',
+    ...missing.map((what) => `missing: ${what}`),
+    ...remarks.map((what) => `remark: ${what}`),
+  ]
+  send(response, status, 'text/plain', `${lines.join('\n')}\n`)
 }
 
 function send(response: ServerResponse, status: number, type: string, body: string): void {

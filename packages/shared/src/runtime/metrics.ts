@@ -1,8 +1,6 @@
 /** The metrics of a process, and how those of several processes become one. */
-import { readdir } from 'node:fs/promises'
 import {
   AggregatorRegistry,
-  collectDefaultMetrics,
   Counter,
   Gauge,
   Histogram,
@@ -13,6 +11,7 @@ import {
   type MetricObjectWithValues,
   type MetricValue,
 } from 'prom-client'
+import { processMetrics } from './process-metrics.js'
 import { programVersion } from './version.js'
 
 /** Every metric of a process with its values, as data that can be sent to another process. */
@@ -25,38 +24,31 @@ export interface Exposition {
 
 export const METRIC_PREFIX = 'websocketd_'
 
-/**
- * Metrics of prom-client that go through every connection of the process each time they are read, which a worker's are
- * every few seconds: with 10,000 sessions that takes long, all at once. Nothing in them is not in ours.
- */
-const COSTLY_DEFAULTS = [
-  ...['nodejs_active_handles', 'nodejs_active_handles_total'],
-  ...['nodejs_active_requests', 'nodejs_active_requests_total'],
-  ...['nodejs_active_resources', 'nodejs_active_resources_total'],
-]
-/** Each sample wakes the process up; prom-client's own 10 ms are most of what an idle process uses. */
-const LOOP_SAMPLED_EVERY_MS = 100
-const OPEN_FDS = 'process_open_fds'
-const FDS_DIRECTORY = '/proc/self/fd'
-/** Counting file descriptors takes as long as there are many. */
-const FDS_COUNTED_EVERY_MS = 15_000
+/** The values that each label of a counter can have: all of them, and no others. */
+export type LabelSets = Readonly<Record<string, readonly string[]>>
+
+type CounterOptions = Pick<CounterConfiguration<never>, 'name' | 'help' | 'collect'>
+
+/** A counter whose labels have known values. */
+export interface LabelledCounter<L extends LabelSets> {
+  inc(labels: { readonly [K in keyof L]: L[K][number] }, count?: number): void
+}
 
 /** The metrics of one process. Names are given without the prefix. */
 export class Metrics {
   private readonly registry = new Registry()
 
   /**
-   * With prom-client's own metrics of the process and `buildInfo`, whose label tells the version of its code,
-   * unless `defaults` is false.
+   * With the metrics of the process and `buildInfo`, whose label tells the version of its code, unless `defaults` is
+   * false. `worker` is the label of what the process says of itself, in a program of several processes.
    */
   constructor({
     defaults = true,
     buildInfo = 'build_info',
-  }: { readonly defaults?: boolean; readonly buildInfo?: string } = {}) {
+    worker = null,
+  }: { readonly defaults?: boolean; readonly buildInfo?: string; readonly worker?: string | null } = {}) {
     if (!defaults) return
-    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: LOOP_SAMPLED_EVERY_MS })
-    for (const name of COSTLY_DEFAULTS) this.registry.removeSingleMetric(name)
-    if (this.registry.getSingleMetric(OPEN_FDS) !== undefined) this.countOpenFilesRarely()
+    processMetrics(this.registry, worker)
     this.gauge({
       name: buildInfo,
       help: 'Always 1; the label tells the version of the program.',
@@ -65,8 +57,21 @@ export class Metrics {
     }).set({ version: programVersion() }, 1)
   }
 
-  counter<T extends string>(options: CounterConfiguration<T>): Counter<T> {
-    return new Counter({ ...options, name: METRIC_PREFIX + options.name, registers: [this.registry] })
+  /**
+   * A counter. One with labels has all combinations of their values at 0 from the start, so that the first of a kind shows
+   * as an increase: a series that begins with the value it has does not.
+   */
+  counter(options: CounterOptions): Counter<never>
+  counter<const L extends LabelSets>(options: CounterOptions & { readonly labels: L }): LabelledCounter<L>
+  counter({ labels = {}, ...options }: CounterOptions & { readonly labels?: LabelSets }) {
+    const counter = new Counter<string>({
+      ...options,
+      name: METRIC_PREFIX + options.name,
+      labelNames: Object.keys(labels),
+      registers: [this.registry],
+    })
+    for (const combination of combinationsOf(labels)) counter.inc(combination, 0)
+    return counter
   }
 
   gauge<T extends string>(options: GaugeConfiguration<T>): Gauge<T> {
@@ -75,25 +80,6 @@ export class Metrics {
 
   histogram<T extends string>(options: HistogramConfiguration<T>): Histogram<T> {
     return new Histogram({ ...options, name: METRIC_PREFIX + options.name, registers: [this.registry] })
-  }
-
-  /** As prom-client's metric of this name, but not counted anew at each reading. */
-  private countOpenFilesRarely(): void {
-    this.registry.removeSingleMetric(OPEN_FDS)
-    let countedAt = -Infinity
-    new Gauge({
-      name: OPEN_FDS,
-      help: 'Number of open file descriptors, counted every 15 seconds.',
-      registers: [this.registry],
-      async collect() {
-        const now = performance.now()
-        if (now - countedAt < FDS_COUNTED_EVERY_MS) return
-        countedAt = now
-        // Without the one of the directory itself. Where no descriptor is left, the last count stands.
-        const open = await readdir(FDS_DIRECTORY).catch(() => null)
-        if (open !== null) this.set(open.length - 1)
-      },
-    })
   }
 
   snapshot(): Promise<Snapshot> {
@@ -114,4 +100,11 @@ export async function aggregateExposition(snapshots: readonly Snapshot[]): Promi
 /** One snapshot out of several. */
 export function aggregateSnapshots(snapshots: readonly Snapshot[]): Promise<Snapshot> {
   return AggregatorRegistry.aggregate(snapshots.map((snapshot) => [...snapshot])).getMetricsAsJSON()
+}
+
+function combinationsOf(labels: LabelSets): readonly Record<string, string>[] {
+  return Object.entries(labels).reduce<readonly Record<string, string>[]>(
+    (all, [name, values]) => all.flatMap((one) => values.map((value) => ({ ...one, [name]: value }))),
+    [{}],
+  )
 }

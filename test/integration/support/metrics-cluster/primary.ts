@@ -3,6 +3,7 @@ import { HandoverRelay } from '@wazo-websocketd/edge/handover/relay'
 import { MetricStore } from '@wazo-websocketd/edge/process/metric-store'
 import { codeOnDisk } from '@wazo-websocketd/edge/process/code-on-disk'
 import type { Generation } from '@wazo-websocketd/edge/process/generation'
+import { poolMetrics } from '@wazo-websocketd/edge/process/metrics'
 import { WorkerPool } from '@wazo-websocketd/edge/process/pool'
 import { PrimaryService } from '@wazo-websocketd/edge/process/service'
 import { Upgrades } from '@wazo-websocketd/edge/process/upgrades'
@@ -17,14 +18,8 @@ const [adminPort, servicePort, size, drainTimeoutMs] = process.argv.slice(2).map
 await runMain('primary', async () => {
   const log = openLog({ program: 'primary', level: 'info', logFile: null })
   const { logger } = log
-  const metrics = new Metrics()
-  const workers = metrics.gauge({ name: 'workers', help: 'Workers.' })
+  const metrics = new Metrics({ worker: 'primary' })
   const draining = metrics.gauge({ name: 'draining', help: 'Draining.' })
-  const restarts = metrics.counter({
-    name: 'worker_restarts_total',
-    help: 'Restarts.',
-    labelNames: ['reason'],
-  })
   const store = new MetricStore()
   const onDisk = codeOnDisk(import.meta.url, process.argv[1]!)
   const generation: Generation = {
@@ -42,11 +37,7 @@ await runMain('primary', async () => {
     relay: new HandoverRelay({ clock: systemClock }),
     store,
     readyMsMax: 40_000,
-    metrics: {
-      workers: (running) => workers.set(running),
-      ready: () => undefined,
-      restarted: (reason) => restarts.inc({ reason }),
-    },
+    metrics: poolMetrics(metrics),
     clock: systemClock,
     logger,
   })

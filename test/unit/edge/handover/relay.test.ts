@@ -8,11 +8,17 @@ describe('HandoverRelay', () => {
   let clock: FakeClock
   let relay: HandoverRelay
   let old: FakePeer
+  let moves: [from: number, to: number][]
   let next: FakePeer
 
   beforeEach(() => {
     clock = new FakeClock()
-    relay = new HandoverRelay({ clock, takenWithinMs: 1_000 })
+    moves = []
+    relay = new HandoverRelay({
+      clock,
+      takenWithinMs: 1_000,
+      moved: (from, to) => void moves.push([from, to]),
+    })
     old = new FakePeer(1)
     next = new FakePeer(2)
     relay.watch(old)
@@ -38,7 +44,9 @@ describe('HandoverRelay', () => {
 
     const id = arrivalId()
     next.take()
+    expect(moves).to.deep.equal([])
     next.receive({ kind: 'transfer-taken', id })
+    expect(moves).to.deep.equal([[1, 2]])
     expect(old.take()).to.deep.equal([{ kind: 'transfer-moved', id: 7 }])
     expect(next.take()).to.deep.equal([{ kind: 'transfer-go', id }])
     expect(handle.closed).to.equal(1)

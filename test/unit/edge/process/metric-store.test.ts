@@ -6,7 +6,9 @@ import { expect } from 'chai'
 async function snapshotOf(events: number, connections: number): Promise<Snapshot> {
   const metrics = new Metrics({ defaults: false })
   metrics.counter({ name: 'events_total', help: 'E.' }).inc(events)
-  metrics.counter({ name: 'closed_total', help: 'C.', labelNames: ['code'] }).inc({ code: String(events) })
+  metrics
+    .counter({ name: 'closed_total', help: 'C.', labels: { code: ['1006', 'other'] } })
+    .inc({ code: 'other' }, events)
   metrics.gauge({ name: 'connections', help: 'C.' }).set(connections)
   metrics.histogram({ name: 'latency_seconds', help: 'L.', buckets: [1] }).observe(0.5)
   return JSON.parse(JSON.stringify(await metrics.snapshot())) as Snapshot
@@ -40,7 +42,7 @@ describe('the store of metrics', () => {
     await store.retire(1)
     const { body } = await store.exposition([])
     expect(body).to.include('websocketd_events_total 7\n')
-    expect(body).to.include('websocketd_closed_total{code="3"} 1\n')
+    expect(body).to.include('websocketd_closed_total{code="other"} 7\n')
     expect(body).to.include('websocketd_latency_seconds_count 2\n')
     expect(body).to.include('websocketd_latency_seconds_bucket{le="1"} 2\n')
     expect(body).to.include('websocketd_connections 20\n')

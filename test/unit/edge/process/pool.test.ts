@@ -19,6 +19,7 @@ function setUp(size = 2, over: Partial<Generation> = {}) {
   const restarts: RestartReason[] = []
   let running = -1
   let serving = -1
+  let hanging = -1
   const store = new MetricStore()
   const pool = new WorkerPool({
     generation: generation({ workers: size, ...over }),
@@ -33,6 +34,7 @@ function setUp(size = 2, over: Partial<Generation> = {}) {
     metrics: {
       workers: (n) => void (running = n),
       ready: (n) => void (serving = n),
+      hanging: (n) => void (hanging = n),
       restarted: (reason) => void restarts.push(reason),
     },
     clock,
@@ -41,7 +43,17 @@ function setUp(size = 2, over: Partial<Generation> = {}) {
   })
   pool.failed.catch(() => undefined)
   pool.start()
-  return { clock, pool, store, workers, restarts, entries, running: () => running, serving: () => serving }
+  return {
+    clock,
+    pool,
+    store,
+    workers,
+    restarts,
+    entries,
+    running: () => running,
+    serving: () => serving,
+    hanging: () => hanging,
+  }
 }
 
 const NEXT = { version: '2.0.0', setup: { config: 'new' } }
@@ -216,6 +228,26 @@ describe('the pool of workers', () => {
       expect(pool.notReadyReasons()).to.deep.equal([])
       clock.advance(2000)
       expect(pool.notReadyReasons()).to.deep.equal(['worker does not answer'])
+    })
+
+    it('also when one of several workers hangs, which its remarks and metrics tell', async () => {
+      const { clock, pool, workers, hanging } = setUp(2)
+      for (const worker of workers) worker.ready()
+      clock.advance(4000)
+      workers[0]!.say({ kind: 'missing', missing: [] })
+      const refresh = async () => {
+        const refreshed = pool.refreshMetrics(300)
+        clock.advance(300)
+        await refreshed
+      }
+      await refresh()
+      expect(hanging()).to.equal(0)
+      expect(pool.remarks()).to.deep.equal([])
+      clock.advance(2000)
+      await refresh()
+      expect(hanging()).to.equal(1)
+      expect(pool.remarks()).to.deep.equal(['worker 1 does not answer'])
+      expect(pool.notReadyReasons()).to.deep.equal([])
     })
 
     it('not without workers, nor while draining', () => {

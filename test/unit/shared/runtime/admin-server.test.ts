@@ -5,10 +5,12 @@ import { expect } from 'chai'
 describe('the admin server', () => {
   let server: AdminServer
   let missing: string[]
+  let remarks: string[]
   let metrics: () => Promise<{ contentType: string; body: string }>
 
   beforeEach(async () => {
     missing = []
+    remarks = []
     metrics = () =>
       Promise.resolve({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'x 1\n' })
     server = await startAdminServer({
@@ -17,6 +19,7 @@ describe('the admin server', () => {
       keys: 'metrics.edge_port',
       metrics: () => metrics(),
       notReadyReasons: () => missing,
+      remarks: () => remarks,
     })
   })
   afterEach(() => server.close())
@@ -55,13 +58,28 @@ describe('the admin server', () => {
     missing = ['master tenant']
     const response = await get('/readyz', { headers: { accept: 'application/json' } })
     expect(response.status).to.equal(503)
-    expect(await response.json()).to.deep.equal({ ready: false, missing: ['master tenant'] })
+    expect(await response.json()).to.deep.equal({
+      ready: false,
+      missing: ['master tenant'],
+      remarks: [],
+    })
   })
 
   it('is ready when nothing is missing', async () => {
     const response = await get('/readyz?verbose')
     expect(response.status).to.equal(200)
     expect(await response.text()).to.equal('ready\n')
+  })
+
+  it('says beside it what an operator has to know, ready or not', async () => {
+    remarks = ['worker 1 does not answer']
+    const ready = await get('/readyz')
+    expect(ready.status).to.equal(200)
+    expect(await ready.text()).to.equal('ready\nremark: worker 1 does not answer\n')
+    missing = ['Redis']
+    const not = await get('/readyz', { headers: { accept: 'application/json' } })
+    expect(not.status).to.equal(503)
+    expect(await not.json()).to.deep.equal({ ready: false, missing, remarks })
   })
 
   it('answers HEAD without a body, other methods with 405 and other paths with 404', async () => {

@@ -13,6 +13,29 @@ describe('the metrics of a process', () => {
     expect(body).to.include('process_cpu_seconds_total')
   })
 
+  it('have every combination of the labels of a counter at 0 from the start, and no other', async () => {
+    const metrics = new Metrics({ defaults: false })
+    const ops = metrics.counter({
+      name: 'ops_total',
+      help: 'O.',
+      labels: { op: ['start', 'ping'], result: ['ok', 'refused'] },
+    })
+    const lines = async () =>
+      (await metrics.exposition()).body.split('\n').filter((line) => !/^#|^$/.test(line))
+    expect(await lines()).to.have.members([
+      'websocketd_ops_total{op="start",result="ok"} 0',
+      'websocketd_ops_total{op="start",result="refused"} 0',
+      'websocketd_ops_total{op="ping",result="ok"} 0',
+      'websocketd_ops_total{op="ping",result="refused"} 0',
+    ])
+    ops.inc({ op: 'ping', result: 'ok' })
+    expect(await lines()).to.include('websocketd_ops_total{op="ping",result="ok"} 1')
+    // @ts-expect-error a value that is not declared
+    ops.inc({ op: 'stop', result: 'ok' })
+    // @ts-expect-error a label without a value
+    expect(() => ops.inc({ op: 'ping', reason: 'ok' })).to.throw('reason')
+  })
+
   it('do not go through every connection and file each time they are read', async () => {
     const metrics = new Metrics()
     const openFiles = async () => /^process_open_fds (\d+)$/m.exec((await metrics.exposition()).body)?.[1]
@@ -27,7 +50,7 @@ describe('the metrics of a process', () => {
   it('of several processes add up', async () => {
     const processes = [new Metrics({ defaults: false }), new Metrics({ defaults: false })]
     for (const [i, metrics] of processes.entries()) {
-      metrics.counter({ name: 'a_total', help: 'A.', labelNames: ['code'] }).inc({ code: '1' }, i + 1)
+      metrics.counter({ name: 'a_total', help: 'A.', labels: { code: ['1', '2'] } }).inc({ code: '1' }, i + 1)
       metrics.gauge({ name: 'b', help: 'B.' }).set(10)
       metrics.histogram({ name: 'c_seconds', help: 'C.', buckets: [1, 2] }).observe(i + 0.5)
     }
