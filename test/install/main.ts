@@ -62,7 +62,7 @@ async function main(): Promise<void> {
     const inside = spawn(
       'unshare',
       [...namespaces, process.execPath, '--import', LOADER, INSIDE, used, ...files, NEXT],
-      { cwd: ROOT, stdio: 'inherit' },
+      { cwd: ROOT, stdio: 'inherit', env: { ...process.env, TMPDIR: work } },
     )
     process.exitCode = await new Promise<number>((resolve) => {
       inside.once('exit', (code) => resolve(code ?? 1))
