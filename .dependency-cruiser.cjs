@@ -114,6 +114,10 @@ module.exports = {
       types: [edge('session'), edge('socket'), PINO],
       node: true,
     }),
+    ...folder('admin', edge('admin'), {
+      values: [edge('admin'), DOMAIN, RUNTIME],
+      types: [edge('bus'), edge('process'), edge('session')],
+    }),
     ...folder('console', edge('console'), { values: [edge('console'), SHARED], types: [PINO], node: true }),
     ...folder('ingest', '^packages/ingest/src/', {
       values: ['^packages/ingest/src/', SHARED, npm('amqplib', 'ioredis')],

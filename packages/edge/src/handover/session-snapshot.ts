@@ -10,6 +10,14 @@ import type { Epoch, Positions } from '@wazo-websocketd/shared/domain/position'
  */
 const FORM = 1
 
+/** What is told of a session and does not change what it gets. */
+export interface SessionPast {
+  /** Milliseconds of Unix time. */
+  readonly openedAt: number
+  /** Events queued for its client so far. */
+  readonly events: number
+}
+
 export interface SessionSnapshot {
   readonly version: ProtocolVersion
   readonly address: string
@@ -17,6 +25,8 @@ export interface SessionSnapshot {
   readonly subscriptions: readonly string[]
   /** Up to where the session has been served; null: it has not started. */
   readonly positions: Positions | null
+  /** Absent from a worker that does not know it. */
+  readonly past?: SessionPast
 }
 
 /** As JSON. Holds the token: only for processes of the same host. */
@@ -34,7 +44,14 @@ export function parseSnapshot(value: unknown): SessionSnapshot | null {
   if ((version !== 1 && version !== 2) || typeof address !== 'string' || !isStrings(subscriptions))
     return null
   if (details === null || positions === undefined) return null
-  return { version, address, details, subscriptions, positions }
+  const past = pastOf(value['past'])
+  return { version, address, details, subscriptions, positions, ...(past === null ? {} : { past }) }
+}
+
+function pastOf(value: unknown): SessionPast | null {
+  if (!isRecord(value)) return null
+  const { openedAt, events } = value
+  return typeof openedAt === 'number' && typeof events === 'number' ? { openedAt, events } : null
 }
 
 function detailsOf(value: unknown): TokenDetails | null {

@@ -8,7 +8,7 @@ import { controlFrame, sharedControlFrame } from '../deliver/control-frames.js'
 import type { FrameTarget } from '../deliver/outbox.js'
 import { Redemption } from '../drain/redemption.js'
 import type { Tickets } from '../drain/tickets.js'
-import type { SessionSnapshot } from '../handover/session-snapshot.js'
+import type { SessionPast, SessionSnapshot } from '../handover/session-snapshot.js'
 import type { IndexEntry } from '../route/index-entry.js'
 import type { Recipient, Subscriptions } from '../route/recipient.js'
 import { admitVerdict } from './admission.js'
@@ -37,6 +37,8 @@ export interface ConnectionOrigin {
   readonly version: ProtocolVersion
   readonly token: TokenId
   readonly address: string
+  /** What an earlier worker has counted; absent: the session begins here. */
+  readonly past?: SessionPast
 }
 
 /**
@@ -48,6 +50,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   /** Whether the session is over and has given everything back; its socket may still be closing. */
   ending = false
   readonly feed: Feed
+  /** Events queued for the client since the beginning of the session. */
+  events: number
   private readonly context: SessionContext
   readonly version: ProtocolVersion
   readonly socket: ClientSocket
@@ -57,6 +61,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   /** Written by the subscription index alone. */
   entry: IndexEntry | null = null
   readonly address: string
+  /** Milliseconds of Unix time. */
+  readonly openedAt: number
   private readonly session: Session
   private readonly credentials: Credentials
   private readonly effects = new EffectQueue(this)
@@ -72,13 +78,15 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   constructor(
     context: SessionContext,
     socket: ClientSocket,
-    { version, token, address }: ConnectionOrigin,
+    { version, token, address, past }: ConnectionOrigin,
     tickets: Tickets | null,
   ) {
     this.context = context
     this.socket = socket
     this.version = version
     this.address = address
+    this.openedAt = past?.openedAt ?? context.clock.now()
+    this.events = past?.events ?? 0
     this.session = new Session(version, context.limits, context.clock.monotonic())
     this.credentials = new Credentials(context, this, token)
     const redemption = tickets === null ? null : new Redemption(tickets, context.metrics, this)
@@ -97,6 +105,11 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   /** The same, for those who only meet sessions that have one: routing and the feed. */
   get identity(): Identity {
     return this.credentials.identity as Identity
+  }
+
+  /** Whether its client has had the reply to `start`. */
+  get started(): boolean {
+    return this.session.started
   }
 
   get subscriptions(): Subscriptions {
@@ -148,8 +161,9 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     const frozenAt = this.session.started ? this.feed.freeze() : null
     if (frozenAt === 'unsettled' || frozenAt === 'nowhere') return null
     this.context.outbox.flushTarget(this)
-    const { version, address } = this
-    return { version, address, details, subscriptions: [...this.subscriptions], positions: frozenAt }
+    const { version, address, openedAt, events } = this
+    const past = { openedAt, events }
+    return { version, address, details, subscriptions: [...this.subscriptions], positions: frozenAt, past }
   }
 
   /** Ends the session here without a close frame, because it goes on at another worker. */
@@ -175,12 +189,16 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
 
   /** Queues a live event, unless the session still reads the log of its partition: then it comes from there. */
   deliver(event: BusEvent): void {
-    if (!this.ending && !this.feed.isLagging(event)) this.context.outbox.deliver(this, event)
+    if (this.ending || this.feed.isLagging(event)) return
+    this.events++
+    this.context.outbox.deliver(this, event)
   }
 
   /** Queues an event that the session missed and read from the log. */
   replay(event: BusEvent): void {
-    if (!this.ending) this.context.outbox.deliver(this, event)
+    if (this.ending) return
+    this.events++
+    this.context.outbox.deliver(this, event)
   }
 
   /** Ends the session: what it missed can no longer be read. */
