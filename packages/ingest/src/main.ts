@@ -119,6 +119,7 @@ class IngestService implements Service {
       routes: ingestRoutes({
         ingest: id,
         version: programVersion(),
+        uuid: config.uuid,
         status,
         redisConnected: () => redis.connected,
         brokerHost: () => this.settings.options.broker.hosts.current,

@@ -6,6 +6,8 @@ import type { Status } from './status.js'
 export interface ReportOptions {
   readonly ingest: string
   readonly version: string
+  /** `uuid`: events of which Wazo come in; null: of every one. */
+  readonly uuid: string | null
   readonly status: Status
   readonly redisConnected: () => boolean
   /** The host of RabbitMQ that took a connection last. */
@@ -26,7 +28,7 @@ export function ingestRoutes(options: ReportOptions): AdminRoutes {
 }
 
 function report(options: ReportOptions, snapshot: Snapshot): object {
-  const { ingest, version, status, redisConnected, brokerHost, startedAt } = options
+  const { ingest, version, uuid, status, redisConnected, brokerHost, startedAt } = options
   const { state, epoch, heads, epochs, failures } = status
   return {
     program: 'wazo-websocketd-ingest',
@@ -34,6 +36,7 @@ function report(options: ReportOptions, snapshot: Snapshot): object {
     pid: process.pid,
     since: new Date(startedAt).toISOString(),
     ingest,
+    uuid,
     state,
     missing: status.notReadyReasons(redisConnected()),
     publishing: valueOf(snapshot, 'ingest_publishing') === 1,

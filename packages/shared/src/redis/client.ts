@@ -237,3 +237,8 @@ export class RedisFactory {
     return client
   }
 }
+
+/** The servers that take writes: of a cluster all its masters. */
+export function mastersOf(client: RedisClient): readonly Redis[] {
+  return client instanceof Cluster ? client.nodes('master') : [client]
+}

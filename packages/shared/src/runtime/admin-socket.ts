@@ -1,7 +1,8 @@
 /** The admin endpoint on a unix socket, whose file says who may give orders. */
-import { chmodSync, statSync, unlinkSync } from 'node:fs'
+import { chmodSync, existsSync, statSync, unlinkSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { connect } from 'node:net'
+import { dirname } from 'node:path'
 import { handleAdmin, type AdminRoutes } from './admin-routes.js'
 import { describeSystemError, errorCode } from './system-error.js'
 
@@ -80,7 +81,8 @@ function answers(path: string): Promise<boolean> {
 }
 
 function describe(error: unknown, path: string): Error {
-  const why = errorCode(error) === 'ENOENT' ? 'its directory does not exist' : describeSystemError(error)
+  // libuv says EACCES of a missing directory, too.
+  const why = existsSync(dirname(path)) ? describeSystemError(error) : 'its directory does not exist'
   return problem(path, why, error)
 }
 
