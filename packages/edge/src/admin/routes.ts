@@ -27,6 +27,8 @@ const SILENT_MS_MAX = 800
 const CLOSING_MS_MAX = 5_000
 const LIMIT_DEFAULT = 100
 const LIMIT_MAX = 100_000
+/** Lists that are made at a time: each holds its rows in memory. */
+const LISTS_MAX = 4
 /** Rows in one piece of an answer. */
 const PIECE_ROWS = 200
 /** Members of the query or the body that workers are asked with. */
@@ -34,12 +36,33 @@ const FILTERS = ['user', 'tenant', 'tokenHash', 'slow'] as const
 
 export function adminRoutes(options: RouteOptions): AdminRoutes {
   const startedAt = options.clock.now()
+  const lists = new Turns(LISTS_MAX)
   return new Map<string, AdminRoute>([
     ['/admin/status', { changes: false, answer: () => status(options, startedAt) }],
-    ['/admin/sessions', { changes: false, answer: (request) => sessions(options, request) }],
+    ['/admin/sessions', { changes: false, answer: (request) => lists.run(() => sessions(options, request)) }],
     ['/admin/close', { changes: true, answer: (request) => close(options, request) }],
     ['/admin/upgrade', { changes: true, answer: () => upgrade(options) }],
   ])
+}
+
+/** Does so much at a time, and refuses more. */
+class Turns {
+  private readonly max: number
+  private underWay = 0
+
+  constructor(max: number) {
+    this.max = max
+  }
+
+  async run(work: () => Promise<AdminAnswer>): Promise<AdminAnswer> {
+    if (this.underWay === this.max) return adminError(503, 'too many questions at once: ask again')
+    this.underWay++
+    try {
+      return await work()
+    } finally {
+      this.underWay--
+    }
+  }
 }
 
 async function status(

@@ -35,9 +35,9 @@ describe('the question of an operator', () => {
 
   it('never throws, whatever comes', () => {
     fc.assert(
-      fc.property(fc.jsonValue(), (value) =>
-        expect(['string', 'object']).to.include(typeof parseQuestion(value)),
-      ),
+      fc.property(fc.jsonValue(), (value) => {
+        expect(['string', 'object']).to.include(typeof parseQuestion(value))
+      }),
     )
   })
 })

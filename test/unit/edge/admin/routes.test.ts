@@ -94,6 +94,14 @@ describe('the admin routes of a primary', () => {
     expect(await asked).to.deep.equal({ status: 400, value: { error: 'tokenHash must be' } })
   })
 
+  it('make a few lists at a time, and refuse more', async () => {
+    const { ask, clock } = setUp(1)
+    const asked = Array.from({ length: 5 }, () => ask('/admin/sessions'))
+    expect((await asked[4]!).status).to.equal(503)
+    clock.advance(1_000)
+    expect((await Promise.all(asked)).map(({ status }) => status)).to.deep.equal([200, 200, 200, 200, 503])
+  })
+
   for (const query of ['limit=x', 'limit=-1', 'offset=1.5', 'limit=100000&offset=1'])
     it(`refuse ${query}`, async () => {
       expect((await setUp().ask('/admin/sessions', query)).status).to.equal(400)

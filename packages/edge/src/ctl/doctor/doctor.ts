@@ -1,5 +1,5 @@
 /** The command `doctor`: all checks side by side, each bounded, whatever is down. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { busHosts } from '@wazo-websocketd/shared/config/derived'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { readClientTls } from '@wazo-websocketd/shared/runtime/tls'
@@ -55,10 +55,23 @@ function checksOf(context: ToolContext): readonly Check[] {
         }),
     },
     { name: 'open files', run: async () => [openFiles(config.limits.connections_per_worker, await edge)] },
-    { name: 'edge', run: async () => judgeEdge(await edge) },
+    { name: 'edge', run: async () => [...judgeEdge(await edge), ...socketFindings(context, await edge)] },
     { name: 'ingest', run: async () => judgeIngest(await ingest) },
     { name: 'versions', run: () => versions(context) },
   ]
+}
+
+/** An edge that answers over its port alone takes no orders. */
+function socketFindings({ edge: { socket } }: ToolContext, answer: EdgeAnswer | string): readonly Finding[] {
+  return typeof answer === 'string' || socket === null || existsSync(socket)
+    ? []
+    : [
+        warning(
+          'edge',
+          `there is no socket ${socket} (admin.socket): upgrade and sessions --close do not work`,
+          'make its directory for the user of the service (RuntimeDirectory=wazo-websocketd in the unit) and restart the edge',
+        ),
+      ]
 }
 
 function uuidOf(ingest: IngestAnswer | string): string | null | undefined {

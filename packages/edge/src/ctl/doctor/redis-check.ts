@@ -1,6 +1,8 @@
 /** Redis as the programs meet it: the servers, and the numbering of events in them. */
 import { mastersOf } from '@wazo-websocketd/shared/redis/client'
 import { isKnownForm, keys, META, unknownForm } from '@wazo-websocketd/shared/redis/layout'
+import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
+import { sleep } from '@wazo-websocketd/shared/runtime/sleep'
 import { error, ok, warning, type Finding } from '../finding.js'
 import type { RedisAccess } from '../redis-access.js'
 import { judgeRedis, parseInfo, type RedisNeeds, type RedisSettings } from './redis-settings.js'
@@ -13,6 +15,7 @@ const SETTINGS = ['maxmemory', 'maxmemory-policy', 'client-output-buffer-limit',
 const CLOCK_MS_MAX = 2_000
 /** An ingest that is up moves the head each second. */
 const HEAD_MS = 2_500
+const POLL_MS = 100
 
 export interface RedisCheckOptions extends RedisNeeds {
   readonly prefix: string
@@ -101,9 +104,7 @@ async function checkNumbering(
         'give each installation a redis.prefix of its own',
       ),
     ]
-  await new Promise((resolve) => setTimeout(resolve, HEAD_MS))
-  const later = await read()
-  return later[META.head] === first[META.head]
+  return !(await moves(async () => (await read())[META.head] !== first[META.head]))
     ? [
         error(
           CHECK,
@@ -112,6 +113,14 @@ async function checkNumbering(
         ),
       ]
     : [ok(CHECK, `events come in under the prefix ${prefix}`)]
+}
+
+async function moves(hasMoved: () => Promise<boolean>): Promise<boolean> {
+  for (let waited = 0; waited < HEAD_MS; waited += POLL_MS) {
+    await sleep(systemClock, POLL_MS)
+    if (await hasMoved()) return true
+  }
+  return false
 }
 
 function named(findings: readonly Finding[], server: Server | undefined): readonly Finding[] {
