@@ -4,7 +4,8 @@ import { expect } from 'chai'
 
 async function run<T>(items: Iterable<T>, work: (item: T) => void): Promise<number> {
   let slices = 0
-  for await (const slice of inSlices(items, systemClock, work)) if (slice === undefined) slices++
+  const each = inSlices(items, systemClock, work)
+  while (!(await each.next()).done) slices++
   return slices
 }
 

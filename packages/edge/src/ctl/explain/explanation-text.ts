@@ -61,9 +61,10 @@ export function eventLines({ event, dropped, explanations }: ExplainedEvent): re
 
 function verdictOf(explanations: readonly Explanation[]): string {
   const delivered = explanations.filter((each) => each.delivered).length
-  if (delivered === explanations.length) return 'DELIVERED'
+  const [first] = explanations
+  if (delivered === explanations.length) return first?.inSession === true ? 'DELIVERED' : 'WOULD BE DELIVERED'
   if (delivered > 0) return 'DELIVERED to some of the sessions'
-  const failed = explanations[0]?.rules.filter(({ passed }) => !passed).map(({ rule }) => rule) ?? []
+  const failed = first?.rules.filter(({ passed }) => !passed).map(({ rule }) => rule) ?? []
   return `NOT DELIVERED, because of ${failed.join(', ')}`
 }
 

@@ -6,7 +6,7 @@ import { EVERY_EVENT } from '@wazo-websocketd/shared/domain/protocol'
 import type { Router } from '../../route/router.js'
 import { isForUser, isOfTenant, isSubscribed, type AccessScope } from '../../route/rules.js'
 
-export type RuleName = 'name' | 'origin' | 'tenant' | 'user' | 'acl'
+export type RuleName = 'start' | 'name' | 'origin' | 'tenant' | 'user' | 'acl'
 
 export interface RuleResult {
   readonly rule: RuleName
@@ -17,6 +17,8 @@ export interface RuleResult {
 
 export interface Explanation {
   readonly delivered: boolean
+  /** Whether this is about a session that exists. */
+  readonly inSession: boolean
   readonly rules: readonly RuleResult[]
 }
 
@@ -24,6 +26,8 @@ export interface Subject {
   readonly identity: Identity
   /** null: there is no session; then the rule of names says so and counts as passed. */
   readonly subscriptions: ReadonlySet<string> | null
+  /** Whether the session has started; true where there is none. */
+  readonly started: boolean
 }
 
 export interface ExplainOptions {
@@ -35,10 +39,15 @@ export interface ExplainOptions {
 
 const EVERY_NAME: ReadonlySet<string> = new Set([EVERY_EVENT])
 const SHOWN_MAX = 5
+const NOT_STARTED: RuleResult = {
+  rule: 'start',
+  passed: false,
+  why: 'the session has not started: its client has yet to send the op start',
+}
 
 /** Explains one event, which the ingest has let through, for one session. */
 export function explain(
-  { identity, subscriptions }: Subject,
+  { identity, subscriptions, started }: Subject,
   event: BusEvent,
   { router, accessScope, origin }: ExplainOptions,
 ): Explanation {
@@ -49,8 +58,10 @@ export function explain(
     deliver: () => undefined,
   }
   return {
-    delivered: router.permits(recipient, event),
+    delivered: started && router.permits(recipient, event),
+    inSession: subscriptions !== null,
     rules: [
+      ...(started ? [] : [NOT_STARTED]),
       nameRule(subscriptions, event),
       {
         rule: 'origin',

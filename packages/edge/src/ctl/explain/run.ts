@@ -137,8 +137,12 @@ async function explainAll(
   }
   const subjects =
     sessions.length === 0
-      ? [{ identity, subscriptions: null }]
-      : distinct(sessions).map((names) => ({ identity, subscriptions: new Set(names) }))
+      ? [{ identity, subscriptions: null, started: true }]
+      : distinct(sessions).map(({ subscriptions, started }) => ({
+          identity,
+          subscriptions: new Set(subscriptions),
+          started,
+        }))
   const explainOne = (each: BusEvent): ExplainedEvent => ({
     event: each,
     dropped: null,
@@ -164,13 +168,11 @@ async function eventsOfLog(context: ToolContext, name: string | null, count: num
   }
 }
 
-/** Sessions with the same subscriptions get the same events. */
-function distinct(sessions: readonly SessionAnswer[]): readonly (readonly string[])[] {
-  return [
-    ...new Map(
-      sessions.map(({ subscriptions }) => [JSON.stringify([...subscriptions].sort()), subscriptions]),
-    ).values(),
-  ]
+/** Sessions with the same subscriptions get the same events, once they have started. */
+function distinct(sessions: readonly SessionAnswer[]): readonly SessionAnswer[] {
+  const keyOf = ({ subscriptions, started }: SessionAnswer): string =>
+    JSON.stringify([started, ...[...subscriptions].sort()])
+  return [...new Map(sessions.map((session) => [keyOf(session), session])).values()]
 }
 
 /** null: `event` is the name of events. */

@@ -65,7 +65,11 @@ describe('the explanation of an event', () => {
           (subscriptions === null || subscriptions.has('*') || subscriptions.has(expected.name)) &&
           maySee(token, expected, MASTER)
         const identity = identityFor(token)
-        const { delivered, rules } = explain({ identity, subscriptions }, read.event, options())
+        const { delivered, rules } = explain(
+          { identity, subscriptions, started: true },
+          read.event,
+          options(),
+        )
         expect(delivered, text).to.equal(may)
         // The rules that are named are the reason, all of it.
         expect(
@@ -87,7 +91,11 @@ describe('the explanation of an event', () => {
     explanation.rules.find((each) => each.rule === rule)!.why
   const aclWhy = (acl: readonly string[], requiredAcl: string | null) =>
     why(
-      explain({ identity: identityOf({ acl }), subscriptions: null }, eventOf({ requiredAcl }), options()),
+      explain(
+        { identity: identityOf({ acl }), subscriptions: null, started: true },
+        eventOf({ requiredAcl }),
+        options(),
+      ),
       'acl',
     )
 
@@ -109,9 +117,26 @@ describe('the explanation of an event', () => {
 
   it('knows an old Wazo, where tenants and users do not count', () => {
     const event = eventOf({ tenant: 'another', everyone: false })
-    const subject = { identity: identityOf({}), subscriptions: null }
+    const subject = { identity: identityOf({}), subscriptions: null, started: true }
     expect(explain(subject, event, options({ accessScope: 'acl' })).delivered).to.equal(true)
     expect(explain(subject, event, options()).delivered).to.equal(false)
+  })
+
+  it('of a session that has not started is that it gets nothing yet', () => {
+    const event = eventOf({})
+    const subject = { identity: identityOf({}), subscriptions: new Set(['*']), started: false }
+    const explanation = explain(subject, event, options())
+    expect(explanation.delivered).to.equal(false)
+    const [, head, first] = eventLines({ event, dropped: null, explanations: [explanation] })
+    expect(head).to.include('NOT DELIVERED, because of start')
+    expect(first).to.include('op start')
+  })
+
+  it('without a session is what one would get', () => {
+    const subject = { identity: identityOf({}), subscriptions: null, started: true }
+    const explanation = explain(subject, eventOf({}), options())
+    const lines = eventLines({ event: eventOf({}), dropped: null, explanations: [explanation] })
+    expect(lines[1]).to.include(': WOULD BE DELIVERED')
   })
 
   it('is told in lines that say who, what and why', () => {
@@ -125,7 +150,11 @@ describe('the explanation of an event', () => {
       receivedAt: Date.UTC(2026, 0, 1),
     })
     const identity = identityOf({ tenantUuid: 't1', userUuid: 'me-myself', acl: ['events.calls.me'] })
-    const explanation = explain({ identity, subscriptions: new Set(['foo']) }, event, options())
+    const explanation = explain(
+      { identity, subscriptions: new Set(['foo']), started: true },
+      event,
+      options(),
+    )
     expect(eventLines({ event, dropped: null, explanations: [explanation] })).to.deep.equal([
       '',
       'event call_created of 2026-01-01T00:00:00.000Z, offset 7: NOT DELIVERED, because of name, tenant, user, acl',
