@@ -19,7 +19,8 @@ export interface ToolContext {
   readonly ingest: AdminPlace
   /** Opened at the first call, shared by all; `close` ends it. @throws Error in one line */
   redis(): Promise<RedisAccess>
-  readonly auth: AuthAccess
+  /** Made at the first call, shared by all. @throws StartupError when a file of certificates cannot be read */
+  auth(): AuthAccess
   close(): Promise<void>
 }
 
@@ -39,7 +40,7 @@ export function toolContext(
   socket: string | null,
 ): ToolContext {
   const { admin, metrics, redis } = reading.config
-  const auth = authAccess(reading.config)
+  let auth: AuthAccess | null = null
   let opened: Promise<RedisAccess> | null = null
   const { url, cluster, sentinels, sentinel_name: sentinelName } = redis
   const open = async (): Promise<RedisAccess> =>
@@ -59,10 +60,10 @@ export function toolContext(
       listen: { host: metrics.listen, port: metrics.ingest_port },
     },
     redis: () => (opened ??= open()),
-    auth,
+    auth: () => (auth ??= authAccess(reading.config)),
     async close() {
       await opened?.then((access) => access.close()).catch(() => undefined)
-      await auth.client.close()
+      await auth?.client.close()
     },
   }
 }

@@ -40,7 +40,7 @@ function workerLine(
   heads: readonly (number | null)[],
 ): string {
   const place = `  worker ${worker}, pid ${pid ?? '?'}, up ${duration(upSeconds)}`
-  if (status === null) return `${place}: DOES NOT ANSWER`
+  if (status === null) return `${place}: DOES NOT ANSWER (it starts, or hangs)`
   const { version, sessions, live, missing, bus } = status
   const behind = bus.partitions.reduce(
     (sum, { partition, offset }) => sum + Math.max(0, (heads[partition] ?? 0) - (offset ?? 0)),

@@ -37,7 +37,7 @@ export async function runDoctor(context: ToolContext): Promise<Result> {
 }
 
 function checksOf(context: ToolContext): readonly Check[] {
-  const { reading, auth } = context
+  const { reading } = context
   const { config } = reading
   const edge = askEdge(context.edge)
   const ingest = askIngest(context.ingest)
@@ -48,11 +48,13 @@ function checksOf(context: ToolContext): readonly Check[] {
     { name: 'redis', run: () => redisFindings(context) },
     {
       name: 'wazo-auth',
-      run: () =>
-        checkAuth({
+      run: async () => {
+        const auth = context.auth()
+        return checkAuth({
           ...auth,
           offset: () => ({ ms: auth.clock.now() - systemClock.now(), uncertainty: auth.clock.uncertainty() }),
-        }),
+        })
+      },
     },
     { name: 'open files', run: async () => [openFiles(config.limits.connections_per_worker, await edge)] },
     { name: 'edge', run: async () => [...judgeEdge(await edge), ...socketFindings(context, await edge)] },

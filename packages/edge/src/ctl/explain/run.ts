@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import {
   identify,
-  NO_TENANT,
   parseTokenId,
   type Identity,
   type TokenDetails,
@@ -39,7 +38,7 @@ export async function runExplain(context: ToolContext, options: ExplainOptions):
   const identity = identify(details, await masterTenant(context))
   const sessions = await sessionsOf(context, details.token)
   const explained = await explainAll(context, options, identity, typeof sessions === 'string' ? [] : sessions)
-  const summary = summarise(details, identity, context.auth.clock.now())
+  const summary = summarise(details, identity, context.auth().clock.now())
   return {
     status: 0,
     lines: [
@@ -48,8 +47,15 @@ export async function runExplain(context: ToolContext, options: ExplainOptions):
       ...explained.flatMap(eventLines),
       ...(explained.length === 0 ? [noEvents(options.event, config.redis.history)] : []),
     ],
-    json: { token: summary, sessions, events: explained },
+    json: { token: summary, sessions, events: explained.map(asJson) },
   }
+}
+
+/** Without the body, which is nobody's business here. */
+function asJson({ event, dropped, explanations }: ExplainedEvent): object {
+  if (event === null) return { event, dropped, explanations }
+  const { name, tenant, everyone, users, requiredAcl, offset, receivedAt } = event
+  return { event: { name, tenant, everyone, users, requiredAcl, offset, receivedAt }, dropped, explanations }
 }
 
 function noEvents(name: string | null, historySeconds: number): string {
@@ -67,14 +73,15 @@ function readToken(source: TokenSource): string {
   }
 }
 
-async function lookUp({ auth, reading }: ToolContext, text: string): Promise<TokenDetails> {
+async function lookUp(context: ToolContext, text: string): Promise<TokenDetails> {
   const token = parseTokenId(text)
   if (token === null)
     throw new CommandError(
       'this is no token: 1 to 128 of A-Z, a-z, 0-9, ".", "_" and "-". Its client gets 4002',
     )
+  const auth = context.auth()
   const since = systemClock.monotonic()
-  const deadline = since + reading.config.limits.auth_total_seconds * 1000
+  const deadline = since + context.reading.config.limits.auth_total_seconds * 1000
   const verdict = await auth.client.lookup({ token, since, deadline, wanted: true })
   switch (verdict.kind) {
     case 'valid':
@@ -93,16 +100,16 @@ async function lookUp({ auth, reading }: ToolContext, text: string): Promise<Tok
 }
 
 /** As the workers of this host know it, or as wazo-auth tells it again. */
-async function masterTenant({ edge, auth }: ToolContext): Promise<string> {
-  const answer = await askEdge(edge)
+async function masterTenant(context: ToolContext): Promise<string> {
+  const answer = await askEdge(context.edge)
   const known =
     typeof answer === 'string'
       ? null
       : answer.workers.map(({ status }) => status?.masterTenant ?? null).find(Boolean)
   if (known != null) return known
-  if (auth.credentials === null) return NO_TENANT
-  const created = await auth.client.createToken(auth.credentials)
-  if (created.kind === 'created') return created.token.tenantUuid
+  const auth = context.auth()
+  const created = auth.credentials === null ? null : await auth.client.createToken(auth.credentials)
+  if (created?.kind === 'created') return created.token.tenantUuid
   throw new CommandError(
     'the master tenant is not known: no edge answers here, and wazo-auth gives no service token; run wazo-websocketd-ctl doctor',
   )

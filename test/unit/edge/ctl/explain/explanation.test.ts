@@ -5,7 +5,7 @@ import { Router } from '@wazo-websocketd/edge/route/router'
 import { SubscriptionIndex } from '@wazo-websocketd/edge/route/subscription-index'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { identityFor, MASTER, TENANTS, tokenOf, USERS } from '../../../../fuzz/population.js'
+import { identityFor, MASTER, TENANTS, tokenOf, USERS } from '../../../../support/population.js'
 import { CountingMetrics, eventOf, identityOf } from '../../../../support/fakes/recipients.js'
 import { maySee, readEvent } from '../../../../support/reference-rights.js'
 
