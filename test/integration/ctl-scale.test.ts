@@ -46,29 +46,38 @@ describe(`status and sessions of ${SESSIONS} sessions`, function () {
     await cluster.stop()
   })
 
-  /** The longest stall of any process of the edge between two moments, milliseconds. */
-  function worstStall(from: number, to: number): number {
-    let worst = 0
-    for (const file of readdirSync(stalls))
-      for (const line of readFileSync(join(stalls, file), 'utf8').split('\n')) {
-        const [at = 0, ms = 0] = line.split(' ').map(Number)
-        if (at >= from && at <= to + 50) worst = Math.max(worst, ms)
+  interface Stall {
+    /** Milliseconds. */
+    readonly stood: number
+    /** Of them with a processor: what others on this machine took is not the program's doing. */
+    readonly worked: number
+    readonly pid: string
+  }
+
+  /** The longest stall of any process of the edge between two moments. */
+  function worstStall(from: number, to: number): Stall {
+    let worst: Stall = { stood: 0, worked: 0, pid: '' }
+    for (const pid of readdirSync(stalls))
+      for (const line of readFileSync(join(stalls, pid), 'utf8').split('\n')) {
+        const [at = 0, stood = 0, worked = 0] = line.split(' ').map(Number)
+        if (at >= from && at <= to && worked > worst.worked) worst = { stood, worked, pid }
       }
     return worst
   }
 
-  async function measure(path: string): Promise<{ ms: number; stall: number; bytes: number }[]> {
-    const runs: { ms: number; stall: number; bytes: number }[] = []
+  async function measure(path: string): Promise<{ ms: number; stall: Stall; bytes: number }[]> {
+    const runs: { ms: number; stall: Stall; bytes: number }[] = []
     for (let run = 0; run < RUNS; run++) {
       const [from, wall] = [performance.now(), Date.now()]
       const response = await fetch(`http://127.0.0.1:${cluster.edges[0]!.adminPort}${path}`)
       const text = await response.text()
-      const ms = performance.now() - from
+      const ms = Math.round(performance.now() - from)
       await sleep(200)
       runs.push({ ms, stall: worstStall(wall, Date.now()), bytes: text.length })
       expect(response.status, text.slice(0, 200)).to.equal(200)
     }
-    if (process.env['SESSIONS'] !== undefined) console.log(path, JSON.stringify(runs))
+    if (process.env['SESSIONS'] !== undefined)
+      console.log(path, `primary ${cluster.edges[0]!.program.pid}`, JSON.stringify(runs))
     return runs
   }
 
@@ -81,7 +90,9 @@ describe(`status and sessions of ${SESSIONS} sessions`, function () {
     it(`${path} comes within ${ANSWER_MS_MAX} ms and holds nobody up for ${STALL_MS_MAX} ms`, async () => {
       const runs = await measure(path)
       expect(Math.min(...runs.map(({ ms }) => ms)), JSON.stringify(runs)).to.be.below(ANSWER_MS_MAX)
-      expect(Math.min(...runs.map(({ stall }) => stall)), JSON.stringify(runs)).to.be.below(STALL_MS_MAX)
+      expect(Math.min(...runs.map(({ stall }) => stall.worked)), JSON.stringify(runs)).to.be.below(
+        STALL_MS_MAX,
+      )
     })
 
   it('all of them are listed, and the tool itself takes hardly longer', async () => {

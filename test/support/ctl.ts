@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Config } from './config.js'
@@ -61,7 +61,8 @@ export function configFileOf({ pid }: Program): string {
 export async function writeConfigFile(config: Config): Promise<string> {
   const directory = await temporaryDirectory('ctl')
   const file = join(directory, 'config.yml')
-  const quiet = { extra_config_files: join(directory, 'conf.d'), admin: { socket: null } }
-  await writeFile(file, JSON.stringify({ ...quiet, ...config }))
+  const directories = { extra_config_files: join(directory, 'conf.d') }
+  await mkdir(directories.extra_config_files)
+  await writeFile(file, JSON.stringify({ admin: { socket: null }, ...config, ...directories }))
   return file
 }

@@ -1,6 +1,6 @@
 /** The program wazo-websocketd-ctl: questions of an operator about this host and what it depends on. */
 import { ConfigError } from '@wazo-websocketd/shared/config/error'
-import { readConfig } from '@wazo-websocketd/shared/config/load'
+import { readConfig, type ConfigReading } from '@wazo-websocketd/shared/config/load'
 import { processEnvironment } from '@wazo-websocketd/shared/config/process-environment'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { PROGRAM } from './config/program.js'
@@ -32,13 +32,23 @@ function run(line: CommandLine, context: ToolContext): Promise<Result> {
   }
 }
 
+/** Without its key file, which the ingest does not need, a configuration leads to everything but wazo-auth. */
+function readAsFarAsPossible(sources: ToolContext['sources']): ConfigReading {
+  try {
+    return readConfig({ ...sources, program: PROGRAM })
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return readConfig({ ...sources, program: 'wazo-websocketd-ingest' })
+  }
+}
+
 async function main(): Promise<number> {
   const line = parseCtlCommandLine(process.argv.slice(2))
   const { configFile, json, socket } = line.common
   const sources = { configFile, debug: false, user: null, environment: processEnvironment() }
   let context: ToolContext | null = null
   try {
-    context = toolContext(sources, readConfig({ ...sources, program: PROGRAM }), socket)
+    context = toolContext(sources, readAsFarAsPossible(sources), socket)
     const { status, lines, json: value } = await run(line, context)
     await write(json ? `${JSON.stringify(value, null, 2)}\n` : `${lines.join('\n')}\n`)
     return status

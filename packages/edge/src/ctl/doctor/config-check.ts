@@ -6,6 +6,7 @@ import {
   type ConfigReading,
   type ConfigSources,
 } from '@wazo-websocketd/shared/config/load'
+import { ConfigError } from '@wazo-websocketd/shared/config/error'
 import { startChecks } from '@wazo-websocketd/shared/config/start-checks'
 import { error, ok, warning, type Finding } from '../finding.js'
 
@@ -21,11 +22,7 @@ export function checkConfig(sources: Omit<ConfigSources, 'program'>): readonly F
   const warnings = new Set<string>()
   for (const program of PROGRAMS) {
     const all = { ...sources, program }
-    const reading = readConfig(all)
-    for (const line of reading.warnings) warnings.add(line)
-    for (const line of reading.problems) problems.add(line)
-    if (reading.problems.length > 0) continue
-    const found = startChecks({ program, reading, readAgain: () => loadConfig(all) })
+    const found = findingsOf(all)
     for (const line of found.problems) problems.add(line)
     for (const line of found.warnings) warnings.add(line)
   }
@@ -34,6 +31,20 @@ export function checkConfig(sources: Omit<ConfigSources, 'program'>): readonly F
     ...[...warnings].map((line) => warning(CHECK, line)),
   ]
   return findings.length > 0 ? findings : [ok(CHECK, 'edge and ingest would start with it')]
+}
+
+function findingsOf(sources: ConfigSources): Pick<ConfigReading, 'problems' | 'warnings'> {
+  let reading: ConfigReading
+  try {
+    reading = readConfig(sources)
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) return { problems: thrown.problems, warnings: [] }
+    throw thrown
+  }
+  if (reading.problems.length > 0) return reading
+  const { program } = sources
+  const { problems, warnings } = startChecks({ program, reading, readAgain: () => loadConfig(sources) })
+  return { problems, warnings: [...reading.warnings, ...warnings] }
 }
 
 /** Where the credentials for wazo-auth come from. */
