@@ -37,6 +37,7 @@ export function demoConfig({ directory, origin, auth, amqpUrl, redisUrl, ports }
     websocket: { listen: '127.0.0.1', port: ports.websocket },
     process_workers: 2,
     metrics: { listen: '127.0.0.1', edge_port: ports.edge, ingest_port: ports.ingest },
+    admin: { socket: `${directory}/edge.sock` },
     drain: { timeout: 3 },
     console: { enabled: true },
   }

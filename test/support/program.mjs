@@ -80,8 +80,9 @@ export async function startProgram(name, { config = {}, configFile, env = {}, ar
 async function writeConfig(name, config) {
   const directory = await temporaryDirectory(name)
   const file = join(directory, 'config.yml')
-  // Without this key a machine's own /etc/wazo-websocketd/conf.d would take part. JSON is YAML.
-  await writeFile(file, JSON.stringify({ extra_config_files: join(directory, 'conf.d'), ...config }, null, 2))
+  // Without these keys a machine's own /etc/wazo-websocketd/conf.d would take part, and its socket be meant. JSON is YAML.
+  const quiet = { extra_config_files: join(directory, 'conf.d'), admin: { socket: null } }
+  await writeFile(file, JSON.stringify({ ...quiet, ...config }, null, 2))
   return file
 }
 

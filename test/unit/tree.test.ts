@@ -38,7 +38,9 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/route/index-entry',
     'edge/route/tenant-index',
   ],
-  'unit/edge/route/router.test.ts': ['edge/route/acl-decision'],
+  'unit/edge/route/router.test.ts': ['edge/route/acl-decision', 'edge/route/rules'],
+  'unit/edge/admin/worker-answers.test.ts': ['edge/admin/closes'],
+  'unit/edge/ctl/explain/explanation.test.ts': ['edge/ctl/explain/explanation-text'],
   'unit/edge/session/session.test.ts': ['edge/session/frame-queue', 'edge/session/ops'],
   'unit/edge/session/sessions.test.ts': [
     'edge/deliver/control-frames',
@@ -51,6 +53,25 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   ],
   'unit/edge/socket/detach/detach.test.ts': ['edge/socket/detach/attach'],
   'unit/edge/auth/expiry/watcher.test.ts': ['edge/auth/expiry/watched-token'],
+  'integration/ctl.test.ts': [
+    'edge/ctl/admin-client',
+    'edge/ctl/explain/log-events',
+    'edge/ctl/explain/run',
+    'edge/ctl/result',
+    'edge/ctl/sessions',
+    'edge/ctl/shapes',
+    'edge/ctl/status',
+    'edge/ctl/upgrade',
+  ],
+  'integration/doctor.test.ts': [
+    'edge/ctl/context',
+    'edge/ctl/doctor/auth-check',
+    'edge/ctl/doctor/broker-check',
+    'edge/ctl/doctor/config-check',
+    'edge/ctl/doctor/redis-check',
+    'edge/ctl/programs',
+    'edge/ctl/redis-access',
+  ],
   'integration/expiry-queue.test.ts': ['edge/auth/expiry/queue', 'edge/auth/expiry/queue-worker'],
   'integration/edge-auth.test.ts': ['edge/auth/client', 'edge/auth/exchange'],
   'integration/edge-bus.test.ts': [
@@ -129,6 +150,7 @@ const STARTS: Readonly<Record<string, readonly string[]>> = {
   ],
   'test/integration/upgrade-loader.test.ts': ['packages/edge/src/loader.ts'],
   'test/integration/wait-online.test.ts': ['packages/edge/src/wait-online.ts'],
+  'test/support/ctl.ts': ['packages/edge/src/ctl.ts'],
 }
 
 function filesUnder(directory: string, suffix: string): string[] {

@@ -12,6 +12,8 @@ import { runMain, runService } from '@wazo-websocketd/shared/runtime/lifecycle'
 import { openLog, type Log } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
+import { programVersion } from '@wazo-websocketd/shared/runtime/version'
+import { adminRoutes } from './admin/routes.js'
 import { MetricStore } from './process/metric-store.js'
 import { codeOnDisk } from './process/code-on-disk.js'
 import type { Generation } from './process/generation.js'
@@ -70,6 +72,7 @@ function primaryService(
     started,
     upgraded,
     metrics: upgradeMetrics(metrics),
+    clock: systemClock,
     logger,
   })
   return new PrimaryService({
@@ -80,6 +83,8 @@ function primaryService(
     log,
     adminHost: config.metrics.listen,
     adminPort: config.metrics.edge_port,
+    adminSocket: config.admin.socket,
+    routes: adminRoutes({ pool, upgrades, version: programVersion(), clock: systemClock }),
     ...serviceMetrics(metrics),
   })
 }

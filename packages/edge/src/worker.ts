@@ -12,7 +12,10 @@ import { RedisFactory, type RedisClient } from '@wazo-websocketd/shared/redis/cl
 import { RedisConnections } from '@wazo-websocketd/shared/redis/connections'
 import { RedisNodes } from '@wazo-websocketd/shared/redis/nodes'
 import { drainChannel } from '@wazo-websocketd/shared/redis/layout'
+import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
+import { RecentLosses } from './admin/recent-losses.js'
+import { WorkerAnswers } from './admin/worker-answers.js'
 import { Auth } from './auth/auth.js'
 import { ExpiryWorker } from './auth/expiry/queue-worker.js'
 import { decodeExpiryNotice, expiryNoticeChannel } from './auth/expiry/notice.js'
@@ -88,6 +91,7 @@ class EdgeWorker {
   private readonly shutdown: Shutdown
   private readonly descriptors: DescriptorCheck
   private readonly readiness: Readiness
+  private readonly losses = new RecentLosses()
 
   constructor(
     setup: WorkerConfig,
@@ -161,6 +165,8 @@ class EdgeWorker {
     this.descriptors.start()
     this.link.handle(this.shutdown)
     this.link.takeCertificateBy((setup) => this.takeCertificate(setup as WorkerConfig))
+    const answers = this.makeAnswers()
+    this.link.answerBy((question) => answers.answer(question))
     this.link.pushMetrics(() => this.metrics.snapshot())
     this.readiness.update()
     await this.readiness.timeToListen(clock, this.place.successor)
@@ -338,7 +344,21 @@ class EdgeWorker {
   /** What was missed may have been the end of a token: sessions go, and nothing remembered of tokens counts. */
   private lost(partition: number, why: string): void {
     this.auth.lookups.forgetAll()
-    this.sessions.lost(partition, why)
+    this.losses.add(partition, why, this.sessions.lost(partition, why), clock.now())
+  }
+
+  private makeAnswers(): WorkerAnswers {
+    return new WorkerAnswers({
+      slot: this.place.slot,
+      version: programVersion(),
+      sessions: this.sessions,
+      bus: this.bus,
+      losses: this.losses,
+      masterTenant: () => this.auth.masterTenant,
+      notReadyReasons: () => this.notReadyReasons(),
+      indexed: () => this.index.size,
+      clock,
+    })
   }
 
   private makeTickets(): RedisTickets | null {

@@ -52,6 +52,8 @@ export interface IngestContext {
 export interface Assembly {
   readonly ingest: Ingest
   readonly status: Status
+  /** The id of this ingest in its states. */
+  readonly id: string
 }
 
 /** Part of the stream's age back to which it surely reaches. */
@@ -125,7 +127,7 @@ export function assemble(options: AssemblyOptions, context: IngestContext): Asse
       status,
     },
   )
-  return { ingest, status }
+  return { ingest, status, id }
 }
 
 function connector(broker: BrokerOptions, ingest: string, log: Logger) {

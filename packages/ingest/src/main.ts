@@ -11,11 +11,13 @@ import { runMain, runService, type Service } from '@wazo-websocketd/shared/runti
 import { openLog, type Log } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
+import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import { readClientTls, type ClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { assemble, type AssemblyOptions } from './assemble.js'
 import { BrokerHosts } from './broker/hosts.js'
 import { STREAM } from './broker/topology.js'
 import { ingestMetrics, logMetrics } from './metrics.js'
+import { ingestRoutes } from './status/report.js'
 import { RedisConnection } from './publish/redis-connection.js'
 
 const PROGRAM = 'wazo-websocketd-ingest'
@@ -102,13 +104,28 @@ class IngestService implements Service {
       () => redis.stop(),
       () => factory.close(),
     )
-    const { ingest, status } = assemble(this.settings.options, { redis, clock: systemClock, log, metrics })
+    const { ingest, status, id } = assemble(this.settings.options, {
+      redis,
+      clock: systemClock,
+      log,
+      metrics,
+    })
     const admin = await startAdminServer({
       host: config.metrics.listen,
       port: config.metrics.ingest_port,
       keys: 'metrics.listen and metrics.ingest_port',
       metrics: () => registry.exposition(),
       notReadyReasons: () => status.notReadyReasons(redis.connected),
+      routes: ingestRoutes({
+        ingest: id,
+        version: programVersion(),
+        uuid: config.uuid,
+        status,
+        redisConnected: () => redis.connected,
+        brokerHost: () => this.settings.options.broker.hosts.current,
+        snapshot: () => registry.snapshot(),
+        startedAt: systemClock.now(),
+      }),
     })
     this.closers.unshift(() => admin.close())
     this.running = ingest.run(this.stopping.signal)

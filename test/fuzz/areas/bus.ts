@@ -20,7 +20,7 @@ import { field, FIXED_BYTES, table, type Field } from '../../support/raw-amqp.js
 import { maySee, readEvent, type Event } from '../../support/reference-rights.js'
 import { hold, Tally, type Area, type Subject } from '../area.js'
 import { about, damaged, json, noise, oddJson, oddName, objectText } from '../odd.js'
-import { MASTER, TENANTS, tokenOf, USERS, identityFor } from '../population.js'
+import { MASTER, TENANTS, tokenOf, USERS, identityFor } from '../../support/population.js'
 
 const ORIGIN = 'this-wazo'
 const BODY_BYTES_MAX = 1024 * 1024

@@ -5,7 +5,7 @@ import { SubscriptionIndex } from '@wazo-websocketd/edge/route/subscription-inde
 import { CountingMetrics, eventOf, FakeRecipient } from '../../support/fakes/recipients.js'
 import { maySee, type Event, type Token } from '../../support/reference-rights.js'
 import { hold, Tally, type Area, type Subject } from '../area.js'
-import { identityFor, MASTER, TENANTS, tokenOf, USERS } from '../population.js'
+import { identityFor, MASTER, TENANTS, tokenOf, USERS } from '../../support/population.js'
 
 const NAMES = ['foo', 'bar', '*', '__proto__', 'constructor'] as const
 const REQUIRED = [

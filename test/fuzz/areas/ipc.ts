@@ -8,7 +8,12 @@ import {
 import { HandoverReceiver } from '@wazo-websocketd/edge/handover/receiver'
 import { HandoverRelay } from '@wazo-websocketd/edge/handover/relay'
 import { encodeSnapshot, parseSnapshot } from '@wazo-websocketd/edge/handover/session-snapshot'
-import { parsePrimaryMessage, parseWorkerMessage } from '@wazo-websocketd/edge/process/messages'
+import { parseQuestion } from '@wazo-websocketd/edge/admin/question'
+import {
+  parsePrimaryMessage,
+  parseWorkerMessage,
+  type AnswerPiece,
+} from '@wazo-websocketd/edge/process/messages'
 import { MetricStore } from '@wazo-websocketd/edge/process/metric-store'
 import { PrimaryLink } from '@wazo-websocketd/edge/process/primary-link'
 import { FakeClock } from '../../support/fakes/clock.js'
@@ -86,6 +91,8 @@ const message = fc.oneof(
       'close',
       'tell',
       'reopen',
+      'ask',
+      'answer',
     ),
     missing: fc.array(oddName, { maxLength: 2 }),
     snapshot: fc.array(metric, { maxLength: 3 }),
@@ -96,6 +103,8 @@ const message = fc.oneof(
     asks: fc.boolean(),
     setup: odd,
     place: recordOf({ slot: fc.nat(3), successor: fc.boolean() }),
+    ...{ id: fc.nat(3), rows: fc.array(oddName, { maxLength: 2 }), end: fc.constantFrom('{}', null) },
+    question: odd,
     order: recordOf({ ratePerSecond: fc.nat(100), timeoutMs: fc.nat(100) }),
   }),
   recordOf({
@@ -141,10 +150,9 @@ class Channels implements Subject<unknown> {
     const clock = new FakeClock()
     let link: Listener = () => undefined
     const channel = { send: () => undefined, onDisconnect: () => undefined, exit: () => undefined }
-    new PrimaryLink(clock, { ...channel, onMessage: (listener) => (link = listener) }).handle({
-      drain: () => undefined,
-      closeNow: () => undefined,
-    })
+    const worker = new PrimaryLink(clock, { ...channel, onMessage: (listener) => (link = listener) })
+    worker.handle({ drain: () => undefined, closeNow: () => undefined })
+    worker.answerBy(answerOf)
     this.link = link
     const end = {
       send: () => undefined,
@@ -171,6 +179,13 @@ class Channels implements Subject<unknown> {
     this.outcomes.add(worker?.kind ?? (state === null ? 'other' : 'with a session'))
     return 1
   }
+}
+
+/** What a worker makes of a question. */
+async function* answerOf(question: unknown): AsyncGenerator<AnswerPiece, void> {
+  const understood = parseQuestion(question)
+  hold(typeof understood === 'string' || typeof understood.about === 'string', 'a question without a subject')
+  yield await Promise.resolve({ rows: [], end: JSON.stringify(understood) })
 }
 
 /** What was taken for metrics of a worker fails no scrape of the host, and is not lost at the worker's end. */

@@ -35,6 +35,7 @@ export class FakeSocket implements ClientSocket {
   readonly closes: Close[] = []
   reading = true
   bufferedBytes = 0
+  lastPongAt: number | null = null
   crowded = false
   pauses = 0
 

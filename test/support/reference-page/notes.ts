@@ -21,6 +21,7 @@ export const PROGRAMS: ReadonlyMap<string, ProgramName> = new Map<string, Progra
   ['metrics.listen', 'both'],
   ['metrics.edge_port', 'edge'],
   ['metrics.ingest_port', 'ingest'],
+  ['admin', 'edge'],
   ['drain', 'edge'],
   ['console', 'edge'],
   ['limits', 'edge'],
@@ -110,6 +111,10 @@ export const NOTES: ReadonlyMap<string, string> = new Map([
   ['metrics.listen', 'The address of `/metrics`, `/healthz` and `/readyz`. {comment}'],
   ['metrics.edge_port', 'Their port at the edge.'],
   ['metrics.ingest_port', 'Their port at the ingest.'],
+  [
+    'admin.socket',
+    '{comment} A program that runs elsewhere, or a second edge on a host, needs a path of its own.',
+  ],
   ['drain.rate', '{comment} Counts at SIGTERM, and at SIGHUP for what cannot be handed over.'],
   ['drain.delay', '{comment} 5 s with HAProxy, 3 s with several hosts behind nginx.'],
   [

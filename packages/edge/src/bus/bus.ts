@@ -13,7 +13,7 @@ import { IngestStatus, type IngestGraces } from './ingest-status.js'
 import { RedisLog } from './log.js'
 import type { BusMetrics } from './metrics.js'
 import { Partition } from './partition.js'
-import type { Bus, BusListener, LogSink, PartitionLease, Reach } from './ports.js'
+import type { Bus, BusListener, BusReport, LogSink, PartitionLease, Reach } from './ports.js'
 import { SharedLog } from './shared-log.js'
 
 const TICK_MS = 200
@@ -148,6 +148,20 @@ export class RedisBus implements Bus {
     // A partition that cannot be followed concerns its own sessions only: the worker serves those of the others.
     const ofPartitions = uses.flatMap(({ partition }) => partition.notReadyReason() ?? [])
     return ofPartitions.length < uses.length ? reasons : [...reasons, ...ofPartitions]
+  }
+
+  /** What operators are told of it. */
+  report(): BusReport {
+    return {
+      ingests: this.ingests.list(this.options.clock.monotonic()),
+      partitions: [...this.inUse.values()].map(({ number, partition, subscribed }) => ({
+        partition: number,
+        live: partition.live,
+        subscribed,
+        epoch: partition.position?.epoch ?? null,
+        offset: partition.position?.offset ?? null,
+      })),
+    }
   }
 
   lease(partitions: readonly number[]): PartitionLease {

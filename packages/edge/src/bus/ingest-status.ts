@@ -16,6 +16,14 @@ export interface IngestGraces {
 /** The best of the reported states: one ingest that is up is enough. `silent`: no state is fresh. */
 export type BusState = IngestState | 'silent'
 
+/** What one ingest has said of itself. */
+export interface IngestReport {
+  readonly ingest: string
+  readonly state: IngestState
+  /** Milliseconds since then. */
+  readonly ageMs: number
+}
+
 /** All times are milliseconds of a monotonic clock. */
 export class IngestStatus {
   private readonly graces: IngestGraces
@@ -40,6 +48,12 @@ export class IngestStatus {
   /** Leaves the time from `since` until now out of the silence: no state could arrive then, whatever the ingests did. */
   excuseSilence(since: number, now: number): void {
     this.lastStateAt += now - Math.max(since, this.lastStateAt)
+  }
+
+  /** What each ingest has said last, as far as that is fresh. */
+  list(now: number): readonly IngestReport[] {
+    this.forgetOld(now)
+    return [...this.lastStates].map(([ingest, { state, at }]) => ({ ingest, state, ageMs: now - at }))
   }
 
   state(now: number): BusState {

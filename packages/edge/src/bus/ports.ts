@@ -1,5 +1,6 @@
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Offset, Position } from '@wazo-websocketd/shared/domain/position'
+import type { IngestReport } from './ingest-status.js'
 import type { Loss } from './page.js'
 
 export type { Loss }
@@ -12,6 +13,19 @@ export interface BusListener {
   lost(partition: number, why: string): void
   /** The answer of `Bus.notReadyReasons` changed. */
   readinessChanged(): void
+}
+
+/** The reading side of the bus as operators are told of it. */
+export interface BusReport {
+  readonly ingests: readonly IngestReport[]
+  readonly partitions: readonly {
+    readonly partition: number
+    readonly live: boolean
+    readonly subscribed: boolean
+    /** null: no position is known. */
+    readonly epoch: string | null
+    readonly offset: Offset | null
+  }[]
 }
 
 /** Takes what the log holds for a session that lags behind the worker's cursor. */

@@ -36,7 +36,7 @@ export function readPems({ websocket, redis }: Config): Pems {
 
 /** What the workers of this configuration are started with. */
 export function generationOf({ config, warnings, notes }: LoadedConfig, pems: Pems): OwnGeneration {
-  const { drain, metrics } = config
+  const { admin, drain, metrics } = config
   const version = programVersion()
   const workers = workerCount(config)
   return {
@@ -48,6 +48,7 @@ export function generationOf({ config, warnings, notes }: LoadedConfig, pems: Pe
     restartOnly: {
       user: String(config.user),
       log_file: String(config.log_file),
+      'admin.socket': String(admin.socket),
       'metrics.listen': metrics.listen,
       'metrics.edge_port': String(metrics.edge_port),
     },

@@ -12,6 +12,14 @@ const FORM = 1
 /** Of sessions with positions, which workers before them cannot go on with. */
 const FORM_WITH_POSITIONS = 2
 
+/** What is told of a session and does not change what it gets. */
+export interface SessionPast {
+  /** Milliseconds of Unix time. */
+  readonly openedAt: number
+  /** Events queued for its client so far. */
+  readonly events: number
+}
+
 export interface SessionSnapshot {
   readonly version: ProtocolVersion
   readonly address: string
@@ -21,6 +29,8 @@ export interface SessionSnapshot {
   readonly subscriptions: readonly string[]
   /** Up to where the session has been served; null: it has not started. */
   readonly positions: Positions | null
+  /** Absent from a worker that does not know it. */
+  readonly past?: SessionPast
 }
 
 /** As JSON. Holds the token: only for processes of the same host. */
@@ -41,13 +51,28 @@ export function parseSnapshot(value: unknown): SessionSnapshot | null {
   if ((version !== 1 && version !== 2) || typeof address !== 'string' || !isStrings(subscriptions))
     return null
   if (details === null || positions === undefined) return null
-  return { version, address, resume, details, subscriptions, positions }
+  const past = pastOf(value['past'])
+  return {
+    version,
+    address,
+    resume,
+    details,
+    subscriptions,
+    positions,
+    ...(past === null ? {} : { past }),
+  }
 }
 
 /** Undefined: the form is not known here. */
 function resumeOf({ form, resume }: Record<string, unknown>): string | null | undefined {
   if (form === FORM) return null
   return form === FORM_WITH_POSITIONS && typeof resume === 'string' ? resume : undefined
+}
+
+function pastOf(value: unknown): SessionPast | null {
+  if (!isRecord(value)) return null
+  const { openedAt, events } = value
+  return typeof openedAt === 'number' && typeof events === 'number' ? { openedAt, events } : null
 }
 
 function detailsOf(value: unknown): TokenDetails | null {

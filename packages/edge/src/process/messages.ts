@@ -22,6 +22,8 @@ export type WorkerMessage =
   | { readonly kind: 'tenant-source'; readonly source: string }
   /** wazo-auth has told it the master tenant. */
   | { readonly kind: 'tenant'; readonly tenant: string }
+  /** A piece of the answer to the question `id`. */
+  | ({ readonly kind: 'answer'; readonly id: number } & AnswerPiece)
 
 /** From the primary to a worker. */
 export type PrimaryMessage =
@@ -39,6 +41,16 @@ export type PrimaryMessage =
   | { readonly kind: 'certificate'; readonly setup: unknown }
   /** What is known of the master tenant, and who asks wazo-auth for it; sent again whenever that changes. */
   | ({ readonly kind: 'tenant' } & SharedTenant)
+  /** An operator asks; the answer is `answer`, in one or several pieces. The primary does not look into the question. */
+  | { readonly kind: 'ask'; readonly id: number; readonly question: unknown }
+
+/** As JSON texts, which the primary passes on as they are: it is older than the workers that it serves. */
+export interface AnswerPiece {
+  /** One text for each row. */
+  readonly rows: readonly string[]
+  /** What is to be said of all rows; null: more pieces follow. */
+  readonly end: string | null
+}
 
 /** The master tenant as the workers of a host know it that learn it from the same wazo-auth. */
 export interface SharedTenant {
@@ -89,6 +101,8 @@ export function parseWorkerMessage(value: unknown): WorkerMessage | null {
       return typeof value['source'] === 'string' ? { kind: value.kind, source: value['source'] } : null
     case 'tenant':
       return typeof value['tenant'] === 'string' ? { kind: value.kind, tenant: value['tenant'] } : null
+    case 'answer':
+      return isAnswer(value) ? { kind: value.kind, id: value.id, rows: value.rows, end: value.end } : null
     default:
       return null
   }
@@ -110,6 +124,10 @@ export function parsePrimaryMessage(value: unknown): PrimaryMessage | null {
       return { kind: value.kind, setup: value['setup'] }
     case 'tenant':
       return isSharedTenant(value) ? { kind: value.kind, tenant: value.tenant, asks: value.asks } : null
+    case 'ask':
+      return typeof value['id'] === 'number'
+        ? { kind: value.kind, id: value['id'], question: value['question'] }
+        : null
     default:
       return null
   }
@@ -153,6 +171,11 @@ function isPlace(value: unknown): value is WorkerAssignment {
 function isSharedTenant(value: Message): value is Message & SharedTenant {
   const { tenant, asks } = value
   return (typeof tenant === 'string' || tenant === null) && typeof asks === 'boolean'
+}
+
+function isAnswer(value: Message): value is Message & AnswerPiece & { readonly id: number } {
+  const { id, rows, end } = value
+  return typeof id === 'number' && isStrings(rows) && (typeof end === 'string' || end === null)
 }
 
 function isDrainOrder(value: unknown): value is DrainOrder {

@@ -6,8 +6,8 @@ import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
 import { drainOrder, type Generation } from './generation.js'
 import type { PoolMetrics, RestartReason } from './metrics.js'
-import { ReplacementError, WorkerSlot, type WorkerSlotListener } from './worker-slot.js'
 import type { WorkerHandle } from './worker-handle.js'
+import { ReplacementError, WorkerSlot, type WorkerSlotListener } from './worker-slot.js'
 import type { HandoverRelay } from '../handover/relay.js'
 import type { WorkerProcess } from './worker-process.js'
 
@@ -77,7 +77,7 @@ export class WorkerPool implements WorkerSlotListener {
 
   /** Has all workers tell their metrics as they are now; waits for those that hang, or do not know how, no longer than `msMax`. */
   async refreshMetrics(msMax: number): Promise<void> {
-    const told = this.slots.flatMap((slot) => slot.workers).map((handle) => handle.requestMetrics())
+    const told = this.workers.map((handle) => handle.requestMetrics())
     await within(this.options.clock, msMax, 'asking for metrics', Promise.all(told)).catch(() => undefined)
     this.options.metrics.hanging(this.hanging().length)
   }
@@ -137,8 +137,13 @@ export class WorkerPool implements WorkerSlotListener {
     for (const slot of this.slots) for (const handle of slot.workers) handle.reopenLog()
   }
 
+  /** All workers that run, in the order of their slots; of a slot the one that serves comes first. */
+  get workers(): readonly WorkerHandle[] {
+    return this.slots.flatMap((slot) => slot.workers)
+  }
+
   changed(): void {
-    const handles = this.slots.flatMap((slot) => slot.workers)
+    const handles = this.workers
     const ready = handles.filter((handle) => handle.ready).length
     if (ready > 0) this.hasServed = true
     this.options.metrics.workers(handles.length)

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Snapshot } from '@wazo-websocketd/shared/runtime/metrics'
 import {
   parsePrimaryMessage,
+  type AnswerPiece,
   type DrainOrder,
   type WorkerAssignment,
   type PrimaryMessage,
@@ -59,6 +60,7 @@ export class PrimaryLink {
   private tenantShared: (share: SharedTenant) => void = () => undefined
   private reopenLog: (() => void) | null = null
   private takeCertificate: ((setup: unknown) => void) | null = null
+  private answerQuestion: ((question: unknown) => AsyncIterable<AnswerPiece>) | null = null
   private timer: Timer | null = null
   private finished = false
   /** Orders that came before there was someone to carry them out. */
@@ -99,6 +101,11 @@ export class PrimaryLink {
   /** Calls `take` with a configuration whose certificate is new. */
   takeCertificateBy(take: (setup: unknown) => void): void {
     this.takeCertificate = take
+  }
+
+  /** Has `answer` answer what operators ask. Until then nothing is answered. */
+  answerBy(answer: (question: unknown) => AsyncIterable<AnswerPiece>): void {
+    this.answerQuestion = answer
   }
 
   /** Calls `reopen` when the log file was renamed. Before that no file is open, and an order of the primary means nothing. */
@@ -165,6 +172,11 @@ export class PrimaryLink {
       this.takeCertificate?.(message.setup)
       return
     }
+    if (message.kind === 'ask') {
+      // A fault in an answer is no reason to end sessions: whoever asked is told that none came.
+      this.answer(message.id, message.question).catch(() => undefined)
+      return
+    }
     if (message.kind === 'reopen') {
       this.reopenLog?.()
       return
@@ -175,6 +187,15 @@ export class PrimaryLink {
     }
     if (message.kind === 'drain') this.handler.drain(message.order)
     else this.handler.closeNow()
+  }
+
+  /** A piece leaves when the one before it has left: the channel carries connections and metrics besides. */
+  private async answer(id: number, question: unknown): Promise<void> {
+    if (this.answerQuestion === null) return
+    for await (const { rows, end } of this.answerQuestion(question)) {
+      if (this.finished) return
+      await this.send({ kind: 'answer', id, rows, end })
+    }
   }
 
   /** One after the other, so that a slow primary is not flooded. */

@@ -3,6 +3,9 @@ import { startAdminServer, type AdminServer } from '@wazo-websocketd/shared/runt
 import type { Service } from '@wazo-websocketd/shared/runtime/lifecycle'
 import type { Log } from '@wazo-websocketd/shared/runtime/logger'
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+import { startAdminSocket, type AdminSocket } from '@wazo-websocketd/shared/runtime/admin-socket'
+import type { AdminRoutes } from '@wazo-websocketd/shared/runtime/admin-routes'
+import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
 import type { MetricStore } from './metric-store.js'
 import type { ServiceMetrics } from './metrics.js'
 import type { WorkerPool } from './pool.js'
@@ -21,6 +24,10 @@ export interface PrimaryOptions {
   /** `metrics.listen` and `metrics.edge_port`. */
   readonly adminHost: string
   readonly adminPort: number
+  /** `admin.socket`; null: none. */
+  readonly adminSocket: string | null
+  /** What operators may ask. */
+  readonly routes: AdminRoutes
   /** `draining`. */
   readonly draining: ServiceMetrics['draining']
 }
@@ -28,6 +35,7 @@ export interface PrimaryOptions {
 export class PrimaryService implements Service {
   private readonly options: PrimaryOptions
   private admin: AdminServer | null = null
+  private socket: AdminSocket | null = null
 
   readonly failed: Promise<never>
 
@@ -50,7 +58,9 @@ export class PrimaryService implements Service {
       },
       notReadyReasons: () => pool.notReadyReasons(),
       remarks: () => pool.remarks(),
+      routes: this.options.routes,
     })
+    await this.startSocket()
     log.logger.info({ host: adminHost, port: this.admin.port }, 'metrics and health listen')
     pool.start()
   }
@@ -60,7 +70,18 @@ export class PrimaryService implements Service {
     this.options.draining(true)
     this.options.upgrades.stop()
     await this.options.pool.stop()
-    await this.admin?.close()
+    await Promise.all([this.admin?.close(), this.socket?.close()])
+  }
+
+  /** A host serves its clients without it, so that a missing directory is no reason not to start. */
+  private async startSocket(): Promise<void> {
+    const { adminSocket, routes, log } = this.options
+    if (adminSocket === null) return
+    try {
+      this.socket = await startAdminSocket(adminSocket, routes)
+    } catch (error) {
+      log.logger.warn(`${messageOf(error)}; wazo-websocketd-ctl cannot give orders to this host`)
+    }
   }
 
   stopNow(): void {

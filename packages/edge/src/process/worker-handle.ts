@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
+import { PendingAnswers, type WorkerAnswer } from './pending-answers.js'
 import { parseWorkerMessage, type DrainOrder, type WorkerAssignment, type WorkerMessage } from './messages.js'
 import type { HandoverPeer } from '../handover/channel.js'
 import type { WorkerProcess } from './worker-process.js'
@@ -45,10 +46,12 @@ export class WorkerHandle {
   private exited = false
   /** Who waits for its metrics. */
   private metricsWaiters: (() => void)[] = []
+  private readonly answers: PendingAnswers
 
   constructor(options: WorkerHandleOptions) {
     const { worker, clock, logger, place, listener } = options
     this.options = options
+    this.answers = new PendingAnswers(clock)
     this.startedAt = this.lastMessageAt = clock.monotonic()
     worker.onMessage((message) => {
       const known = parseWorkerMessage(message)
@@ -99,6 +102,17 @@ export class WorkerHandle {
     if (this.exited || this.lastReasons === null || this.hangs) return Promise.resolve()
     this.options.worker.send({ kind: 'tell' })
     return new Promise((resolve) => this.metricsWaiters.push(resolve))
+  }
+
+  /**
+   * Asks it what an operator wants to know; `rows` takes rows of the answer as they come. Resolves with what it says of
+   * all rows; null: it has not answered in time, or hangs, or ends, or is too old to know how.
+   */
+  ask(question: unknown, rows: (rows: readonly string[]) => void, msMax: number): Promise<WorkerAnswer> {
+    if (this.exited || this.lastReasons === null || this.isSilent()) return Promise.resolve(null)
+    const { id, answer } = this.answers.begin(rows, msMax)
+    this.options.worker.send({ kind: 'ask', id, question })
+    return answer
   }
 
   /** Orders it to close its sessions and end; it is killed when it has not ended soon after the deadline. */
@@ -159,6 +173,9 @@ export class WorkerHandle {
         store.update(worker.id, message.snapshot)
         this.metricsArrived()
         break
+      case 'answer':
+        this.answers.take(message.id, message)
+        break
       case 'drained':
         logger.info({ slot: place.slot, workerPid: worker.pid }, 'worker drained')
         break
@@ -182,6 +199,7 @@ export class WorkerHandle {
     const { store, worker, logger } = this.options
     this.exited = true
     this.metricsArrived()
+    this.answers.abandon()
     this.killTimer?.cancel()
     store
       .retire(worker.id)

@@ -6,10 +6,8 @@ import type { TenantIndex } from './tenant-index.js'
 import type { EntryList } from './entry-list.js'
 import type { FilterReason, RouteMetrics } from './metrics.js'
 import type { Recipient } from './recipient.js'
+import { isForUser, isOfTenant, isSubscribed, type AccessScope } from './rules.js'
 import type { SubscriptionIndex } from './subscription-index.js'
-
-/** `acl`: an old Wazo without tenants, where only name and ACL decide. */
-export type AccessScope = 'tenant' | 'acl'
 
 export interface RouterOptions {
   readonly index: SubscriptionIndex
@@ -57,11 +55,9 @@ export class Router {
   /** Whether `recipient`, indexed or not, may see `event` and subscribed to it. */
   permits(recipient: Recipient, event: BusEvent): boolean {
     const { identity } = recipient
-    if (event.revocationOnly || !isSubscribed(recipient, event.name)) return false
-    if (this.accessScope === 'tenant' && !identity.master) {
-      if (event.tenant !== identity.tenantUuid) return false
-      if (!identity.admin && !event.everyone && !event.users.includes(identity.userUuid)) return false
-    }
+    const { accessScope } = this
+    if (event.revocationOnly || !isSubscribed(recipient.subscriptions, event.name)) return false
+    if (!isOfTenant(identity, event, accessScope) || !isForUser(identity, event, accessScope)) return false
     const evaluations = this.acl.evaluations
     const aclClass = this.index.classes.find(identity.acl)
     const subject = { identity, aclClass, uuidLengths: uuidLengths(identity) }
@@ -139,7 +135,7 @@ export class Router {
     for (let place = list.size - 1; place >= 0; place--) {
       const entry = list.at(place)
       if (entry === undefined || entry.lastEventId === this.eventId) continue
-      if (isSubscribed(entry.recipient, event.name)) this.deliverIfPermitted(entry, event)
+      if (isSubscribed(entry.recipient.subscriptions, event.name)) this.deliverIfPermitted(entry, event)
     }
   }
 
@@ -154,8 +150,4 @@ export class Router {
   private count(reason: FilterReason, sessions: number): void {
     if (sessions > 0) this.metrics.filtered(reason, sessions)
   }
-}
-
-function isSubscribed(recipient: Recipient, name: string): boolean {
-  return recipient.subscriptions.has(name) || recipient.subscriptions.has(EVERY_EVENT)
 }

@@ -8,7 +8,7 @@ import { controlFrame, sharedControlFrame } from '../deliver/control-frames.js'
 import type { EventPositions, FrameTarget } from '../deliver/outbox.js'
 import { Redemption } from '../drain/redemption.js'
 import type { Tickets } from '../drain/tickets.js'
-import type { SessionSnapshot } from '../handover/session-snapshot.js'
+import type { SessionPast, SessionSnapshot } from '../handover/session-snapshot.js'
 import type { IndexEntry } from '../route/index-entry.js'
 import type { Recipient, Subscriptions } from '../route/recipient.js'
 import { admitVerdict } from './admission.js'
@@ -40,6 +40,8 @@ export interface ConnectionOrigin {
   readonly address: string
   /** The position that the client presents, empty for none; null: its events carry no positions. */
   readonly resume: string | null
+  /** What an earlier worker has counted; absent: the session begins here. */
+  readonly past?: SessionPast
 }
 
 /**
@@ -51,6 +53,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   /** Whether the session is over and has given everything back; its socket may still be closing. */
   ending = false
   readonly feed: Feed
+  /** Events queued for the client since the beginning of the session. */
+  events: number
   private readonly context: SessionContext
   readonly version: ProtocolVersion
   readonly positions: EventPositions | null
@@ -62,6 +66,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   entry: IndexEntry | null = null
   readonly address: string
   private readonly resume: string | null
+  /** Milliseconds of Unix time. */
+  readonly openedAt: number
   private readonly session: Session
   private readonly credentials: Credentials
   private readonly effects = new EffectQueue(this)
@@ -77,13 +83,15 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   constructor(
     context: SessionContext,
     socket: ClientSocket,
-    { version, token, address, resume }: ConnectionOrigin,
+    { version, token, address, resume, past }: ConnectionOrigin,
     tickets: Tickets | null,
   ) {
     this.context = context
     this.socket = socket
     this.version = version
     this.address = address
+    this.openedAt = past?.openedAt ?? context.clock.now()
+    this.events = past?.events ?? 0
     this.resume = resume
     const resumeSeconds = resume === null ? null : context.resumeSeconds
     this.session = new Session(version, context.limits, context.clock.monotonic(), resumeSeconds)
@@ -106,6 +114,11 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   /** The same, for those who only meet sessions that have one: routing and the feed. */
   get identity(): Identity {
     return this.credentials.identity as Identity
+  }
+
+  /** Whether its client has had the reply to `start`. */
+  get started(): boolean {
+    return this.session.started
   }
 
   get subscriptions(): Subscriptions {
@@ -157,8 +170,10 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     const frozenAt = this.session.started ? this.feed.freeze() : null
     if (frozenAt === 'unsettled' || frozenAt === 'nowhere') return null
     this.context.outbox.flushTarget(this)
-    const { version, address, resume } = this
-    return { version, address, resume, details, subscriptions: [...this.subscriptions], positions: frozenAt }
+    const { version, address, resume, openedAt, events } = this
+    const past = { openedAt, events }
+    const subscriptions = [...this.subscriptions]
+    return { version, address, resume, details, subscriptions, positions: frozenAt, past }
   }
 
   /** Ends the session here without a close frame, because it goes on at another worker. */
@@ -184,12 +199,16 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
 
   /** Queues a live event, unless the session still reads the log of its partition: then it comes from there. */
   deliver(event: BusEvent): void {
-    if (!this.ending && !this.feed.isLagging(event)) this.context.outbox.deliver(this, event)
+    if (this.ending || this.feed.isLagging(event)) return
+    this.events++
+    this.context.outbox.deliver(this, event)
   }
 
   /** Queues an event that the session missed and read from the log. */
   replay(event: BusEvent): void {
-    if (!this.ending) this.context.outbox.deliver(this, event)
+    if (this.ending) return
+    this.events++
+    this.context.outbox.deliver(this, event)
   }
 
   /** Ends the session: what it missed can no longer be read. */
@@ -269,7 +288,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
         this.context.index.subscriptionChanged(this, effect.name)
         break
       case 'started':
-        this.started()
+        this.confirmStart()
         break
       case 'start':
         this.feed.join(() => this.effects.run(this.session.live(this.now())))
@@ -299,7 +318,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     }
   }
 
-  private started(): void {
+  private confirmStart(): void {
     if (this.resume === null) this.send({ op: 'start', resumption: null })
     else {
       const resumption = this.feed.takeResumption()

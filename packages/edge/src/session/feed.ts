@@ -219,6 +219,16 @@ export class Feed implements EventPositions {
     return this.lagging?.has(partitionOf(event.tenant, this.context.partitions)) ?? false
   }
 
+  /** How far the session is behind the worker in the partition where it is furthest, in offsets of the stream. */
+  get behind(): number {
+    let most = 0
+    for (const [partition, { epoch, offset }] of this.lagging?.positions ?? []) {
+      const at = this.context.bus.cursor(partition)
+      if (at?.epoch === epoch) most = Math.max(most, at.offset - offset)
+    }
+    return most
+  }
+
   /** Gives everything back; idempotent. */
   close(): void {
     if (this.closed) return

@@ -15,6 +15,8 @@ export interface ClientSocket {
   readonly bufferedBytes: number
   /** Whether all clients of this worker together take so much memory that none should be given what can wait. */
   readonly crowded: boolean
+  /** Monotonic milliseconds of the last answer to a ping; null: none has come yet. */
+  readonly lastPongAt: number | null
   /** Starts the closing handshake; idempotent. */
   close(close: Close): void
   /** Stops reading from the client; idempotent. */

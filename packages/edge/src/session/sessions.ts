@@ -87,13 +87,13 @@ export class Sessions {
       socket.close(SERVICE_RESTART)
       return REJECTED
     }
-    const { version, address, resume } = snapshot
+    const { version, address, resume, past } = snapshot
     const details = this.options.intern(snapshot.details)
     // The session has its place already, and redeems no ticket.
     const connection = new Connection(
       this.context,
       socket,
-      { version, address, resume, token: details.token },
+      { version, address, resume, token: details.token, ...(past === undefined ? {} : { past }) },
       null,
     )
     connection.restore({ ...snapshot, details })
@@ -105,8 +105,8 @@ export class Sessions {
     for (const connection of this.connections.all()) if (!connection.ending) yield connection
   }
 
-  /** Closes the sessions of a partition whose continuity can no longer be proven, with 1011, spread over a second. */
-  lost(partition: number, why: string): void {
+  /** Closes the sessions of a partition whose continuity can no longer be proven, with 1011, spread over a second; returns how many. */
+  lost(partition: number, why: string): number {
     const affected: Connection[] = []
     for (const connection of this.open()) {
       const { owner } = connection
@@ -117,6 +117,7 @@ export class Sessions {
     }
     this.options.log.warn({ partition, why, sessions: affected.length }, 'continuity of events lost')
     this.endPaced(affected)
+    return affected.length
   }
 
   /**

@@ -64,6 +64,7 @@ export class WsAdapter implements ClientSocket, Pingable, BufferedConnection, In
   heartbeatSlot: number | null = null
   pendingPingTick: number | null = null
   paused = false
+  lastPongAt: number | null = null
   private readonly ws: PeerWebSocket
   private readonly stream: AdaptedStream
   private readonly context: AdapterContext
@@ -210,6 +211,7 @@ export class WsAdapter implements ClientSocket, Pingable, BufferedConnection, In
   }
 
   ponged(): void {
+    this.lastPongAt = this.context.clock.monotonic()
     this.context.heartbeat.answered(this)
   }
 

@@ -238,6 +238,7 @@ export class Attacher {
         return await closeAll(consumer, marker)
       }
       log.warn({ why, epoch, seen, offset: at.offset }, 'new epoch')
+      status.epochBegan(epoch, why)
       if (seen !== null) await markers.remove(connection, seen)
       return { epoch, heads: await this.adoptPartitions(metas, epoch, at), at, consumer, marker }
     } catch (error) {

@@ -26,7 +26,7 @@ export interface Topology {
 }
 
 /** The age that a stream which was declared as `topology` surely reaches back to. */
-export function streamAgeMs({ maxAgeMs = STREAM_AGE_MS_MAX }: Topology): number {
+export function streamAgeMs({ maxAgeMs = STREAM_AGE_MS_MAX }: Pick<Topology, 'maxAgeMs'>): number {
   return maxAgeMs
 }
 
@@ -100,22 +100,7 @@ export class TopologyDeclarer {
 
   /** Takes an existing stream that keeps more or less than configured, or at other nodes; it has to be a stream. */
   private async assertStream(connection: ChannelModel): Promise<void> {
-    const { stream } = this.topology
-    const differences: string[] = []
-    const args = streamArguments(this.topology)
-    for (;;) {
-      try {
-        await onChannel(connection, (channel) =>
-          channel.assertQueue(stream, { durable: true, arguments: args }),
-        )
-        break
-      } catch (error) {
-        // The broker names one argument at a time.
-        const difference = differences.length < ARGUMENTS.size ? acceptExisting(error, args) : null
-        if (difference === null) throw error
-        differences.push(difference)
-      }
-    }
+    const differences = await declareStream(connection, this.topology)
     if (differences.length > 0) this.warnOfDifferences(differences.join(', '))
   }
 
@@ -131,9 +116,36 @@ export class TopologyDeclarer {
   }
 }
 
+/**
+ * Declares the stream, or finds in what the existing one differs, in words. Rejects with the broker's error, also where the
+ * existing queue is no stream.
+ */
+export async function declareStream(
+  connection: ChannelModel,
+  topology: Omit<Topology, 'exchange' | 'exchangeType' | 'legacyExchange'>,
+): Promise<readonly string[]> {
+  const differences: string[] = []
+  const args = streamArguments(topology)
+  for (;;) {
+    try {
+      await onChannel(connection, (channel) =>
+        channel.assertQueue(topology.stream, { durable: true, arguments: args }),
+      )
+      return differences
+    } catch (error) {
+      // The broker names one argument at a time.
+      const difference = differences.length < ARGUMENTS.size ? acceptExisting(error, args) : null
+      if (difference === null) throw error
+      differences.push(difference)
+    }
+  }
+}
+
 type Check = (channel: Channel) => Promise<unknown>
 
-function streamArguments(topology: Topology): Record<string, string | number> {
+function streamArguments(
+  topology: Pick<Topology, 'replicas' | 'maxAgeMs' | 'maxBytes'>,
+): Record<string, string | number> {
   const { replicas = null, maxBytes = STREAM_LENGTH_BYTES_MAX } = topology
   return {
     'x-queue-type': 'stream',
@@ -145,7 +157,7 @@ function streamArguments(topology: Topology): Record<string, string | number> {
 }
 
 /** Whether a passive declaration finds the thing; that needs no right. */
-async function exists(connection: ChannelModel, check: Check): Promise<boolean> {
+export async function exists(connection: ChannelModel, check: Check): Promise<boolean> {
   try {
     await onChannel(connection, check)
     return true

@@ -2,12 +2,21 @@ import type { IngestState } from '@wazo-websocketd/shared/domain/envelope'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { Timings } from '../timings.js'
-import type { FailureLog } from './failure-log.js'
+import type { FailureLog, FailureRecord } from './failure-log.js'
 
 export interface StatusOptions extends Pick<Timings, 'canaryTimeoutMs' | 'downAfterMs'> {
   /** As `downAfterMs`, because of Redis: `redis.lost_grace`. */
   readonly redisGraceMs: number
 }
+
+/** A new numbering that this ingest began: every session got 1011. */
+export interface EpochRecord {
+  readonly at: string
+  readonly epoch: Epoch
+  readonly why: string
+}
+
+const EPOCHS_KEPT = 5
 
 /**
  * The status of an ingest. One rule gives its state: `up` while its own canaries come through to Redis, `down` without a
@@ -18,6 +27,7 @@ export class Status {
   passive = false
   epoch: Epoch | null = null
   heads: readonly Offset[] = []
+  private readonly begun: EpochRecord[] = []
   private readonly options: StatusOptions
   private readonly clock: Clock
   private readonly failureLog: FailureLog
@@ -45,6 +55,22 @@ export class Status {
 
   set topologyRefused(is: boolean) {
     this.refusedSince = is ? (this.refusedSince ?? this.clock.monotonic()) : null
+  }
+
+  /** The last epochs that this ingest began; the newest comes last. */
+  get epochs(): readonly EpochRecord[] {
+    return this.begun
+  }
+
+  /** What failed last. */
+  get failures(): readonly FailureRecord[] {
+    return this.failureLog.recent
+  }
+
+  /** This ingest has begun a new epoch. */
+  epochBegan(epoch: Epoch, why: string): void {
+    this.begun.push({ at: new Date(this.clock.now()).toISOString(), epoch, why })
+    if (this.begun.length > EPOCHS_KEPT) this.begun.shift()
   }
 
   get state(): IngestState {

@@ -20,6 +20,8 @@ import {
 export const DEFAULT_KEY_FILE = '/var/lib/wazo-auth-keys/wazo-websocketd-key.yml'
 export const DEFAULT_CONFIG_FILE = '/etc/wazo-websocketd/config.yml'
 export const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379'
+/** In the directory that the unit makes. */
+export const DEFAULT_ADMIN_SOCKET = '/run/wazo-websocketd/edge.sock'
 export const DEFAULT_EXTRA_CONFIG_FILES = '/etc/wazo-websocketd/conf.d'
 
 const MIB = 1024 * 1024
@@ -173,6 +175,11 @@ const metricsSchema = z.object({
   ingest_port: port().default(9505),
 })
 
+const adminSchema = z.object({
+  /** The edge's unix socket for `wazo-websocketd-ctl`; null or empty: none. */
+  socket: text('the path of a file, or null').nullable().default(DEFAULT_ADMIN_SOCKET),
+})
+
 const drainSchema = z.object({
   /** Sessions closed per second and host. */
   rate: count().default(200),
@@ -211,6 +218,7 @@ export const configSchema = z.object({
   worker_connections: z.unknown().default(null),
   redis: redisSchema,
   metrics: metricsSchema,
+  admin: adminSchema,
   drain: drainSchema,
   console: z.object({ enabled: flag().default(false) }),
   limits: limitsSchema,

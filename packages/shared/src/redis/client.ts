@@ -2,6 +2,8 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from 'pino'
 import type { Clock } from '../runtime/clock.js'
+import { programVersion } from '../runtime/version.js'
+import { connectionName } from './client-name.js'
 import { redisDatabase } from './url.js'
 import { parseHostPort, type HostPort } from '../runtime/host-port.js'
 import { RateLimitedLog } from '../runtime/rate-limited-log.js'
@@ -124,7 +126,7 @@ export class RedisFactory {
   private common(role: string, failFast: boolean, silentMsMax?: number): CommonOptions {
     const { sentinels = null, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.options
     return {
-      connectionName: `wazo-websocketd-${role}`,
+      connectionName: connectionName(role, programVersion()),
       connectTimeout: sentinels === null ? connectTimeoutMs : Math.min(connectTimeoutMs, SENTINEL_MS_MAX),
       keepAlive: KEEP_ALIVE_MS,
       noDelay: true,
@@ -234,4 +236,9 @@ export class RedisFactory {
     this.errors.watch(client, role)
     return client
   }
+}
+
+/** The servers that take writes: of a cluster all its masters. */
+export function mastersOf(client: RedisClient): readonly Redis[] {
+  return client instanceof Cluster ? client.nodes('master') : [client]
 }

@@ -1,6 +1,7 @@
-/** `/metrics`, `/healthz` and `/readyz`, on a port of their own that only the operator reaches. */
+/** `/metrics`, `/healthz`, `/readyz` and questions of the operator, on a port of their own that only the operator reaches. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { handleAdmin, type AdminRoutes } from './admin-routes.js'
 import type { Exposition } from './metrics.js'
 import { listenError, messageOf } from './startup-error.js'
 
@@ -14,6 +15,8 @@ export interface AdminOptions {
   notReadyReasons(): readonly string[]
   /** What an operator has to know although the program is ready, in words. */
   remarks?(): readonly string[]
+  /** What is below `/admin/`; of these only what changes nothing is answered here. */
+  readonly routes?: AdminRoutes
 }
 
 export interface AdminServer {
@@ -61,7 +64,9 @@ async function handleRequest(
   response: ServerResponse,
 ): Promise<void> {
   const path = (request.url ?? '/').split('?', 1)[0]
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
+  if (options.routes !== undefined && path?.startsWith('/admin/') === true) {
+    await handleAdmin(options.routes, request, response, false)
+  } else if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD')
     send(response, 405, 'text/plain', 'method not allowed\n')
   } else if (path === '/metrics') {

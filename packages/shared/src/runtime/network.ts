@@ -37,6 +37,11 @@ export class NetworkList {
   }
 }
 
+/** Whether an address as a socket tells it is one of this machine's own loopback. */
+export function isLoopback(address: string): boolean {
+  return /^(::ffff:)?127\./.test(address) || address === '::1'
+}
+
 /** What stands for a client: the first half of an IPv6 address, as whoever has one has all of those, and all of another one. */
 export function clientNetwork(address: string): string {
   if (!address.includes(':')) return address

@@ -13,6 +13,8 @@ describe('the messages between primary and workers', () => {
       { kind: 'fatal', line: 'port in use', status: 1 },
       { kind: 'tenant-source', source: 'here' },
       { kind: 'tenant', tenant: '' },
+      { kind: 'answer', id: 1, rows: ['{}'], end: null },
+      { kind: 'answer', id: 2, rows: [], end: '{}' },
     ]
     for (const message of fromWorker) expect(parseWorkerMessage(message)).to.deep.equal(message)
     const fromPrimary = [
@@ -24,6 +26,7 @@ describe('the messages between primary and workers', () => {
       { kind: 'tell' },
       { kind: 'reopen' },
       { kind: 'certificate', setup: { tls: null } },
+      { kind: 'ask', id: 1, question: { about: 'status' } },
     ]
     for (const message of fromPrimary) expect(parsePrimaryMessage(message)).to.deep.equal(message)
   })
@@ -42,6 +45,10 @@ describe('the messages between primary and workers', () => {
       { kind: 'tenant-source', source: null },
       { kind: 'tenant', tenant: 1, asks: true },
       { kind: 'tenant', asks: true },
+      { kind: 'answer', id: 1, rows: [1], end: null },
+      { kind: 'answer', id: 1, rows: [], end: 1 },
+      { kind: 'answer', rows: [], end: null },
+      { kind: 'ask', question: {} },
       { kind: 'unknown' },
       { kind: 7 },
       { type: 'prom-client:getMetricsReq' },

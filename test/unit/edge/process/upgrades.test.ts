@@ -1,6 +1,7 @@
 import type { Generation } from '@wazo-websocketd/edge/process/generation'
 import { Upgrades } from '@wazo-websocketd/edge/process/upgrades'
 import { expect } from 'chai'
+import { FakeClock } from '../../../support/fakes/clock.js'
 import { fakeLog } from '../../../support/fakes/log.js'
 import { generation } from '../../../support/fakes/worker.js'
 
@@ -28,6 +29,7 @@ function setUp() {
       upgrading: (is) => void states.push(is ? 'begins' : 'ends'),
       upgraded: (result) => void states.push(result),
     },
+    clock: new FakeClock(),
     logger,
   })
   const errors = () => entries.filter(({ level }) => level === 50).map(({ why }) => why)

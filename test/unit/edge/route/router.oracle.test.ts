@@ -1,6 +1,7 @@
 import type { Recipient } from '@wazo-websocketd/edge/route/recipient'
 import { SubscriptionIndex } from '@wazo-websocketd/edge/route/subscription-index'
-import { type AccessScope, Router } from '@wazo-websocketd/edge/route/router'
+import { Router } from '@wazo-websocketd/edge/route/router'
+import type { AccessScope } from '@wazo-websocketd/edge/route/rules'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Identity } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'

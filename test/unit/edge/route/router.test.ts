@@ -1,5 +1,6 @@
 import { SubscriptionIndex } from '@wazo-websocketd/edge/route/subscription-index'
-import { type AccessScope, Router } from '@wazo-websocketd/edge/route/router'
+import { Router } from '@wazo-websocketd/edge/route/router'
+import type { AccessScope } from '@wazo-websocketd/edge/route/rules'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import { expect } from 'chai'
 import { CountingMetrics, eventOf, FakeRecipient } from '../../../support/fakes/recipients.js'

@@ -21,6 +21,7 @@ describe('the effective configuration', () => {
       auth_check_strategy: 'dynamic',
       extra_config_files: '/etc/wazo-websocketd/conf.d',
       console: { enabled: false },
+      admin: { socket: '/run/wazo-websocketd/edge.sock' },
       drain: { rate: 200, timeout: 30, delay: 0, resume: true, handover: true },
       metrics: { listen: '127.0.0.1', edge_port: 9504, ingest_port: 9505 },
     })

@@ -189,7 +189,9 @@ describe('codec: what the server sends', () => {
       '{"op":"init","code":0,"data":{"version":2}}',
     )
     expect(encodeServerMessage({ op: 'subscribe' })).to.equal('{"op":"subscribe","code":0,"data":null}')
-    expect(encodeServerMessage({ op: 'start', resumption: null })).to.equal('{"op":"start","code":0,"data":null}')
+    expect(encodeServerMessage({ op: 'start', resumption: null })).to.equal(
+      '{"op":"start","code":0,"data":null}',
+    )
     expect(encodeServerMessage({ op: 'token' })).to.equal('{"op":"token","code":0,"data":null}')
     expect(encodeServerMessage({ op: 'pong', payload: '1.0' })).to.equal(
       '{"op":"pong","code":0,"data":{"payload":1.0}}',

@@ -1,6 +1,6 @@
 /** Tokens of all kinds, in few tenants and with few users, so that events find them. */
 import { identify, type Identity, type TokenId } from '@wazo-websocketd/shared/domain/identity'
-import type { Token } from '../support/reference-rights.js'
+import type { Token } from './reference-rights.js'
 
 export const MASTER = 'master'
 export const TENANTS = ['t1', 't2', MASTER, '__proto__'] as const
