@@ -14,7 +14,7 @@ const REDIS = '^packages/shared/src/redis/'
 const CONFIG_SCHEMA = '^packages/shared/src/config/schema[.]ts$'
 const REDIS_URL = '^packages/shared/src/redis/url[.]ts$'
 /** The only places that read the configuration and construct things. */
-const ROOTS = '^packages/(ingest|edge)/src/(main|worker|loader)[.]ts$'
+const ROOTS = '^packages/(ingest|edge)/src/(main|worker|loader|tail|publish-events)[.]ts$'
 /** What the edge's roots are made of: a part of the configuration each, translated into options. */
 const ROOT_PARTS = '^packages/edge/src/(auth/auth[.]ts$|config/)'
 
@@ -114,9 +114,13 @@ module.exports = {
       types: [edge('session'), edge('socket'), PINO],
       node: true,
     }),
+    ...folder('client', edge('client'), {
+      values: [edge('client'), RUNTIME, DOMAIN, npm('ws', 'commander')],
+      node: true,
+    }),
     ...folder('console', edge('console'), { values: [edge('console'), SHARED], types: [PINO], node: true }),
     ...folder('ingest', '^packages/ingest/src/', {
-      values: ['^packages/ingest/src/', SHARED, npm('amqplib', 'ioredis')],
+      values: ['^packages/ingest/src/', SHARED, npm('amqplib', 'commander', 'ioredis')],
       types: [PINO],
       node: true,
     }),

@@ -133,10 +133,10 @@ describe('ARCHITECTURE.md', () => {
   const TERMS_MAX = 25
   /** Folders whose every file it names, because all of them are on one of its paths. */
   const ON_PATHS = [
-    ...['bus', 'route', 'deliver', 'socket', 'session', 'drain', 'handover', 'auth', 'process'].map(
+    ...['bus', 'route', 'deliver', 'socket', 'session', 'drain', 'handover', 'auth', 'process', 'client'].map(
       (folder) => `edge/${folder}/`,
     ),
-    ...['edge/main', 'edge/worker', 'edge/loader', 'ingest/'],
+    ...['edge/main', 'edge/worker', 'edge/loader', 'edge/tail', 'ingest/'],
   ]
   /** Files of any folder that declare and do nothing. */
   const DECLARING = ['metrics', 'ports', 'prometheus']
