@@ -23,6 +23,7 @@ const PACKAGES = {
   promtool: 'prometheus',
   openssl: 'openssl',
   chromium: 'chromium',
+  wsdump: 'python3-websocket',
 }
 
 /** @typedef {keyof typeof PACKAGES} Command */
