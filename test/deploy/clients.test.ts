@@ -105,7 +105,7 @@ describe('The clients of docs/clients', function () {
     cluster = await Cluster.start({
       name: 'clients',
       edges: 1,
-      workers: 2,
+      workers: 1,
       config: { drain: { handover: false } },
     })
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })

@@ -67,7 +67,7 @@ describe('The command line', function () {
     cluster = await Cluster.start({
       name: 'command-line',
       edges: 1,
-      workers: 2,
+      workers: 1,
       config: { drain: { handover: false } },
     })
     url = cluster.edges[0]!.url
