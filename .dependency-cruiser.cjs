@@ -14,7 +14,7 @@ const REDIS = '^packages/shared/src/redis/'
 const CONFIG_SCHEMA = '^packages/shared/src/config/schema[.]ts$'
 const REDIS_URL = '^packages/shared/src/redis/url[.]ts$'
 /** The only places that read the configuration and construct things. */
-const ROOTS = '^packages/(ingest|edge)/src/(main|worker|loader|wait-online|ctl)[.]ts$'
+const ROOTS = '^packages/(ingest|edge)/src/(main|worker|loader|wait-online|ctl|tail|publish-events)[.]ts$'
 /** What the edge's roots are made of: a part of the configuration each, translated into options. */
 const ROOT_PARTS = '^packages/edge/src/(auth/auth[.]ts$|config/|ctl/)'
 /** What the operator's tool uses of the ingest: its way to the broker, and what it makes of a message. */
@@ -131,9 +131,13 @@ module.exports = {
       types: [npm('amqplib')],
       node: true,
     }),
+    ...folder('client', edge('client'), {
+      values: [edge('client'), RUNTIME, DOMAIN, npm('ws', 'commander')],
+      node: true,
+    }),
     ...folder('console', edge('console'), { values: [edge('console'), SHARED], types: [PINO], node: true }),
     ...folder('ingest', '^packages/ingest/src/', {
-      values: ['^packages/ingest/src/', SHARED, npm('amqplib', 'ioredis')],
+      values: ['^packages/ingest/src/', SHARED, npm('amqplib', 'commander', 'ioredis')],
       types: [PINO],
       node: true,
     }),

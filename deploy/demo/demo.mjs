@@ -56,7 +56,8 @@ async function step(what, work) {
 }
 
 /** @param {Awaited<ReturnType<typeof startStack>>} stack */
-function announce({ tokens, ports }) {
+function announce({ tokens, ports, configFile, world }) {
+  const [acme] = world.tenants
   const page = `http://127.0.0.1:${ports.websocket}/console`
   const socket = `ws://127.0.0.1:${ports.websocket}/`
   const tokenOf = (/** @type {string} */ role) => tokens.find((reader) => reader.role === role)?.token
@@ -67,8 +68,9 @@ ${bold('Events appear live in a browser at')}
 ${bold('Tokens')} (put another one into the page to see what its owner may see)
 ${tokens.map(({ role, token, who }) => `  ${role.padEnd(6)}  ${token}  ${who}`).join('\n')}
 
-${bold('In a terminal')}, each event as a line of JSON
-  node deploy/demo/tail.mjs --url ${socket} --token ${tokenOf('user')}
+${bold('In a terminal')}, events as they come, and one that you publish yourself
+  node packages/edge/bin/wazo-websocketd-tail.js --url ${socket} --token ${tokenOf('user')}
+  node packages/ingest/bin/wazo-websocketd-publish.js -c ${configFile} --tenant ${acme.uuid} --user ${acme.users[0].uuid} call_created
 
 WebSocket  ${socket}
 Metrics    http://127.0.0.1:${ports.edge}/metrics (edge), http://127.0.0.1:${ports.ingest}/metrics (ingest)

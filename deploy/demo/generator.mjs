@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'amqplib'
 import { STORIES, shuffledStories } from './stories.mjs'
-import { createStory } from './templates.mjs'
+import { createStory } from '@wazo-websocketd/ingest/load/templates'
 
 const STORIES_AT_ONCE = 4
 const RECONNECT_MS = 1000
@@ -56,7 +56,7 @@ async function keepConnected() {
   }
 }
 
-/** @param {import('./templates.mjs').Publication} publication */
+/** @param {import('@wazo-websocketd/ingest/load/templates').Publication} publication */
 function publish({ exchange, routingKey, headers, body }) {
   channel?.publish(exchange, routingKey, Buffer.from(body), {
     headers,

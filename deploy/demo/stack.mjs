@@ -86,7 +86,7 @@ export async function startStack({ port, amqpUrl, redisUrl, step, onStop, failed
   const worldFile = join(directory, 'world.json')
   await writeFile(worldFile, JSON.stringify(world))
   start('The generator of events', [GENERATOR, worldFile], { GENERATOR_AMQP_URL: amqp })
-  return { tokens, ports, configFile }
+  return { tokens, ports, configFile, world }
 }
 
 /**

@@ -1,9 +1,9 @@
+import { EVENT_NAMES, createStory } from '@wazo-websocketd/ingest/load/templates'
 import { expect } from 'chai'
 import { demoConfig } from '../../deploy/demo/config.mjs'
 import { readOptions } from '../../deploy/demo/options.mjs'
 import { createWorld } from '../../deploy/demo/people.mjs'
 import { STORIES, shuffledStories } from '../../deploy/demo/stories.mjs'
-import { EVENT_NAMES, createStory } from '../../deploy/demo/templates.mjs'
 
 interface Body {
   name: string

@@ -164,7 +164,7 @@ describe('npm run demo', function () {
   })
 
   it('prints a command that shows events in the terminal', async () => {
-    const command = /^ {2}(node deploy\/demo\/tail\.mjs .*)$/m.exec(demo.output())![1]!
+    const command = /^ {2}(node \S+\/wazo-websocketd-tail\.js .*)$/m.exec(demo.output())![1]!
     const tail = spawn('sh', ['-c', `exec ${command}`], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
     try {
       const lines = createInterface({ input: tail.stdout })
@@ -173,6 +173,22 @@ describe('npm run demo', function () {
     } finally {
       tail.kill()
     }
+  })
+
+  it('prints a command that publishes an event which a user sees', async () => {
+    const [, command, user] =
+      /^ {2}(node \S+\/wazo-websocketd-publish\.js .* --user (\S+) call_created)$/m.exec(demo.output())!
+    const client = await open('user')
+    const publish = spawn('sh', ['-c', `exec ${command!}`], { cwd: ROOT, stdio: 'ignore' })
+    expect(await once(publish, 'exit')).to.deep.equal([0, null])
+    const seen = async (): Promise<Body> => {
+      for (;;) {
+        const [body] = await events(client, 1)
+        if (body!.name === 'call_created') return body!
+      }
+    }
+    const body = await seen()
+    expect(body).to.have.property(`user_uuid:${user!}`, true)
   })
 
   it('ends on Ctrl-C, closes its sessions in order and leaves nothing behind', async () => {

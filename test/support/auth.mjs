@@ -47,6 +47,7 @@ const BODY_CHARACTERS_MAX = 1 << 20
  * @property {string} serviceId
  * @property {string} serviceKey
  * @property {(mint?: Mint) => TokenBody} mint
+ * @property {(name: string, password: string, mint: Mint) => void} addUser one who may log in for such tokens
  * @property {(token: string, options?: { event?: boolean }) => TokenBody | null} delete null: unknown; with
  *   `event` the option `onDeleted` is called (publish.ts has what publishes auth_session_deleted)
  * @property {(settings: Settings) => void} set what is left out keeps its value
@@ -84,6 +85,7 @@ export async function startAuth({ port = 0, masterTenant = MASTER_TENANT, tls, o
       state.tokens.set(token.token, token)
       return describeToken(token, state.settings.clockSkewMs)
     },
+    addUser: (name, password, mint) => void state.users.set(basic(name, password), mint),
     delete(id, { event = false } = {}) {
       const token = state.tokens.get(id)
       if (token === undefined) return null
@@ -156,6 +158,11 @@ function noRequests(inFlight = 0) {
   return { lookups: 0, tokens: 0, byToken: {}, inFlight, inFlightMax: inFlight, paths: [] }
 }
 
+/** @param {string} name @param {string} password */
+function basic(name, password) {
+  return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
+}
+
 /** @param {string} masterTenant */
 function createState(masterTenant) {
   return {
@@ -164,6 +171,13 @@ function createState(masterTenant) {
     requests: noRequests(),
     /** @type {Map<string, import('./auth-tokens.mjs').Token>} */
     tokens: new Map(),
+    /** What their tokens are like, by the header that their name and password make. @type {Map<string, Mint>} */
+    users: new Map([
+      [
+        basic(SERVICE_ID, SERVICE_KEY),
+        /** @type {Mint} */ ({ tenant: masterTenant, purpose: 'internal', acl: ['auth.#'] }),
+      ],
+    ]),
   }
 }
 
@@ -199,8 +213,7 @@ async function answer(state, request, response) {
   if (match === null) return send(response, 404, { message: 'The requested URL was not found' })
   count(state.requests, request, response, match[1])
   if (await fails(state, request, response)) return
-  if (request.method === 'POST' && match[1] === undefined)
-    return await createServiceToken(state, request, response)
+  if (request.method === 'POST' && match[1] === undefined) return await logIn(state, request, response)
   if ((request.method !== 'GET' && request.method !== 'HEAD') || match[1] === undefined)
     return send(response, 405, { message: 'The method is not allowed for the requested URL' })
   lookUp(state, decodeURIComponent(match[1]), searchParams.get('scope'), request, response)
@@ -252,15 +265,12 @@ async function fails({ settings }, request, response) {
  * @param {import('node:http').IncomingMessage} request
  * @param {import('node:http').ServerResponse} response
  */
-async function createServiceToken(state, request, response) {
-  const expected = `Basic ${Buffer.from(`${SERVICE_ID}:${SERVICE_KEY}`).toString('base64')}`
-  if (request.headers.authorization !== expected)
-    return send(response, 401, { reason: ['Authentication Failed'], status_code: 401 })
+async function logIn(state, request, response) {
+  const mint = state.users.get(request.headers.authorization ?? '')
+  if (mint === undefined) return send(response, 401, { reason: ['Authentication Failed'], status_code: 401 })
   const { expiration } = /** @type {{ expiration?: unknown }} */ (await readJson(request))
   const token = createToken({
-    tenant: state.masterTenant,
-    purpose: 'internal',
-    acl: ['auth.#'],
+    ...mint,
     ...(typeof expiration === 'number' ? { expiresInMs: expiration * 1000 } : {}),
   })
   state.tokens.set(token.token, token)

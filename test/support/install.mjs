@@ -25,6 +25,7 @@ const PACKAGES = {
   openssl: 'openssl',
   chromium: 'chromium',
   debootstrap: 'debootstrap',
+  wsdump: 'python3-websocket',
 }
 
 /** @typedef {keyof typeof PACKAGES} Command */

@@ -10,19 +10,28 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** Whether the programs (and the imports of the tests) come from `src`. */
 export const fromSource = process.execArgv.some((argument) => /^--conditions=source$|^source$/.test(argument))
 
+/** Each program's package and its composition root. */
+const PROGRAMS = {
+  ingest: ['ingest', 'main'],
+  edge: ['edge', 'main'],
+  tail: ['edge', 'tail'],
+  publish: ['ingest', 'publish-events'],
+}
+
 /**
  * The command line that runs a program.
- * @param {'ingest' | 'edge'} name
+ * @param {keyof typeof PROGRAMS} name
  * @returns {{ command: string, args: string[] }}
  */
 export function programCommand(name) {
+  const [folder, root] = PROGRAMS[name]
   const source = [
     '--import',
     'tsx', // found from the root, where the program runs (import.meta.resolve is missing under tsx's require)
     '--conditions=source',
-    join(ROOT, 'packages', name, 'src/main.ts'),
+    join(ROOT, 'packages', folder, 'src', `${root}.ts`),
   ]
-  const built = [join(ROOT, 'packages', name, 'bin', `wazo-websocketd-${name}.js`)]
+  const built = [join(ROOT, 'packages', folder, 'bin', `wazo-websocketd-${name}.js`)]
   return { command: process.execPath, args: fromSource ? source : built }
 }
 

@@ -51,6 +51,8 @@ const VIOLATIONS: readonly (readonly [rule: string, file: string, statement: str
   ['socket-types', 'edge/src/socket/knows-a-router.ts', "import type { Router } from '../route/router.js'"],
   ['process', 'edge/src/process/starts-a-session.ts', "import '../session/session.js'"],
   ['process-types', 'edge/src/process/takes-a-socket.ts', "import type { WebSocket } from 'ws'"],
+  ['client', 'edge/src/client/starts-a-session.ts', "import '../session/session.js'"],
+  ['client-types', 'edge/src/client/knows-a-session.ts', "import type { S } from '../session/session.js'"],
   ['console', 'edge/src/console/starts-a-session.ts', "import '../session/session.js'"],
   ['console-types', 'edge/src/console/knows-a-session.ts', "import type { S } from '../session/session.js'"],
   ['ingest', 'ingest/src/serves.ts', "import 'ws'"],

@@ -1,9 +1,12 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { TEMPLATES } from '@wazo-websocketd/ingest/load/templates'
+import { compileAcl } from '@wazo-websocketd/shared/domain/acl/acl'
 import { METRIC_PREFIX } from '@wazo-websocketd/shared/runtime/metrics'
 import { expect } from 'chai'
 import { declaredMetrics } from '../support/reference-page/metrics.js'
+import { eventsPage, patternFor } from '../support/reference-page/events.js'
 import { referencePage } from '../support/reference-page/page.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -133,10 +136,10 @@ describe('ARCHITECTURE.md', () => {
   const TERMS_MAX = 25
   /** Folders whose every file it names, because all of them are on one of its paths. */
   const ON_PATHS = [
-    ...['bus', 'route', 'deliver', 'socket', 'session', 'drain', 'handover', 'auth', 'process'].map(
+    ...['bus', 'route', 'deliver', 'socket', 'session', 'drain', 'handover', 'auth', 'process', 'client'].map(
       (folder) => `edge/${folder}/`,
     ),
-    ...['edge/main', 'edge/worker', 'edge/loader', 'edge/wait-online', 'ingest/'],
+    ...['edge/main', 'edge/worker', 'edge/loader', 'edge/tail', 'edge/wait-online', 'ingest/'],
   ]
   /** Files of any folder that declare and do nothing. */
   const DECLARING = ['metrics', 'ports', 'prometheus']
@@ -183,5 +186,41 @@ describe('docs/reference.md', () => {
       new Set(listed.map(({ name }) => name)),
       'declare metrics in an exported function called ...Metrics of a file metrics.ts',
     ).to.deep.equal(new Set(names))
+  })
+})
+
+describe('docs/events.md', () => {
+  const USER = '07e350b5-cb5f-4b5f-b6f0-7d1cd2c1e9a1'
+  const SESSION = '5f0e1a2b-3c4d-4e5f-8a6b-7c8d9e0f1a2b'
+
+  it('is what the recorded events say', () => {
+    expect(read('docs/events.md'), 'run npm run reference').to.equal(eventsPage())
+  })
+
+  it('names patterns that let the event through', () => {
+    const refused = TEMPLATES.filter(
+      (template) =>
+        !compileAcl([patternFor(template)]).allows(String(template.headers['required_acl']), USER, SESSION),
+    )
+    expect(refused.map(({ name }) => name)).to.deep.equal([])
+  })
+})
+
+describe('docs/troubleshooting.md', () => {
+  const text = read('docs/troubleshooting.md')
+  const reference = read('docs/reference.md')
+
+  it('names metrics and configuration keys that exist', () => {
+    const metrics = [...text.matchAll(/`(websocketd_[a-z_]+)/g)].map(([, name]) => name!)
+    const sections = 'auth|bus|websocket|redis|metrics|drain|console|limits'
+    const keys = [...text.matchAll(new RegExp(`\`((?:${sections})\\.[a-z_]+)\``, 'g'))].map(([, key]) => key!)
+    expect(metrics).not.to.be.empty
+    expect(keys).not.to.be.empty
+    const unknown = [...metrics, ...keys].filter((name) => !reference.includes(`\`${name}\``))
+    expect(unknown).to.deep.equal([])
+  })
+
+  it('names each close code of PROTOCOL.md that a client may ask about', () => {
+    for (const code of [1006, 1008, 1011, 1012, 1013, 4001, 4002, 4003]) expect(text).to.contain(`| ${code}`)
   })
 })

@@ -103,6 +103,15 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/wait-online.test.ts': ['edge/process/answer'],
   'unit/edge/process/pool.test.ts': ['edge/process/worker-handle', 'edge/process/worker-slot'],
   'integration/metrics-cluster.test.ts': ['edge/process/service', 'edge/process/worker-process'],
+  'deploy/command-line.test.ts': [
+    'edge/client/conversation',
+    'edge/client/follower',
+    'edge/client/login',
+    'edge/client/password',
+    'edge/client/viewer',
+    'ingest/load/sender',
+  ],
+  'deploy/demo-parts.test.ts': ['ingest/load/templates'],
   'integration/upgrade-loader.test.ts': [
     'edge/config/load',
     'edge/config/worker-config',
@@ -118,6 +127,8 @@ const DECLARATIONS =
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   'shared/runtime/clock': "the machine's clock behind an interface: every line hands over to Node",
   'ingest/main': 'composition root: the integration and contract suites run it as a program',
+  'ingest/publish-events': 'composition root: test/deploy/command-line.test.ts runs it as a program',
+  'edge/tail': 'composition root: test/deploy/command-line.test.ts runs it as a program',
   'ingest/assemble': 'composition root of the parts around one connection: run by the program',
   'ingest/metrics': DECLARATIONS,
   'edge/main': 'composition root: the contract and deploy suites run it as a program',
@@ -147,6 +158,8 @@ const STARTS: Readonly<Record<string, readonly string[]>> = {
     'packages/edge/src/main.ts',
     'packages/edge/src/worker.ts',
     'packages/edge/src/loader.ts',
+    'packages/edge/src/tail.ts',
+    'packages/ingest/src/publish-events.ts',
   ],
   'test/integration/upgrade-loader.test.ts': ['packages/edge/src/loader.ts'],
   'test/integration/wait-online.test.ts': ['packages/edge/src/wait-online.ts'],

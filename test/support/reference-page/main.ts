@@ -1,5 +1,8 @@
-/** `npm run reference`: writes docs/reference.md anew. */
+/** `npm run reference`: writes docs/reference.md and docs/events.md anew. */
 import { writeFileSync } from 'node:fs'
+import { eventsPage } from './events.js'
 import { referencePage } from './page.js'
 
-writeFileSync(new URL('../../../docs/reference.md', import.meta.url), await referencePage())
+const DOCS = new URL('../../../docs/', import.meta.url)
+writeFileSync(new URL('reference.md', DOCS), await referencePage())
+writeFileSync(new URL('events.md', DOCS), eventsPage())

@@ -1,0 +1,103 @@
+import { WebSocket } from 'ws'
+import { errorCode } from '@wazo-websocketd/shared/runtime/system-error'
+import { parseServerMessage } from './message.js'
+
+const PING_EVERY_MS = 20_000
+const HANDSHAKE_MS_MAX = 10_000
+const BROKEN = 1006
+
+export interface ConversationOptions {
+  /** Without token, version and position. */
+  readonly url: URL
+  readonly token: string
+  readonly names: readonly string[]
+  /** Behind the last event; empty: none yet. */
+  readonly position: string
+  /** `why`: why it does not go on from the position; null: it does. */
+  readonly started: (id: string | null, why: string | null) => void
+  readonly event: (body: string, id: string | null) => void
+}
+
+/** How a conversation ended. */
+export interface End {
+  readonly code: number
+  /** The server's reason, or what kept the connection from being made. */
+  readonly reason: string
+  /** HTTP status of a refused upgrade. */
+  readonly refused: number | null
+}
+
+/** One session of version 2 with positions, from the upgrade to the close frame. */
+export class Conversation {
+  /** Never rejects. */
+  readonly ended: Promise<End>
+  private readonly socket: WebSocket
+  private readonly options: ConversationOptions
+  private readonly pings: NodeJS.Timeout
+  private heard = true
+
+  constructor(options: ConversationOptions) {
+    this.options = options
+    const url = new URL(options.url)
+    url.searchParams.set('version', '2')
+    url.searchParams.set('resume', options.position)
+    // In a header, no proxy writes the token into its log.
+    const headers = { 'X-Auth-Token': options.token }
+    this.socket = new WebSocket(url, { headers, handshakeTimeout: HANDSHAKE_MS_MAX })
+    this.pings = setInterval(() => this.ping(), PING_EVERY_MS)
+    this.ended = this.untilEnd()
+    this.socket.on('message', (data: Buffer) => this.received(data.toString('utf8')))
+  }
+
+  /** Renews the session's token; a bad one ends it with 4002. */
+  renew(token: string): void {
+    this.send('token', { token })
+  }
+
+  close(): void {
+    this.socket.close(1000)
+  }
+
+  private untilEnd(): Promise<End> {
+    return new Promise((resolve) => {
+      let fault = ''
+      let refused: number | null = null
+      this.socket.on('error', (error) => (fault ||= faultOf(error)))
+      this.socket.on('unexpected-response', (_request, response) => {
+        refused = response.statusCode ?? 0
+        fault = `the server answers HTTP ${refused} instead of an upgrade`
+        this.socket.terminate()
+      })
+      this.socket.once('close', (code, reason) => {
+        clearInterval(this.pings)
+        resolve({ code, reason: code === BROKEN ? fault : reason.toString('utf8'), refused })
+      })
+    })
+  }
+
+  private received(text: string): void {
+    this.heard = true
+    const message = parseServerMessage(text)
+    if (message.kind === 'event') this.options.event(message.body, message.id)
+    else if (message.kind === 'start') this.options.started(message.id, message.why)
+    else if (message.kind === 'init') {
+      for (const name of this.options.names) this.send('subscribe', { event_name: name })
+      this.send('start')
+    }
+  }
+
+  private ping(): void {
+    if (this.heard) this.send('ping', { payload: null })
+    else this.socket.terminate()
+    this.heard = false
+  }
+
+  private send(op: string, data?: object): void {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ op, data }))
+  }
+}
+
+/** What went wrong, in a few words: the messages of system calls repeat every address that was tried. */
+function faultOf(error: Error): string {
+  return errorCode(error) || error.message
+}

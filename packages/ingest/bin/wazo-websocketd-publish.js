@@ -1,0 +1,2 @@
+#!/usr/bin/env node
+import '../dist/publish-events.js'

@@ -1,0 +1,138 @@
+import { Command, CommanderError, Option } from 'commander'
+import { programVersion } from '@wazo-websocketd/shared/runtime/version'
+import { EVENT_NAMES } from './templates.js'
+
+export const PROGRAM = 'wazo-websocketd-publish'
+/** Status of a wrong command line. */
+export const STATUS_USAGE = 2
+const RATE_MAX = 100_000
+
+export interface PublishOptions {
+  /** Events per second. */
+  readonly rate: number
+  /** Infinity: no bound. */
+  readonly lengthMs: number
+  /** null: each event once, or as many as go out in that time. */
+  readonly count: number | null
+  /** Names of recorded events. */
+  readonly names: readonly string[]
+  /** `-`: standard input; null: recorded events. */
+  readonly file: string | null
+  readonly tenant: string | null
+  readonly user: string | null
+  readonly origin: string | null
+  readonly acl: string | null | undefined
+  /** null: by the configuration file. */
+  readonly amqpUrl: URL | null
+  /** null: the default one. */
+  readonly configFile: string | null
+}
+
+/** What the arguments come to: options, a text to print, or what is wrong with them in one line. */
+export type CommandLine =
+  { readonly options: PublishOptions } | { readonly text: string } | { readonly wrong: string }
+
+const HELP = `
+An event of a file is the JSON of its body, whose keys but "data" are sent as headers too; or an object with "headers" and
+"body". A file holds one event, a list, or an event a line; they go out in turn, each with the present time as "timestamp".
+
+Exit status: 0  the broker has confirmed every event
+             1  it has not, or cannot be reached
+             2  wrong arguments
+            78  the configuration file cannot be used`
+
+interface Values {
+  readonly list?: true
+  readonly file?: string
+  readonly tenant?: string
+  readonly user?: string
+  readonly origin?: string
+  readonly acl?: string
+  readonly rate?: string
+  readonly count?: string
+  readonly for?: string
+  readonly amqpUrl?: string
+  readonly configFile?: string
+}
+
+/** @param argv the arguments after the program's name */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  let text = ''
+  const command = describe().configureOutput({
+    writeOut: (part) => (text += part),
+    writeErr: () => undefined,
+  })
+  try {
+    command.parse([...argv], { from: 'user' })
+    const values: Values = command.opts()
+    if (values.list === true) return { text: `${EVENT_NAMES.join('\n')}\n` }
+    return { options: optionsOf(values, command.args) }
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return { text }
+    if (!(error instanceof CommanderError) && !(error instanceof WrongArgument)) throw error
+    return { wrong: error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ') }
+  }
+}
+
+class WrongArgument extends Error {}
+
+function describe(): Command {
+  return new Command(PROGRAM)
+    .description('Publishes events on the bus of a Wazo, to try what arrives, or as a load.')
+    .argument('[EVENT...]', 'names of recorded events, sent in turn')
+    .option('--list', 'print the names of the recorded events')
+    .option('--file <FILE>', 'events in JSON instead; - is standard input')
+    .option('--tenant <UUID>', 'the tenant of the events')
+    .option('--user <UUID>', 'the user of the events')
+    .option('--acl <ACL>', 'their required_acl; null: no right is required')
+    .option('--origin <UUID>', 'the uuid of this Wazo (default: uuid of the configuration)')
+    .option('--rate <N>', 'events per second (default: 1)')
+    .option('--for <SECONDS>', 'for how long')
+    .option('--count <N>', 'how many (default: each event once, or as many as go out --for so long)')
+    .addOption(
+      new Option('--amqp-url <URL>', 'the broker: amqp://USER:PASSWORD@HOST:PORT/VHOST').conflicts(
+        'configFile',
+      ),
+    )
+    .option('-c, --config-file <FILE>', 'the configuration file, whose section bus names the broker')
+    .version(programVersion(), '--version')
+    .addHelpText('after', HELP)
+    .exitOverride()
+}
+
+function optionsOf(values: Values, names: readonly string[]): PublishOptions {
+  const { file = null, tenant = null, user = null, origin = null, acl, configFile = null } = values
+  const unknown = names.find((name) => !EVENT_NAMES.includes(name))
+  if (unknown !== undefined) throw new WrongArgument(`no recorded event is named ${unknown}: see --list`)
+  if (names.length > 0 === (file !== null))
+    throw new WrongArgument('name events, or give some with --file: one of the two')
+  const lengthMs = values.for === undefined ? Infinity : numberOf(values.for, '--for', 86_400) * 1000
+  const count = values.count === undefined ? null : numberOf(values.count, '--count', Number.MAX_SAFE_INTEGER)
+  if (count !== null && !Number.isInteger(count)) throw new WrongArgument('--count needs a whole number')
+  return {
+    names,
+    file,
+    tenant,
+    user,
+    origin,
+    acl: acl === 'null' ? null : acl,
+    rate: numberOf(values.rate ?? '1', '--rate', RATE_MAX),
+    lengthMs,
+    count,
+    amqpUrl: values.amqpUrl === undefined ? null : amqpAddress(values.amqpUrl),
+    configFile,
+  }
+}
+
+function numberOf(text: string, option: string, max: number): number {
+  const number = Number(text)
+  if (text.trim() !== '' && number > 0 && number <= max) return number
+  throw new WrongArgument(`${option} needs a number above 0, up to ${max}`)
+}
+
+/** The address may hold a password: it is not repeated. */
+function amqpAddress(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url !== null && ['amqp:', 'amqps:'].includes(url.protocol) && url.hostname !== '') return url
+  throw new WrongArgument('--amqp-url needs an address that begins with amqp:// or amqps://')
+}
