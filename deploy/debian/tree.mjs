@@ -23,6 +23,9 @@ const PROGRAMS = {
   'wazo-websocketd-edge': 'edge/bin/wazo-websocketd-edge.js',
   'wazo-websocketd-ingest': 'ingest/bin/wazo-websocketd-ingest.js',
   'wazo-websocketd-wait-online': 'edge/bin/wazo-websocketd-wait-online.js',
+  'wazo-websocketd-ctl': 'edge/bin/wazo-websocketd-ctl.js',
+  'wazo-websocketd-tail': 'edge/bin/wazo-websocketd-tail.js',
+  'wazo-websocketd-publish': 'ingest/bin/wazo-websocketd-publish.js',
 }
 
 /** Files that administrators may change: dpkg keeps their changes. Path in the package -> path in this repository. */

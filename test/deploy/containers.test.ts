@@ -61,6 +61,9 @@ describe('the containers', () => {
       'wazo-websocketd-edge',
       'wazo-websocketd-ingest',
       'wazo-websocketd-wait-online',
+      'wazo-websocketd-ctl',
+      'wazo-websocketd-tail',
+      'wazo-websocketd-publish',
     ])
     expect(links.filter(([, file]) => !existsSync(join(ROOT, file!)))).to.deep.equal([])
     expect(dockerfile)

@@ -22,7 +22,7 @@ describe('What the tail prints', () => {
 
   it('holds with pretty nothing that a terminal obeys', () => {
     const body = { name: 'a\u001b[2J\u009b2J', timestamp: '\u0007', data: { text: '\u009b\u202e\u007f' } }
-    const codes = [...printed('pretty', JSON.stringify(body), body)].map((character) =>
+    const codes = Array.from(printed('pretty', JSON.stringify(body), body), (character) =>
       character.charCodeAt(0),
     )
     const obeyed = codes.filter(
