@@ -264,7 +264,7 @@ describe('the WebSocket port', () => {
       (reason: unknown) => (reason as Error).message,
     )
     expect(error).to.equal(
-      `websocket.listen 127.0.0.1, websocket.port ${one.port}: the port is in use; stop the other program or choose another port`,
+      `cannot listen on 127.0.0.1:${one.port}: in use by another program; change websocket.listen or websocket.port or end that program`,
     )
   })
 

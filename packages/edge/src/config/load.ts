@@ -48,6 +48,7 @@ export function generationOf({ config, warnings, notes }: LoadedConfig, pems: Pe
     restartOnly: {
       user: String(config.user),
       log_file: String(config.log_file),
+      log_format: config.log_format,
       'metrics.listen': metrics.listen,
       'metrics.edge_port': String(metrics.edge_port),
     },

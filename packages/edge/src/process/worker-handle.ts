@@ -20,6 +20,8 @@ export interface WorkerHandleOptions {
   /** Its configuration; must be JSON. */
   readonly setup: unknown
   readonly place: WorkerAssignment
+  /** Its start has a line only once it serves: those before it died again and again. */
+  readonly quiet?: boolean
   readonly store: MetricStore
   readonly clock: Clock
   readonly logger: Logger
@@ -43,11 +45,13 @@ export class WorkerHandle {
   private lastReasons: readonly string[] | null = null
   private killTimer: Timer | null = null
   private exited = false
+  /** The log has a line about its start. */
+  private announced = false
   /** Who waits for its metrics. */
   private metricsWaiters: (() => void)[] = []
 
   constructor(options: WorkerHandleOptions) {
-    const { worker, clock, logger, place, listener } = options
+    const { worker, clock, listener, quiet = false } = options
     this.options = options
     this.startedAt = this.lastMessageAt = clock.monotonic()
     worker.onMessage((message) => {
@@ -61,7 +65,7 @@ export class WorkerHandle {
         resolve()
       })
     })
-    logger.info({ slot: place.slot, workerPid: worker.pid }, 'worker started')
+    if (!quiet) this.announce()
   }
 
   get peer(): HandoverPeer {
@@ -123,6 +127,12 @@ export class WorkerHandle {
     this.options.worker.kill('SIGKILL')
   }
 
+  private announce(): void {
+    const { logger, place, worker } = this.options
+    this.announced = true
+    logger.info({ slot: place.slot, workerPid: worker.pid }, 'worker started')
+  }
+
   private killAfter(delayMs: number): void {
     const { clock, logger, worker } = this.options
     this.killTimer?.cancel()
@@ -143,6 +153,7 @@ export class WorkerHandle {
         break
       case 'missing':
         this.lastReasons = message.missing
+        if (this.ready && !this.announced) this.announce()
         listener.changed(this)
         break
       case 'metrics':

@@ -51,6 +51,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   /** Whether the session is over and has given everything back; its socket may still be closing. */
   ending = false
   readonly feed: Feed
+  /** Events that were sent to it. */
+  sent = 0
   private readonly context: SessionContext
   readonly version: ProtocolVersion
   readonly positions: EventPositions | null
@@ -70,8 +72,10 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   private rateLimit: Timer | null = null
   private renewalDeadline: Timer | null = null
   private revocationGrace: Timer | null = null
-  /** The code with which this side closes; null: it has not. */
-  private endCode: number | null = null
+  /** With what this side closes; null: it has not. */
+  private endClose: Close | null = null
+  /** Of the monotonic clock, a small integer: it lies in the object itself. */
+  private readonly bornSecond: number
 
   /** @param tickets null: the session does not resume an earlier one. */
   constructor(
@@ -85,6 +89,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     this.version = version
     this.address = address
     this.resume = resume
+    this.bornSecond = this.second()
     const resumeSeconds = resume === null ? null : context.resumeSeconds
     this.session = new Session(version, context.limits, context.clock.monotonic(), resumeSeconds)
     this.credentials = new Credentials(context, this, token)
@@ -110,6 +115,11 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
 
   get subscriptions(): Subscriptions {
     return this.session.subscriptions
+  }
+
+  /** Seconds since it was opened here. */
+  get age(): number {
+    return this.second() - this.bornSecond
   }
 
   /** Enters the table of connections and asks wazo-auth about the token. */
@@ -179,17 +189,22 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   closed(code: number): void {
     this.release()
     this.context.connections.remove(this)
-    this.context.metrics.closed(this.version, this.endCode ?? code)
+    this.context.metrics.closed(this.version, this.endClose?.code ?? code)
+    this.context.sessionLog.ended(this, this.endClose, code)
   }
 
   /** Queues a live event, unless the session still reads the log of its partition: then it comes from there. */
   deliver(event: BusEvent): void {
-    if (!this.ending && !this.feed.isLagging(event)) this.context.outbox.deliver(this, event)
+    if (this.ending || this.feed.isLagging(event)) return
+    this.sent++
+    this.context.outbox.deliver(this, event)
   }
 
   /** Queues an event that the session missed and read from the log. */
   replay(event: BusEvent): void {
-    if (!this.ending) this.context.outbox.deliver(this, event)
+    if (this.ending) return
+    this.sent++
+    this.context.outbox.deliver(this, event)
   }
 
   /** Ends the session: what it missed can no longer be read. */
@@ -228,13 +243,17 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   /** Ends the session for a reason outside of it; idempotent. */
   end(close: Close): void {
     if (this.ending) return
-    this.endCode = close.code
+    this.endClose = close
     this.release()
     this.socket.close(close)
   }
 
   private now(): number {
     return this.context.clock.monotonic()
+  }
+
+  private second(): number {
+    return Math.floor(this.now() / 1_000)
   }
 
   private lookup(token: TokenId, priority: LookupPriority, answer: (verdict: Verdict) => void): void {
@@ -252,7 +271,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     // Suspended in the very tick: the next event of the batch must not get through.
     if (effects.some(({ kind }) => kind === 'suspend')) this.feed.suspend()
     this.effects.run(effects)
-    if (this.endCode === AUTHENTICATION_EXPIRED.code) this.context.metrics.expired(source)
+    if (this.endClose === AUTHENTICATION_EXPIRED) this.context.metrics.expired(source)
   }
 
   perform(effect: Effect): void {

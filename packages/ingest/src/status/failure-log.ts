@@ -1,23 +1,51 @@
 import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import { OutageLog } from '@wazo-websocketd/shared/runtime/outage-log'
 
 /** Bounded, as messages hold what brokers answer. */
 const MESSAGES_MAX = 100
 
-/** Logs each failure at once, and every `repeatMs` for as long as it is reported. */
+/** Whose outage a failure belongs to. */
+export type FailureCause = 'broker' | 'redis'
+
+/**
+ * Logs what keeps events from coming through: an outage of RabbitMQ or of Redis from its begin to its end, any other
+ * failure at once, and every `repeatMs` for as long as it is reported.
+ */
 export class FailureLog {
   private readonly clock: Clock
   private readonly log: Logger
   private readonly repeatMs: number
   private readonly loggedAt = new Map<string, number>()
+  private readonly outages: Readonly<Record<FailureCause, OutageLog>>
+  private failing = false
 
   constructor(clock: Clock, log: Logger, repeatMs: number) {
     this.clock = clock
     this.log = log
     this.repeatMs = repeatMs
+    this.outages = {
+      broker: new OutageLog({ over: 'RabbitMQ serves again', clock, log }),
+      redis: new OutageLog({ over: 'Redis serves again', clock, log }),
+    }
   }
 
-  /** `lasting` is logged instead of `message` when that has been logged before. */
+  /** An outage has begun, or lasts until `recovered`; `lasting` is told once it has lasted for a minute. */
+  failed(cause: FailureCause, message: string, lasting = message): void {
+    this.failing = true
+    this.outages[cause].fails('ingest', `${message}; trying again`, {
+      lasting: `${lasting}; trying again`,
+    })
+  }
+
+  /** Everything comes through, from RabbitMQ into Redis. Costs nothing where nothing has failed. */
+  recovered(): void {
+    if (!this.failing) return
+    this.failing = false
+    for (const outage of Object.values(this.outages)) outage.recovers('ingest')
+  }
+
+  /** What does not keep canaries from coming through. `lasting` is logged instead of `message` when that has been logged before. */
   report(message: string, lasting = message): void {
     const now = this.clock.monotonic()
     const at = this.loggedAt.get(message)

@@ -1,7 +1,7 @@
 import { Cluster, type Redis } from 'ioredis'
 import type { Clock } from '../runtime/clock.js'
 import { parseHostPort, type HostPort } from '../runtime/host-port.js'
-import type { RateLimitedLog } from '../runtime/rate-limited-log.js'
+import type { Outage } from '../runtime/outage-log.js'
 import { messageOf } from '../runtime/startup-error.js'
 import { describeRedisError, describeSentinelError, hidesReason, type RedisPlace } from './errors.js'
 import { askForRefusal, type RefusalQuestion } from './refusal.js'
@@ -9,7 +9,7 @@ import { askForRefusal, type RefusalQuestion } from './refusal.js'
 export interface ErrorLogOptions {
   readonly place: RedisPlace
   readonly tls: RefusalQuestion['tls']
-  readonly log: Pick<RateLimitedLog, 'error'>
+  readonly outage: Outage
   readonly clock: Clock
 }
 
@@ -23,7 +23,7 @@ const REFUSAL_KEPT_MS = 1000
 const NO_SENTINEL = 'All sentinels are unreachable'
 const UNREACHABLE = /ECONN|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|timed out|Connection is closed/
 
-/** Logs why connections to Redis fail, with the reason that Redis gave. */
+/** Tells the log of the outage why connections to Redis fail, with the reason that Redis gave. */
 export class ErrorLog {
   private readonly options: ErrorLogOptions
   /** By host:port. */
@@ -33,9 +33,9 @@ export class ErrorLog {
     this.options = options
   }
 
-  /** Logs the errors of a client; `role` names it. */
+  /** Tells the errors of a client; `role` names it. Whoever watches over the client tells how long it is out. */
   watch(client: Redis | Cluster, role: string): void {
-    const { place, log, clock } = this.options
+    const { place, outage, clock } = this.options
     /** What a sentinel said, which tells more than that none is left. */
     let told: unknown = null
     client.on('ready', () => (told = null))
@@ -49,7 +49,7 @@ export class ErrorLog {
       const text = ofSentinels ? describeSentinelError(told, place) : describeRedisError(error, place)
       told = null
       if (hidesReason(error)) void this.logRefusal(serverOf(), role, text)
-      else log.error(text, { role }, text)
+      else outage.remark(text, { fields: { role } })
     })
     // A server that takes connections, but no commands, loads its data.
     client.on('connect', () =>
@@ -63,7 +63,7 @@ export class ErrorLog {
   private async logRefusal(server: HostPort | null, role: string, otherwise: string | null): Promise<void> {
     const reason = server === null ? null : await this.refusalBy(server)
     const text = reason === null ? otherwise : describeRedisError(new Error(reason), this.options.place)
-    if (text !== null) this.options.log.error(text, { role }, text)
+    if (text !== null) this.options.outage.remark(text, { fields: { role } })
   }
 
   private refusalBy(server: HostPort): Promise<string | null> {

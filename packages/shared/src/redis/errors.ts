@@ -77,6 +77,11 @@ export function describeSentinelError(told: unknown, { sentinels, sentinelName =
   return `no sentinel ${where} answers: start them or correct redis.sentinels (${message})`
 }
 
+/** Where Redis is, with the key that says so; without the password. */
+export function placeOf(place: RedisPlace): string {
+  return whereIs(place).where
+}
+
 function whereIs({ url, cluster, sentinels = null, sentinelName = '' }: RedisPlace) {
   if (cluster !== null) return { where: `${cluster.join(', ')} (redis.cluster)`, key: 'redis.cluster' }
   if (sentinels !== null)

@@ -66,6 +66,7 @@ await runMain('primary', async () => {
       log,
       adminHost: '127.0.0.1',
       adminPort: adminPort!,
+      checkPort: () => Promise.resolve(),
       draining: (now) => draining.set(now ? 1 : 0),
     }),
     { program: 'primary', logger, clock: systemClock, stopDeadlineMs: () => 20_000 },
