@@ -106,7 +106,13 @@ class IngestService implements Service {
       () => redis.stop(),
       () => factory.close(),
     )
-    const { ingest, status } = assemble(this.settings.options, { redis, clock: systemClock, log, metrics })
+    const { ingest, status } = assemble(this.settings.options, {
+      redis,
+      redisOutage: factory.outageLog,
+      clock: systemClock,
+      log,
+      metrics,
+    })
     const admin = await startAdminServer({
       host: config.metrics.listen,
       port: config.metrics.ingest_port,

@@ -378,7 +378,6 @@ export class RedisBus implements Bus {
     const why = this.lossReason()
     if (why !== null) {
       const first = !this.lossReported
-      if (first) this.options.logger.error({ why }, 'bus connection lost')
       for (const use of this.inUse.values()) if (first || this.isAwaited(use)) use.partition.notifyLost(why)
     }
     this.lossReported = why !== null
@@ -389,7 +388,10 @@ export class RedisBus implements Bus {
 
   /** While nothing is subscribed no ingest can be heard: that is the outage of Redis. */
   private watchIngests(): void {
-    if (this.unsubscribedSince !== null) return
+    if (this.unsubscribedSince !== null) {
+      this.ingestWait.close()
+      return
+    }
     const state = this.ingests.state(this.options.clock.monotonic())
     if (state === 'up') this.ingestWait.recovers('ingests')
     else this.ingestWait.fails('ingests', NO_INGEST, { fields: { state } })

@@ -20,13 +20,14 @@ export class FailureLog {
   private readonly outages: Readonly<Record<FailureCause, OutageLog>>
   private failing = false
 
-  constructor(clock: Clock, log: Logger, repeatMs: number) {
+  /** @param redis the outage of Redis, if others tell of it as well. */
+  constructor(clock: Clock, log: Logger, repeatMs: number, redis: OutageLog | null = null) {
     this.clock = clock
     this.log = log
     this.repeatMs = repeatMs
     this.outages = {
       broker: new OutageLog({ over: 'RabbitMQ serves again', clock, log }),
-      redis: new OutageLog({ over: 'Redis serves again', clock, log }),
+      redis: redis ?? new OutageLog({ over: 'Redis serves again', clock, log }),
     }
   }
 

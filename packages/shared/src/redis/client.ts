@@ -86,7 +86,8 @@ export class RedisFactory {
   private readonly clients = new Set<RedisClient>()
   private failovers: SentinelWatch | null = null
   private readonly errors: ErrorLog
-  private readonly outageLog: OutageLog
+  /** Of all connections to this Redis. */
+  readonly outageLog: OutageLog
   /** For connections of `connectOnce`. */
   readonly outage: RedisOutage
 
@@ -261,7 +262,6 @@ export class RedisFactory {
     client.on('close', () => change(false))
     client.on('end', () => {
       change(false)
-      outage.recovers(role)
       this.clients.delete(client) // thrown away by its owner, or given up: nothing left to end
     })
     this.errors.watch(client, role)
