@@ -113,7 +113,8 @@ describe('what the log says of an incident', function () {
     expect(all.length, all.map(short).join('\n')).to.be.at.most(LINES_MAX)
     expect(all.map(({ msg }) => msg).join('\n')).to.not.match(/^[A-Z_]+$|isn't writeable/m)
     const ends = having(over)
-    for (const { seconds } of ends) expect(seconds).to.be.within(1, 30)
+    // A worker may have met no more than the last moment of it.
+    expect(Math.max(...ends.map(({ seconds }) => seconds ?? 0))).to.be.within(1, 30)
     if (clients) expect(ends.reduce((sum, end) => sum + (end.clients ?? 0), 0)).to.be.at.least(5)
   }
 

@@ -21,6 +21,9 @@ export interface SessionSnapshot {
   readonly subscriptions: readonly string[]
   /** Up to where the session has been served; null: it has not started. */
   readonly positions: Positions | null
+  /** How long it has lasted and how many events it was sent, for the log; 0 from a worker that does not say. */
+  readonly seconds: number
+  readonly events: number
 }
 
 /** As JSON. Holds the token: only for processes of the same host. */
@@ -41,7 +44,15 @@ export function parseSnapshot(value: unknown): SessionSnapshot | null {
   if ((version !== 1 && version !== 2) || typeof address !== 'string' || !isStrings(subscriptions))
     return null
   if (details === null || positions === undefined) return null
-  return { version, address, resume, details, subscriptions, positions }
+  const { seconds, events } = value
+  return {
+    ...{ version, address, resume, details, subscriptions, positions },
+    ...{ seconds: countOf(seconds), events: countOf(events) },
+  }
+}
+
+function countOf(value: unknown): number {
+  return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : 0
 }
 
 /** Undefined: the form is not known here. */

@@ -75,7 +75,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   /** With what this side closes; null: it has not. */
   private endClose: Close | null = null
   /** Of the monotonic clock, a small integer: it lies in the object itself. */
-  private readonly bornSecond: number
+  private bornSecond: number
 
   /** @param tickets null: the session does not resume an earlier one. */
   constructor(
@@ -117,7 +117,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     return this.session.subscriptions
   }
 
-  /** Seconds since it was opened here. */
+  /** Seconds since it was opened, here or at another worker. */
   get age(): number {
     return this.second() - this.bornSecond
   }
@@ -133,7 +133,9 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   }
 
   /** Goes on as the session that it was at another worker; its client does not notice. */
-  restore({ details, subscriptions, positions }: SessionSnapshot): void {
+  restore({ details, subscriptions, positions, seconds, events }: SessionSnapshot): void {
+    this.bornSecond -= seconds
+    this.sent = events
     const { connections, metrics } = this.context
     connections.add(this)
     metrics.moved(this.version, 'here')
@@ -167,8 +169,9 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     const frozenAt = this.session.started ? this.feed.freeze() : null
     if (frozenAt === 'unsettled' || frozenAt === 'nowhere') return null
     this.context.outbox.flushTarget(this)
-    const { version, address, resume } = this
-    return { version, address, resume, details, subscriptions: [...this.subscriptions], positions: frozenAt }
+    const { version, address, resume, age: seconds, sent: events } = this
+    const subscriptions = [...this.subscriptions]
+    return { version, address, resume, details, subscriptions, positions: frozenAt, seconds, events }
   }
 
   /** Ends the session here without a close frame, because it goes on at another worker. */
