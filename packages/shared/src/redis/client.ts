@@ -107,7 +107,7 @@ export class RedisFactory {
         outage.fails(part, describeRedisError(new Error(why), options), { fields: { part } }),
       works: (part) => outage.recovers(part),
     }
-    this.errors = new ErrorLog({ place: options, tls, outage, clock })
+    this.errors = new ErrorLog({ place: options, tls, clock })
   }
 
   /**
@@ -133,7 +133,8 @@ export class RedisFactory {
     client.options.retryStrategy = null
     this.clients.add(client)
     client.on('end', () => this.clients.delete(client))
-    this.errors.watch(client, role)
+    // Its owner tells how long it is out.
+    this.errors.watch(client, (line) => this.outageLog.remark(line, { fields: { role } }))
     return client
   }
 
@@ -264,7 +265,12 @@ export class RedisFactory {
       change(false)
       this.clients.delete(client) // thrown away by its owner, or given up: nothing left to end
     })
-    this.errors.watch(client, role)
+    this.errors.watch(client, (line) => {
+      if (!this.clients.has(client)) return
+      // One that is ready all the same does not say so again.
+      if (client.status === 'ready') outage.remark(line, { fields })
+      else outage.fails(role, line, { fields })
+    })
     return client
   }
 }
