@@ -273,7 +273,9 @@ describe('the WebSocket port', () => {
       () => 'listening',
       (reason: unknown) => (reason as Error).message,
     )
-    expect(error).to.equal('websocket.listen 192.0.2.1, websocket.port 0: this machine has no such address')
+    expect(error).to.equal(
+      'cannot listen on 192.0.2.1:0: not an address of this machine; change websocket.listen or websocket.port',
+    )
   })
 
   it('refuses a proxy list that it cannot read', () => {
