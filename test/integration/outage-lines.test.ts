@@ -100,8 +100,8 @@ describe('what the log says of an incident', function () {
     await waitFor(() => having(pattern).length >= count, {
       timeoutMs: SETTLED_MS_MAX,
       what: `${count} lines like ${pattern}`,
-    }).catch((error: Error) => {
-      throw new Error(`${error.message}:\n${lines().map(short).join('\n')}`)
+    }).catch((error: unknown) => {
+      throw new Error(`${String(error)}:\n${lines().map(short).join('\n')}`)
     })
     clearInterval(knocking)
     if (PRINT) console.log(lines().map(short).join('\n'))

@@ -13,6 +13,7 @@ import { RedisConnections } from '@wazo-websocketd/shared/redis/connections'
 import { RedisNodes } from '@wazo-websocketd/shared/redis/nodes'
 import { drainChannel } from '@wazo-websocketd/shared/redis/layout'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
+import { hashTag, hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import { Auth } from './auth/auth.js'
 import { ExpiryWorker } from './auth/expiry/queue-worker.js'
 import { decodeExpiryNotice, expiryNoticeChannel } from './auth/expiry/notice.js'
@@ -103,7 +104,12 @@ class EdgeWorker {
     this.log = log
     logMetrics(this.metrics, droppedLines)
     this.warnings = new RateLimitedLog(log, clock)
-    this.sessionLog = new SessionLog({ sessions: setup.config.log_sessions, clock, log })
+    this.sessionLog = new SessionLog({
+      sessions: setup.config.log_sessions,
+      tagOf: (token) => hashTag(hashToken(token)),
+      clock,
+      log,
+    })
     this.room = this.fitConnections()
     this.readiness = new Readiness(
       () => this.notReadyReasons(),

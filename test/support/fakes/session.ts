@@ -379,7 +379,12 @@ export class Worker {
       clock: this.clock,
       metrics: this.metrics,
       // With a clock of its own: its timers are no session's.
-      sessionLog: new SessionLog({ sessions: true, clock: new FakeClock(), log: this.lines.logger }),
+      sessionLog: new SessionLog({
+        sessions: true,
+        tagOf: () => 'tag',
+        clock: new FakeClock(),
+        log: this.lines.logger,
+      }),
       log: {
         warn: (_: object, text: string) => void this.warnings.push(text),
         debug: () => undefined,

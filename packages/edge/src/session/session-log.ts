@@ -2,7 +2,6 @@ import { BUS_CONNECTION_LOST, TRY_AGAIN_LATER, type Close } from '@wazo-websocke
 import type { Identity, TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import { hashTag, hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import type { Logger } from 'pino'
 import type { RejectReason } from './metrics.js'
 import { RefusalLog } from './refusal-log.js'
@@ -21,6 +20,8 @@ const OTHER_ENDS: ReadonlyMap<number, string> = new Map([
 export interface SessionLogOptions {
   /** Whether each session that ends has a line (`log_sessions`). */
   readonly sessions: boolean
+  /** What stands for a token in the log. */
+  readonly tagOf: (token: TokenId) => string
   readonly clock: Clock
   readonly log: Pick<Logger, 'info' | 'isLevelEnabled'>
 }
@@ -69,7 +70,7 @@ export class SessionLog {
       if (close !== null) this.refusals.add(close.reason)
       return
     }
-    const { sessions, log } = this.options
+    const { sessions, log, tagOf } = this.options
     if (!sessions || !log.isLevelEnabled('info') || !this.allow()) return
     const { owner, token, address, version, age, sent } = session
     log.info(
@@ -81,7 +82,7 @@ export class SessionLog {
         address,
         seconds: age,
         events: sent,
-        tokenHash: hashTag(hashToken(token)),
+        tokenHash: tagOf(token),
         version,
       },
       'session ended',

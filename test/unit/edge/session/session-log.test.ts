@@ -21,10 +21,12 @@ const SESSION: EndedSession = {
   sent: 17,
 }
 
+const tagOf = (token: TokenId) => hashTag(hashToken(token))
+
 function setUp(sessions = true) {
   const clock = new FakeClock()
   const { logger, entries } = fakeLog()
-  return { clock, logger, entries, log: new SessionLog({ sessions, clock, log: logger }) }
+  return { clock, logger, entries, log: new SessionLog({ sessions, tagOf, clock, log: logger }) }
 }
 
 describe('the log of sessions', () => {
