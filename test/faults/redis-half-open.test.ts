@@ -13,7 +13,7 @@ const TRIALS = rounds(3)
 const ROUND_MS_MAX = 25_000
 const NOTICED_MS_MAX = 4_000
 const GONE_MS = 6_000
-const GIVEN_UP = /"time":"([^"]+)".*connection to Redis given up/g
+const GIVEN_UP = /"time":"([^"]+)".*Redis at [^"]*: no answer/g
 
 const forbidden = namespacesForbidden()
 

@@ -19,6 +19,7 @@ describe('wazo-auth, asked over real HTTP', function () {
   this.timeout(30_000)
   const opened: (() => unknown)[] = []
   let auth: Awaited<ReturnType<typeof startAuth>>
+  const complaints: string[] = []
   let counts: Counts
   let offset: ClockOffset
 
@@ -28,6 +29,7 @@ describe('wazo-auth, asked over real HTTP', function () {
     auth = await startAuth()
     opened.push(stopAuth)
     counts = new Counts()
+    complaints.length = 0
     offset = new ClockOffset()
   })
 
@@ -47,6 +49,11 @@ describe('wazo-auth, asked over real HTTP', function () {
       clock,
       offset,
       metrics: counts,
+      outage: {
+        fails: (_part, why) => void complaints.push(why),
+        recovers: () => undefined,
+        remark: () => undefined,
+      },
       ...more,
     })
     opened.push(() => made.close())

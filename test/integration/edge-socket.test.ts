@@ -264,7 +264,7 @@ describe('the WebSocket port', () => {
       (reason: unknown) => (reason as Error).message,
     )
     expect(error).to.equal(
-      `websocket.listen 127.0.0.1, websocket.port ${one.port}: the port is in use; stop the other program or choose another port`,
+      `cannot listen on 127.0.0.1:${one.port}: in use by another program; change websocket.listen or websocket.port or end that program`,
     )
   })
 
@@ -273,7 +273,9 @@ describe('the WebSocket port', () => {
       () => 'listening',
       (reason: unknown) => (reason as Error).message,
     )
-    expect(error).to.equal('websocket.listen 192.0.2.1, websocket.port 0: this machine has no such address')
+    expect(error).to.equal(
+      'cannot listen on 192.0.2.1:0: not an address of this machine; change websocket.listen or websocket.port',
+    )
   })
 
   it('refuses a proxy list that it cannot read', () => {

@@ -199,7 +199,7 @@ describe('Publisher on a real Redis', () => {
     const clock = new FakeClock()
     const clients: Redis[] = []
     const link = new RedisConnection(
-      { callTimeoutMs: 60_000, readyTimeoutMs: 60_000, renewIntervalMs: 1000 },
+      { where: 'there', callTimeoutMs: 60_000, readyTimeoutMs: 60_000, renewIntervalMs: 1000 },
       clock,
       () => {
         clients.push(new Redis(server.url))

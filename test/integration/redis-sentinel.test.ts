@@ -177,11 +177,14 @@ describe('a connection to a Redis that becomes a replica', function () {
   it('is made anew: what waits is carried out once there is a master, what fails fast is refused', async () => {
     const [first, second] = [await startRedis(), await startRedis()]
     let log = ''
+    /** The roles of connections that were not up: once each at the beginning. */
+    const down: string[] = []
     const made = new RedisFactory({
       url: first.url,
       cluster: null,
       logger: pino({}, { write: (line: string) => void (log += line) }),
       clock: systemClock,
+      connected: (role, up) => void (up || down.push(role)),
     })
     try {
       const plain = made.create('plain')
@@ -202,7 +205,8 @@ describe('a connection to a Redis that becomes a replica', function () {
         .to.be.instanceOf(Error)
         .with.property('message')
         .that.matches(/READONLY/)
-      await waitFor(() => log.split('no master').length > 3, { what: 'connections made anew' })
+      await waitFor(() => down.length >= 5, { what: 'connections made anew' })
+      expect(log.split('no master')).to.have.length(2)
       const admin = made.create('admin')
       await admin.call('REPLICAOF', 'NO', 'ONE')
       expect(await waiting).to.equal('OK')

@@ -17,9 +17,10 @@ const PASSWORD = 'hunter2hunter2'
 async function logged(url: string, reason: RegExp): Promise<string> {
   let log = ''
   const logger = pino({ level: 'debug' }, { write: (line: string) => void (log += line) })
-  const factory = new RedisFactory({ url, cluster: null, logger, clock })
-  factory.create('expiry', { failFast: true })
-  factory.connectOnce('commands', { node: null })
+  // One for each kind: those of one factory have one line for all.
+  const factories = ROLES.map(() => new RedisFactory({ url, cluster: null, logger, clock }))
+  factories[0]!.create('expiry', { failFast: true })
+  factories[1]!.connectOnce('commands', { node: null })
   const told = () =>
     ROLES.every((role) => log.split('\n').some((line) => line.includes(`"${role}"`) && reason.test(line)))
   try {
@@ -27,7 +28,7 @@ async function logged(url: string, reason: RegExp): Promise<string> {
       throw new Error(`${String(error)}:\n${log}`)
     })
   } finally {
-    factory.close()
+    for (const factory of factories) factory.close()
   }
   return log
 }

@@ -75,6 +75,7 @@ export class Edge {
       clock: systemClock,
       metrics: this.metrics,
       log: QUIET,
+      sessionLog: { ended: () => undefined, refused: () => undefined },
       limits: { ...LIMITS, connectionsPerWorker: 16_000, connectionsPerToken: 1_000, ...sessionLimits },
       partitions: 1,
       everyTenant: false,

@@ -11,6 +11,7 @@ import type { Config } from '@wazo-websocketd/shared/config/schema'
 import { runMain, runService } from '@wazo-websocketd/shared/runtime/lifecycle'
 import { openLog, type Log } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
+import { checkPort } from '@wazo-websocketd/shared/runtime/port-check'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
 import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import { adminRoutes } from './admin/routes.js'
@@ -85,6 +86,8 @@ function primaryService(
     adminPort: config.metrics.edge_port,
     adminSocket: config.admin.socket,
     routes: adminRoutes({ pool, upgrades, version: programVersion(), clock: systemClock }),
+    checkPort: () =>
+      checkPort(config.websocket.listen, config.websocket.port, 'websocket.listen or websocket.port'),
     ...serviceMetrics(metrics),
   })
 }
@@ -100,6 +103,7 @@ async function main(): Promise<void> {
     program: PROGRAM,
     level: effectiveLogLevel(config),
     logFile: config.log_file,
+    format: config.log_format,
   })
   const { logger } = log
   for (const warning of warnings) logger.warn(warning)

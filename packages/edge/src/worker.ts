@@ -16,6 +16,7 @@ import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { RecentLosses } from './admin/recent-losses.js'
 import { WorkerAnswers } from './admin/worker-answers.js'
+import { hashTag, hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
 import { Auth } from './auth/auth.js'
 import { ExpiryWorker } from './auth/expiry/queue-worker.js'
 import { decodeExpiryNotice, expiryNoticeChannel } from './auth/expiry/notice.js'
@@ -42,6 +43,7 @@ import { openFilesMax } from './process/open-files.js'
 import { Readiness } from './process/readiness.js'
 import { Shutdown } from './process/shutdown.js'
 import { FrameBytes } from './deliver/frame.js'
+import { SessionLog } from './session/session-log.js'
 import { Sessions } from './session/sessions.js'
 import { usableWorkerConfig, type WorkerConfig } from './config/worker-config.js'
 import { createSocketServer, type SocketServer } from './socket/server.js'
@@ -71,6 +73,7 @@ class EdgeWorker {
   private readonly link: PrimaryLink
   private readonly log: Logger
   private readonly warnings: RateLimitedLog
+  private readonly sessionLog: SessionLog
   private readonly index = new SubscriptionIndex()
   private readonly metrics: Metrics
   private readonly counts: WorkerMetrics
@@ -107,6 +110,12 @@ class EdgeWorker {
     this.counts = workerMetrics(this.metrics, `${place.slot}`)
     logMetrics(this.metrics, droppedLines)
     this.warnings = new RateLimitedLog(log, clock)
+    this.sessionLog = new SessionLog({
+      sessions: setup.config.log_sessions,
+      tagOf: (token) => hashTag(hashToken(token)),
+      clock,
+      log,
+    })
     this.room = this.fitConnections()
     this.readiness = new Readiness(
       () => this.notReadyReasons(),
@@ -128,6 +137,7 @@ class EdgeWorker {
       logger: log,
       metrics: this.counts.auth,
       sharing: link,
+      clients: this.sessionLog.unserved,
       intern: this.index.intern,
       masterTenantChanged: this.readiness.update,
     })
@@ -202,6 +212,7 @@ class EdgeWorker {
   private async end(): Promise<void> {
     this.tickets?.close()
     this.warnings.close()
+    this.sessionLog.close()
     this.descriptors.stop()
     this.bus.stop()
     this.connections.stop()
@@ -250,11 +261,12 @@ class EdgeWorker {
       clock,
       // The bus tells of its own connections: one that is up is not yet one that is subscribed.
       connected: (role, up) => OWN_CONNECTIONS.has(role) && this.counts.connected(role, up),
+      clients: this.sessionLog.unserved,
     })
   }
 
   private makeConnections(): RedisConnections {
-    const { redis, log } = this
+    const { redis } = this
     const { cluster, sentinels } = this.setup.config.redis
     const connect = (node: HostPort) => redis.connectOnce('nodes', { node })
     const nodes = cluster === null ? null : new RedisNodes({ seeds: cluster, connect, clock })
@@ -266,7 +278,7 @@ class EdgeWorker {
         create: (role, node) => redis.connectOnce(role, { node, failFast: role === 'commands' }),
       },
       clock,
-      logger: log,
+      outage: redis.outage,
       connected: (up) => {
         for (const role of ['commands', 'subscriber']) this.counts.connected(role, up)
       },
@@ -313,6 +325,7 @@ class EdgeWorker {
       clock,
       logger: this.log,
       metrics: this.counts.bus,
+      clients: this.sessionLog.unserved,
       listener: {
         events: (partition, events) => this.fanOut.deliver(partition, events),
         lost: (partition, why) => this.lost(partition, why),
@@ -397,6 +410,7 @@ class EdgeWorker {
       clock,
       log: this.log,
       metrics: this.counts.session,
+      sessionLog: this.sessionLog,
     })
   }
 
@@ -413,7 +427,13 @@ class EdgeWorker {
       limits: socketLimits(config, this.room, this.setup.workers),
       clock,
       log: this.log,
-      metrics: this.counts.socket,
+      metrics: {
+        ...this.counts.socket,
+        handshakeRefused: (reason) => {
+          this.counts.socket.handshakeRefused(reason)
+          this.sessionLog.refused(reason)
+        },
+      },
       frameBytes: this.frameBytes,
       onConnection: this.sessions.connect,
       ...(config.console.enabled ? { onRequest: consoleHandler } : {}),
@@ -430,6 +450,7 @@ try {
     program: PROGRAM,
     level: effectiveLogLevel(setup.config),
     logFile: setup.config.log_file,
+    format: setup.config.log_format,
     worker: place.slot,
     // The primary has opened it: whatever has become of it since, sessions go before the log.
     mustOpen: place.successor,

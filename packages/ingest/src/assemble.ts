@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { OutageLog } from '@wazo-websocketd/shared/runtime/outage-log'
 import { Attacher, type Attachment } from './attach/attach.js'
 import { StreamHistory } from './attach/history.js'
 import { CanarySender } from './broker/canary.js'
@@ -43,6 +44,8 @@ export interface AssemblyOptions {
 
 export interface IngestContext {
   readonly redis: RedisCommands
+  /** In which the connection to Redis tells of its outages; absent: it does not. */
+  readonly redisOutage?: OutageLog
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: IngestMetrics
@@ -68,7 +71,7 @@ export function assemble(options: AssemblyOptions, context: IngestContext): Asse
   const timings = { ...timingsFor(broker.hosts.count), ...options.timings }
   const { beatMs, canaryIntervalMs: intervalMs } = timings
   const id = randomUUID()
-  const failureLog = new FailureLog(clock, log, timings.repeatLogMs)
+  const failureLog = new FailureLog(clock, log, timings.repeatLogMs, context.redisOutage)
   const status = new Status({ ...timings, redisGraceMs: options.redisGraceMs }, clock, failureLog)
   const history = new StreamHistory({ historyMs, historyBytes })
   const stored = { prefix, database, partitions, stream, sharded, historyMs, historyBytes }

@@ -4,6 +4,7 @@ import { loadOrExit, parseCommandLine } from '@wazo-websocketd/shared/config/com
 import { busHosts, effectiveLogLevel } from '@wazo-websocketd/shared/config/derived'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
 import { RedisFactory } from '@wazo-websocketd/shared/redis/client'
+import { placeOf, type RedisPlace } from '@wazo-websocketd/shared/redis/errors'
 import { redisDatabase } from '@wazo-websocketd/shared/redis/url'
 import { startAdminServer } from '@wazo-websocketd/shared/runtime/admin-server'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
@@ -57,6 +58,11 @@ function optionsOf({ bus, redis, uuid, limits }: Config): AssemblyOptions {
   }
 }
 
+function redisPlace({ redis }: Config): RedisPlace {
+  const { url, cluster, sentinels, sentinel_name: sentinelName } = redis
+  return { url, cluster, sentinels, sentinelName }
+}
+
 /** Read before privileges are dropped: root alone may be able to read the private keys of TLS. */
 interface Settings {
   readonly options: AssemblyOptions
@@ -87,17 +93,15 @@ class IngestService implements Service {
     // A client that was replaced may report its end late, so that the connection is asked which one counts.
     let current: RedisConnection | null = null
     const factory = new RedisFactory({
-      url: config.redis.url,
-      cluster: config.redis.cluster,
-      sentinels: config.redis.sentinels,
-      sentinelName: config.redis.sentinel_name,
+      ...redisPlace(config),
       tls: this.settings.redisTls,
       logger: log,
       clock: systemClock,
       connected: () => current?.onChange(),
     })
     const create = () => factory.create('publisher', { failFast: true })
-    const redis = (current = new RedisConnection(REDIS_TIMEOUTS, systemClock, create))
+    const where = placeOf(redisPlace(config))
+    const redis = (current = new RedisConnection({ ...REDIS_TIMEOUTS, where }, systemClock, create))
     redis.onChange = () => metrics.redisConnected(redis.connected)
     redis.onChange()
     this.closers.push(
@@ -106,6 +110,7 @@ class IngestService implements Service {
     )
     const { ingest, status, id } = assemble(this.settings.options, {
       redis,
+      redisOutage: factory.outageLog,
       clock: systemClock,
       log,
       metrics,
@@ -155,7 +160,12 @@ async function main(): Promise<void> {
   const { config, warnings, notes } = loadOrExit(PROGRAM, commandLine)
   const settings = { options: optionsOf(config), redisTls: readClientTls('redis.tls', config.redis.tls) }
   const privileges = dropPrivileges(config.user, config.log_file)
-  const log = openLog({ program: PROGRAM, level: effectiveLogLevel(config), logFile: config.log_file })
+  const log = openLog({
+    program: PROGRAM,
+    level: effectiveLogLevel(config),
+    logFile: config.log_file,
+    format: config.log_format,
+  })
   const { logger } = log
   for (const warning of warnings) logger.warn(warning)
   if (privileges.warning !== null) logger.warn(privileges.warning)

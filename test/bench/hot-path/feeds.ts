@@ -45,7 +45,7 @@ const PREFETCH = 250
 /** So short that the log is cut all the time, as it is in a program that has run for a while. */
 const HISTORY_MS = 1_000
 const HISTORY_BYTES = 64 * 1024 ** 2
-const LINK = { callTimeoutMs: 1_000, readyTimeoutMs: 2_000, renewIntervalMs: 1_000 }
+const LINK = { where: 'there', callTimeoutMs: 1_000, readyTimeoutMs: 2_000, renewIntervalMs: 1_000 }
 
 export function openFeed(way: Way, url: string): Promise<Feed> {
   return way === 'ours' ? ours(url) : way === 'minimal' ? minimal(url) : Promise.resolve(intakeOnly())

@@ -40,7 +40,7 @@ async function ours(url: string, hear: (event: BusEvent) => void): Promise<Liste
       create: (role, node) => factory.connectOnce(role, { node, failFast: role === 'commands' }),
     },
     clock,
-    logger,
+    outage: factory.outage,
     connected: () => undefined,
   })
   const bus = new RedisBus({

@@ -251,6 +251,7 @@ class WazoAuth implements Subject<Answer> {
       ...{ verifyCertificate: true, tryMs: ANSWERED_MS_MAX, connectionsMax: 1, tenantless: false },
       ...{ aclLimits: ACL_LIMITS, intern: (details) => details, clock, offset: this.offset },
       metrics: this.metrics,
+      outage: { fails: () => undefined, recovers: () => undefined, remark: () => undefined },
     })
     server.on('connection', (socket) => {
       socket.setNoDelay(true)

@@ -123,7 +123,7 @@ export class Listening implements BusListener {
         ...servers,
       },
       clock: systemClock,
-      logger,
+      outage: { fails: (_part, why) => void this.log.push(why), works: () => undefined },
       connected: (up) => (this.connected = up),
     })
     this.bus = new RedisBus({

@@ -34,7 +34,7 @@ export function startLocalIngest({ amqpUrl, redisUrl, timings, ...over }: LocalO
     messages: (result, count) => results.set(result, (results.get(result) ?? 0) + count),
   }
   const link = new RedisConnection(
-    { callTimeoutMs: 1000, readyTimeoutMs: 2000, renewIntervalMs: 500 },
+    { where: 'there', callTimeoutMs: 1000, readyTimeoutMs: 2000, renewIntervalMs: 500 },
     systemClock,
     () => {
       const client = new Redis(redisUrl, {

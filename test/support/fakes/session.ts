@@ -14,6 +14,7 @@ import { FrameBytes } from '@wazo-websocketd/edge/deliver/frame'
 import type { Connection } from '@wazo-websocketd/edge/session/connection'
 import type { Tickets } from '@wazo-websocketd/edge/drain/tickets'
 import type { SessionMetrics } from '@wazo-websocketd/edge/session/metrics'
+import { SessionLog } from '@wazo-websocketd/edge/session/session-log'
 import { Sessions } from '@wazo-websocketd/edge/session/sessions'
 import type {
   ClientSocket,
@@ -24,6 +25,7 @@ import type {
 } from '@wazo-websocketd/edge/session/ports'
 import { textsOf } from '../frames.js'
 import { FakeClock } from './clock.js'
+import { fakeLog } from './log.js'
 
 /** Both clocks of a worker start here. */
 const START = 1_000_000
@@ -362,6 +364,7 @@ export class Worker {
   readonly index = new FakeIndex()
   readonly metrics = new FakeMetrics()
   readonly warnings: string[] = []
+  readonly lines = fakeLog()
   masterTenant: string | undefined = MASTER
   private defer: (() => void)[] = []
   readonly sessions: Sessions
@@ -376,6 +379,13 @@ export class Worker {
       permission: this.index,
       clock: this.clock,
       metrics: this.metrics,
+      // With a clock of its own: its timers are no session's.
+      sessionLog: new SessionLog({
+        sessions: true,
+        tagOf: () => 'tag',
+        clock: new FakeClock(),
+        log: this.lines.logger,
+      }),
       log: {
         warn: (_: object, text: string) => void this.warnings.push(text),
         debug: () => undefined,

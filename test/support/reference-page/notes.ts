@@ -5,7 +5,10 @@ export type ProgramName = 'edge' | 'ingest' | 'both' | 'none'
 /** By key, or by a section for all keys in it that have no entry of their own. */
 export const PROGRAMS: ReadonlyMap<string, ProgramName> = new Map<string, ProgramName>([
   ['uuid', 'ingest'],
-  ...['debug', 'log_level', 'log_file', 'user', 'extra_config_files'].map((key) => [key, 'both'] as const),
+  ...['debug', 'log_level', 'log_file', 'log_format', 'user', 'extra_config_files'].map(
+    (key) => [key, 'both'] as const,
+  ),
+  ['log_sessions', 'edge'],
   ['auth', 'edge'],
   ['auth_check_strategy', 'edge'],
   ['auth_check_static_interval', 'edge'],
@@ -36,6 +39,7 @@ export const NOTES: ReadonlyMap<string, string> = new Map([
   ['uuid', '{comment} The variable `XIVO_UUID` sets it, too.'],
   ['debug', 'Logs at level `debug`, over `log_level`; the same as `-d`.'],
   ['log_level', 'The lowest level that is logged.'],
+  ['log_format', "{comment} A reload takes it up for the workers, not for the edge's primary."],
   [
     'log_file',
     "Where the log goes; {comment} SIGUSR1 has it opened anew, after a rotation by rename. A reload takes it up for the workers, not for the edge's primary.",

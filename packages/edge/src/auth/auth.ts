@@ -5,6 +5,7 @@ import type { Config } from '@wazo-websocketd/shared/config/schema'
 import { digest } from '@wazo-websocketd/shared/runtime/digest'
 import type { Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { parseNetwork } from '@wazo-websocketd/shared/runtime/network'
+import { OutageLog } from '@wazo-websocketd/shared/runtime/outage-log'
 import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
 import type { RedisClient } from '@wazo-websocketd/shared/redis/client'
 import { AuthClock } from './auth-clock.js'
@@ -30,6 +31,8 @@ export interface AuthOptions {
   readonly sharing: TenantSharing
   /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
   readonly intern: (details: TokenDetails) => TokenDetails
+  /** How many clients were closed or turned away so far, in all: for the line that ends an outage. */
+  readonly clients: () => number
   /** The master tenant has become known, or another one. */
   readonly masterTenantChanged: () => void
 }
@@ -40,6 +43,7 @@ export class Auth {
   readonly watcher: TokenWatcher
   readonly clock: AuthClock
   private readonly log: RateLimitedLog
+  private readonly outage: OutageLog
   private readonly client: AuthClient
   private readonly master: MasterTenant
   private readonly queue: ExpiryQueue
@@ -51,6 +55,12 @@ export class Auth {
     const inFlightMax = Math.max(1, Math.floor(limits.auth_in_flight_per_host / workers))
     this.clock = new AuthClock(clock)
     this.log = new RateLimitedLog(logger, clock)
+    this.outage = new OutageLog({
+      over: 'wazo-auth answers again',
+      clock,
+      log: logger,
+      clients: options.clients,
+    })
     const { now: authTime, uncertainty, offset } = this.clock
     this.client = new AuthClient({
       url: authUrl(auth),
@@ -64,6 +74,7 @@ export class Auth {
       clock,
       offset,
       metrics,
+      outage: this.outage,
     })
     this.lookups = new Lookups({
       source: this.client,
@@ -117,6 +128,7 @@ export class Auth {
   async stop(): Promise<void> {
     this.master.stop()
     this.log.close()
+    this.outage.close()
     this.watcher.stop()
     this.queue.close()
     await this.client.close()

@@ -1,6 +1,7 @@
 import type { TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Outage } from '@wazo-websocketd/shared/runtime/outage-log'
 import { sleep } from '@wazo-websocketd/shared/runtime/sleep'
 import { describeTlsError, readAuthorities } from '@wazo-websocketd/shared/runtime/tls'
 import { Pool } from 'undici'
@@ -50,6 +51,7 @@ export interface AuthClientOptions {
   readonly clock: Clock
   readonly offset: ClockOffset
   readonly metrics: AuthMetrics
+  readonly outage: Outage
 }
 
 export interface ServiceCredentials {
@@ -137,11 +139,13 @@ export class AuthClient implements TokenSource {
     const { answer, since } = done
     if (answer.kind === 'failed') {
       this.count(answer.timedOut ? 'timeout' : 'network', since)
+      this.tell('network', answer)
       return { kind: 'unavailable', why: describeFailure(answer.why, this.options.url) }
     }
     if (answer.kind === 'too-big' || answer.status !== 200) return this.notCreated(answer, since)
     const token = parseServiceToken(answer.body, this.options.tenantless)
     this.count(token === null ? 'garbage' : 'valid', since)
+    this.tell(token === null ? 'garbage' : 'valid', answer)
     if (token === null) return { kind: 'unavailable', why: 'its answer is not understood' }
     this.readClock(done)
     return { kind: 'created', token }
@@ -158,6 +162,7 @@ export class AuthClient implements TokenSource {
     const { answer, since } = done
     if (answer.kind !== 'answered' || answer.status !== 404) return
     this.count('invalid', since)
+    this.tell('invalid', answer)
     this.readClock(done)
   }
 
@@ -195,6 +200,7 @@ export class AuthClient implements TokenSource {
     })
     const tried = interpretAnswer(token, done.answer, this.options)
     this.count(tried.result, done.since)
+    this.tell(tried.result, done.answer)
     if (tried.result === 'valid' || tried.result === 'invalid') this.readClock(done)
     return tried
   }
@@ -212,9 +218,35 @@ export class AuthClient implements TokenSource {
     if (answer.kind === 'answered') this.options.offset.sample(answer.date, since, answer.headersAt)
   }
 
+  /** Whether wazo-auth answers at all, for the log. */
+  private tell(result: AuthRequestResult, answer: HttpAnswer): void {
+    const { outage, url } = this.options
+    if (result === 'valid' || result === 'invalid') outage.recovers('requests')
+    else
+      outage.fails(
+        'requests',
+        `wazo-auth at ${addressOf(url)} (auth.host and auth.port) cannot be asked about tokens: ${whyNot(answer, url)}; clients get 1013 meanwhile`,
+      )
+  }
+
   private count(result: AuthRequestResult, since: number): void {
     this.options.metrics.requested(result, (this.options.clock.monotonic() - since) / 1_000)
   }
+}
+
+/** host:port, also where the port is that of the scheme. */
+function addressOf(url: string): string {
+  const { hostname, port, protocol } = new URL(url)
+  return `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
+}
+
+/** Why an answer says nothing about a token, in words. */
+function whyNot(answer: HttpAnswer, url: string): string {
+  if (answer.kind === 'failed') return describeFailure(answer.why, url)
+  if (answer.kind === 'too-big') return 'its answer is too big'
+  const { status } = answer
+  if (status === 200) return 'its answer is not understood'
+  return `it answers status ${status}${status < 500 ? ': check auth.host, auth.port and auth.prefix' : ''}`
 }
 
 function isUnreachable(answer: HttpAnswer): boolean {
@@ -254,6 +286,7 @@ const KEYS = { address: 'auth.host and auth.port', tls: 'auth.https', ca: 'auth.
 
 /** In words, of an error code; what it means for TLS names the key to correct. */
 function describeFailure(code: string, url: string): string {
+  if (code === 'ECONNREFUSED') return 'nothing listens there (ECONNREFUSED)'
   const untold = describeTlsError(code, code, KEYS)
   if (untold !== null) return `it ${untold}`
   return url.startsWith('http:') && /^(UND_ERR_SOCKET|ECONNRESET|HPE_)/.test(code)

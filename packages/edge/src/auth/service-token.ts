@@ -1,5 +1,6 @@
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import { OutageLog } from '@wazo-websocketd/shared/runtime/outage-log'
 import type { Logger } from 'pino'
 import type { ServiceCredentials, ServiceTokenAnswer } from './client.js'
 
@@ -27,11 +28,14 @@ export class ServiceTokenKeeper {
     jitter: 0,
   })
   private timer: Timer | null = null
+  private readonly outage: OutageLog
   /** Another object after each start; null: stopped. */
   private run: object | null = null
 
   constructor(options: ServiceTokenOptions) {
     this.options = options
+    const { clock, logger: log } = options
+    this.outage = new OutageLog({ over: 'wazo-auth gives service tokens again', clock, log })
   }
 
   /** Asks for a token, and again before its end or after a failure; idempotent. */
@@ -46,6 +50,7 @@ export class ServiceTokenKeeper {
   stop(): void {
     this.run = null
     this.timer?.cancel()
+    this.outage.close()
   }
 
   private async renew(): Promise<void> {
@@ -60,6 +65,7 @@ export class ServiceTokenKeeper {
     const { authTime, created } = this.options
     const lifeMs = expiresAt - authTime()
     this.backoff.reset()
+    this.outage.recovers('token')
     this.schedule(Math.max(lifeMs * RENEWED_AT_SHARE, RETRY_DELAY_FIRST_MS))
     created(tenantUuid)
   }
@@ -67,7 +73,7 @@ export class ServiceTokenKeeper {
   private fail(answer: Exclude<ServiceTokenAnswer, { kind: 'created' }>): void {
     const delayMs = this.backoff.next()
     this.schedule(delayMs)
-    this.options.logger.error({ retryInSeconds: delayMs / 1_000 }, describe(answer))
+    this.outage.fails('token', describe(answer))
   }
 
   private schedule(delayMs: number): void {

@@ -8,6 +8,7 @@ import type { Offset, Position } from '@wazo-websocketd/shared/domain/position'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { RedisConnections } from '@wazo-websocketd/shared/redis/connections'
 import { keys } from '@wazo-websocketd/shared/redis/layout'
+import { OutageLog } from '@wazo-websocketd/shared/runtime/outage-log'
 import type { Logger } from 'pino'
 import { IngestStatus, type IngestGraces } from './ingest-status.js'
 import { RedisLog } from './log.js'
@@ -27,6 +28,10 @@ const UNREADABLE_LOG_INTERVAL_MS = 10_000
 const STATES_PARTITION = 0
 /** After each time so long without any subscription, one more partition is subscribed for the states. */
 const SPARE_AFTER_MS = 1_000
+/** An ingest may start as late as this worker, and needs a moment after Redis was away. */
+const INGEST_GRACE_MS = 5_000
+const NO_INGEST =
+  'waiting for an ingest: none is up, clients get 1013 until one is; start wazo-websocketd-ingest, or look into its log'
 
 export interface RedisBusOptions extends IngestGraces {
   /** `redis.prefix`. */
@@ -42,6 +47,8 @@ export interface RedisBusOptions extends IngestGraces {
   readonly logger: Logger
   readonly metrics: BusMetrics
   readonly listener: BusListener
+  /** How many clients were closed or turned away so far, in all: for the line that ends a wait for an ingest. */
+  readonly clients?: () => number
 }
 
 /** A partition in use, and the number of leases that use it. */
@@ -97,6 +104,7 @@ export class RedisBus implements Bus {
   private readonly log: RedisLog
   private readonly sharedLog: SharedLog
   private readonly ingests: IngestStatus
+  private readonly ingestWait: OutageLog
   private readonly inUse = new Map<number, PartitionUse>()
   /** Leases whose partitions are not all live yet. */
   private readonly waiters = new Set<Lease>()
@@ -118,6 +126,14 @@ export class RedisBus implements Bus {
     this.tickedAt = clock.monotonic()
     this.unsubscribedSince = this.tickedAt
     this.ingests = new IngestStatus(options, this.tickedAt)
+    const { logger: log, clients } = options
+    this.ingestWait = new OutageLog({
+      over: 'an ingest is up',
+      clock,
+      log,
+      graceMs: INGEST_GRACE_MS,
+      ...(clients === undefined ? {} : { clients }),
+    })
     const commands = (partition: number) =>
       connections.at(keys(prefix, partition, database).live)?.commands ?? null
     this.log = new RedisLog({ prefix, clock, commands })
@@ -131,6 +147,7 @@ export class RedisBus implements Bus {
 
   stop(): void {
     this.ticking?.cancel()
+    this.ingestWait.close()
     for (const use of this.inUse.values()) this.drop(use)
   }
 
@@ -375,12 +392,23 @@ export class RedisBus implements Bus {
     const why = this.lossReason()
     if (why !== null) {
       const first = !this.lossReported
-      if (first) this.options.logger.error({ why }, 'bus connection lost')
       for (const use of this.inUse.values()) if (first || this.isAwaited(use)) use.partition.notifyLost(why)
     }
     this.lossReported = why !== null
+    this.watchIngests()
     this.admitWaiters()
     this.reportReadiness()
+  }
+
+  /** While nothing is subscribed no ingest can be heard: that is the outage of Redis. */
+  private watchIngests(): void {
+    if (this.unsubscribedSince !== null) {
+      this.ingestWait.close()
+      return
+    }
+    const state = this.ingests.state(this.options.clock.monotonic())
+    if (state === 'up') this.ingestWait.recovers('ingests')
+    else this.ingestWait.fails('ingests', NO_INGEST, { fields: { state } })
   }
 
   private reportReadiness(): void {

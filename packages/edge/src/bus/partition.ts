@@ -335,7 +335,8 @@ export class Partition {
 
   /** Forgets the numbering: the next position is the head as it will be read. */
   private lose(why: string): void {
-    this.options.logger.error({ partition: this.options.partition, why }, 'continuity of events lost')
+    // The log tells with the number of sessions, for all partitions at once (`session/loss-log`).
+    this.options.logger.debug({ partition: this.options.partition, why }, 'partition lost')
     this.options.metrics.recovery('lost')
     this.at = null
     this.lastSeen = null

@@ -49,6 +49,7 @@ export function generationOf({ config, warnings, notes }: LoadedConfig, pems: Pe
       user: String(config.user),
       log_file: String(config.log_file),
       'admin.socket': String(admin.socket),
+      log_format: config.log_format,
       'metrics.listen': metrics.listen,
       'metrics.edge_port': String(metrics.edge_port),
     },

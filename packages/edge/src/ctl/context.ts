@@ -2,6 +2,7 @@
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { authTryMs, authUrl } from '@wazo-websocketd/shared/config/derived'
 import type { ConfigReading, ConfigSources } from '@wazo-websocketd/shared/config/load'
+import type { Outage } from '@wazo-websocketd/shared/runtime/outage-log'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { readClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { AuthClock } from '../auth/auth-clock.js'
@@ -68,6 +69,9 @@ export function toolContext(
   }
 }
 
+/** The tool tells of each failure itself. */
+const UNTOLD: Outage = { fails: () => undefined, recovers: () => undefined, remark: () => undefined }
+
 function authAccess(config: ConfigReading['config']): AuthAccess {
   const { auth, bus, limits } = config
   const clock = new AuthClock(systemClock)
@@ -88,6 +92,7 @@ function authAccess(config: ConfigReading['config']): AuthAccess {
       clock: systemClock,
       offset: clock.offset,
       metrics: authMetrics(new Metrics({ defaults: false })),
+      outage: UNTOLD,
     }),
   }
 }

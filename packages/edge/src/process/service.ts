@@ -28,6 +28,8 @@ export interface PrimaryOptions {
   readonly adminSocket: string | null
   /** What operators may ask. */
   readonly routes: AdminRoutes
+  /** Rejects in one line when the port of clients cannot be had. */
+  readonly checkPort: () => Promise<void>
   /** `draining`. */
   readonly draining: ServiceMetrics['draining']
 }
@@ -44,10 +46,11 @@ export class PrimaryService implements Service {
     this.failed = options.pool.failed
   }
 
-  /** The admin port comes first: when it is in use no worker needs to start. */
+  /** The ports come first: when one is in use no worker needs to start. */
   async start(): Promise<void> {
     const { adminHost, adminPort, log, metrics, pool, store } = this.options
     this.options.draining(false)
+    await this.options.checkPort()
     this.admin = await startAdminServer({
       host: adminHost,
       port: adminPort,

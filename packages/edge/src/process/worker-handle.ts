@@ -21,6 +21,8 @@ export interface WorkerHandleOptions {
   /** Its configuration; must be JSON. */
   readonly setup: unknown
   readonly place: WorkerAssignment
+  /** Its start has a line only once it serves: those before it died again and again. */
+  readonly quiet?: boolean
   readonly store: MetricStore
   readonly clock: Clock
   readonly logger: Logger
@@ -44,12 +46,14 @@ export class WorkerHandle {
   private lastReasons: readonly string[] | null = null
   private killTimer: Timer | null = null
   private exited = false
+  /** The log has a line about its start. */
+  private announced = false
   /** Who waits for its metrics. */
   private metricsWaiters: (() => void)[] = []
   private readonly answers: PendingAnswers
 
   constructor(options: WorkerHandleOptions) {
-    const { worker, clock, logger, place, listener } = options
+    const { worker, clock, listener, quiet = false } = options
     this.options = options
     this.answers = new PendingAnswers(clock)
     this.startedAt = this.lastMessageAt = clock.monotonic()
@@ -64,7 +68,7 @@ export class WorkerHandle {
         resolve()
       })
     })
-    logger.info({ slot: place.slot, workerPid: worker.pid }, 'worker started')
+    if (!quiet) this.announce()
   }
 
   get peer(): HandoverPeer {
@@ -147,6 +151,12 @@ export class WorkerHandle {
     this.options.worker.kill('SIGKILL')
   }
 
+  private announce(): void {
+    const { logger, place, worker } = this.options
+    this.announced = true
+    logger.info({ slot: place.slot, workerPid: worker.pid }, 'worker started')
+  }
+
   private killAfter(delayMs: number): void {
     const { clock, logger, worker } = this.options
     this.killTimer?.cancel()
@@ -167,6 +177,7 @@ export class WorkerHandle {
         break
       case 'missing':
         this.lastReasons = message.missing
+        if (this.ready && !this.announced) this.announce()
         listener.changed(this)
         break
       case 'metrics':

@@ -1,5 +1,6 @@
 /** One place for a worker on this host. While its worker is replaced it holds two: the old one and the new one. */
 import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
+import { CrashLoop } from './crash-loop.js'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { Logger } from 'pino'
 import type { MetricStore } from './metric-store.js'
@@ -61,6 +62,11 @@ interface Successor {
 export class WorkerSlot implements WorkerHandleListener {
   private readonly options: WorkerSlotOptions
   private readonly backoff: Backoff
+  private readonly crashes: CrashLoop
+  /** Workers of this slot die again and again. */
+  private looping = false
+  /** Why the last one could not serve, as it said. */
+  private cannotServe: string | null = null
   private generation: Generation
   private current: WorkerHandle | null = null
   private successor: Successor | null = null
@@ -73,6 +79,7 @@ export class WorkerSlot implements WorkerHandleListener {
     const { random } = options
     this.options = options
     this.generation = options.generation
+    this.crashes = new CrashLoop(options.clock)
     this.backoff = new Backoff({
       firstMs: RESTART_FIRST_MS,
       maxMs: RESTART_MAX_MS,
@@ -136,13 +143,16 @@ export class WorkerSlot implements WorkerHandleListener {
 
   changed(handle: WorkerHandle): void {
     if (this.successor?.handle === handle && handle.ready) this.promote(this.successor)
+    if (handle.ready) this.cannotServe = null
     this.options.listener.changed()
   }
 
   fatal(handle: WorkerHandle, line: string, status: number): void {
     if (this.successor?.handle === handle) this.abandonSuccessor(line)
     else if (this.current === handle && !this.options.listener.fatal(line, status)) {
-      this.options.logger.error({ ...this.fieldsOf(handle), why: line }, 'worker cannot serve')
+      if (line !== this.cannotServe)
+        this.options.logger.error({ ...this.fieldsOf(handle), why: line }, 'worker cannot serve')
+      this.cannotServe = line
       handle.kill()
     }
   }
@@ -159,16 +169,28 @@ export class WorkerSlot implements WorkerHandleListener {
   }
 
   private died(handle: WorkerHandle, code: number | null, signal: string | null): void {
-    const { clock, logger, listener } = this.options
+    const { clock, listener } = this.options
     this.current = null
     if (clock.monotonic() - handle.startedAt >= STABLE_MS) this.backoff.reset()
     const delayMs = this.backoff.next()
-    logger.error(
-      { ...this.fieldsOf(handle), code, signal, delayMs: Math.round(delayMs) },
-      'worker ended unexpectedly: starting another one',
-    )
+    this.tellDeath({ ...this.fieldsOf(handle), code, signal, delayMs: Math.round(delayMs) })
     listener.restarted(reasonOf(code, signal))
     this.restart = clock.after(delayMs, () => this.start())
+  }
+
+  /** The log has each death, but of a loop no more than a line a minute. */
+  private tellDeath(fields: object): void {
+    const { logger } = this.options
+    const { deaths, tell } = this.crashes.died()
+    const why = this.cannotServe === null ? {} : { why: this.cannotServe }
+    this.looping = tell !== 'alone'
+    if (tell === 'alone')
+      logger.error({ ...fields, ...why }, 'worker ended unexpectedly: starting another one')
+    else if (tell === 'loop')
+      logger.error(
+        { ...fields, ...why, deaths },
+        `worker ended unexpectedly, again and again: ${deaths} times within a minute; others are started, one line a minute`,
+      )
   }
 
   private spawn(generation: Generation, successor: boolean): WorkerHandle {
@@ -179,6 +201,7 @@ export class WorkerSlot implements WorkerHandleListener {
       worker,
       setup: generation.setup,
       place: { slot: number, successor },
+      quiet: this.looping && !successor,
       store,
       clock,
       logger,

@@ -76,8 +76,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   private rateLimit: Timer | null = null
   private renewalDeadline: Timer | null = null
   private revocationGrace: Timer | null = null
-  /** The code with which this side closes; null: it has not. */
-  private endCode: number | null = null
+  /** With what this side closes; null: it has not. */
+  private endClose: Close | null = null
 
   /** @param tickets null: the session does not resume an earlier one. */
   constructor(
@@ -123,6 +123,11 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
 
   get subscriptions(): Subscriptions {
     return this.session.subscriptions
+  }
+
+  /** Seconds since it was opened, here or at another worker. */
+  get age(): number {
+    return Math.max(0, Math.round((this.context.clock.now() - this.openedAt) / 1000))
   }
 
   /** Enters the table of connections and asks wazo-auth about the token. */
@@ -194,7 +199,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   closed(code: number): void {
     this.release()
     this.context.connections.remove(this)
-    this.context.metrics.closed(this.version, this.endCode ?? code)
+    this.context.metrics.closed(this.version, this.endClose?.code ?? code)
+    this.context.sessionLog.ended(this, this.endClose, code)
   }
 
   /** Queues a live event, unless the session still reads the log of its partition: then it comes from there. */
@@ -247,7 +253,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   /** Ends the session for a reason outside of it; idempotent. */
   end(close: Close): void {
     if (this.ending) return
-    this.endCode = close.code
+    this.endClose = close
     this.release()
     this.socket.close(close)
   }
@@ -271,7 +277,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     // Suspended in the very tick: the next event of the batch must not get through.
     if (effects.some(({ kind }) => kind === 'suspend')) this.feed.suspend()
     this.effects.run(effects)
-    if (this.endCode === AUTHENTICATION_EXPIRED.code) this.context.metrics.expired(source)
+    if (this.endClose === AUTHENTICATION_EXPIRED) this.context.metrics.expired(source)
   }
 
   perform(effect: Effect): void {

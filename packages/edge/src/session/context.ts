@@ -5,6 +5,7 @@ import type { FeedContext } from './feed.js'
 import type { SessionMetrics } from './metrics.js'
 import type { SessionLimits } from './ops.js'
 import type { Authenticator, TokenWatch } from './ports.js'
+import type { SessionLog } from './session-log.js'
 
 /** What all connections of a worker share. */
 export interface SessionContext extends FeedContext {
@@ -12,6 +13,7 @@ export interface SessionContext extends FeedContext {
   readonly watch: TokenWatch
   readonly clock: Clock
   readonly metrics: SessionMetrics
+  readonly sessionLog: Pick<SessionLog, 'ended' | 'refused'>
   readonly connections: ConnectionTable
   readonly outbox: Outbox
   readonly limits: SessionLimits

@@ -12,6 +12,7 @@ import { Connection } from './connection.js'
 import { ConnectionTable, type ConnectionLimits } from './connection-table.js'
 import type { SessionContext } from './context.js'
 import { LivePositions } from './live-positions.js'
+import { LossLog } from './loss-log.js'
 import type { SessionLimits } from './ops.js'
 import { partitionsFor } from './partitions.js'
 import type { ClientSocket, SocketListener, UpgradeRequest } from './ports.js'
@@ -44,6 +45,7 @@ export class Sessions {
   readonly connections: ConnectionTable
   private readonly options: SessionsOptions
   private readonly context: SessionContext
+  private readonly losses: LossLog
   private readonly ticketedClose: TicketedClose | null
   /** While the worker drains: its tokens, by their names in messages between workers. */
   private drainingTokens: Map<string, string> | null = null
@@ -51,6 +53,7 @@ export class Sessions {
   constructor(options: SessionsOptions) {
     const { clock, metrics, defer, tickets, frameBytes } = options
     this.options = options
+    this.losses = new LossLog(clock, options.log)
     this.connections = new ConnectionTable(options.limits, clock)
     const outbox = new Outbox({ defer, now: () => clock.now(), metrics, frameBytes })
     const livePositions = new LivePositions(options.bus, options.partitions)
@@ -63,6 +66,7 @@ export class Sessions {
     const admission = admitUpgrade(request, this.context)
     if ('close' in admission) {
       this.options.metrics.rejected(admission.reason)
+      this.options.sessionLog.refused(admission.reason)
       socket.close(admission.close)
       return REJECTED
     }
@@ -115,7 +119,7 @@ export class Sessions {
       connection.feed.close()
       affected.push(connection)
     }
-    this.options.log.warn({ partition, why, sessions: affected.length }, 'continuity of events lost')
+    this.losses.add(partition, why, affected.length)
     this.endPaced(affected)
     return affected.length
   }

@@ -2,6 +2,7 @@ import { createServer, STATUS_CODES, type Server, type ServerResponse } from 'no
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import type { Logger } from 'pino'
+import { listenError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { errorCode } from '@wazo-websocketd/shared/runtime/system-error'
 import type { SocketLimits } from './limits.js'
 import type { HandshakeRefusal } from './metrics.js'
@@ -21,6 +22,7 @@ export interface HttpServerOptions {
   readonly log: Pick<Logger, 'debug' | 'warn'>
 }
 
+const LISTEN_KEYS = 'websocket.listen or websocket.port'
 /** Connections that the kernel completes while the server is busy. */
 const BACKLOG = 4_096
 /** How often Node checks for connections that are late with their headers. */
@@ -129,27 +131,12 @@ export function listen(server: Server, { listen: host, port, log }: HttpServerOp
     server.on('error', (error: NodeJS.ErrnoException) => {
       // Later errors concern single connections (no file descriptor left): the next may be accepted again.
       if (server.listening) log.warn({ error: error.message }, 'cannot accept a connection')
-      else reject(new Error(explain(error, host, port)))
+      else reject(listenError(error, host, port, LISTEN_KEYS))
     })
     server.listen({ host, port, backlog: BACKLOG }, () => {
       resolve(server.address() as AddressInfo)
     })
   })
-}
-
-function explain(error: NodeJS.ErrnoException, host: string, port: number): string {
-  const where = `websocket.listen ${host}, websocket.port ${port}`
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return `${where}: the port is in use; stop the other program or choose another port`
-    case 'EACCES':
-      return `${where}: not permitted; ports below 1024 need privileges`
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return `${where}: this machine has no such address`
-    default:
-      return `${where}: ${error.message}`
-  }
 }
 
 /** Accepts no further connections; those that have not sent their request yet may still do so. Idempotent. */

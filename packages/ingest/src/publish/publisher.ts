@@ -37,11 +37,16 @@ export class RedisFault extends Error {
   readonly isWrongType: boolean
 
   constructor(error: unknown) {
-    super(`Redis: ${messageOf(error)}`)
+    super(named(messageOf(error)))
     this.isReply = error instanceof Error && error.name === 'ReplyError'
     this.isTransient = NOT_SERVING.test(this.message) // a cluster's client wraps what a node has answered
     this.isWrongType = this.message.includes('WRONGTYPE')
   }
+}
+
+/** The connection's own errors name Redis and its address; what Redis answers does not. */
+function named(message: string): string {
+  return /^(no connection to )?Redis at /.test(message) ? message : `Redis: ${message}`
 }
 
 export interface PublisherOptions {

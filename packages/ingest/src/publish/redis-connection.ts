@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import { hidesReason } from '@wazo-websocketd/shared/redis/errors'
 import type { RedisCommands } from './publisher.js'
 
 /** A Redis client that can be thrown away; ioredis's `Redis` and `Cluster` both can. */
@@ -8,6 +9,8 @@ export interface ReplaceableClient extends Pick<RedisCommands, 'callBuffer'> {
 }
 
 export interface RedisConnectionOptions {
+  /** Where Redis is, with the key that says so, for the texts of errors. */
+  readonly where: string
   /** A client is given up after a call without an answer for so long. */
   readonly callTimeoutMs: number
   /** A client that has not become ready for so long is replaced. */
@@ -62,7 +65,7 @@ export class RedisConnection implements RedisCommands {
       const sentAt = this.clock.monotonic()
       const answered = client.callBuffer(command, ...args)
       const timer = this.clock.after(this.options.callTimeoutMs, () => {
-        reject(new Error('Redis does not answer'))
+        reject(new Error(`Redis at ${this.options.where} does not answer`))
         // One node of a cluster may hang: calls to other nodes must not fail with it every time.
         const isSilent = this.answeredAt < sentAt
         if (isSilent || this.clock.monotonic() - this.replacedAt >= REPLACE_INTERVAL_MS) this.replace(client)
@@ -76,7 +79,7 @@ export class RedisConnection implements RedisCommands {
         },
         (error: unknown) => {
           timer.cancel()
-          reject(error instanceof Error ? error : new Error(String(error)))
+          reject(this.explained(error))
         },
       )
     })
@@ -97,6 +100,12 @@ export class RedisConnection implements RedisCommands {
     this.stopped = true
     this.refusal?.cancel()
     this.client.disconnect()
+  }
+
+  /** What the client library says of a connection that is not there tells nothing. */
+  private explained(error: unknown): Error {
+    if (hidesReason(error)) return new Error(`no connection to Redis at ${this.options.where}`)
+    return error instanceof Error ? error : new Error(String(error))
   }
 
   private setRefused(command: string | null): void {

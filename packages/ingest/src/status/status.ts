@@ -112,6 +112,7 @@ export class Status {
   caughtUp(at: number): void {
     this.caughtUpAt = at
     this.progressed()
+    this.failureLog.recovered()
   }
 
   /**
@@ -121,6 +122,6 @@ export class Status {
   failed(cause: 'broker' | 'redis' | 'fatal', message: string, lasting?: string): void {
     const { downAfterMs, redisGraceMs } = this.options
     this.graceMs = cause === 'fatal' ? -1 : cause === 'redis' ? redisGraceMs : downAfterMs
-    this.failureLog.report(message, lasting)
+    this.failureLog.failed(cause === 'broker' ? 'broker' : 'redis', message, lasting)
   }
 }

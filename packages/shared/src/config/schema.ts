@@ -200,6 +200,10 @@ export const configSchema = z.object({
   log_level: logLevel.default('info'),
   /** null or empty: standard output. */
   log_file: text('the path of a file, or null').nullable().default(null),
+  /** `json`: an object per line. `wazo`: lines as Wazo's other daemons write them, `time [pid] (LEVEL) (name): message`. */
+  log_format: choice('json', 'wazo').default('json'),
+  /** Whether each session that ends has a line at level `info`; at most 50 a second from each worker. */
+  log_sessions: flag().default(true),
   /** Whom to become when started as root; null or empty: `wazo-websocketd` where that account exists. */
   user: text('the name of a user, or null').nullable().default(null),
   /** The directory of further configuration files. */

@@ -6,9 +6,9 @@ import { programVersion } from '../runtime/version.js'
 import { connectionName } from './client-name.js'
 import { redisDatabase } from './url.js'
 import { parseHostPort, type HostPort } from '../runtime/host-port.js'
-import { RateLimitedLog } from '../runtime/rate-limited-log.js'
+import { OutageLog } from '../runtime/outage-log.js'
 import { ErrorLog } from './error-log.js'
-import { isNoMaster, type RedisPlace } from './errors.js'
+import { describeRedisError, isNoMaster, placeOf, type RedisPlace } from './errors.js'
 import { SentinelWatch } from './sentinels.js'
 import type { ClientTls } from '../runtime/tls.js'
 
@@ -21,8 +21,17 @@ export interface RedisFactoryOptions extends RedisPlace {
   readonly clock: Clock
   /** `redis_connected{role}`. */
   connected?(role: string, connected: boolean): void
+  /** How many clients were closed or turned away so far, in all: for the line that ends an outage. */
+  readonly clients?: () => number
   /** Milliseconds; 3000 unless given. */
   readonly connectTimeoutMs?: number
+}
+
+/** What keeps a connection by itself tells whether it works. `part` names it among all of the process. */
+export interface RedisOutage {
+  /** @param why what the connection or Redis said. */
+  fails(part: string, why: string): void
+  works(part: string): void
 }
 
 export interface ClientOptions {
@@ -76,21 +85,36 @@ export function reconnectDelayMs(attempt: number, random: () => number = Math.ra
 /** Makes the connections of a process and ends them together. */
 export class RedisFactory {
   private readonly options: RedisFactoryOptions
-  private readonly log: RateLimitedLog
   private readonly clients = new Set<RedisClient>()
   private failovers: SentinelWatch | null = null
   private readonly errors: ErrorLog
+  /** Of all connections to this Redis. */
+  readonly outageLog: OutageLog
+  /** For connections of `connectOnce`. */
+  readonly outage: RedisOutage
 
   constructor(options: RedisFactoryOptions) {
     this.options = options
-    this.log = new RateLimitedLog(options.logger, options.clock)
+    const { logger: log, clock, clients } = options
     const { tls = null } = this.access()
-    this.errors = new ErrorLog({ place: options, tls, log: this.log, clock: options.clock })
+    const outage = new OutageLog({
+      over: 'Redis serves again',
+      log,
+      clock,
+      ...(clients === undefined ? {} : { clients }),
+    })
+    this.outageLog = outage
+    this.outage = {
+      fails: (part, why) =>
+        outage.fails(part, describeRedisError(new Error(why), options), { fields: { part } }),
+      works: (part) => outage.recovers(part),
+    }
+    this.errors = new ErrorLog({ place: options, tls, clock })
   }
 
   /**
    * A connection that connects, and connects again, by itself; `role` names it in logs and metrics.
-   * Errors of the connection are logged at a bounded rate and never thrown.
+   * Errors of the connection are logged as an outage of Redis (`OutageLog`) and never thrown.
    */
   create(role: string, { failFast = false, silentMsMax }: ClientOptions = {}): RedisClient {
     const common = this.common(role, failFast, silentMsMax)
@@ -111,7 +135,8 @@ export class RedisFactory {
     client.options.retryStrategy = null
     this.clients.add(client)
     client.on('end', () => this.clients.delete(client))
-    this.errors.watch(client, role)
+    // Its owner tells how long it is out.
+    this.errors.watch(client, (line) => this.outageLog.remark(line, { fields: { role } }))
     return client
   }
 
@@ -120,7 +145,7 @@ export class RedisFactory {
     for (const client of this.clients) client.disconnect()
     this.clients.clear()
     this.failovers?.close()
-    this.log.close()
+    this.outageLog.close()
   }
 
   private common(role: string, failFast: boolean, silentMsMax?: number): CommonOptions {
@@ -211,16 +236,25 @@ export class RedisFactory {
 
   private watch<T extends RedisClient>(client: T, role: string, demoted = { last: false }): T {
     const { logger } = this.options
+    const { outageLog: outage } = this
     let isConnected = false
+    let isKnown = false
+    const fields = { role }
     const change = (now: boolean) => {
       if (now === isConnected) return
       isConnected = now
       this.options.connected?.(role, now)
-      if (now) logger[demoted.last ? 'debug' : 'info']({ role }, 'connected to Redis')
-      else if (demoted.last)
-        this.log.warn('no-master', { role }, 'Redis is no master (any more): connecting anew')
+      if (now) {
+        // Later ones are told by the end of the outage.
+        logger[isKnown ? 'debug' : 'info']({ role }, 'connected to Redis')
+        isKnown = true
+        outage.recovers(role)
+      } else if (demoted.last)
+        outage.fails(role, `Redis at ${placeOf(this.options)} is no master (any more): connecting anew`, {
+          fields,
+        })
       else if (this.clients.has(client))
-        this.log.warn('lost', { role }, 'connection to Redis lost: trying again')
+        outage.fails(role, `connection to Redis lost, at ${placeOf(this.options)}: trying again`, { fields })
     }
     this.clients.add(client)
     this.options.connected?.(role, false)
@@ -233,7 +267,12 @@ export class RedisFactory {
       change(false)
       this.clients.delete(client) // thrown away by its owner, or given up: nothing left to end
     })
-    this.errors.watch(client, role)
+    this.errors.watch(client, (line) => {
+      if (!this.clients.has(client)) return
+      // One that is ready all the same does not say so again.
+      if (client.status === 'ready') outage.remark(line, { fields })
+      else outage.fails(role, line, { fields })
+    })
     return client
   }
 }

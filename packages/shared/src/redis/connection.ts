@@ -1,6 +1,6 @@
 import { Backoff } from '../runtime/backoff.js'
 import type { Clock, Timer } from '../runtime/clock.js'
-import type { Logger } from 'pino'
+import type { RedisOutage } from './client.js'
 import { ConnectionPair, type RedisServers } from './pair.js'
 import { messageOf } from '../runtime/startup-error.js'
 
@@ -10,10 +10,6 @@ const RECONNECT_DELAY_FIRST_MS = 50
 const RECONNECT_DELAY_MAX_MS = 500
 /** A connection that has served for so long is made anew without delay when it is lost. */
 const STEADY_MS = 1_000
-/** A reason is logged once until Redis serves again, and not more often than this. */
-const REASON_LOG_INTERVAL_MS = 3_000
-/** Different reasons logged until then. */
-const REASONS_MAX = 8
 
 /** What is told about one channel; synchronous. */
 export interface ChannelListener {
@@ -29,7 +25,7 @@ export interface ReconnectingPairOptions {
   /** Any key of the slot. */
   readonly key: string
   readonly clock: Clock
-  readonly logger: Logger
+  readonly outage: RedisOutage
   /** It serves, or does not any more. */
   readonly changed: () => void
 }
@@ -46,9 +42,6 @@ export class ReconnectingPair {
     maxMs: RECONNECT_DELAY_MAX_MS,
     jitter: 0,
   })
-  /** When reasons were logged. */
-  private readonly loggedReasons = new Map<string, number>()
-  private servingLogged = false
   private pinging: Timer | null = null
   private reconnecting: Timer | null = null
   private stopped = false
@@ -65,6 +58,7 @@ export class ReconnectingPair {
     this.reconnecting?.cancel()
     this.pair?.end()
     this.pair = null
+    this.options.outage.works(this.options.key)
   }
 
   /** Redis takes commands, as far as is known. */
@@ -134,22 +128,15 @@ export class ReconnectingPair {
     const now = this.options.clock.monotonic()
     if (this.servesSince === null) {
       this.servesSince = now
-      if (!this.servingLogged) this.options.logger.info({ key: this.options.key }, 'Redis serves')
-      this.servingLogged = true
+      this.options.outage.works(this.options.key)
       this.options.changed()
     }
     if (now - this.servesSince >= STEADY_MS) this.backoff.reset()
-    for (const [why, at] of this.loggedReasons)
-      if (now - at >= REASON_LOG_INTERVAL_MS) this.loggedReasons.delete(why)
   }
 
   private replace(why: string): void {
-    const { clock, logger, key } = this.options
-    if (!this.loggedReasons.has(why) && this.loggedReasons.size < REASONS_MAX) {
-      this.loggedReasons.set(why, clock.monotonic())
-      this.servingLogged = false
-      logger.warn({ key, why }, 'connection to Redis given up: making a new one')
-    }
+    const { clock, outage, key } = this.options
+    outage.fails(key, why)
     const { opened, serves } = this
     this.pair = null
     this.opened = false

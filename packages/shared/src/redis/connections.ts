@@ -1,12 +1,12 @@
 import type { Clock } from '../runtime/clock.js'
-import type { Logger } from 'pino'
+import type { RedisOutage } from './client.js'
 import { ReconnectingPair, type ChannelListener } from './connection.js'
 import type { RedisServers } from './pair.js'
 
 export interface RedisConnectionsOptions {
   readonly servers: RedisServers
   readonly clock: Clock
-  readonly logger: Logger
+  readonly outage: RedisOutage
   /** All of them serve, or not. */
   readonly connected: (up: boolean) => void
 }

@@ -1,7 +1,6 @@
 import { Cluster, type Redis } from 'ioredis'
 import type { Clock } from '../runtime/clock.js'
 import { parseHostPort, type HostPort } from '../runtime/host-port.js'
-import type { RateLimitedLog } from '../runtime/rate-limited-log.js'
 import { messageOf } from '../runtime/startup-error.js'
 import { describeRedisError, describeSentinelError, hidesReason, type RedisPlace } from './errors.js'
 import { askForRefusal, type RefusalQuestion } from './refusal.js'
@@ -9,7 +8,6 @@ import { askForRefusal, type RefusalQuestion } from './refusal.js'
 export interface ErrorLogOptions {
   readonly place: RedisPlace
   readonly tls: RefusalQuestion['tls']
-  readonly log: Pick<RateLimitedLog, 'error'>
   readonly clock: Clock
 }
 
@@ -23,7 +21,7 @@ const REFUSAL_KEPT_MS = 1000
 const NO_SENTINEL = 'All sentinels are unreachable'
 const UNREACHABLE = /ECONN|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|timed out|Connection is closed/
 
-/** Logs why connections to Redis fail, with the reason that Redis gave. */
+/** Tells why connections to Redis fail, with the reason that Redis gave. */
 export class ErrorLog {
   private readonly options: ErrorLogOptions
   /** By host:port. */
@@ -33,9 +31,9 @@ export class ErrorLog {
     this.options = options
   }
 
-  /** Logs the errors of a client; `role` names it. */
-  watch(client: Redis | Cluster, role: string): void {
-    const { place, log, clock } = this.options
+  /** Tells the errors of a client, each as a line for the log. */
+  watch(client: Redis | Cluster, tell: (line: string) => void): void {
+    const { place, clock } = this.options
     /** What a sentinel said, which tells more than that none is left. */
     let told: unknown = null
     client.on('ready', () => (told = null))
@@ -48,22 +46,26 @@ export class ErrorLog {
       if (ofSentinels && told === null) return // it has asked none: it was at the end of its list, and begins again
       const text = ofSentinels ? describeSentinelError(told, place) : describeRedisError(error, place)
       told = null
-      if (hidesReason(error)) void this.logRefusal(serverOf(), role, text)
-      else log.error(text, { role }, text)
+      if (hidesReason(error)) void this.tellRefusal(serverOf(), tell, text)
+      else tell(text)
     })
     // A server that takes connections, but no commands, loads its data.
     client.on('connect', () =>
       clock.after(SLOW_START_MS, () => {
-        if (client.status === 'connect') void this.logRefusal(serverOf(), role, null)
+        if (client.status === 'connect') void this.tellRefusal(serverOf(), tell, null)
       }),
     )
   }
 
-  /** Logs why the server refuses, or `otherwise` when it does not say; null: nothing. */
-  private async logRefusal(server: HostPort | null, role: string, otherwise: string | null): Promise<void> {
+  /** Tells why the server refuses, or `otherwise` when it does not say; null: nothing. */
+  private async tellRefusal(
+    server: HostPort | null,
+    tell: (line: string) => void,
+    otherwise: string | null,
+  ): Promise<void> {
     const reason = server === null ? null : await this.refusalBy(server)
     const text = reason === null ? otherwise : describeRedisError(new Error(reason), this.options.place)
-    if (text !== null) this.options.log.error(text, { role }, text)
+    if (text !== null) tell(text)
   }
 
   private refusalBy(server: HostPort): Promise<string | null> {

@@ -21,12 +21,18 @@ const NO_MASTER = /(^|-)(READONLY|MASTERDOWN|LOADING|UNBLOCKED)\b/
 /** What a client says of a server that has closed the connection, whatever the server gave as its reason. */
 const WITHOUT_REASON =
   /EPIPE|ECONNRESET|Connection is closed|Stream isn't writeable|Socket closed unexpectedly/
+const NO_CONNECTION = /ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Socket timeout/
 /** Redis repeats the arguments of a command that it does not know, such as a renamed AUTH. */
 const ARGUMENTS = /,? with args beginning with:.*/
 
 /** Whether the error hides the reason for which the server closed the connection. */
 export function hidesReason(error: unknown): boolean {
   return WITHOUT_REASON.test(deepestMessage(error))
+}
+
+/** Whether the error says no more than that there is no connection: whoever made that one tells why. */
+export function isConnectionError(error: unknown): boolean {
+  return hidesReason(error) || NO_CONNECTION.test(deepestMessage(error))
 }
 
 /** Whether another connection may lead to a server that takes the command. */
@@ -61,6 +67,8 @@ export function describeRedisError(error: unknown, place: RedisPlace): string {
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `the host of Redis is unknown: ${where}`
   if (code === 'ETIMEDOUT' || message.includes('ETIMEDOUT'))
     return `Redis at ${where} does not answer: trying again`
+  if (/Stream isn't writeable|Connection is closed/.test(message))
+    return `no connection to Redis at ${where}: it is closed, or opened and not answered`
   return `Redis at ${where}: ${message}`
 }
 
@@ -75,6 +83,11 @@ export function describeSentinelError(told: unknown, { sentinels, sentinelName =
   const untold = describeTlsError('', message, tlsKeys('redis.sentinels'))
   if (untold !== null) return `a sentinel ${where} ${untold}`
   return `no sentinel ${where} answers: start them or correct redis.sentinels (${message})`
+}
+
+/** Where Redis is, with the key that says so; without the password. */
+export function placeOf(place: RedisPlace): string {
+  return whereIs(place).where
 }
 
 function whereIs({ url, cluster, sentinels = null, sentinelName = '' }: RedisPlace) {

@@ -3,6 +3,7 @@ import type { LogLevel } from '../config/schema.js'
 import { systemClock, type Clock } from './clock.js'
 import { LogDestination } from './log-destination.js'
 import { scrub } from './scrub.js'
+import { wazoLine } from './wazo-line.js'
 
 export type { Logger } from 'pino'
 
@@ -12,6 +13,8 @@ export interface LoggerOptions {
   /** Number of the worker, in a worker. */
   readonly worker?: number
   readonly destination: DestinationStream
+  /** `log_format`; json unless given. */
+  readonly format?: 'json' | 'wazo'
 }
 
 export interface LogOptions extends Omit<LoggerOptions, 'destination'> {
@@ -63,7 +66,7 @@ export function createLogger(options: LoggerOptions): Logger {
       base: baseOf(options),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: LEVEL_NAMES.get(label) ?? label }) },
-      hooks: { streamWrite: scrub },
+      hooks: { streamWrite: writerOf(options.format) },
     },
     options.destination,
   )
@@ -92,17 +95,23 @@ export function openLog({ logFile, mustOpen = true, clock = systemClock, ...opti
   }
 }
 
+function writerOf(format: LoggerOptions['format']): (line: string) => string {
+  return format === 'wazo' ? (line) => wazoLine(scrub(line)) : scrub
+}
+
 function baseOf({ program, worker }: Omit<LoggerOptions, 'destination'>): object {
   return { program, pid: process.pid, ...(worker === undefined ? {} : { worker }) }
 }
 
 /** Made without the logger, whose level may leave warnings out. */
 function droppedNotice(options: Omit<LoggerOptions, 'destination'>, dropped: number, clock: Clock): string {
-  return `${JSON.stringify({
-    level: 'warning' satisfies LogLevel,
-    time: new Date(clock.now()).toISOString(),
-    ...baseOf(options),
-    dropped,
-    msg: 'lines of this log could not be written and are lost',
-  })}\n`
+  return writerOf(options.format)(
+    `${JSON.stringify({
+      level: 'warning' satisfies LogLevel,
+      time: new Date(clock.now()).toISOString(),
+      ...baseOf(options),
+      dropped,
+      msg: 'lines of this log could not be written and are lost',
+    })}\n`,
+  )
 }

@@ -60,6 +60,7 @@ await runMain('primary', async () => {
       adminPort: adminPort!,
       adminSocket: null,
       routes: new Map(),
+      checkPort: () => Promise.resolve(),
       draining: (now) => draining.set(now ? 1 : 0),
     }),
     { program: 'primary', logger, clock: systemClock, stopDeadlineMs: () => 20_000 },

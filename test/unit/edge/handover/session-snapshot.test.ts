@@ -49,6 +49,28 @@ function messages(worker: Worker, client: Client): unknown[] {
 }
 
 describe('a session that is handed over', () => {
+  it('has one line at its end, with duration and events of all workers, also after one that does not tell them', async () => {
+    const { old, next } = new Scene()
+    await old.start('a', 2, 'foo')
+    for (const connection of old.sessions.open()) connection.deliver(event(11))
+    old.clock.advance(63_000)
+    const [connection] = [...old.sessions.open()]
+    const state = carried(encodeSnapshot(connection!.snapshot()!)) as Record<string, unknown>
+    connection!.handedOver()
+    expect(old.lines.entries).to.deep.equal([])
+    const silent = { ...state, past: { openedAt: 'yesterday' } }
+    for (const each of [state, silent]) {
+      const socket = new FakeSocket()
+      const client = new Client(socket, next.sessions.restore(socket, each))
+      next.clock.advance(5_000)
+      client.listener.closed(1001)
+    }
+    expect(next.lines.entries.map(({ code, seconds, events }) => [code, seconds, events])).to.deep.equal([
+      [1001, 68, 1],
+      [1001, 5, 0],
+    ])
+  })
+
   it('goes on where it stood, from the log, without a message to the client or to wazo-auth', async () => {
     const scene = new Scene()
     const { old, next } = scene
@@ -287,6 +309,7 @@ describe('a session that is handed over', () => {
       details,
       subscriptions: ['foo', '*'],
       positions: at([2 ** 40, 3]),
+      past: { openedAt: 63, events: 17 },
     }
     for (const resume of [null, '', 'e.0.a'])
       expect(parseSnapshot(carried(encodeSnapshot({ ...snapshot, resume })))).to.deep.equal({

@@ -29,7 +29,7 @@ function link() {
     clock,
     clients,
     subject: new RedisConnection(
-      { callTimeoutMs: 3000, readyTimeoutMs: 5000, renewIntervalMs: 1000 },
+      { where: 'there', callTimeoutMs: 3000, readyTimeoutMs: 5000, renewIntervalMs: 1000 },
       clock,
       create,
     ),
@@ -59,7 +59,7 @@ describe('RedisConnection', () => {
     const { clock, clients, subject } = link()
     const call = subject.callBuffer('PING')
     clock.advance(3000)
-    expect(await failureOf(call)).to.equal('Redis does not answer')
+    expect(await failureOf(call)).to.equal('Redis at there does not answer')
     expect(clients.map(({ status }) => status)).to.deep.equal(['end', 'ready'])
     void subject.callBuffer('PING')
     expect(clients[1]!.calls).to.deep.equal(['PING'])
@@ -70,8 +70,8 @@ describe('RedisConnection', () => {
     const calls = [subject.callBuffer('A'), subject.callBuffer('B')]
     clock.advance(3000)
     expect(await Promise.all(calls.map(failureOf))).to.deep.equal([
-      'Redis does not answer',
-      'Redis does not answer',
+      'Redis at there does not answer',
+      'Redis at there does not answer',
     ])
     expect(clients).to.have.length(2)
   })
@@ -131,7 +131,7 @@ describe('RedisConnection', () => {
     subject.stop()
     subject.renew('EVALSHA')
     clock.advance(3000)
-    expect(await call).to.equal('Redis does not answer')
+    expect(await call).to.equal('Redis at there does not answer')
     expect(clients).to.have.length(1)
     expect(subject.connected).to.equal(false)
   })

@@ -62,6 +62,9 @@ describe('Status', () => {
     subject.progressed()
     expect([at(5002), at(15_001)]).to.deep.equal(['catching-up', 'catching-up'])
     expect(at(15_002)).to.equal('down')
+    subject.caughtUp(16_000)
+    at(22_000)
+    expect(lines).to.deep.equal(['away; trying again', 'Redis serves again'])
   })
 
   it('is down at once when there is no point in waiting', () => {

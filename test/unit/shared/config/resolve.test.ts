@@ -16,6 +16,8 @@ describe('the effective configuration', () => {
       debug: false,
       log_level: 'info',
       log_file: null,
+      log_format: 'json',
+      log_sessions: true,
       user: null,
       process_workers: 'auto',
       auth_check_strategy: 'dynamic',

@@ -2,6 +2,7 @@ import {
   describeRedisError,
   describeSentinelError,
   hidesReason,
+  isConnectionError,
   isNoMaster,
 } from '@wazo-websocketd/shared/redis/errors'
 import { expect } from 'chai'
@@ -96,6 +97,20 @@ describe('an error of Redis', () => {
       ])
     for (const message of ['ERR wrong READONLY', 'OOM command', 'ERR x'])
       expect(isNoMaster(new Error(message))).to.equal(false)
+  })
+
+  it('of a connection that is not there names the address instead of the words of the client library', () => {
+    for (const message of [
+      "Stream isn't writeable and enableOfflineQueue options is false",
+      'Connection is closed.',
+    ]) {
+      expect(isConnectionError(new Error(message))).to.equal(true)
+      expect(describeError(message)).to.equal(
+        'no connection to Redis at redis://:********@redis.example:6379 (redis.url): it is closed, or opened and not answered',
+      )
+    }
+    expect(isConnectionError(new Error('connect ECONNREFUSED 127.0.0.1:1'))).to.equal(true)
+    expect(isConnectionError(new Error('OOM command not allowed'))).to.equal(false)
   })
 
   it('of a cluster is that of its last node', () => {

@@ -2,6 +2,7 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { RateLimitedLog } from '@wazo-websocketd/shared/runtime/rate-limited-log'
 import { within } from '@wazo-websocketd/shared/runtime/sleep'
 import type { RedisClient } from '@wazo-websocketd/shared/redis/client'
+import { isConnectionError } from '@wazo-websocketd/shared/redis/errors'
 import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
 import { hashTag } from '@wazo-websocketd/shared/runtime/token-hash'
 import { DelayedError, Worker, type Job } from 'bullmq'
@@ -63,6 +64,7 @@ export class ExpiryWorker {
       runRetryDelay: RETRY_AFTER_ERROR_MS,
     })
     this.worker.on('error', (error) => {
+      if (isConnectionError(error)) return // an outage of Redis, which its connections tell
       const why = messageOf(error)
       this.log.warn('error', { queue: EXPIRY_QUEUE, why }, 'the queue for the expiry of tokens has trouble')
     })

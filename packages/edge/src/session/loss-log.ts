@@ -1,0 +1,34 @@
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { Logger } from 'pino'
+
+/** Partitions that are lost for one reason within so long have one line. */
+const TOGETHER_MS = 200
+
+/** Says that continuity is lost: one line for all partitions that one incident concerns. */
+export class LossLog {
+  private readonly clock: Clock
+  private readonly log: Pick<Logger, 'warn'>
+  private readonly losses = new Map<string, { readonly partitions: number[]; sessions: number }>()
+
+  constructor(clock: Clock, log: Pick<Logger, 'warn'>) {
+    this.clock = clock
+    this.log = log
+  }
+
+  /** Continuity of `partition` is lost, and so many sessions are closed because of it. */
+  add(partition: number, why: string, sessions: number): void {
+    const loss = this.losses.get(why)
+    if (loss === undefined) {
+      this.losses.set(why, { partitions: [partition], sessions })
+      this.clock.after(TOGETHER_MS, () => this.tell(why))
+      return
+    }
+    if (!loss.partitions.includes(partition)) loss.partitions.push(partition)
+    loss.sessions += sessions
+  }
+
+  private tell(why: string): void {
+    this.log.warn({ why, ...this.losses.get(why) }, 'continuity of events lost')
+    this.losses.delete(why)
+  }
+}
