@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { Cluster, type Token } from '../support/cluster.js'
 import { temporaryDirectory } from '../support/guard.mjs'
+import { startNginx } from '../support/nginx.js'
 import { freePort } from '../support/port.mjs'
 import { programCommand } from '../support/program.mjs'
 import { customEvent } from '../support/publish.js'
@@ -178,6 +179,26 @@ describe('The command line', function () {
       .to.match(/1006 .*connecting again/)
       .and.to.match(/1012 service restart; connecting again/)
     expect(seen.err()).to.match(/: 150 events in .*, 2 reconnects\n/)
+  })
+
+  it('connects through nginx and TLS, by an authority of its own', async () => {
+    const nginx = await startNginx('single', [cluster.edges[0]!.port])
+    try {
+      const authority = join(await temporaryDirectory('authority'), 'ca.pem')
+      await writeFile(authority, nginx.certificate)
+      const args = ['--url', `wss://127.0.0.1:${nginx.port}/api/websocketd/`, '--count', '1', 'counted']
+      const env = { WAZO_TOKEN: token.token }
+      const trusting = run('tail', args, '', { ...env, NODE_EXTRA_CA_CERTS: authority })
+      await connected(trusting)
+      await send(1)
+      expect(await trusting.status, trusting.err()).to.equal(0)
+      const strict = run('tail', [...args, '--no-reconnect'], '', env)
+      expect(await strict.status).to.equal(16)
+      expect(strict.err()).to.match(/ended: 1006 \w*(SELF_SIGNED|UNABLE_TO_VERIFY)\w*\n$/)
+      runs.push(trusting, strict)
+    } finally {
+      await nginx.stop()
+    }
   })
 
   it('ends quietly when nobody reads on', async () => {
