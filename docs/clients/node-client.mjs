@@ -20,7 +20,8 @@ const NEW_TOKEN = new Set([4002, 4003])
  * @typedef {object} Options
  * @property {string} url wss://HOST/api/websocketd/
  * @property {string[]} names of events; ['*'] is every event
- * @property {(refused: boolean) => Promise<string>} getToken a token; `refused`: the last one is of no use any more
+ * @property {(refused: boolean) => Promise<string>} getToken the token;
+ *   `refused`: the last one is of no use any more, so that another one is asked for (the same again: there is no other)
  * @property {(body: object) => void} onEvent
  * @property {(why: string) => void} onLoadState load what you show over REST, now: at the first start, and when events were missed
  * @property {(code: number, reason: string) => void} onGiveUp it will not come back
@@ -40,11 +41,11 @@ export class WazoEvents {
   }
 
   /** Connects, and stays connected until `close`. */
-  async open(refused = false) {
-    const { url, names, getToken, onEvent, onLoadState } = this.#options
-    const token = await getToken(refused).catch(() => null)
+  async open() {
+    const { url, names, getToken, onEvent, onLoadState, onGiveUp } = this.#options
+    const token = await getToken(false).catch(() => null)
     if (this.#closed) return
-    if (token === null) return this.#retry()
+    if (token === null) return this.#retry() // wazo-auth does not answer
     const address = new URL(url)
     address.searchParams.set('version', '2')
     address.searchParams.set('resume', this.#position)
@@ -73,13 +74,15 @@ export class WazoEvents {
       }
     })
     socket.on('error', () => {}) // 'close' follows
-    socket.on('close', (code, reason) => {
+    socket.on('close', async (code, data) => {
+      const reason = data.toString()
       clearInterval(pings)
       this.#socket = null
       if (this.#closed) return
-      if (GIVE_UP.has(code)) return this.#options.onGiveUp(code, reason.toString())
+      if (GIVE_UP.has(code) || (NEW_TOKEN.has(code) && (await this.#isLast(token))))
+        return onGiveUp(code, reason)
       if (Date.now() - begin > LASTED_MS) this.#tries = 0
-      this.#retry(NEW_TOKEN.has(code))
+      this.#retry()
     })
   }
 
@@ -94,9 +97,14 @@ export class WazoEvents {
     this.#socket?.close(1000)
   }
 
-  #retry(refused = false) {
+  /** Whether there is no other token than `token`, which is of no use any more. */
+  async #isLast(token) {
+    return (await this.#options.getToken(true).catch(() => null)) === token
+  }
+
+  #retry() {
     const bound = Math.min(RETRY_MS_FIRST * 2 ** this.#tries++, RETRY_MS_MAX)
-    this.#timer = setTimeout(() => void this.open(refused), Math.random() * bound)
+    this.#timer = setTimeout(() => void this.open(), Math.random() * bound)
   }
 
   /** @param {string} op @param {object} [data] */

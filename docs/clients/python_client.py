@@ -28,8 +28,9 @@ LOST = 1006
 class WazoEvents:
     """Events of a Wazo, in order, each once.
 
-    get_token(refused) gives a token; refused: the last one is of no use any more. on_event(body) deals with an event.
-    on_load_state(why) loads what you know over REST: at the first start, and when events were missed.
+    get_token(refused) gives the token; refused: the last one is of no use any more, so that another one is
+    asked for (the same again: there is no other). on_event(body) deals with an event. on_load_state(why)
+    loads what you know over REST: at the first start, and when events were missed.
     """
 
     def __init__(self, url, names, get_token, on_event, on_load_state):
@@ -37,16 +38,16 @@ class WazoEvents:
         self.on_event, self.on_load_state = on_event, on_load_state
         self.position = ''
         self._socket = None
+        self._token = None
 
     def run(self):
         """Stays connected; returns (code, reason) when it makes no sense to come back."""
-        tries, refused = 0, False
+        tries = 0
         while True:
             begin = time.monotonic()
-            code, reason = self._session(refused)
-            if code in GIVE_UP:
+            code, reason = self._session()
+            if code in GIVE_UP or (code in NEW_TOKEN and self._next_token(True) == self._token):
                 return code, reason
-            refused = code in NEW_TOKEN
             if time.monotonic() - begin > LASTED:
                 tries = 0
             time.sleep(random.uniform(0, min(RETRY_FIRST * 2**tries, RETRY_MAX)))
@@ -56,14 +57,24 @@ class WazoEvents:
         """Replaces the token of the session that runs; may be called by another thread."""
         self._send('token', {'token': token})
 
-    def _session(self, refused):
-        query = urlencode({'version': 2, 'resume': self.position})
+    def _next_token(self, refused):
         try:
-            header = [f'X-Auth-Token: {self.get_token(refused)}']
+            return self.get_token(refused)
+        except OSError:  # wazo-auth does not answer: tried again
+            return None
+
+    def _session(self):
+        token = self._next_token(False)
+        if token is None:
+            return LOST, 'no token yet'
+        self._token = token
+        query = urlencode({'version': 2, 'resume': self.position})
+        header = [f'X-Auth-Token: {token}']
+        try:
             self._socket = websocket.create_connection(
                 f'{self.url}?{query}', timeout=PING_EVERY, header=header, enable_multithread=True
             )
-        except Exception as error:  # refused, unreachable, no token yet
+        except (websocket.WebSocketException, OSError) as error:  # refused, or nobody is there
             return LOST, str(error)
         try:
             return self._receive()

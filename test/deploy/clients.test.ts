@@ -201,4 +201,13 @@ describe('The clients of docs/clients', function () {
   it('Node: each event once, in order', verdict('Node'))
   if (missing === null) it('Python: each event once, in order', verdict('Python'))
   else it.skip(`Python: each event once, in order (skipped: ${missing})`)
+
+  it('give up when their token is deleted and there is no other', async () => {
+    for (const token of tokens) await cluster.deleteToken(token)
+    await each(
+      'to give up',
+      async (client) => (await client.loads()).at(-1) === '4003 authentication expired',
+    )
+    expect(await cluster.metric('connections_closed_total', { code: '4003' })).to.equal(running.size)
+  })
 })

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { Cluster, type Token } from '../support/cluster.js'
 import { temporaryDirectory } from '../support/guard.mjs'
+import { startNginx } from '../support/nginx.js'
 import { freePort } from '../support/port.mjs'
 import { programCommand } from '../support/program.mjs'
 import { customEvent } from '../support/publish.js'
@@ -180,6 +181,26 @@ describe('The command line', function () {
     expect(seen.err()).to.match(/: 150 events in .*, 2 reconnects\n/)
   })
 
+  it('connects through nginx and TLS, by an authority of its own', async () => {
+    const nginx = await startNginx('single', [cluster.edges[0]!.port])
+    try {
+      const authority = join(await temporaryDirectory('authority'), 'ca.pem')
+      await writeFile(authority, nginx.certificate)
+      const args = ['--url', `wss://127.0.0.1:${nginx.port}/api/websocketd/`, '--count', '1', 'counted']
+      const env = { WAZO_TOKEN: token.token }
+      const trusting = run('tail', args, '', { ...env, NODE_EXTRA_CA_CERTS: authority })
+      await connected(trusting)
+      await send(1)
+      expect(await trusting.status, trusting.err()).to.equal(0)
+      const strict = run('tail', [...args, '--no-reconnect'], '', env)
+      expect(await strict.status).to.equal(16)
+      expect(strict.err()).to.match(/ended: 1006 \w*(SELF_SIGNED|UNABLE_TO_VERIFY)\w*\n$/)
+      runs.push(trusting, strict)
+    } finally {
+      await nginx.stop()
+    }
+  })
+
   it('ends quietly when nobody reads on', async () => {
     const { command, args } = programCommand('tail')
     const quoted = [command, ...args, '--url', url, 'counted'].map((word) => `'${word}'`).join(' ')
@@ -219,6 +240,54 @@ describe('The command line', function () {
     const wrong = tail([...login], 'wrong\n', {})
     expect(await wrong.status).to.equal(1)
     expect(wrong.err()).to.match(/wazo-auth at 127\.0\.0\.1:\d+ refuses user alice, or the password\n$/)
+  })
+
+  it('does not try on and on when the next token is refused, too', async () => {
+    const user = { user: USER, tenant: TENANT }
+    cluster.auth.addUser('carol', secrets[0]!, { ...user, acl: ['websocketd'] })
+    const login = ['--username', 'carol', '--auth-url', cluster.auth.url]
+    const seen = tail([...login, 'counted'], `${secrets[0]!}\n`, {})
+    await connected(seen)
+    cluster.auth.addUser('carol', secrets[0]!, { ...user, acl: ['nothing'] })
+    await cluster.publisher.publishSessionDeleted(lastLogin())
+    expect(await seen.status, seen.err()).to.equal(42)
+    expect(seen.err()).to.match(
+      /4003 authentication expired; connecting again[^]*ended: 4002 authentication failed\n$/,
+    )
+  })
+
+  it('asks for the password in a terminal, and does not show it', async () => {
+    const { command, args } = programCommand('tail')
+    const words = [
+      command,
+      ...args,
+      '--url',
+      url,
+      '--username',
+      'bob',
+      '--auth-url',
+      cluster.auth.url,
+      '--count',
+      '1',
+    ]
+    const line = words.map((word) => `'${word}'`).join(' ')
+    cluster.auth.addUser('bob', secrets[0]!, { user: USER, tenant: TENANT, acl: ['websocketd'] })
+    const terminal = spawn('script', ['-qec', line, '/dev/null'], {
+      cwd: ROOT,
+      env: { ...process.env, NODE_OPTIONS: '', WAZO_TOKEN: '' },
+    })
+    let shown = ''
+    terminal.stdout.setEncoding('utf8').on('data', (chunk: string) => (shown += chunk))
+    const until = (text: string) =>
+      waitFor(() => shown.includes(text), { timeoutMs: 20_000, what: `"${text}" in ${shown}` })
+    await until('Password of bob at ')
+    terminal.stdin.write(`${secrets[0]!}\r`)
+    await until('connected to')
+    const closed = once(terminal, 'close')
+    await send(1)
+    expect(await closed).to.deep.equal([0, null])
+    expect(shown).not.to.contain(secrets[0]!)
+    expect(shown).to.match(/ {2}counted\r\n\{\r\n {2}"n": 1/)
   })
 
   /** The token that wazo-auth has handed out last. */
@@ -270,6 +339,13 @@ describe('The command line', function () {
       const nobody = run('publish', ['--amqp-url', `amqp://127.0.0.1:${port}`, 'call_created'])
       expect(await nobody.status).to.equal(1)
       expect(nobody.err()).to.match(/RabbitMQ at 127\.0\.0\.1:\d+ cannot be reached/)
+    })
+
+    it('1, an exchange that does not exist', async () => {
+      const given = { exchange: 'no-such-exchange', headers: { name: 'x' }, body: { name: 'x', data: {} } }
+      const sent = publish(['--file', '-', '--for', '5', '--rate', '10'], JSON.stringify(given))
+      expect(await sent.status).to.equal(1)
+      expect(sent.err()).to.match(/RabbitMQ at \S+ .*no exchange 'no-such-exchange'/)
     })
 
     it('78, a configuration file that cannot be used', async () => {

@@ -18,6 +18,9 @@ import { Supply } from './load/supply.js'
 const HEARTBEAT_S = 5
 const AMQP_PORTS = { 'amqp:': 5672, 'amqps:': 5671 } as const
 const STANDARD_INPUT = 0
+/** As recorded events name them. */
+const HEADERS_EXCHANGE = 'wazo-headers'
+const LEGACY_EXCHANGE = 'xivo'
 
 function say(line: string): void {
   process.stderr.write(`${PROGRAM}: ${line}\n`)
@@ -27,10 +30,11 @@ function say(line: string): void {
 interface Target {
   readonly broker: BrokerOptions
   readonly origin: string | null
+  readonly exchanges: ReadonlyMap<string, string>
 }
 
 function targetOf({ amqpUrl, configFile, origin }: PublishOptions): Target {
-  if (amqpUrl !== null) return { broker: brokerAt(amqpUrl), origin }
+  if (amqpUrl !== null) return { broker: brokerAt(amqpUrl), origin, exchanges: new Map() }
   const { config } = loadConfig({
     program: 'wazo-websocketd-ingest',
     configFile,
@@ -49,6 +53,10 @@ function targetOf({ amqpUrl, configFile, origin }: PublishOptions): Target {
       heartbeat: bus.heartbeat,
     },
     origin: origin ?? uuid,
+    exchanges: new Map([
+      [HEADERS_EXCHANGE, bus.exchange_name],
+      [LEGACY_EXCHANGE, bus.legacy_exchange ?? LEGACY_EXCHANGE],
+    ]),
   }
 }
 
@@ -78,8 +86,8 @@ function eventsOf({ names, file }: PublishOptions): readonly (string | GivenEven
 async function publish(options: PublishOptions): Promise<number> {
   const { rate, lengthMs } = options
   const events = eventsOf(options)
-  const { broker, origin } = targetOf(options)
-  const supply = new Supply({ ...options, events, origin, now: Date.now })
+  const { broker, origin, exchanges } = targetOf(options)
+  const supply = new Supply({ ...options, events, origin, exchanges, now: Date.now })
   const count = options.count ?? (lengthMs === Infinity ? events.length : Infinity)
   const ending = new AbortController()
   let fault: unknown = null

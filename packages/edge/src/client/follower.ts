@@ -33,6 +33,8 @@ export class Follower {
   private conversation: Conversation | null = null
   private position = ''
   private hasStarted = false
+  /** No session has started with the present token. */
+  private isUntried = true
 
   constructor(options: FollowerOptions) {
     this.options = options
@@ -45,8 +47,8 @@ export class Follower {
     try {
       let token = await tokens.current()
       for (;;) {
-        const { end, fresh } = await this.converse(token)
-        const next = this.isOver(end) ? null : await this.nextToken(end, fresh)
+        const end = await this.converse(token)
+        const next = this.isOver(end) ? null : await this.nextToken(end)
         if (next === null || this.isStopped()) return end
         token = next
         await this.pause(end)
@@ -63,20 +65,15 @@ export class Follower {
     this.conversation?.close()
   }
 
-  /** One session; `fresh`: it has not started, so that its token was refused rather than that it expired. */
-  private async converse(token: string): Promise<{ end: End; fresh: boolean }> {
+  private async converse(token: string): Promise<End> {
     const begin = performance.now()
-    const session = { fresh: true }
     const { url, names } = this.options
     this.conversation = new Conversation({
       url,
       names,
       token,
       position: this.position,
-      started: (id, why) => {
-        session.fresh = false
-        this.started(id, why)
-      },
+      started: (id, why) => this.started(id, why),
       event: (body, id) => {
         this.options.event(body)
         this.position = id ?? this.position
@@ -85,12 +82,13 @@ export class Follower {
     const end = await this.conversation.ended
     this.conversation = null
     if (performance.now() - begin >= LASTED_MS) this.backoff.reset()
-    return { end, fresh: session.fresh }
+    return end
   }
 
   private started(id: string | null, why: string | null): void {
     this.options.started(this.hasStarted ? (why ?? true) : null)
     this.hasStarted = true
+    this.isUntried = false
     this.position = id ?? ''
   }
 
@@ -103,11 +101,12 @@ export class Follower {
     return !this.options.reconnect || this.isStopped() || hopeless
   }
 
-  /** A refused token is replaced once it has served, or if the source has another one anyway; null: give up. */
-  private async nextToken({ code }: End, fresh: boolean): Promise<string | null> {
+  /** A token that no longer serves is replaced, one that never did is not: the next one would fare the same. null: give up. */
+  private async nextToken({ code }: End): Promise<string | null> {
     const { tokens } = this.options
     if (endingOf(code).comeBack !== 'new token') return tokens.current()
-    if (fresh && !this.hasStarted) return null
+    if (this.isUntried) return null
+    this.isUntried = true
     while (!this.isStopped())
       try {
         return await tokens.another()

@@ -8,9 +8,9 @@ import { Writable } from 'node:stream'
 export async function askPassword(question: string): Promise<string> {
   const { stdin: input, stderr } = process
   const terminal = input.isTTY
-  if (terminal) stderr.write(question)
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input, output: silent, terminal })
+  if (terminal) stderr.write(question) // nothing is shown from here on
   try {
     return await new Promise<string>((resolve) => {
       lines.once('line', resolve)

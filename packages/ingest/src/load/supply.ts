@@ -5,6 +5,8 @@ import { createStory, type Publication } from './templates.js'
 export interface SupplyOptions {
   /** Recorded events by name, or given ones; they come in turn. */
   readonly events: readonly (string | GivenEvent)[]
+  /** What this Wazo calls the exchanges that recorded events name. */
+  readonly exchanges: ReadonlyMap<string, string>
   /** The uuid of this Wazo; null: that of the event. */
   readonly origin: string | null
   /** null: that of the event; of a recorded one, nobody's. */
@@ -34,15 +36,16 @@ export class Supply {
   }
 
   next(): Publication {
-    const { events, acl, origin } = this.options
+    const { events, acl, origin, exchanges } = this.options
     const event = events[this.made++ % events.length]
     if (event === undefined) throw new RangeError('there are no events')
     const overrides: Record<string, unknown> = {
       ...(acl === undefined ? {} : { required_acl: acl }),
       ...(origin === null ? {} : { origin_uuid: origin }),
     }
-    if (typeof event === 'string') return replaced(this.recorded(event), overrides)
-    return this.given(event, overrides)
+    const made =
+      typeof event === 'string' ? replaced(this.recorded(event), overrides) : this.given(event, overrides)
+    return { ...made, exchange: exchanges.get(made.exchange) ?? made.exchange }
   }
 
   private recorded(name: string): Publication {

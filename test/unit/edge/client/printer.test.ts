@@ -22,9 +22,8 @@ describe('What the tail prints', () => {
 
   it('holds with pretty nothing that a terminal obeys', () => {
     const body = { name: 'a\u001b[2J\u009b2J', timestamp: '\u0007', data: { text: '\u009b\u202e\u007f' } }
-    const codes = Array.from(printed('pretty', JSON.stringify(body), body), (character) =>
-      character.charCodeAt(0),
-    )
+    const text = printed('pretty', JSON.stringify(body), body)
+    const codes = Array.from(text, (character) => character.charCodeAt(0))
     const obeyed = codes.filter(
       (code) => (code < 32 && code !== 10) || (code > 126 && code < 160) || code === 0x202e,
     )

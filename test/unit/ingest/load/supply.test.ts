@@ -11,7 +11,14 @@ const GIVEN = {
 }
 
 function supply(options: Partial<SupplyOptions>): Supply {
-  const none = { origin: null, tenant: null, user: null, acl: undefined, now: () => NOW }
+  const none = {
+    origin: null,
+    tenant: null,
+    user: null,
+    acl: undefined,
+    exchanges: new Map(),
+    now: () => NOW,
+  }
   return new Supply({ events: ['call_created'], ...none, ...options })
 }
 
@@ -54,6 +61,19 @@ describe('The supply of events', () => {
       ...{ name: 'x', tenant_uuid: 't', 'user_uuid:u': true, required_acl: null },
       ...{ origin_uuid: 'o', timestamp: TIMESTAMP },
     })
+  })
+
+  it('goes to the exchanges that this Wazo has', () => {
+    const exchanges = new Map([
+      ['wazo-headers', 'mine'],
+      ['xivo', 'older'],
+    ])
+    const made = supply({ events: ['call_created', GIVEN, 'auth_session_created'], exchanges })
+    expect([next(made), next(made), next(made)].map(({ exchange }) => exchange)).to.deep.equal([
+      'mine',
+      'mine',
+      'older',
+    ])
   })
 
   it('takes them in turn', () => {
