@@ -26,12 +26,12 @@ export class FailureLog {
     this.log = log
     this.repeatMs = repeatMs
     this.outages = {
-      broker: new OutageLog({ over: 'RabbitMQ serves again', clock, log }),
+      broker: new OutageLog({ over: 'RabbitMQ serves again', reminderMs: repeatMs, clock, log }),
       redis: redis ?? new OutageLog({ over: 'Redis serves again', clock, log }),
     }
   }
 
-  /** An outage has begun, or lasts until `recovered`; `lasting` is told once it has lasted for a minute. */
+  /** An outage has begun, or lasts until `recovered`; `lasting` is told once it has lasted for `repeatMs`. */
   failed(cause: FailureCause, message: string, lasting = message): void {
     this.failing = true
     this.outages[cause].fails('ingest', `${message}; trying again`, {
