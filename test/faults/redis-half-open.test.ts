@@ -44,6 +44,11 @@ const forbidden = namespacesForbidden()
       byDefault.on('error', () => undefined)
       for (let trial = 0; trial < TRIALS; trial++) {
         await allReady(cluster)
+        // The outage before is over for the log, too: the next one has a line of its own.
+        await waitFor(() => cluster.logs().split('Redis serves again').length > trial, {
+          timeoutMs: 10_000,
+          what: 'the end of the outage',
+        })
         await byDefault.subscribe(keys('wazo-ws', 0).live)
         let defaultNoticed = false
         byDefault.once('close', () => (defaultNoticed = true))

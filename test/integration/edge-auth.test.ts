@@ -79,6 +79,17 @@ describe('wazo-auth, asked over real HTTP', function () {
     return `${tls === undefined ? 'http' : 'https'}://localhost:${(server.address() as AddressInfo).port}`
   }
 
+  it('names its address and the reason for the log while it does not answer', async () => {
+    const url = await serve((_request, response) => void response.writeHead(500).end())
+    await lookup('any', client({ url }), 300)
+    expect(complaints[0]).to.equal(
+      `wazo-auth at ${new URL(url).host} (auth.host and auth.port) cannot be asked about tokens: it answers status 500; clients get 1013 meanwhile`,
+    )
+    complaints.length = 0
+    await lookup(auth.mint().token)
+    expect(complaints).to.deep.equal([])
+  })
+
   it('gives the details of a valid token', async () => {
     const token = auth.mint({ user: 'u', tenant: 't', admin: true, acl: ['websocketd', 'a.#'], session: 's' })
     const verdict = await lookup(token.token)

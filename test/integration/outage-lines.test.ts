@@ -138,7 +138,7 @@ describe('what the log says of an incident', function () {
     cluster.redis.pause()
     await sleep(5_000)
     cluster.redis.resume()
-    await settled(/^Redis serves again/, WORKERS)
+    await settled(/^Redis serves again/, WORKERS + 1)
     expect(having(/Redis at redis:\/\/127\.0\.0\.1:\d+ \(redis\.url\)/).length).to.be.at.least(WORKERS)
     judge({ over: /^Redis serves again/, clients: true })
   })
@@ -149,7 +149,7 @@ describe('what the log says of an incident', function () {
     await cluster.redis.kill()
     await sleep(3_000)
     cluster.redis = await startRedis({ port })
-    await settled(/^Redis serves again/, WORKERS)
+    await settled(/^Redis serves again/, WORKERS + 1)
     expect(having(/^nothing listens at Redis's address redis:.*\(redis\.url\)/).length).to.be.at.least(
       WORKERS,
     )

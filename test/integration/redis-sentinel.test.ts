@@ -184,7 +184,9 @@ describe('a connection to a Redis that becomes a replica', function () {
       cluster: null,
       logger: pino({}, { write: (line: string) => void (log += line) }),
       clock: systemClock,
-      connected: (role, up) => (up || down.push(role)),
+      connected: (role, up) => {
+        if (!up) down.push(role)
+      },
     })
     try {
       const plain = made.create('plain')

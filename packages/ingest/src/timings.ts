@@ -5,7 +5,7 @@ export const TIMINGS = {
   /** Between two declarations of exchanges and bindings while attached. */
   topologyCheckMs: 5000,
   /** A failure that lasts is logged again after this time. */
-  repeatLogMs: 30_000,
+  repeatLogMs: 60_000,
 
   /** RabbitMQ and Redis may take so long for one attempt to set the ingest up. */
   attemptTimeoutMs: 15_000,

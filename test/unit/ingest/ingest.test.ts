@@ -20,7 +20,7 @@ function ingest(connect: IngestParts['connect']) {
     canary: { stop: () => undefined },
     announcer: { start: () => undefined, stop: () => undefined, statusChanged: () => undefined },
     metrics: { amqpConnected: () => undefined },
-    status: new Status(STATUS, clock, new FailureLog(clock, log, 30_000)),
+    status: new Status(STATUS, clock, new FailureLog(clock, log, 60_000)),
     clock,
     log,
   } as unknown as IngestParts)

@@ -35,7 +35,7 @@ export class FailureLog {
     this.log = log
     this.repeatMs = repeatMs
     this.outages = {
-      broker: new OutageLog({ over: 'RabbitMQ serves again', clock, log }),
+      broker: new OutageLog({ over: 'RabbitMQ serves again', reminderMs: repeatMs, clock, log }),
       redis: redis ?? new OutageLog({ over: 'Redis serves again', clock, log }),
     }
   }
@@ -45,7 +45,7 @@ export class FailureLog {
     return this.kept
   }
 
-  /** An outage has begun, or lasts until `recovered`; `lasting` is told once it has lasted for a minute. */
+  /** An outage has begun, or lasts until `recovered`; `lasting` is told once it has lasted for `repeatMs`. */
   failed(cause: FailureCause, message: string, lasting = message): void {
     if (!this.failing || this.kept.at(-1)?.what !== message) this.keep(message)
     this.failing = true

@@ -20,6 +20,8 @@ export interface OutageLogOptions {
   readonly clients?: () => number
   /** Milliseconds that an outage may last without a line; 0 unless given. */
   readonly graceMs?: number
+  /** Milliseconds until the first reminder; a minute unless given. */
+  readonly reminderMs?: number
 }
 
 /** What a reason may come with. */
@@ -94,7 +96,7 @@ export class OutageLog {
   }
 
   private begin(): OpenOutage {
-    const { clock, clients, graceMs = 0 } = this.options
+    const { clock, clients, graceMs = 0, reminderMs = REMINDER_FIRST_MS } = this.options
     const open: OpenOutage = {
       since: clock.monotonic(),
       clientsBefore: clients?.() ?? 0,
@@ -106,14 +108,14 @@ export class OutageLog {
       recoveredAt: 0,
       timer: null,
     }
-    if (graceMs === 0) this.remindAfter(open, REMINDER_FIRST_MS)
+    if (graceMs === 0) this.remindAfter(open, reminderMs)
     else
       open.timer = clock.after(graceMs, () => {
         // One that is over by now, and only has to settle, was too short for a line.
         if (this.settling !== null) return
         open.told = true
         this.logReason(open)
-        this.remindAfter(open, REMINDER_FIRST_MS)
+        this.remindAfter(open, reminderMs)
       })
     return open
   }
