@@ -53,7 +53,7 @@ describe('a session that is handed over', () => {
     const { old, next } = new Scene()
     await old.start('a', 2, 'foo')
     for (const connection of old.sessions.open()) connection.deliver(event(11))
-    old.clock.advance(63_000)
+    for (const { clock } of [old, next]) clock.advance(63_000)
     const [connection] = [...old.sessions.open()]
     const state = carried(encodeSnapshot(connection!.snapshot()!)) as Record<string, unknown>
     connection!.handedOver()
