@@ -243,6 +243,12 @@ describe('the configuration of a program', () => {
     ])
   })
 
+  it('is printed with all defaults by --print-default-config, whatever the file says', () => {
+    const { out, err, status } = run(['-c', configFile('nonsense: ['), '--print-default-config'])
+    expect([status, err]).to.deep.equal([0, ''])
+    expect(out).to.match(/^websocket:\n( .*\n)*? {2}port: 9502$/m)
+  })
+
   describe('printed by --check-config', () => {
     it('shows each key once with its value and source, and ends with status 0', () => {
       const { status, out, err } = run(

@@ -7,6 +7,7 @@ import { METRIC_PREFIX } from '@wazo-websocketd/shared/runtime/metrics'
 import { expect } from 'chai'
 import { declaredMetrics } from '../support/reference-page/metrics.js'
 import { eventsPage, patternFor } from '../support/reference-page/events.js'
+import { editorSchema } from '../support/reference-page/editor-schema.js'
 import { referencePage } from '../support/reference-page/page.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -170,6 +171,7 @@ describe('docs/reference.md', () => {
 
   it('is what the code says', async () => {
     expect(read('docs/reference.md'), 'run npm run reference').to.equal(await referencePage())
+    expect(read('docs/config.schema.json'), 'run npm run reference').to.equal(editorSchema())
   })
 
   it('has every metric that a source declares', async () => {

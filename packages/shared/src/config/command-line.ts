@@ -4,6 +4,7 @@ import type { Program } from './checks.js'
 import { ConfigError } from './error.js'
 import { processEnvironment } from './process-environment.js'
 import { loadConfig, readConfig, type ConfigReading, type ConfigSources, type LoadedConfig } from './load.js'
+import { defaultConfigFile } from './default-file.js'
 import { configReport } from './report.js'
 import { startChecks } from './start-checks.js'
 import { STATUS_CONFIG } from '../runtime/startup-error.js'
@@ -41,8 +42,8 @@ const DESCRIPTIONS: Readonly<Record<Program, string>> = {
 }
 
 /**
- * Reads the arguments after the program's name (`process.argv.slice(2)`). `--help` and `--version` end the
- * process with status 0, a wrong argument with one line and status 2.
+ * Reads the arguments after the program's name (`process.argv.slice(2)`). `--help`, `--version` and `--print-default-config`
+ * end the process with status 0, a wrong argument with one line and status 2.
  */
 export function parseCommandLine(
   program: Program,
@@ -57,6 +58,11 @@ export function parseCommandLine(
     .option(
       '--check-config',
       'print the effective configuration, where each key comes from and what would keep the program from starting, then end',
+      false,
+    )
+    .option(
+      '--print-default-config',
+      'print a configuration file with every key at its default, then end',
       false,
     )
     .version(programVersion(), '--version')
@@ -74,7 +80,17 @@ export function parseCommandLine(
     terminal.err(`${program}: ${what} (see ${program} --help)\n`)
     return terminal.exit(STATUS_USAGE)
   }
-  const options = command.opts<{ configFile?: string; debug: boolean; user?: string; checkConfig: boolean }>()
+  const options = command.opts<{
+    configFile?: string
+    debug: boolean
+    user?: string
+    checkConfig: boolean
+    printDefaultConfig: boolean
+  }>()
+  if (options.printDefaultConfig) {
+    terminal.out(defaultConfigFile())
+    return terminal.exit(0)
+  }
   const { configFile = null, debug, user = null, checkConfig } = options
   return { configFile, debug, user, checkConfig }
 }
