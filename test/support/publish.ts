@@ -10,7 +10,7 @@ export interface Publication {
   readonly body: Buffer
 }
 
-/** One of the real events in test/fixtures/events.json. */
+/** One of the real events in packages/ingest/samples/events.json. */
 export interface Template {
   readonly name: string
   readonly scope: string
@@ -59,7 +59,7 @@ const TEMPLATE_TIME = '2026-11-24T10:15:30.123456'
 
 /** All templates, in the order of the file. */
 export const templates = JSON.parse(
-  readFileSync(new URL('../fixtures/events.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../packages/ingest/samples/events.json', import.meta.url), 'utf8'),
 ) as readonly Template[]
 
 /** A template with other ids and the present time. Throws when no template has that name. */

@@ -2,7 +2,7 @@ import type { ConsumeMessage } from 'amqplib'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const EVENTS = fileURLToPath(new URL('../../fixtures/events.json', import.meta.url))
+const EVENTS = fileURLToPath(new URL('../../../packages/ingest/samples/events.json', import.meta.url))
 
 interface Recorded {
   readonly headers: Readonly<Record<string, unknown>>

@@ -75,9 +75,6 @@ export function unknownForm(form: string): string {
   return `numbering of form ${form}: this program reads the one without a form`
 }
 
-/** The only field of a log entry. */
-export const LOG_FIELD = 'b'
-
 /**
  * The one compare-and-set by which events enter Redis: "my batch follows `prev` in `epoch`".
  *
