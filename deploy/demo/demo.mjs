@@ -6,6 +6,7 @@
 import { USAGE, UsageError, readOptions } from './options.mjs'
 import { ensureDebian, ensureNode, ensureNpm } from '../../test/support/install.mjs'
 import { buildPrograms, programsBuilt } from './prepare.mjs'
+import { KEYS, obeyKeys } from './keys.mjs'
 import { choosePort, startStack } from './stack.mjs'
 
 const USAGE_STATUS = 64
@@ -75,12 +76,14 @@ ${bold('In a terminal')}, events as they come, and one that you publish yourself
 WebSocket  ${socket}
 Metrics    http://127.0.0.1:${ports.edge}/metrics (edge), http://127.0.0.1:${ports.ingest}/metrics (ingest)
 
+${process.stdin.isTTY ? `${bold('Keys')}, while a page is open\n${KEYS}\n` : ''}
 ${bold('Ctrl-C')} ends the demo and leaves nothing behind.
 `)
 }
 
 async function main() {
-  const { help, port, durationMs, amqpUrl, redisUrl } = readOptions(process.argv.slice(2), process.env)
+  const options = readOptions(process.argv.slice(2), process.env)
+  const { help, port, durationMs, amqpUrl, redisUrl } = options
   if (help) return void console.log(USAGE)
   ensureNode()
   const websocketPort = await choosePort(port)
@@ -92,16 +95,18 @@ async function main() {
   await ensureNpm()
   if (!programsBuilt()) await step('Building the programs', buildPrograms)
   const onStop = (/** @type {() => Promise<void>} */ end) => void undo.push(end)
-  const stack = await startStack({ port: websocketPort, amqpUrl, redisUrl, step, onStop, failed: fail })
+  const stack = await startStack({ ...options, port: websocketPort, step, onStop, failed: fail })
   if (stopping) return
   announce(stack)
+  if (process.stdin.isTTY) obeyKeys(stack, () => interrupt())
   if (durationMs !== null) setTimeout(() => void stop(0), durationMs)
 }
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-  process.on(signal, () => {
-    if (!stopping) console.log('\nEnding the demo ...')
-    void stop(0)
-  })
+function interrupt() {
+  if (!stopping) console.log('\nEnding the demo ...')
+  void stop(0)
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, interrupt)
 process.on('unhandledRejection', fail)
 main().catch(fail)

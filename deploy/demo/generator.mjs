@@ -1,6 +1,6 @@
 /**
  * Publishes realistic traffic, as the daemons of a Wazo do: `node generator.mjs WORLD.json`, with the address
- * of RabbitMQ in GENERATOR_AMQP_URL. Several stories are told at once; the first ones are about the first
+ * of RabbitMQ in GENERATOR_AMQP_URL, and events per second in GENERATOR_RATE, if they are to come evenly. Several stories are told at once; the first ones are about the first
  * tenant, so that a reader sees something at once.
  */
 import { readFileSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { createStory } from '@wazo-websocketd/ingest/load/templates'
 
 const STORIES_AT_ONCE = 4
 const RECONNECT_MS = 1000
+const TICK_MS = 5
 const EXCHANGES = [
   ['wazo-headers', 'headers'],
   ['xivo', 'topic'],
@@ -81,6 +82,24 @@ async function tell(tenant, user, story) {
   }
 }
 
+/** Events of all stories, one after the other, so many per second. */
+async function drum(perSecond) {
+  const begun = performance.now()
+  const due = () => Math.floor(((performance.now() - begun) / 1000) * perSecond)
+  for (let sent = 0; ;) {
+    const tenant = oneOf(world.tenants)
+    const user = oneOf(tenant.users)
+    const peer = oneOf(tenant.users.filter(({ uuid }) => uuid !== user.uuid))
+    const event = createStory({ origin: world.origin, tenant, user, peer, at: Date.now() })
+    for (const step of stories.next().value(Math.random)) {
+      if (typeof step === 'number') continue
+      while (sent >= due()) await sleep(TICK_MS)
+      publish(event(...step))
+      sent++
+    }
+  }
+}
+
 async function narrate() {
   for (;;) {
     const tenant = oneOf(world.tenants)
@@ -93,5 +112,9 @@ const [first] = world.tenants
 const stories = shuffledStories(Math.random)
 void keepConnected()
 while (channel === null) await sleep(20)
-for (const { tell: story } of STORIES.slice(0, STORIES_AT_ONCE)) void tell(first, first.users[0], story)
-for (let told = 0; told < STORIES_AT_ONCE; told++) void narrate()
+const rate = Number(process.env.GENERATOR_RATE ?? '')
+if (rate > 0) void drum(rate)
+else {
+  for (const { tell: story } of STORIES.slice(0, STORIES_AT_ONCE)) void tell(first, first.users[0], story)
+  for (let told = 0; told < STORIES_AT_ONCE; told++) void narrate()
+}

@@ -10,6 +10,8 @@ Ctrl-C ends all of it and leaves nothing behind.
 Options:
   --port PORT          port of the edge, WebSocket and console page (default: 9502 if free, else a free one)
   --duration SECONDS   end by itself after so long
+  --rate EVENTS        so many events per second, evenly, instead of stories at the pace of people
+  --no-generator       no events but those that you publish
   -h, --help           this text
 
 Environment:
@@ -20,6 +22,7 @@ Both may be servers of a test installation: made-up events are published to the 
 `
 
 const DURATION_S_MAX = 86_400
+const RATE_MAX = 10_000
 
 /** A wrong option or variable; the message is the one line to show. */
 export class UsageError extends Error {}
@@ -27,15 +30,26 @@ export class UsageError extends Error {}
 /**
  * @param {readonly string[]} args
  * @param {NodeJS.ProcessEnv} env
- * @returns {{ help: boolean, port: number | null, durationMs: number | null, amqpUrl: string | null, redisUrl: string | null }}
+ * @returns {DemoOptions}
+ * @typedef {object} DemoOptions
+ * @property {boolean} help
+ * @property {number | null} port
+ * @property {number | null} durationMs
+ * @property {number | null} rate events per second; null: stories at the pace of people
+ * @property {boolean} generator whether there is a generator of events
+ * @property {string | null} amqpUrl
+ * @property {string | null} redisUrl
  * @throws {UsageError}
  */
 export function readOptions(args, env) {
-  const { port, duration, help = false } = parse(args)
+  const { port, duration, rate, 'no-generator': silent = false, help = false } = parse(args)
+  if (rate !== undefined && silent) throw new UsageError('--rate and --no-generator exclude each other')
   return {
     help,
     port: port === undefined ? null : wholeNumber('--port', port, 0, 65_535),
     durationMs: duration === undefined ? null : wholeNumber('--duration', duration, 1, DURATION_S_MAX) * 1000,
+    rate: rate === undefined ? null : wholeNumber('--rate', rate, 1, RATE_MAX),
+    generator: !silent,
     amqpUrl: address('DEMO_AMQP_URL', env, ['amqp:'], 'amqp://user:password@host:port/vhost'),
     redisUrl: address('DEMO_REDIS_URL', env, ['redis:', 'rediss:'], 'redis://host:port'),
   }
@@ -49,6 +63,8 @@ function parse(args) {
       options: {
         port: { type: 'string' },
         duration: { type: 'string' },
+        rate: { type: 'string' },
+        'no-generator': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     })

@@ -4,6 +4,8 @@ import { DemoError } from './prepare.mjs'
 
 const READY_MS_MAX = 60_000
 const ASK_EVERY_MS = 100
+/** What goes wrong only for a moment is over by then. */
+const ERROR_AFTER_MS = 4_000
 const STOP_GRACE_MS = 8_000
 
 /**
@@ -11,7 +13,11 @@ const STOP_GRACE_MS = 8_000
  * @param {string} name for messages
  * @param {readonly string[]} args
  * @param {{ cwd: string, env?: NodeJS.ProcessEnv, failed: (error: DemoError) => void }} options
- * @returns {{ stop: () => Promise<void>, output: () => string }}
+ * @returns {DemoProgram}
+ * @typedef {object} DemoProgram
+ * @property {() => Promise<void>} stop
+ * @property {(signal: NodeJS.Signals) => void} signal
+ * @property {() => string | null} lastError the last error in its log
  */
 export function startNode(name, args, { cwd, env = {}, failed }) {
   const program = startGuarded(process.execPath, args, { cwd, env: { ...inherited(), ...env } })
@@ -24,7 +30,8 @@ export function startNode(name, args, { cwd, env = {}, failed }) {
     (error) => failed(new DemoError(`${name} could not be started: ${error.message}`)),
   )
   return {
-    output: program.output,
+    signal: program.kill,
+    lastError: () => lastErrorIn(program.output()),
     async stop() {
       stopping = true
       await program.terminate('SIGTERM', STOP_GRACE_MS)
@@ -44,11 +51,21 @@ function inherited() {
  * @param {string} output
  */
 function lastWords(output) {
-  const lines = output.trim().split('\n')
-  const errors = lines.map(logLine).filter((line) => line !== null && isError(line.level))
+  return lastErrorIn(output) ?? (output.trim().split('\n').at(-1) || 'it said nothing')
+}
+
+/**
+ * @param {string} output
+ * @returns {string | null}
+ */
+function lastErrorIn(output) {
+  const errors = output
+    .split('\n')
+    .map(logLine)
+    .filter((line) => line !== null && isError(line.level))
   const { msg, err } = errors.at(-1) ?? {}
-  if (msg !== undefined) return err?.message === undefined ? msg : `${msg}: ${err.message}`
-  return lines.at(-1) || 'it said nothing'
+  if (msg === undefined) return null
+  return err?.message === undefined ? msg : `${msg}: ${err.message}`
 }
 
 /** @param {string} line */
@@ -70,10 +87,12 @@ function isError(level) {
  * Waits until `http://127.0.0.1:<port>/readyz` answers 200.
  * @param {string} name for messages
  * @param {number} port
+ * @param {(() => string | null) | null} [lastError] asked after some seconds: an error then is not waited out
  * @throws {DemoError} naming what is missing
  */
-export async function untilReady(name, port) {
+export async function untilReady(name, port, lastError = null) {
   const deadline = performance.now() + READY_MS_MAX
+  const errorsFrom = performance.now() + ERROR_AFTER_MS
   let answer = 'no answer on its metrics port'
   while (performance.now() < deadline) {
     try {
@@ -83,6 +102,8 @@ export async function untilReady(name, port) {
     } catch {
       // Not listening yet.
     }
+    const error = performance.now() > errorsFrom ? (lastError?.() ?? null) : null
+    if (error !== null) throw new DemoError(`${name} cannot begin: ${error}`)
     await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS))
   }
   throw new DemoError(`${name} is not ready after ${READY_MS_MAX / 1000} s: ${answer}`)

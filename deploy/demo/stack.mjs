@@ -45,12 +45,14 @@ function listenProblem(port) {
  * @param {number} options.port
  * @param {string | null} options.amqpUrl
  * @param {string | null} options.redisUrl
+ * @param {number | null} options.rate
+ * @param {boolean} options.generator
  * @param {(what: string, work: () => Promise<T>) => Promise<T>} options.step shows progress
  * @param {(stop: () => Promise<void>) => void} options.onStop registers what to undo, last first
  * @param {(error: DemoError) => void} options.failed a part ended by itself
  * @template T
  */
-export async function startStack({ port, amqpUrl, redisUrl, step, onStop, failed }) {
+export async function startStack({ port, amqpUrl, redisUrl, rate, generator, step, onStop, failed }) {
   const redis = redisUrl ?? (await step('Starting a private Redis', () => privateServer(startRedis, onStop)))
   const amqp =
     amqpUrl ?? (await step('Starting a private RabbitMQ', () => privateServer(startRabbit, onStop)))
@@ -73,20 +75,42 @@ export async function startStack({ port, amqpUrl, redisUrl, step, onStop, failed
   const start = (name, args, env) => {
     const program = startNode(name, args, { cwd: ROOT, env, failed })
     onStop(program.stop)
+    return program
   }
   const bin = (/** @type {string} */ name) => join(ROOT, 'packages', name, `bin/wazo-websocketd-${name}.js`)
   await step('Starting the ingest', () => {
-    start('The ingest', [bin('ingest'), '-c', configFile])
-    return untilReady('The ingest', ports.ingest)
+    const ingest = start('The ingest', [bin('ingest'), '-c', configFile])
+    // Servers of somebody else may be other than they are said to be.
+    const patient = amqpUrl === null && redisUrl === null
+    return untilReady('The ingest', ports.ingest, patient ? null : ingest.lastError)
   })
-  await step('Starting the edge with two workers', () => {
-    start('The edge', [bin('edge'), '-c', configFile])
+  /** @type {ReturnType<typeof start>} */
+  let edge
+  const startEdge = () => {
+    edge = start('The edge', [bin('edge'), '-c', configFile])
     return untilReady('The edge', ports.edge)
-  })
+  }
+  await step('Starting the edge with two workers', startEdge)
   const worldFile = join(directory, 'world.json')
   await writeFile(worldFile, JSON.stringify(world))
-  start('The generator of events', [GENERATOR, worldFile], { GENERATOR_AMQP_URL: amqp })
-  return { tokens, ports, configFile, world }
+  const generatorEnv = { GENERATOR_AMQP_URL: amqp, GENERATOR_RATE: rate === null ? '' : String(rate) }
+  if (generator) start('The generator of events', [GENERATOR, worldFile], generatorEnv)
+  return {
+    ...{ tokens, ports, configFile, world },
+    upgrade: () => edge.signal('SIGHUP'),
+    async restart() {
+      await edge.stop()
+      await startEdge()
+    },
+    /** @param {string} token */
+    async deleteToken(token) {
+      const details = auth.delete(token)
+      if (details === null) return
+      // Only now: it needs a package that the demo has installed itself.
+      const { publishSessionDeleted } = await import('./revoke.mjs')
+      await publishSessionDeleted(amqp, { ...details, origin: world.origin })
+    },
+  }
 }
 
 /**

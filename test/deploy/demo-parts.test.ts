@@ -4,6 +4,7 @@ import { demoConfig } from '../../deploy/demo/config.mjs'
 import { readOptions } from '../../deploy/demo/options.mjs'
 import { createWorld } from '../../deploy/demo/people.mjs'
 import { STORIES, shuffledStories } from '../../deploy/demo/stories.mjs'
+import { npmErrorOf } from '../support/install.mjs'
 
 interface Body {
   name: string
@@ -78,6 +79,8 @@ describe("The demo's traffic", () => {
 describe("The demo's options", () => {
   it('are optional', () => {
     expect(readOptions([], {})).to.deep.equal({
+      rate: null,
+      generator: true,
       help: false,
       port: null,
       durationMs: null,
@@ -88,7 +91,9 @@ describe("The demo's options", () => {
 
   it('are read from the command line and the environment', () => {
     const env = { DEMO_AMQP_URL: 'amqp://u:p@h/v', DEMO_REDIS_URL: 'redis://h:1' }
-    expect(readOptions(['--port', '8000', '--duration=5'], env)).to.deep.include({
+    expect(readOptions(['--no-generator'], {})).to.deep.include({ generator: false })
+    expect(readOptions(['--port', '8000', '--duration=5', '--rate', '7'], env)).to.deep.include({
+      rate: 7,
       port: 8000,
       durationMs: 5000,
       amqpUrl: 'amqp://u:p@h/v',
@@ -100,6 +105,8 @@ describe("The demo's options", () => {
     [['--port', 'x'], /--port needs a whole number from 0 to 65535, not "x"/],
     [['--port', '65536'], /--port needs a whole number/],
     [['--duration', '0'], /--duration needs a whole number from 1/],
+    [['--rate', '0'], /--rate needs a whole number from 1 to 10000/],
+    [['--rate', '5', '--no-generator'], /--rate and --no-generator exclude each other/],
     [['--prot', '1'], /Unknown option '--prot'/],
     [['something'], /Unexpected argument 'something'/],
   ] as const)
@@ -112,6 +119,23 @@ describe("The demo's options", () => {
     expect(() => readOptions([], { DEMO_AMQP_URL: 'http://u:secret@h' })).to.throw(
       /^DEMO_AMQP_URL(?!.*secret)/,
     )
+  })
+})
+
+describe('npm that fails', () => {
+  it("is told by npm's own first lines, not by the name of its log", () => {
+    const output = [
+      'npm warn deprecated x',
+      'npm error code ENOTFOUND',
+      'npm error syscall getaddrinfo',
+      'npm error network request to https://registry.example/x failed',
+      'npm error',
+      'npm error A complete log of this run can be found in: /root/.npm/_logs/x.log',
+    ].join('\n')
+    expect(npmErrorOf(output)).to.equal(
+      'code ENOTFOUND; syscall getaddrinfo; network request to https://registry.example/x failed',
+    )
+    expect(npmErrorOf('spawn npm ENOENT')).to.equal('spawn npm ENOENT')
   })
 })
 

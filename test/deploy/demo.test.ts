@@ -1,8 +1,9 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { connect, type Client } from '../support/client.js'
@@ -10,7 +11,7 @@ import { temporaryDirectory } from '../support/guard.mjs'
 import { freePort } from '../support/port.mjs'
 import { sharedRabbit } from '../support/rabbitmq.mjs'
 import { startRedis } from '../support/redis.mjs'
-import { waitFor } from '../support/wait.mjs'
+import { sleep, waitFor } from '../support/wait.mjs'
 import { descendantsOf, processes, runs, workersOf, type Process } from './support/processes.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -18,6 +19,8 @@ const DEMO = fileURLToPath(new URL('../../deploy/demo/demo.mjs', import.meta.url
 // On a busy machine, and with the programs to be built first.
 const START_MS_MAX = 150_000
 const END_MS_MAX = 25_000
+/** Five seconds, and what a busy machine takes to start an ingest. */
+const REFUSED_MS_MAX = 15_000
 
 interface Demo {
   readonly child: ChildProcess
@@ -30,15 +33,19 @@ interface Demo {
 }
 
 /** Starts the demo as a terminal does: in a process group of its own. */
-async function startDemo(command: readonly string[], env: Record<string, string> = {}): Promise<Demo> {
+async function startDemo(
+  command: readonly string[],
+  env: Record<string, string> = {},
+  stdin: 'ignore' | 'pipe' = 'ignore',
+): Promise<Demo> {
   const directory = `${await temporaryDirectory('demo-test')}/tmp`
   await mkdir(directory)
   const child = spawn(command[0]!, command.slice(1), {
     cwd: ROOT,
     env: { ...process.env, NODE_OPTIONS: '', TMPDIR: directory, ...env },
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+    stdio: [stdin, 'pipe', 'pipe'],
+  }) as ChildProcessByStdio<Writable | null, Readable, Readable>
   let text = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
@@ -65,6 +72,10 @@ async function startDemo(command: readonly string[], env: Record<string, string>
     }
   }
   return { child, directory, output: () => text, exit, announced }
+}
+
+function edgeOf({ child }: Demo): Process {
+  return descendantsOf(child.pid!).find(({ command }) => /wazo-websocketd-edge/.test(command))!
 }
 
 /** Ctrl-C in a terminal: all processes of the foreground get the signal. */
@@ -152,9 +163,7 @@ describe('npm run demo', function () {
   })
 
   it('has two workers', () => {
-    const programs = descendantsOf(demo.child.pid!)
-    const edge = programs.find(({ command }) => /wazo-websocketd-edge/.test(command))
-    expect(workersOf(edge!.pid)).to.have.length(2)
+    expect(workersOf(edgeOf(demo).pid)).to.have.length(2)
   })
 
   it('serves the page at the address that it prints', async () => {
@@ -246,6 +255,63 @@ describe('The demo, when it does not go as planned,', function () {
     demo.child.kill('SIGKILL')
     await demo.exit
     await expectNothingLeft(demo, started)
+  })
+
+  it("says within seconds what is wrong with a broker that the environment names, in the ingest's words", async () => {
+    const nobody = `amqp://127.0.0.1:${await freePort()}`
+    const demo = await startDemo([process.execPath, DEMO, '--port', '0'], { ...named, DEMO_AMQP_URL: nobody })
+    const begun = performance.now()
+    expect(await demo.exit).to.deep.equal([1, null])
+    expect(performance.now() - begun).to.be.below(REFUSED_MS_MAX)
+    expect(demo.output()).to.match(/^demo: The ingest cannot begin: RabbitMQ at 127\.0\.0\.1:\d+ [^\n]+$/m)
+    await expectNothingLeft(demo, [])
+  })
+
+  it('has no events of its own, or as many as it is told', async () => {
+    for (const [args, expected] of [
+      [['--no-generator'], [0, 0]],
+      [
+        ['--rate', '40'],
+        [60, 130],
+      ],
+    ] as const) {
+      const demo = await startDemo([process.execPath, DEMO, '--port', '0', ...args], named)
+      const { socket, tokens } = await demo.announced()
+      const client = await connect(socket, { token: tokens.master, version: 2 }).start('*')
+      await sleep(1_000)
+      client.take()
+      await sleep(2_500)
+      expect(client.take().length, args.join(' ')).to.be.within(expected[0], expected[1])
+      interrupt(demo)
+      await demo.exit
+    }
+  })
+
+  it('obeys keys in a terminal: an upgrade, the end of a token, a restart, Ctrl-C', async () => {
+    const command = `${process.execPath} ${DEMO} --port 0`
+    const demo = await startDemo(['script', '-qec', command, '/dev/null'], named, 'pipe')
+    const { socket, tokens } = await demo.announced()
+    const [user, admin] = await Promise.all(
+      [tokens.user, tokens.admin].map((token) => connect(socket, { token, version: 2 }).start('*')),
+    )
+    const said = (what: string) =>
+      waitFor(() => demo.output().includes(what), { timeoutMs: START_MS_MAX, what: `"${what}"` })
+    const press = (key: string) => demo.child.stdin!.write(key)
+    const workers = () => workersOf(edgeOf(demo).pid)
+    const before = workers()
+    press('u')
+    await waitFor(() => workers().length === 2 && workers().every((pid) => !before.includes(pid)), {
+      timeoutMs: START_MS_MAX,
+      what: 'new workers',
+    })
+    press('d')
+    expect((await admin!.closed).code).to.equal(4003)
+    press('r')
+    expect((await user!.closed).code).to.equal(1012)
+    await said('The edge is back.')
+    press('\u0003')
+    await said('The demo has ended.')
+    await demo.exit
   })
 
   it('says in one line that its port is in use', async () => {

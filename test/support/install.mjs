@@ -6,11 +6,15 @@ import { spawn } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { startGuarded } from './guard.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NODE_MIN = [20, 19]
 const LOCKED_TRIES_MAX = 60
 const LOCKED_WAIT_MS = 5000
+const TTY_EVERY_MS = 1_000
+const DOT_EVERY_MS = 5_000
+const NPM_LINES_MAX = 4
 const POLICY = '/usr/sbin/policy-rc.d'
 const SYSTEM_DIRECTORIES = ['/usr/sbin', '/sbin', '/usr/local/sbin']
 
@@ -62,10 +66,58 @@ export function ensureNode(version = process.versions.node) {
 /** `npm ci`, unless node_modules holds what package-lock.json names. */
 export async function ensureNpm() {
   if (npmIsComplete()) return
-  console.error('Installing the npm packages (npm ci) ...')
-  const { code, output } = await run('npm', ['ci', '--no-audit', '--no-fund'], {})
+  const { code, output } = await withProgress('Installing the npm packages (npm ci)', runNpm)
   if (code !== 0)
-    throw new NeedsHelp(`npm ci failed in ${ROOT} (${lastLine(output)}): run it there and mend what it says`)
+    throw new NeedsHelp(
+      `npm ci failed in ${ROOT} (${npmErrorOf(output)}): run it there and mend what it says`,
+    )
+}
+
+/** Ends with this process, whatever ends that: two at once in one folder would break it. */
+async function runNpm() {
+  const npm = startGuarded('npm', ['ci', '--no-audit', '--no-fund'], { cwd: ROOT })
+  const code = await npm.exit.then(
+    (exit) => exit.code,
+    () => -1,
+  )
+  return { code, output: npm.output() }
+}
+
+/**
+ * Shows that something lasts: the seconds so far in a terminal, else a dot now and then.
+ * @template T
+ * @param {string} what
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+async function withProgress(what, work) {
+  const { isTTY = false } = process.stderr
+  const began = performance.now()
+  const seconds = () => Math.round((performance.now() - began) / 1000)
+  process.stderr.write(`${what} ...`)
+  const timer = setInterval(
+    () => process.stderr.write(isTTY ? `\r${what} ... ${seconds()} s` : '.'),
+    isTTY ? TTY_EVERY_MS : DOT_EVERY_MS,
+  )
+  try {
+    return await work()
+  } finally {
+    clearInterval(timer)
+    process.stderr.write(`${isTTY ? `\r${what} ...` : ''} ${seconds()} s\n`)
+  }
+}
+
+/**
+ * What npm says of its failure: its code and first lines, without the name of its log file.
+ * @param {string} output
+ * @returns {string}
+ */
+export function npmErrorOf(output) {
+  const errors = output
+    .split('\n')
+    .flatMap((line) => /^npm (?:error|ERR!) (.*\S)/.exec(line)?.[1] ?? [])
+    .filter((line) => !/complete log of this run|^\/.*\.log$/.test(line))
+  return errors.length === 0 ? lastLine(output) : errors.slice(0, NPM_LINES_MAX).join('; ')
 }
 
 function npmIsComplete() {

@@ -123,7 +123,13 @@ export class Listening implements BusListener {
         ...servers,
       },
       clock: systemClock,
-      outage: { fails: (_part, why) => void this.log.push(why), works: () => undefined },
+      // An outage's log tells the same reason once.
+      outage: {
+        fails: (_part, why) => {
+          if (!this.log.includes(why)) this.log.push(why)
+        },
+        works: () => undefined,
+      },
       connected: (up) => (this.connected = up),
     })
     this.bus = new RedisBus({
