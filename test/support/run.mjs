@@ -45,7 +45,7 @@ const ON_NODE_24 = [
 const PATIENT = [
   ...['upgrade-workers', 'chaos', 'rabbitmq-bindings', 'partitions', 'rabbitmq-connections', 'redis-cluster'],
   ...['token-recheck', 'auth-clock', 'redis-access', 'canary', 'partitions-start', 'rabbitmq-oddities'],
-  ...['redis-refusals', 'redis-cluster-outage', 'redis-log-bounds', 'redis-shared'],
+  ...['redis-refusals', 'redis-cluster-outage', 'redis-log-bounds', 'redis-shared', 'positions'],
 ].map((name) => fileOf(`faults/${name}`))
 const REPORT = [
   ...['node_modules/c8/bin/c8.js', 'report', '--all', '--merge-async', '--src', 'packages'],
