@@ -17,6 +17,9 @@ const OTHER_ENDS: ReadonlyMap<number, string> = new Map([
   [1013, 'slow consumer'],
 ])
 
+/** Behind it a reason repeats what the client has written, which may be a token. */
+const QUOTED = /^(unknown op): .*/s
+
 export interface SessionLogOptions {
   /** Whether each session that ends has a line (`log_sessions`). */
   readonly sessions: boolean
@@ -67,7 +70,7 @@ export class SessionLog {
   ended(session: EndedSession, close: Close | null, code: number): void {
     if (close === BUS_CONNECTION_LOST || close === TRY_AGAIN_LATER) this.unservedClients++
     if (session.owner === null) {
-      if (close !== null) this.refusals.add(close.reason)
+      if (close !== null) this.refusals.add(loggable(close))
       return
     }
     const { sessions, log, tagOf } = this.options
@@ -76,7 +79,7 @@ export class SessionLog {
     log.info(
       {
         code: close?.code ?? code,
-        reason: close?.reason ?? OTHER_ENDS.get(code) ?? 'closed by the client',
+        reason: close === null ? (OTHER_ENDS.get(code) ?? 'closed by the client') : loggable(close),
         user: owner.userUuid,
         tenant: owner.tenantUuid,
         address,
@@ -119,4 +122,8 @@ export class SessionLog {
     this.leftOut = 0
     if (leftOut > 0) this.options.log.info({ sessions: leftOut }, 'more sessions ended, without a line each')
   }
+}
+
+function loggable({ reason }: Close): string {
+  return reason.replace(QUOTED, '$1')
 }

@@ -1,6 +1,7 @@
 import {
   AUTHENTICATION_FAILED,
   BUS_CONNECTION_LOST,
+  protocolError,
   TRY_AGAIN_LATER,
 } from '@wazo-websocketd/shared/domain/close'
 import type { Identity, TokenId } from '@wazo-websocketd/shared/domain/identity'
@@ -46,6 +47,17 @@ describe('the log of sessions', () => {
       tokenHash: hashTag(hashToken(TOKEN)),
       version: 2,
     })
+    expect(JSON.stringify(entries)).to.not.include(TOKEN)
+  })
+
+  it('does not repeat what the client has written, which a reason may quote', () => {
+    const { entries, log } = setUp()
+    const quoting = protocolError(`unknown op: ${TOKEN}`)
+    log.ended(SESSION, quoting, 4004)
+    log.ended({ ...SESSION, owner: null }, quoting, 4004)
+    log.close()
+    expect(entries[0]).to.include({ code: 4004, reason: 'unknown op' })
+    expect(entries).to.have.length(2)
     expect(JSON.stringify(entries)).to.not.include(TOKEN)
   })
 
