@@ -89,9 +89,19 @@ function memory(labels: Labels, own: Own): void {
     name: `${PREFIX}resident_memory_bytes`,
     help: 'Resident memory of one process. While a worker is replaced, of the old and the new one.',
     collect() {
-      this.set(own, process.memoryUsage.rss())
+      const bytes = residentBytes()
+      if (bytes !== null) this.set(own, bytes)
     },
   })
+}
+
+/** null: it cannot be read, such as without a free file descriptor; then the last value stands. */
+function residentBytes(): number | null {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return null
+  }
 }
 
 /** Counts open files for our metric and for prom-client's of the same meaning, which would count anew at each reading. */
