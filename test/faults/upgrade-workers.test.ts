@@ -147,7 +147,7 @@ describe('SIGHUP to an edge replaces its workers', function () {
     [
       'that cannot bind its port',
       () => configure({ websocket: { listen: '192.0.2.1', port } }),
-      /192\.0\.2\.1.*no such address/,
+      /192\.0\.2\.1.*not an address of this machine/,
     ],
     [
       'that never gets ready',
