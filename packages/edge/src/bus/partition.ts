@@ -119,6 +119,8 @@ export class Partition {
   close(): void {
     this.unverify('unsubscribed')
     for (const reader of [...this.readers]) reader.stop()
+    // Whoever still asks how far the log reaches back asks no more.
+    this.at = null
   }
 
   /** Takes in a batch of the live channel. */

@@ -447,6 +447,21 @@ describe('partition', () => {
   })
 })
 
+describe('a partition that is closed', () => {
+  it('lets nobody ask on how far its log reaches back', async () => {
+    const scene = new Scene()
+    await scene.live()
+    scene.hear(scene.log.append([1], 1))
+    let reach: string | null = null
+    void scene.partition.reach(START).then((answer) => (reach = answer))
+    await settle()
+    await scene.log.fail()
+    scene.partition.close()
+    await scene.clock.pass(400)
+    expect([reach, scene.log.waiting]).to.deep.equal(['other epoch', 0])
+  })
+})
+
 describe('partition, under any order of what can happen', () => {
   const step = fc.oneof(
     {
