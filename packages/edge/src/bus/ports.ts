@@ -76,7 +76,7 @@ export interface Bus {
   readLog(partition: number, position: Position, sink: LogSink, until?: Offset): () => void
   /**
    * Resolves with whether the log holds everything above `position`. Asks for as long as Redis does not answer. Needs a
-   * lease of the partition. Never rejects.
+   * lease of the partition; `other epoch` once the worker follows the partition no more.
    */
   reach(partition: number, position: Position): Promise<Reach>
 }
