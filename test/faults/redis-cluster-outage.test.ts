@@ -4,6 +4,8 @@ import { ask } from '../support/redis-ask.mjs'
 import { startRedisCluster, type RedisCluster } from '../support/redis-cluster.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { Cluster } from '../support/cluster.js'
+import type { Client } from '../support/client.js'
+import { numbered, range } from '../support/numbered.js'
 import { allReady, portOf } from '../support/pages.js'
 import { tenantOf } from './support/partitions.js'
 import { FLAWLESS, Traffic } from './support/traffic.js'
@@ -14,6 +16,9 @@ const LOST_GRACE_S = 3
 const BUS_GRACE_S = 1
 const ENDED_MS_MAX = (LOST_GRACE_S + BUS_GRACE_S) * 1_000 + 6_000
 const TOLD_MS_MAX = 3_000
+/** It takes a while to publish so many again: who comes then must not get the rest of them. */
+const [OLDER_EVENTS, OLDER_BYTES] = [2_000, 20_000]
+const [LATER, LATER_MS_MAX] = [50, 15_000]
 const RATE = { perSecond: 100, sessions: 1 }
 
 describe('a Redis Cluster of three masters without replicas, with two partitions, one of which dies', function () {
@@ -98,6 +103,37 @@ describe('a Redis Cluster of three masters without replicas, with two partitions
       await allReady(cluster, 20_000)
       await expectServed(sick)
       expect(await well.stop()).to.deep.equal(FLAWLESS)
+    })
+
+  for (const partition of [1, 0])
+    it(`sends nothing from before to those who come after partition ${partition} was away and lost its data`, async () => {
+      const tenant = tenantOf(partition, PARTITIONS)
+      const { token } = cluster.auth.mint({ tenant })
+      const old = await cluster.connect(token, { version: 2 }).start('older')
+      const pad = 'x'.repeat(OLDER_BYTES)
+      for (let n = 0; n < OLDER_EVENTS; n += 100)
+        await cluster.publisher.publish(
+          ...range(n, n + 99).map((i) => numbered(i, { name: 'older', tenant, data: { n: i, pad } })),
+        )
+      await waitFor(() => old.waiting === OLDER_EVENTS, { timeoutMs: 15_000, what: 'all to arrive' })
+      await redis.kill(owners[partition]!)
+      expect((await old.closed).code).to.equal(1011)
+      await redis.restart(owners[partition]!)
+      const later: Client[] = []
+      const until = performance.now() + LATER_MS_MAX
+      while (later.length < LATER && performance.now() < until) {
+        const client = cluster.connect(token, { version: 2 })
+        await client.start('older').then(
+          (started) => later.push(started),
+          () => undefined,
+        )
+        await sleep(20)
+      }
+      await allReady(cluster, 20_000)
+      await expectServed(partition)
+      expect(later.length).to.equal(LATER)
+      expect(later.map((client) => client.waiting)).to.deep.equal(later.map(() => 0))
+      await Promise.all(later.map((client) => client.close()))
     })
 
   async function begin(partition: number, name = 'numbered'): Promise<Traffic> {

@@ -62,7 +62,7 @@ describe('Publisher on a real Redis', () => {
   beforeEach(async () => {
     await redis.flushall()
     publisher = publisherOver(redis)
-    await publisher.seed(0, E, { offset: 10, fingerprint: 'f10' })
+    await publisher.seed(0, E, { offset: 10, fingerprint: 'f10' }, 10)
   })
 
   async function entries(): Promise<[string, number, number, number[]][]> {
@@ -153,7 +153,7 @@ describe('Publisher on a real Redis', () => {
       expect(await publisher.publish(call(10, 12), null)).to.deep.equal({ kind: 'CORRUPT' })
       expect(await redis.exists(META, LOG)).to.equal(0)
       expect(await publisher.meta(0)).to.equal(null)
-      expect(await publisher.seed(0, E, { offset: 10, fingerprint: 'f10' })).to.equal(true)
+      expect(await publisher.seed(0, E, { offset: 10, fingerprint: 'f10' }, 10)).to.equal(true)
       expect(await publisher.publish(call(10, 12), null)).to.include({ kind: 'OK' })
     })
 
@@ -165,7 +165,7 @@ describe('Publisher on a real Redis', () => {
     it(`counts a meta that ${what} as none, for seeding and for a new epoch`, async () => {
       await corrupt()
       expect(await publisher.meta(0)).to.equal(null)
-      expect(await publisher.seed(0, E, { offset: 10, fingerprint: 'f10' })).to.equal(true)
+      expect(await publisher.seed(0, E, { offset: 10, fingerprint: 'f10' }, 10)).to.equal(true)
       await corrupt()
       expect(await publisher.newEpoch(0, null, F, { offset: 10, fingerprint: 'f10' })).to.equal(true)
       expect(await publisher.meta(0)).to.include({ epoch: 'F', offset: 10 })
@@ -341,11 +341,31 @@ describe('Publisher on a real Redis', () => {
     )
   })
 
+  it('tells up to where events are published again, and never less than before', async () => {
+    const replayEnd = () => redis.hget(META, 'replay_end')
+    await redis.del(META)
+    await publisher.seed(0, E, { offset: 10, fingerprint: 'f10' }, 40)
+    expect(await replayEnd()).to.equal('40')
+    for (const [epoch, end] of [
+      [E, 30],
+      [F, 90],
+    ] as const) {
+      expect(await publisher.seed(0, epoch, { offset: 10, fingerprint: 'f10' }, end)).to.equal(false)
+      expect(await replayEnd()).to.equal('40')
+    }
+    await publisher.seed(0, E, { offset: 10, fingerprint: 'f10' }, 50)
+    expect(await replayEnd()).to.equal('50')
+    await publisher.publish(call(10, 12), null)
+    expect(await replayEnd()).to.equal('50')
+    await publisher.newEpoch(0, E, F, { offset: 12, fingerprint: 'f12' })
+    expect(await replayEnd()).to.equal(null)
+  })
+
   it('seeds only what is absent, and empties the log', async () => {
     await publisher.publish(call(10, 12), null)
-    expect(await publisher.seed(0, E, { offset: 5, fingerprint: 'f5' })).to.equal(false)
+    expect(await publisher.seed(0, E, { offset: 5, fingerprint: 'f5' }, 5)).to.equal(false)
     await redis.del(META)
-    expect(await publisher.seed(0, E, { offset: 5, fingerprint: 'f5' })).to.equal(true)
+    expect(await publisher.seed(0, E, { offset: 5, fingerprint: 'f5' }, 5)).to.equal(true)
     expect(await entries()).to.deep.equal([])
     expect(await publisher.metas()).to.deep.equal([
       { epoch: 'E', offset: 5, fingerprint: 'f5', stream: 's.v1', partitions: 2 },

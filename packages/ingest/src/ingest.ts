@@ -205,7 +205,8 @@ export class Ingest {
     const { status, history, clock } = this.parts
     const start = history.start(clock.monotonic(), this.options.streamReachMs)
     if (status.epoch === null || start === null) return null
-    return { epoch: status.epoch, start, complete: history.trimTo(clock.monotonic()) !== null }
+    const complete = history.trimTo(clock.monotonic()) !== null
+    return { epoch: status.epoch, start, end: history.end, complete }
   }
 
   private reportFailure(error: unknown): void {

@@ -61,7 +61,7 @@ async function ours(url: string): Promise<Feed> {
   const stored = { prefix: PREFIX, partitions: 1, stream: STREAM, sharded: false, ...history }
   const publisher = new Publisher(link, stored)
   const epoch = EPOCH as Epoch
-  if (!(await publisher.seed(0, epoch, { offset: 0, fingerprint: '00' })))
+  if (!(await publisher.seed(0, epoch, { offset: 0, fingerprint: '00' }, 0)))
     throw new Error('Redis is not empty')
 
   const answers = new Set<string>()

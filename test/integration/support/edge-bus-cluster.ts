@@ -44,7 +44,7 @@ export class ClusterIngest {
     for (let p = 0; p < partitions; p++) {
       const { meta, log } = keys(PREFIX, p)
       await ingest.clients[p]!.del(meta, log)
-      await ingest.clients[p]!.eval(SEED_SCRIPT, 2, meta, log, EPOCH, 0, '00', 'stream', partitions)
+      await ingest.clients[p]!.eval(SEED_SCRIPT, 2, meta, log, EPOCH, 0, '00', 'stream', partitions, 0)
       void ingest.publish(p)
       void ingest.beat(p)
     }

@@ -39,7 +39,7 @@ export class HandIngest {
 
   async seed(): Promise<void> {
     const { meta, log } = this.names
-    await this.redis.eval(SEED_SCRIPT, 2, meta, log, this.epoch, this.head, '00', 'stream', 1)
+    await this.redis.eval(SEED_SCRIPT, 2, meta, log, this.epoch, this.head, '00', 'stream', 1, this.head)
   }
 
   async newEpoch(epoch: string): Promise<void> {

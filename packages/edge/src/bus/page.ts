@@ -7,7 +7,12 @@ import { between } from './cursor.js'
 /** `meta` and the entries of the log that end above the reader's position, of the same moment. */
 export interface Page {
   /** null: Redis knows no numbering (it came back empty and has not been seeded again). */
-  readonly meta: { readonly epoch: Epoch; readonly head: Offset } | null
+  readonly meta: {
+    readonly epoch: Epoch
+    readonly head: Offset
+    /** Up to here events are published again, after Redis lost them: whoever has no position begins no earlier. */
+    readonly replayEnd?: Offset
+  } | null
   /** Envelopes in order, as bytes or decoded; a page is bounded, so there may be more. */
   readonly entries: readonly (Uint8Array | SealedBatch)[]
   /** Why this program cannot read what Redis holds; then there is neither meta nor an entry. */

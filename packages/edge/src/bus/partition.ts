@@ -306,10 +306,11 @@ export class Partition {
     }
   }
 
-  /** The position that a first page gives: the head, as far as it can be read. */
+  /** The position that a first page gives: the head, as far as it can be read, but none amid a replay of older events. */
   private headOf({ meta, unreadable }: Page): Position | null {
     if (unreadable !== undefined) this.unreadable = unreadable
-    return meta === null || this.unreadable !== null ? null : { epoch: meta.epoch, offset: meta.head }
+    if (meta === null || this.unreadable !== null) return null
+    return { epoch: meta.epoch, offset: Math.max(meta.head, meta.replayEnd ?? 0) }
   }
 
   private deliverRead(batches: readonly (readonly BusEvent[])[], reached: Offset): void {

@@ -58,6 +58,7 @@ const ATTEMPTS_MAX = 3
 interface Attempt {
   readonly connection: ChannelModel
   readonly metas: readonly (Meta | null | undefined)[]
+  readonly memory: Memory | null
   /** Partitions that are left out because Redis did not take what was written there. */
   readonly refused: Set<number>
 }
@@ -104,7 +105,7 @@ export class Attacher {
       }
       const isBroken =
         plan.kind !== 'new-epoch' && (plan.epoch === brokenEpoch || plan.epoch === unwatchedEpoch)
-      const attempt = { connection, metas, refused }
+      const attempt = { connection, metas, memory, refused }
       const work = this.execute(isBroken ? { kind: 'new-epoch', why: 'hole' } : plan, attempt)
       const attached = await within(clock, this.options.attemptTimeoutMs, 'attaching to the stream', work)
       if (attached === null) {
@@ -184,7 +185,8 @@ export class Attacher {
   ): Promise<Attachment | null> {
     const { clock, markers, publisher, log } = this.parts
     const { stream, prefetch } = this.options
-    const { connection, metas } = attempt
+    const { connection, metas, memory } = attempt
+    const replayEnd = memory?.epoch === epoch ? memory.end : at.offset
     const marker = await markers.watch(connection, epoch)
     if (marker === null) return this.startEpoch('marker-gone', attempt)
     let consumer: Consumer | null = null
@@ -197,8 +199,11 @@ export class Attacher {
       }
       // Another ingest may be faster: then this one has to attach to what is there now.
       for (const p of missing)
-        if (!(await this.tryWrite(attempt, p, () => publisher.seed(p, epoch, at))))
+        if (!(await this.tryWrite(attempt, p, () => publisher.seed(p, epoch, at, replayEnd))))
           return await closeAll(consumer, marker)
+      for (const [p, meta] of metas.entries())
+        if (meta && meta.offset < replayEnd)
+          await this.tryWrite(attempt, p, () => publisher.seed(p, epoch, at, replayEnd))
       if (missing.length > 0)
         log.warn({ epoch, offset: at.offset }, 'Redis was empty: publishing the history again')
       const heads = metas.map((meta) => (meta === null ? at.offset : (meta?.offset ?? null)))

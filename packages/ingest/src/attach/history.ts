@@ -70,6 +70,11 @@ export class StreamHistory {
     return this.entries.find(({ at }) => now - at <= reachMs) ?? this.entries.at(-1) ?? null
   }
 
+  /** The offset up to which deliveries have passed; -1: none has. */
+  get end(): Offset {
+    return this.countedUpTo
+  }
+
   /** Forgets everything: another numbering began. */
   clear(): void {
     this.entries.length = 0

@@ -1,4 +1,4 @@
-import type { Epoch } from '@wazo-websocketd/shared/domain/position'
+import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Timings } from '../timings.js'
 import type { StreamMark } from './history.js'
 
@@ -16,6 +16,8 @@ export interface Memory {
   readonly epoch: Epoch
   /** The place at which the history begins. */
   readonly start: StreamMark
+  /** The offset up to which events have been published. */
+  readonly end: Offset
   /** Whether the memory reaches back over the whole of `redis.history`. */
   readonly complete: boolean
 }

@@ -135,9 +135,12 @@ export class Publisher {
     return metas
   }
 
-  /** Writes a partition's meta if it is absent. True: written. Rejects with RedisFault. */
-  seed(partition: number, epoch: Epoch, at: StreamMark): Promise<boolean> {
-    return this.writeMeta(SEED, partition, [epoch], at)
+  /**
+   * Writes a partition's meta if it is absent. True: written. A meta that is there is told `replayEnd`, up to which events
+   * are published again. Rejects with RedisFault.
+   */
+  seed(partition: number, epoch: Epoch, at: StreamMark, replayEnd: Offset): Promise<boolean> {
+    return this.writeMeta(SEED, partition, [epoch], at, [String(replayEnd)])
   }
 
   /**
@@ -166,10 +169,11 @@ export class Publisher {
     partition: number,
     epochs: string[],
     at: StreamMark,
+    more: string[] = [],
   ): Promise<boolean> {
     const { stream, partitions } = this.options
     this.trimmedTo[partition] = null
-    const fields = [String(at.offset), at.fingerprint, stream, String(partitions)]
+    const fields = [String(at.offset), at.fingerprint, stream, String(partitions), ...more]
     return replyStrings(await this.run(script, this.keysOf(partition), [...epochs, ...fields]))[0] === 'OK'
   }
 

@@ -10,6 +10,8 @@
  *   - `fingerprint` 16 hex digits: the first 8 bytes of SHA-256 over the body of the message at `head`
  *   - `stream`      name of the RabbitMQ stream that the offsets belong to
  *   - `partitions`  decimal count of partitions of this numbering
+ *   - `replay_end`  decimal offset up to which events had been published when Redis lost them: they are published again
+ *     for readers that go on from an earlier place, and a reader without a place begins no earlier than here. May be absent.
  *   - `form`        absent in the form that is described here; `epoch` and `head` mean the same in every form
  *   - `mark`, `mark_ms`, `mark_bytes`  an offset, and how much time and how many bytes the log has grown by since;
  *     `mark_clock`, Redis's time of the last batch in milliseconds
@@ -59,6 +61,7 @@ export const META = {
   fingerprint: 'fingerprint',
   stream: 'stream',
   partitions: 'partitions',
+  replayEnd: 'replay_end',
   form: 'form',
 } as const
 
@@ -135,16 +138,21 @@ return {'OK', ARGV[3], trimmed}
 `
 
 /**
- * Writes `meta` if it is absent or of no use, and empties the log: Redis lost its data, the numbering goes on.
+ * Writes `meta` if it is absent or of no use, and empties the log: Redis lost its data, the numbering goes on. Where `meta` is
+ * there in this epoch, Redis came back older: then only `replay_end` is written, if it is more than what is there.
  *
- * KEYS meta, log. ARGV epoch, head, fingerprint, stream, partitions.
+ * KEYS meta, log. ARGV epoch, head, fingerprint, stream, partitions, replay end.
  * Answers `{"OK"}` or `{"EXISTS", recorded epoch}`.
  */
 export const SEED_SCRIPT = `
-local meta = redis.pcall('HMGET', KEYS[1], 'epoch', 'head')
-if not meta.err and meta[1] and tonumber(meta[2] or '') then return {'EXISTS', meta[1]} end
+local meta = redis.pcall('HMGET', KEYS[1], 'epoch', 'head', 'replay_end')
+if not meta.err and meta[1] and tonumber(meta[2] or '') then
+  local replay_end = math.max(tonumber(meta[2]), tonumber(meta[3] or '') or 0)
+  if meta[1] == ARGV[1] and replay_end < tonumber(ARGV[6]) then redis.call('HSET', KEYS[1], 'replay_end', ARGV[6]) end
+  return {'EXISTS', meta[1]}
+end
 redis.call('DEL', KEYS[1], KEYS[2])
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'head', ARGV[2], 'fingerprint', ARGV[3], 'stream', ARGV[4], 'partitions', ARGV[5])
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'head', ARGV[2], 'fingerprint', ARGV[3], 'stream', ARGV[4], 'partitions', ARGV[5], 'replay_end', ARGV[6])
 return {'OK'}
 `
 

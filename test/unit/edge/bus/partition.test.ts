@@ -14,6 +14,7 @@ import { batch, EPOCH, OTHER_EPOCH } from '../../../support/fakes/batches.js'
 class FakeLog implements LogSource {
   epoch: Epoch | null = EPOCH
   head = 0
+  replayEnd: Offset = 0
   /** Why what it holds cannot be read. */
   foreign: string | null = null
   /** Entries per page: few, so that recoveries take several. */
@@ -54,7 +55,7 @@ class FakeLog implements LogSource {
   private look(after: Offset | null): Page {
     if (this.foreign !== null) return { meta: null, entries: [], unreadable: this.foreign }
     if (this.epoch === null) return { meta: null, entries: [] }
-    const meta = { epoch: this.epoch, head: this.head }
+    const meta = { epoch: this.epoch, head: this.head, replayEnd: this.replayEnd }
     if (after === null) return { meta, entries: [] }
     const above = this.entries.filter(({ last }) => last > after).slice(0, this.pageEntries)
     return { meta, entries: above.map(({ bytes }) => bytes) }
@@ -154,6 +155,26 @@ describe('partition', () => {
     await missed.log.answer()
     expect(missed.delivered).to.deep.equal([1, 2])
     expect(missed.partition.live).to.equal(true)
+  })
+
+  it('begins no earlier than the end of a replay, and is live when that is over', async () => {
+    const scene = new Scene()
+    scene.log.head = 2
+    scene.log.replayEnd = 5
+    await scene.live()
+    expect([scene.partition.live, scene.partition.position]).to.deep.equal([
+      false,
+      { epoch: EPOCH, offset: 5 },
+    ])
+    scene.hear(scene.log.append([3, 4], 4))
+    await scene.pass(200)
+    await scene.log.answer()
+    expect(scene.partition.live).to.equal(false)
+    scene.hear(scene.log.append([5, 6], 6))
+    await scene.pass(200)
+    await scene.log.answer()
+    expect(scene.delivered).to.deep.equal([6])
+    expect(scene.partition.live).to.equal(true)
   })
 
   it('retries when Redis does not answer', async () => {

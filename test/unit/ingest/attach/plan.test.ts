@@ -13,7 +13,12 @@ const OPTIONS = {
 function meta(offset: number, over: Partial<Meta> = {}): Meta {
   return { epoch: 'E' as Epoch, offset, fingerprint: `f${offset}`, stream: 's.v1', partitions: 2, ...over }
 }
-const MEMORY: Memory = { epoch: 'E' as Epoch, start: { offset: 10, fingerprint: 'f10' }, complete: true }
+const MEMORY: Memory = {
+  epoch: 'E' as Epoch,
+  start: { offset: 10, fingerprint: 'f10' },
+  end: 30,
+  complete: true,
+}
 
 describe('Planner', () => {
   it('attaches at the lowest head', () => {
