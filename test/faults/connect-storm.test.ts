@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { hashOf } from './support/canaries.js'
 import { Cluster } from '../support/cluster.js'
-import { Crowd, type CrowdState } from './support/crowd.js'
+import { Crowd, type CrowdState } from '../support/crowd.js'
 import { jobKeys, jobsToBe, waitingJobs } from './support/jobs.js'
 import { numbered } from '../support/numbered.js'
 

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { groupIsAlive } from '../support/processes.mjs'
 import { sleep, waitFor } from '../support/wait.mjs'
 import { Cluster, type EdgeHost } from '../support/cluster.js'
-import { Crowd, type CrowdState } from './support/crowd.js'
+import { Crowd, type CrowdState } from '../support/crowd.js'
 
 /** `SESSIONS=5000` for a whole measurement. */
 const SESSIONS = Number(process.env['SESSIONS'] ?? 1_000)

@@ -14,7 +14,7 @@ export const CLOSE_CONSUMING_CHANNELS = `
       true -> C ! {channel_exit, proplists:get_value(number, I), Error};
       false -> ok
     end
-  end || P <- rabbit_channel:list()].`
+  end || P <- rabbit_channel:list_local()].`
 
 /** Ends all connections of clients. */
 export async function killClients(redis: Redis): Promise<void> {
