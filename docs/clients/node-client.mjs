@@ -56,7 +56,9 @@ export class WazoEvents {
     const pings = setInterval(() => {
       if (!heard) return socket.terminate() // the other end is gone, without a word
       heard = false
-      this.#send('ping', { payload: begin })
+      // The answer to another `start` has a position: without it that of a quiet session gets too old.
+      if (this.#position !== '') this.#send('start')
+      else this.#send('ping', { payload: begin })
     }, PING_EVERY_MS)
     socket.on('message', (data) => {
       heard = true

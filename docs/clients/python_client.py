@@ -94,7 +94,11 @@ class WazoEvents:
                 if not heard:
                     return LOST, 'no answer'
                 heard = False
-                self._send('ping', {'payload': None})
+                # The answer to another `start` has a position: without it that of a quiet session gets too old.
+                if self.position:
+                    self._send('start')
+                else:
+                    self._send('ping', {'payload': None})
                 continue
             heard = True
             if opcode == websocket.ABNF.OPCODE_CLOSE:

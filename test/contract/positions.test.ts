@@ -149,6 +149,29 @@ describe('contract 7: positions', () => {
     expect(startOf(back)).to.deep.equal({ resumed: true, id: startOf(reader).id })
   })
 
+  it('C7.11: another `start` tells where the session is, also when nothing was for it', async () => {
+    const details = await target().auth.mint({ tenant })
+    const reader = await target().read(['foo'], { details, resume: '' })
+    await publish(event('other'), event('foo', { users: [randomUUID()] }))
+    await reader.received()
+    const [behind] = reader.positions.splice(0)
+    await publish(event('other'))
+    // Those that it does not get are known to have passed it when another session has got one after them.
+    const witness = await target().read(['foo'], { tenant })
+    await witness.received()
+    reader.session.send({ op: 'start' })
+    const { data } = (await reader.session.json()) as { data: { resumed: boolean; id: string } }
+    expect(data).to.include({ resumed: true })
+    expect(data.id).to.match(POSITION)
+    expect([behind, startOf(reader).id]).not.to.include(data.id)
+    reader.close()
+    const missed = event()
+    await publish(missed)
+    const back = await target().read(['foo'], { details, resume: data.id })
+    expect(startOf(back)).to.deep.equal({ resumed: true, id: data.id })
+    expect(await back.received()).to.deep.equal([missed.body])
+  })
+
   it('C7.9: it goes on with a new token in place of the old one', async () => {
     const [old, next] = [await target().auth.mint({ tenant }), await target().auth.mint({ tenant })]
     const reader = await target().read(['foo'], { details: old, resume: '' })

@@ -148,6 +148,8 @@ export const RULES = {
   'C7.8': 'A position that is not understood, unknown, too old or of another numbering refuses nobody.',
   'C7.9': 'A position holds after any end of its session, at any worker, and across renewals of the token.',
   'C7.10': 'A position wins over what C3.22 would give.',
+  'C7.11':
+    'Another `start` of a session with positions is answered with where it is by then, whether or not events were for it.',
 } as const
 
 /** The number of a rule. */

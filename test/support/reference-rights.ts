@@ -20,6 +20,7 @@ export const BUGS = [
   'resumes-twice',
   'resumes-late',
   'position-gives-rights',
+  'start-forgets-the-way',
 ] as const
 
 export type Bug = (typeof BUGS)[number]

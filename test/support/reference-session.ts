@@ -39,6 +39,8 @@ export class ReferenceSession {
   readonly #resume: string | null
   /** How many events of the log have been dealt with. */
   #at = 0
+  /** What that was at the start. */
+  #began = 0
   #stopFollowing: (() => void) | undefined
   #expiry: NodeJS.Timeout | undefined
   #work: Promise<void>
@@ -139,7 +141,8 @@ export class ReferenceSession {
   /** Starts a session with positions: from the one presented, if the log knows it. */
   #startAt(presented: string): void {
     const { log, bug } = this.#world
-    const found = this.#started ? this.#at : log.find(presented)
+    const later = bug === 'start-forgets-the-way' ? this.#began : this.#at
+    const found = this.#started ? later : log.find(presented)
     const resumed = typeof found === 'number'
     const late = bug === 'resumes-late' ? 1 : bug === 'resumes-twice' ? -1 : 0
     const from = resumed ? found : log.length
@@ -148,6 +151,7 @@ export class ReferenceSession {
     if (this.#started) return
     this.#started = true
     this.#at = Math.max(0, resumed && presented !== '' ? from + late : from)
+    this.#began = this.#at
     const next = () => {
       while (this.#at < log.length && this.#socket.readyState === this.#socket.OPEN) {
         this.#at++

@@ -15,6 +15,8 @@ export interface ConversationOptions {
   readonly position: string
   /** `why`: why it does not go on from the position; null: it does. */
   readonly started: (id: string | null, why: string | null) => void
+  /** The session is behind everything up to a position, although nothing of it was for this client. */
+  readonly passed: (id: string) => void
   readonly event: (body: string, id: string | null) => void
 }
 
@@ -35,6 +37,8 @@ export class Conversation {
   private readonly options: ConversationOptions
   private readonly pings: NodeJS.Timeout
   private heard = true
+  private hasStarted = false
+  private hasPosition = false
 
   constructor(options: ConversationOptions) {
     this.options = options
@@ -79,16 +83,26 @@ export class Conversation {
     this.heard = true
     const message = parseServerMessage(text)
     if (message.kind === 'event') this.options.event(message.body, message.id)
-    else if (message.kind === 'start') this.options.started(message.id, message.why)
+    else if (message.kind === 'start') this.started(message.id, message.why)
     else if (message.kind === 'init') {
       for (const name of this.options.names) this.send('subscribe', { event_name: name })
       this.send('start')
     }
   }
 
+  /** The first reply to `start` tells how the session begins, later ones where it is by then. */
+  private started(id: string | null, why: string | null): void {
+    if (!this.hasStarted) this.options.started(id, why)
+    else if (id !== null) this.options.passed(id)
+    this.hasStarted = true
+    this.hasPosition = id !== null
+  }
+
+  /** Another `start` is a ping whose reply has a position: without it that of a quiet session gets too old (C7.11). */
   private ping(): void {
-    if (this.heard) this.send('ping', { payload: null })
-    else this.socket.terminate()
+    if (!this.heard) this.socket.terminate()
+    else if (this.hasPosition) this.send('start')
+    else this.send('ping', { payload: null })
     this.heard = false
   }
 

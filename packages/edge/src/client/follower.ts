@@ -74,6 +74,7 @@ export class Follower {
       token,
       position: this.position,
       started: (id, why) => this.started(id, why),
+      passed: (id) => (this.position = id),
       event: (body, id) => {
         this.options.event(body)
         this.position = id ?? this.position

@@ -327,8 +327,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   private confirmStart(): void {
     if (this.resume === null) this.send({ op: 'start', resumption: null })
     else {
-      const resumption = this.feed.takeResumption()
-      this.context.metrics.resumption(resumption.resumed ? 'resumed' : resumption.why)
+      const { decided, resumption } = this.feed.takeResumption()
+      if (decided) this.context.metrics.resumption(resumption.resumed ? 'resumed' : resumption.why)
       this.send({ op: 'start', resumption })
     }
   }

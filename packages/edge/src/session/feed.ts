@@ -102,12 +102,14 @@ export class Feed implements EventPositions {
     this.join(() => undefined)
   }
 
-  /** What a `start` is answered about positions: the first time what became of the request, later where the session is. */
-  takeResumption(): Resumption {
+  /** What a `start` is answered about positions: the first time (`decided`) what became of the request, later where the session is. */
+  takeResumption(): { readonly decided: boolean; readonly resumption: Resumption } {
     const { decision } = this
     this.decision = null
     const id = positionId(this.partitions.flatMap((partition) => this.rowAt(partition)))
-    return decision?.from === null ? { resumed: false, id, why: decision.why } : { resumed: true, id }
+    const resumption: Resumption =
+      decision?.from === null ? { resumed: false, id, why: decision.why } : { resumed: true, id }
+    return { decided: decision !== null, resumption }
   }
 
   /** Names the position behind an event that the session is being given. */
