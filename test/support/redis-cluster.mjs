@@ -47,7 +47,16 @@ const PROMOTED_MS_MAX = 20_000
 export async function startRedisCluster(masters = 3, args = [], { replicas = 0 } = {}) {
   const all = [
     ...['--cluster-enabled', 'yes', '--cluster-node-timeout', `${NODE_TIMEOUT_MS}`],
-    ...['--cluster-allow-replica-migration', 'no', '--repl-diskless-sync-delay', '0', ...args],
+    ...[
+      '--cluster-allow-replica-migration',
+      'no',
+      '--repl-diskless-sync-delay',
+      '0',
+      // A node that is restarted must not come back with what it once got as a replica.
+      '--rdb-del-sync-files',
+      'yes',
+      ...args,
+    ],
   ]
   const size = masters * (1 + replicas)
   const dirs = await Promise.all(Array.from({ length: size }, () => temporaryDirectory('redis-cluster')))

@@ -12,6 +12,14 @@ const PAGE = 500
 const ANSWER_MS_MAX = 1000
 
 type Entry = [id: Buffer, fields: [Buffer, Buffer]]
+type Replies = [[null, string], [null, (string | null)[]], [null, Entry[]]]
+
+interface Look {
+  readonly life: string
+  readonly epoch: string
+  readonly head: number
+  readonly entries: readonly Entry[]
+}
 
 /** Reads the log and the head of partition 0 as they are written, and again after Redis has lost them. */
 export class RedisTap {
@@ -64,30 +72,34 @@ export class RedisTap {
   /** True: there is more to read at once. */
   private async read(): Promise<boolean> {
     const redis = (this.client ??= this.connect())
-    const { life, epoch, head } = await this.state(redis)
+    const { life, epoch, head, entries } = await this.look(redis)
     if (epoch === '') return false
     if (life !== this.life || epoch !== this.epoch) {
       Object.assign(this, { life, epoch, readTo: '-' })
+      return true
     }
+    for (const [id, [, bytes]] of entries) {
+      this.take(bytes)
+      this.readTo = `(${id.toString()}`
+    }
+    if (entries.length === PAGE) return true
     if (
       this.heads.at(-1)?.head !== head ||
       this.heads.at(-1)?.life !== life ||
       this.heads.at(-1)?.epoch !== epoch
     )
       this.heads.push({ at: now(), life, epoch, head })
-    const entries = (await redis.xrangeBuffer(LOG, this.readTo, '+', 'COUNT', PAGE)) as Entry[]
-    for (const [id, [, bytes]] of entries) {
-      this.take(bytes)
-      this.readTo = `(${id.toString()}`
-    }
-    return entries.length === PAGE
+    return false
   }
 
-  private async state(redis: Redis | Cluster): Promise<{ life: string; epoch: string; head: number }> {
-    const replies = await redis.multi().info('server').hmget(META, 'epoch', 'head').exec()
-    const [[, info], [, meta]] = replies as [[null, string], [null, (string | null)[]]]
+  /** All of one moment: a new epoch empties the log. */
+  private async look(redis: Redis | Cluster): Promise<Look> {
+    const from = this.readTo
+    const asked = redis.multi().info('server').hmget(META, 'epoch', 'head')
+    const replies = await asked.xrangeBuffer(LOG, from, '+', 'COUNT', PAGE).exec()
+    const [[, info], [, meta], [, entries]] = replies as Replies
     const [, life = ''] = /run_id:(\w+)/.exec(info) ?? []
-    return { life, epoch: meta[0] ?? '', head: Number(meta[1]) }
+    return { life, epoch: meta[0] ?? '', head: Number(meta[1]), entries }
   }
 
   private take(bytes: Buffer): void {
