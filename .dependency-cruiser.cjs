@@ -64,7 +64,7 @@ module.exports = {
   forbidden: [
     ...folder('domain', DOMAIN, { values: [DOMAIN] }),
     ...folder('runtime', RUNTIME, {
-      values: [RUNTIME, DOMAIN, npm('pino', 'prom-client')],
+      values: [RUNTIME, DOMAIN, npm('pino', 'prom-client', 'commander')],
       types: [CONFIG_SCHEMA],
       node: true,
     }),

@@ -22,7 +22,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'unit/shared/config/resolve.test.ts': ['shared/config/reading'],
   'integration/config.test.ts': [
     'shared/config/checks',
-    'shared/config/command-line',
+    'shared/config/service-options',
     'shared/config/error',
     'shared/config/limits',
     'shared/config/load',

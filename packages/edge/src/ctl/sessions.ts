@@ -1,14 +1,14 @@
 /** The command `sessions`. */
 import { isRecord } from '@wazo-websocketd/shared/domain/guards'
 import { ask, order, type AdminPlace } from './admin-client.js'
-import type { SessionsOptions } from './command-line.js'
+import type { SessionsOrder } from './command-line.js'
 import { CommandError, type Result } from './result.js'
 import { sessionLines } from './sessions-text.js'
 import { isSessionsAnswer } from './shapes.js'
 
 const LIST_MS_MAX = 30_000
 
-export async function runSessions(edge: AdminPlace, options: SessionsOptions): Promise<Result> {
+export async function runSessions(edge: AdminPlace, options: SessionsOrder): Promise<Result> {
   const { user, tenant, tokenHash, slow, limit, offset, close, all } = options
   const filter = {
     ...(user === undefined ? {} : { user }),
