@@ -1,6 +1,6 @@
 /** The program wazo-websocketd-tail: prints the events that a token may see, and says at its end what it has seen. */
 import { processEnvironment } from '@wazo-websocketd/shared/config/process-environment'
-import { optionsOrExit } from '@wazo-websocketd/shared/runtime/command-line'
+import { lineWriter, optionsOrExit } from '@wazo-websocketd/shared/runtime/command-line'
 import { errorCode } from '@wazo-websocketd/shared/runtime/system-error'
 import {
   TAIL_PROGRAM,
@@ -22,9 +22,7 @@ const FORBIDDEN = 403
 const TOKEN_LIFE_MS = 3_600_000
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 
-function say(line: string): void {
-  process.stderr.write(`${TAIL_PROGRAM}: ${line}\n`)
-}
+const say = lineWriter(TAIL_PROGRAM)
 
 async function tokensOf(credential: Credential): Promise<TokenSource> {
   if (credential.kind === 'token') return new FixedToken(credential.token)

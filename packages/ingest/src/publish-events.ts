@@ -4,7 +4,7 @@ import { busHosts } from '@wazo-websocketd/shared/config/derived'
 import { ConfigError } from '@wazo-websocketd/shared/config/error'
 import { loadConfig } from '@wazo-websocketd/shared/config/load'
 import { processEnvironment } from '@wazo-websocketd/shared/config/process-environment'
-import { optionsOrExit } from '@wazo-websocketd/shared/runtime/command-line'
+import { lineWriter, optionsOrExit } from '@wazo-websocketd/shared/runtime/command-line'
 import {
   STATUS_CONFIG,
   StartupError,
@@ -28,9 +28,7 @@ const STANDARD_INPUT = 0
 const HEADERS_EXCHANGE = 'wazo-headers'
 const LEGACY_EXCHANGE = 'xivo'
 
-function say(line: string): void {
-  process.stderr.write(`${PUBLISH_PROGRAM}: ${line}\n`)
-}
+const say = lineWriter(PUBLISH_PROGRAM)
 
 /** Where to publish, and for which Wazo. */
 interface Target {
@@ -39,7 +37,7 @@ interface Target {
   readonly exchanges: ReadonlyMap<string, string>
 }
 
-function targetOf({ amqpUrl, configFile, origin }: PublishOptions): Target {
+function publishTarget({ amqpUrl, configFile, origin }: PublishOptions): Target {
   if (amqpUrl !== null) return { broker: brokerAt(amqpUrl), origin, exchanges: new Map() }
   const { config } = loadConfig({
     program: 'wazo-websocketd-ingest',
@@ -78,7 +76,7 @@ function brokerAt(url: URL): BrokerOptions {
   }
 }
 
-function eventsOf({ names, file }: PublishOptions): readonly (string | GivenEvent)[] {
+function wantedEvents({ names, file }: PublishOptions): readonly (string | GivenEvent)[] {
   if (file === null) return names
   try {
     return parseGivenEvents(readFileSync(file === '-' ? STANDARD_INPUT : file, 'utf8'))
@@ -91,8 +89,8 @@ function eventsOf({ names, file }: PublishOptions): readonly (string | GivenEven
 /** @returns the exit status */
 async function publish(options: PublishOptions): Promise<number> {
   const { rate, lengthMs } = options
-  const events = eventsOf(options)
-  const { broker, origin, exchanges } = targetOf(options)
+  const events = wantedEvents(options)
+  const { broker, origin, exchanges } = publishTarget(options)
   const supply = new Supply({ ...options, events, origin, exchanges, now: Date.now })
   const count = options.count ?? (lengthMs === Infinity ? events.length : Infinity)
   const ending = new AbortController()

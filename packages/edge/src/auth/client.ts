@@ -8,7 +8,7 @@ import { Pool } from 'undici'
 import { aclExcess, type AclLimits } from './acl-limits.js'
 import type { ClockOffset } from './clock-offset.js'
 import { exchange, type HttpAnswer, type HttpRequest } from './exchange.js'
-import type { LookupRequest, TokenSource } from './lookup.js'
+import type { LookupRequest, VerdictSource } from './lookup.js'
 import type { AuthMetrics, AuthRequestResult } from './metrics.js'
 import { parseServiceToken, parseTokenAnswer, type ServiceToken } from './token-answer.js'
 
@@ -81,7 +81,7 @@ interface LookupTry {
 const UNAVAILABLE: Verdict = { kind: 'unavailable' }
 
 /** Asks wazo-auth over pooled keep-alive connections. Never rejects and never lets a token into a text. */
-export class AuthClient implements TokenSource {
+export class AuthClient implements VerdictSource {
   private readonly options: AuthClientOptions
   private readonly pool: Pool
   private readonly resource: string

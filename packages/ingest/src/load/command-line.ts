@@ -55,10 +55,13 @@ interface PublishValues {
 
 /** @param argv the arguments after the program's name */
 export function readPublishCommandLine(argv: readonly string[]): CommandLine<PublishOptions> {
-  return readCommandLine({ program: PUBLISH_PROGRAM, describe: describePublish, read }, argv)
+  return readCommandLine(
+    { program: PUBLISH_PROGRAM, describe: describePublish, read: readPublishOptions },
+    argv,
+  )
 }
 
-function read(command: Command): CommandLine<PublishOptions> {
+function readPublishOptions(command: Command): CommandLine<PublishOptions> {
   const values: PublishValues = command.opts()
   if (values.list === true) return { text: `${EVENT_NAMES.join('\n')}\n` }
   return { options: publishOptions(values, command.args) }

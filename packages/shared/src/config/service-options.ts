@@ -42,7 +42,11 @@ export function readServiceOptions(
   terminal: Terminal = processTerminal,
 ): ServiceOptions {
   const describe = (command: Command): void => describeService(command, program)
-  return optionsOrExit(program, readCommandLine({ program, describe, read }, argv), terminal)
+  return optionsOrExit(
+    program,
+    readCommandLine({ program, describe, read: readServiceCommand }, argv),
+    terminal,
+  )
 }
 
 function describeService(command: Command, program: Program): void {
@@ -63,7 +67,7 @@ function describeService(command: Command, program: Program): void {
     )
 }
 
-function read(command: Command): CommandLine<ServiceOptions> {
+function readServiceCommand(command: Command): CommandLine<ServiceOptions> {
   const {
     configFile = null,
     debug,

@@ -27,7 +27,7 @@ const NO_REASON = /^-?NOAUTH\b/
 export function askForRefusal({ server, tls, clock, msMax }: RefusalQuestion): Promise<string | null> {
   return new Promise((resolve) => {
     let said = ''
-    const socket = open(server, tls)
+    const socket = openSocket(server, tls)
     const finish = (): void => {
       asking.cancel()
       limit.cancel()
@@ -45,7 +45,7 @@ export function askForRefusal({ server, tls, clock, msMax }: RefusalQuestion): P
   })
 }
 
-function open({ host, port }: HostPort, tls: RefusalQuestion['tls']): Socket {
+function openSocket({ host, port }: HostPort, tls: RefusalQuestion['tls']): Socket {
   return tls === null ? connectPlain({ host, port }) : connectTls({ ...tls, host, port })
 }
 

@@ -33,6 +33,11 @@ export const processTerminal: Terminal = {
   exit: (status) => process.exit(status),
 }
 
+/** Writes lines to standard error, each with the program's name before it. */
+export function lineWriter(program: string): (line: string) => void {
+  return (line) => void process.stderr.write(`${program}: ${line}\n`)
+}
+
 /** Reads `argv`, the arguments after the program's name. `--help` and `--version` come to a text. */
 export function readCommandLine<Options>(
   { program, describe, read }: CommandLineReader<Options>,

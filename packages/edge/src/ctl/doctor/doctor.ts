@@ -56,7 +56,10 @@ function checksOf(context: ToolContext): readonly Check[] {
         })
       },
     },
-    { name: 'open files', run: async () => [openFiles(config.limits.connections_per_worker, await edge)] },
+    {
+      name: 'open files',
+      run: async () => [openFilesFinding(config.limits.connections_per_worker, await edge)],
+    },
     { name: 'edge', run: async () => [...judgeEdge(await edge), ...socketFindings(context, await edge)] },
     { name: 'ingest', run: async () => judgeIngest(await ingest) },
     { name: 'versions', run: () => versions(context) },
@@ -122,7 +125,7 @@ async function versions(context: ToolContext): Promise<readonly Finding[]> {
 }
 
 /** The limit of a worker that runs counts; that of this shell is another one. */
-function openFiles(connectionsPerWorker: number, edge: EdgeAnswer | string): Finding {
+function openFilesFinding(connectionsPerWorker: number, edge: EdgeAnswer | string): Finding {
   const pid = typeof edge === 'string' ? null : (edge.workers[0]?.pid ?? null)
   if (pid === null) return checkOpenFiles(connectionsPerWorker, openFilesMax(), false)
   const max = openFilesMax(() => readFileSync(`/proc/${pid}/limits`, 'utf8'))
