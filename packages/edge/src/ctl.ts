@@ -54,7 +54,7 @@ async function main(): Promise<number> {
     await write(json ? `${JSON.stringify(value, null, 2)}\n` : `${lines.join('\n')}\n`)
     return status
   } catch (error) {
-    if (!isTold(error)) throw error
+    if (!isExplained(error)) throw error
     process.stderr.write(`${CTL_PROGRAM}: ${messageOf(error)}\n`)
     return error instanceof ConfigError ? STATUS_UNREADABLE : 1
   } finally {
@@ -63,7 +63,7 @@ async function main(): Promise<number> {
 }
 
 /** Whether the error is one of the world's, which its one line tells. */
-function isTold(error: unknown): boolean {
+function isExplained(error: unknown): boolean {
   return [AdminError, CommandError, ConfigError, StartupError].some((kind) => error instanceof kind)
 }
 

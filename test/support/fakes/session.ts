@@ -38,7 +38,7 @@ export class FakeSocket implements ClientSocket {
   reading = true
   bufferedBytes = 0
   lastPongAt: number | null = null
-  crowded = false
+  nearlyFull = false
   pauses = 0
 
   sendFrames(frames: readonly Uint8Array[]): void {

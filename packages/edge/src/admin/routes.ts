@@ -36,7 +36,7 @@ const FILTERS = ['user', 'tenant', 'tokenHash', 'slow'] as const
 
 export function adminRoutes(options: RouteOptions): AdminRoutes {
   const startedAt = options.clock.now()
-  const lists = new Turns(LISTS_MAX)
+  const lists = new ConcurrencyLimit(LISTS_MAX)
   return new Map<string, AdminRoute>([
     ['/admin/status', { changes: false, answer: () => status(options, startedAt) }],
     ['/admin/sessions', { changes: false, answer: (request) => lists.run(() => sessions(options, request)) }],
@@ -45,8 +45,8 @@ export function adminRoutes(options: RouteOptions): AdminRoutes {
   ])
 }
 
-/** Does so much at a time, and refuses more. */
-class Turns {
+/** Bounds how much is under way at a time, and refuses more. */
+class ConcurrencyLimit {
   private readonly max: number
   private underWay = 0
 

@@ -34,7 +34,7 @@ export class Conversation {
   private readonly socket: WebSocket
   private readonly options: ConversationOptions
   private readonly pings: NodeJS.Timeout
-  private heard = true
+  private answered = true
 
   constructor(options: ConversationOptions) {
     this.options = options
@@ -76,7 +76,7 @@ export class Conversation {
   }
 
   private received(text: string): void {
-    this.heard = true
+    this.answered = true
     const message = parseServerMessage(text)
     if (message.kind === 'event') this.options.event(message.body, message.id)
     else if (message.kind === 'start') this.options.started(message.id, message.why)
@@ -87,9 +87,9 @@ export class Conversation {
   }
 
   private ping(): void {
-    if (this.heard) this.send('ping', { payload: null })
+    if (this.answered) this.send('ping', { payload: null })
     else this.socket.terminate()
-    this.heard = false
+    this.answered = false
   }
 
   private send(op: string, data?: object): void {

@@ -20,11 +20,11 @@ export interface FreshToken {
 export class LoginError extends Error {
   override name = 'LoginError'
   /** Whether the same credentials may do later. */
-  readonly passing: boolean
+  readonly transient: boolean
 
-  constructor(message: string, passing: boolean) {
+  constructor(message: string, transient: boolean) {
     super(message)
-    this.passing = passing
+    this.transient = transient
   }
 }
 

@@ -224,7 +224,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
 
   /** Whether its client has not yet taken what it was given, so that the session should not read on in the log. */
   congested(): boolean {
-    return this.socket.bufferedBytes > this.context.replayBufferBytes || this.socket.crowded
+    return this.socket.bufferedBytes > this.context.replayBufferBytes || this.socket.nearlyFull
   }
 
   /** The token was deleted at `offset`; of `partition` everything up to there has been delivered. */

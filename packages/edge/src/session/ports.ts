@@ -14,7 +14,7 @@ export interface ClientSocket {
   /** What was written and the client's side has not taken yet. */
   readonly bufferedBytes: number
   /** Whether all clients of this worker together take so much memory that none should be given what can wait. */
-  readonly crowded: boolean
+  readonly nearlyFull: boolean
   /** Monotonic milliseconds of the last answer to a ping; null: none has come yet. */
   readonly lastPongAt: number | null
   /** Starts the closing handshake; idempotent. */

@@ -17,7 +17,7 @@ export interface NoticesOptions {
   readonly leaveTogether: boolean
   readonly connections: Pick<RedisConnections, 'subscribe'>
   readonly watcher: Pick<TokenWatcher, 'handleNotice'>
-  readonly shutdown: Pick<Shutdown, 'drainNoticed'>
+  readonly shutdown: Pick<Shutdown, 'onDrainNotice'>
   /** Counts a message that this program cannot read. */
   readonly unreadable: () => void
   readonly clock: Clock
@@ -58,7 +58,7 @@ export class Notices {
   private onDrainNotice(bytes: Uint8Array): void {
     const tokenHash = decodeDrainNotice(Buffer.from(bytes).toString())
     if (tokenHash === null) this.unreadable('call')
-    else this.options.shutdown.drainNoticed(tokenHash)
+    else this.options.shutdown.onDrainNotice(tokenHash)
   }
 
   /** From a worker of another version: each worker knows by itself what it needs to, if later. */

@@ -18,7 +18,7 @@ function setUp({ leaveTogether = true, database = 0 } = {}) {
       subscribe: (channel, listener) => void channels.set(channel, (bytes) => listener.message(bytes)),
     },
     watcher: { handleNotice: (notice) => void seen.due.push(notice) },
-    shutdown: { drainNoticed: (hash) => void seen.drained.push(hash) },
+    shutdown: { onDrainNotice: (hash) => void seen.drained.push(hash) },
     unreadable: () => void (seen.unreadable += 1),
   })
   notices.start()

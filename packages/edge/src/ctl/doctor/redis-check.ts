@@ -5,7 +5,7 @@ import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { sleep } from '@wazo-websocketd/shared/runtime/sleep'
 import { error, ok, warning, type Finding } from '../finding.js'
 import type { RedisAccess } from '../redis-access.js'
-import { judgeRedis, parseInfo, type RedisNeeds, type RedisSettings } from './redis-settings.js'
+import { checkRedisSettings, parseInfo, type RedisNeeds, type RedisSettings } from './redis-settings.js'
 
 const CHECK = 'redis'
 
@@ -44,7 +44,7 @@ async function checkServer(server: Server, needs: RedisNeeds): Promise<readonly 
   const receivedAt = Date.now()
   const info = parseInfo(await server.info())
   return [
-    ...judgeRedis(info, await settingsOf(server), needs),
+    ...checkRedisSettings(info, await settingsOf(server), needs),
     redisClockFinding(seconds, micros, sentAt, receivedAt),
   ]
 }
