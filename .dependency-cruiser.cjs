@@ -16,7 +16,7 @@ const REDIS_URL = '^packages/shared/src/redis/url[.]ts$'
 /** The only places that read the configuration and construct things. */
 const ROOTS = '^packages/(ingest|edge)/src/(main|worker|loader|wait-online|ctl|tail|publish-events)[.]ts$'
 /** What the edge's roots are made of: a part of the configuration each, translated into options. */
-const ROOT_PARTS = '^packages/edge/src/(auth/auth[.]ts$|config/|ctl/)'
+const ROOT_PARTS = '^packages/edge/src/(auth/auth[.]ts$|config/|ctl/|worker/)'
 /** What the operator's tool uses of the ingest: its way to the broker, and what it makes of a message. */
 const OF_INGEST = '^packages/ingest/src/(broker|normalise)/'
 
@@ -64,7 +64,7 @@ module.exports = {
   forbidden: [
     ...folder('domain', DOMAIN, { values: [DOMAIN] }),
     ...folder('runtime', RUNTIME, {
-      values: [RUNTIME, DOMAIN, npm('pino', 'prom-client')],
+      values: [RUNTIME, DOMAIN, npm('pino', 'prom-client', 'commander')],
       types: [CONFIG_SCHEMA],
       node: true,
     }),

@@ -2,7 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { machine, versions } from './circumstances.js'
-import { readOptions, USAGE, UsageError, type Options } from './options.js'
+import { readOptions, USAGE, type Options } from './options.js'
+import { runProgram } from '../support/command-line.js'
 import { FULL, QUICK } from './plan.js'
 import type { Figures } from './report/figures.js'
 import { markdown, type Circumstances } from './report/markdown.js'
@@ -12,25 +13,11 @@ import { judge, type Verdict } from './report/targets.js'
 import { run } from './run.js'
 
 const INTERRUPTED = 130
-const USAGE_STATUS = 2
 const MINUTE_MS = 60_000
 
 // Whatever was started ends with this process.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(INTERRUPTED))
-process.exit(await main(process.argv.slice(2)))
-
-async function main(args: readonly string[]): Promise<number> {
-  try {
-    const options = readOptions(args)
-    if (!options.help) return await bench(options)
-    console.log(USAGE)
-    return 0
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error
-    console.error(error.message)
-    return USAGE_STATUS
-  }
-}
+await runProgram({ usage: USAGE, readOptions, run: bench })
 
 async function bench({ quick, only, out }: Options): Promise<number> {
   const plan = quick ? QUICK : FULL

@@ -1,5 +1,5 @@
 /** The command line of `npm run bench`. Pure. */
-import { parseArgs } from 'node:util'
+import { namesOf, parseOptions, UsageError } from '../support/command-line.js'
 import { SCENARIOS, type ScenarioName } from './scenarios/names.js'
 
 export const USAGE = `Usage: npm run bench -- [options]
@@ -15,9 +15,6 @@ Options:
   -h, --help       this text
 `
 
-/** A wrong option; the message is the one line to show. */
-export class UsageError extends Error {}
-
 export interface Options {
   readonly help: boolean
   readonly quick: boolean
@@ -27,38 +24,25 @@ export interface Options {
 
 /** Throws UsageError. */
 export function readOptions(args: readonly string[]): Options {
-  const { help = false, quick = false, only, out } = parse(args)
+  const values = parseOptions('bench', args, {
+    quick: { type: 'boolean' },
+    only: { type: 'string' },
+    out: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  })
+  const { help = false, quick = false, only, out } = values
   if (out === '') throw new UsageError('--out needs a directory')
   return {
     help,
     quick,
-    only: only === undefined ? SCENARIOS : namesOf(only),
+    only: only === undefined ? SCENARIOS : scenariosOf(only),
     out: out ?? (quick ? 'docs/benchmarks/quick' : 'docs/benchmarks'),
   }
 }
 
-function parse(args: readonly string[]) {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        quick: { type: 'boolean' },
-        only: { type: 'string' },
-        out: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-    return values
-  } catch (error) {
-    const [what = ''] = error instanceof Error ? error.message.split(/\. |\n/, 1) : []
-    throw new UsageError(`${what} (see npm run bench -- --help)`)
-  }
-}
-
-function namesOf(text: string): ScenarioName[] {
-  const names = text.split(',').filter((name) => name !== '')
-  const unknown = names.find((name) => !(SCENARIOS as readonly string[]).includes(name))
-  if (unknown !== undefined || names.length === 0)
-    throw new UsageError(`--only knows no "${unknown ?? ''}"; there are ${SCENARIOS.join(', ')}`)
+/** In the order in which they run. */
+function scenariosOf(text: string): ScenarioName[] {
+  const unknown = (name: string): string => `--only knows no "${name}"; there are ${SCENARIOS.join(', ')}`
+  const names = namesOf(text, SCENARIOS, unknown)
   return SCENARIOS.filter((name) => names.includes(name))
 }

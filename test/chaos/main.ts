@@ -6,27 +6,14 @@ import { check } from './checker/check.js'
 import { Evidence } from './checker/evidence.js'
 import type { History } from './checker/history.js'
 import { stallsOf } from './checker/stalls.js'
-import { readOptions, USAGE, UsageError, type Options } from './nemesis/options.js'
+import { readOptions, USAGE, type Options } from './nemesis/options.js'
+import { runProgram } from '../support/command-line.js'
 import { run } from './nemesis/run.js'
 import { invalidity, invalidityOfUpgrades, summary } from './nemesis/summary.js'
 
 const INTERRUPTED = 130
-const USAGE_STATUS = 2
 
-process.exit(await main(process.argv.slice(2)))
-
-async function main(args: readonly string[]): Promise<number> {
-  try {
-    const options = readOptions(args)
-    if (!options.help) return await chaos(options)
-    console.log(USAGE)
-    return 0
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error
-    console.error(error.message)
-    return USAGE_STATUS
-  }
-}
+await runProgram({ usage: USAGE, readOptions, run: chaos })
 
 async function chaos({ seed, minutes, rounds, layout, kinds, upgrades }: Options): Promise<number> {
   const abort = new AbortController()

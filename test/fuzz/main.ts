@@ -1,26 +1,13 @@
 /** `npm run fuzz`: see options.ts. */
 import { areas } from './areas/all.js'
-import { readOptions, USAGE, UsageError, type Options } from './options.js'
+import { readOptions, USAGE, type Options } from './options.js'
+import { runProgram } from '../support/command-line.js'
 import { runArea, type Outcome } from './run.js'
 
-const USAGE_STATUS = 2
 const MINUTE_MS = 60_000
 const SHOWN_CHARACTERS_MAX = 4_000
 
-process.exit(await main(process.argv.slice(2)))
-
-async function main(args: readonly string[]): Promise<number> {
-  try {
-    const options = readOptions(args)
-    if (!options.help) return await fuzz(options)
-    console.log(USAGE)
-    return 0
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error
-    console.error(error.message)
-    return USAGE_STATUS
-  }
-}
+await runProgram({ usage: USAGE, readOptions, run: fuzz })
 
 async function fuzz({ seed: given, minutes, only }: Options): Promise<number> {
   const seed = given ?? Date.now() % 2 ** 32

@@ -1,5 +1,5 @@
 /** The command line of a fuzz run. */
-import { parseArgs } from 'node:util'
+import { minutesOf, namesOf, parseOptions, seedOf } from '../support/command-line.js'
 import { areas } from './areas/all.js'
 
 const NAMES: readonly string[] = [...areas.keys()]
@@ -18,12 +18,6 @@ Options:
   -h, --help     this text
 `
 
-const MINUTES_MAX = 1440
-const SEED_MAX = 2 ** 32 - 1
-
-/** A wrong option; the message is the one line to show. */
-export class UsageError extends Error {}
-
 export interface Options {
   readonly help: boolean
   /** null: none given. */
@@ -35,49 +29,22 @@ export interface Options {
 
 /** Throws UsageError. */
 export function readOptions(args: readonly string[]): Options {
-  const { seed, minutes, only, help = false } = parse(args)
+  const {
+    seed,
+    minutes,
+    only,
+    help = false,
+  } = parseOptions('fuzz', args, {
+    seed: { type: 'string' },
+    minutes: { type: 'string' },
+    only: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  })
+  const unknown = (name: string): string => `--only knows no area "${name}"; there are ${NAMES.join(', ')}`
   return {
     help,
-    seed: seed === undefined ? null : seedOf(seed),
+    seed: seedOf(seed),
     minutes: minutes === undefined ? null : minutesOf(minutes),
-    only: only === undefined ? NAMES : namesOf(only),
+    only: only === undefined ? NAMES : namesOf(only, NAMES, unknown),
   }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        seed: { type: 'string' },
-        minutes: { type: 'string' },
-        only: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-    return values
-  } catch (error) {
-    const [what = ''] = error instanceof Error ? error.message.split(/\. |\n/, 1) : []
-    throw new UsageError(`${what} (see npm run fuzz -- --help)`)
-  }
-}
-
-function seedOf(text: string): number {
-  const seed = /^\d{1,10}$/.test(text) ? Number(text) : NaN
-  if (seed <= SEED_MAX) return seed
-  throw new UsageError(`--seed needs a whole number from 0 to ${SEED_MAX}, not "${text}"`)
-}
-
-function minutesOf(text: string): number {
-  const minutes = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : NaN
-  if (minutes > 0 && minutes <= MINUTES_MAX) return minutes
-  throw new UsageError(`--minutes needs a number above 0 and up to ${MINUTES_MAX}, not "${text}"`)
-}
-
-function namesOf(text: string): string[] {
-  const names = text.split(',').filter((name) => name !== '')
-  const unknown = names.find((name) => !areas.has(name))
-  if (unknown !== undefined || names.length === 0)
-    throw new UsageError(`--only knows no area "${unknown ?? ''}"; there are ${NAMES.join(', ')}`)
-  return [...new Set(names)]
 }

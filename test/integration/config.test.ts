@@ -1,4 +1,5 @@
-import { loadOrExit, parseCommandLine, type Terminal } from '@wazo-websocketd/shared/config/command-line'
+import { loadOrExit, readServiceOptions } from '@wazo-websocketd/shared/config/service-options'
+import type { Terminal } from '@wazo-websocketd/shared/runtime/command-line'
 import type { Program } from '@wazo-websocketd/shared/config/checks'
 import type { LoadedConfig } from '@wazo-websocketd/shared/config/load'
 import { expect } from 'chai'
@@ -58,9 +59,9 @@ describe('the configuration of a program', () => {
       },
     }
     try {
-      const commandLine = parseCommandLine(program, args, terminal)
+      const options = readServiceOptions(program, args, terminal)
       // The check becomes the user that a start as root would; this process has to stay who it is.
-      const safe = commandLine.checkConfig ? { ...commandLine, user: 'root' } : commandLine
+      const safe = options.checkConfig ? { ...options, user: 'root' } : options
       const loaded = loadOrExit(program, safe, terminal, environment)
       return { status: null, out, err, loaded }
     } catch (error) {

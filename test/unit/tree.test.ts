@@ -22,7 +22,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'unit/shared/config/resolve.test.ts': ['shared/config/reading'],
   'integration/config.test.ts': [
     'shared/config/checks',
-    'shared/config/command-line',
+    'shared/config/service-options',
     'shared/config/error',
     'shared/config/limits',
     'shared/config/load',
@@ -120,6 +120,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
+const PARTS_OF_A_WORKER = 'a part of a composition root: the contract and deploy suites run it in a cluster'
 const DECLARATIONS =
   'one declaration per metric: test/deploy/prometheus.test.ts scrapes them with the real tool'
 
@@ -133,6 +134,13 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'ingest/metrics': DECLARATIONS,
   'edge/main': 'composition root: the contract and deploy suites run it as a program',
   'edge/worker': 'composition root: the contract and deploy suites run it in a cluster',
+  'edge/worker/context': PARTS_OF_A_WORKER,
+  'edge/worker/handover': PARTS_OF_A_WORKER,
+  'edge/worker/redis': PARTS_OF_A_WORKER,
+  'edge/worker/reporting': PARTS_OF_A_WORKER,
+  'edge/worker/serving': PARTS_OF_A_WORKER,
+  'edge/worker/sockets': PARTS_OF_A_WORKER,
+  'edge/worker/tokens': PARTS_OF_A_WORKER,
   'edge/auth/auth': "composition of the worker's wazo-auth parts: run by the contract suite",
   'edge/config/limits':
     'translates configuration keys into option objects, field by field, checked by the compiler',

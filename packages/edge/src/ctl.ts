@@ -2,10 +2,11 @@
 import { ConfigError } from '@wazo-websocketd/shared/config/error'
 import { readConfig, type ConfigReading } from '@wazo-websocketd/shared/config/load'
 import { processEnvironment } from '@wazo-websocketd/shared/config/process-environment'
+import { optionsOrExit } from '@wazo-websocketd/shared/runtime/command-line'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import { PROGRAM } from './config/program.js'
 import { AdminError } from './ctl/admin-client.js'
-import { parseCtlCommandLine, TOOL, type CommandLine } from './ctl/command-line.js'
+import { CTL_PROGRAM, readCtlCommandLine, type CtlOptions } from './ctl/command-line.js'
 import { toolContext, type ToolContext } from './ctl/context.js'
 import { runDoctor } from './ctl/doctor/doctor.js'
 import { runExplain } from './ctl/explain/run.js'
@@ -17,8 +18,8 @@ import { runUpgrade } from './ctl/upgrade.js'
 /** A configuration that cannot even be read is an error of doctor's, too. */
 const STATUS_UNREADABLE = 2
 
-function run(line: CommandLine, context: ToolContext): Promise<Result> {
-  switch (line.command) {
+function run(options: CtlOptions, context: ToolContext): Promise<Result> {
+  switch (options.command) {
     case 'doctor':
       return runDoctor(context)
     case 'status':
@@ -26,9 +27,9 @@ function run(line: CommandLine, context: ToolContext): Promise<Result> {
     case 'upgrade':
       return runUpgrade(context.edge)
     case 'sessions':
-      return runSessions(context.edge, line.options)
+      return runSessions(context.edge, options.options)
     case 'explain':
-      return runExplain(context, line.options)
+      return runExplain(context, options.options)
   }
 }
 
@@ -43,18 +44,18 @@ function readAsFarAsPossible(sources: ToolContext['sources']): ConfigReading {
 }
 
 async function main(): Promise<number> {
-  const line = parseCtlCommandLine(process.argv.slice(2))
-  const { configFile, json, socket } = line.common
+  const options = optionsOrExit(CTL_PROGRAM, readCtlCommandLine(process.argv.slice(2)))
+  const { configFile, json, socket } = options.common
   const sources = { configFile, debug: false, user: null, environment: processEnvironment() }
   let context: ToolContext | null = null
   try {
     context = toolContext(sources, readAsFarAsPossible(sources), socket)
-    const { status, lines, json: value } = await run(line, context)
+    const { status, lines, json: value } = await run(options, context)
     await write(json ? `${JSON.stringify(value, null, 2)}\n` : `${lines.join('\n')}\n`)
     return status
   } catch (error) {
-    if (!isTold(error)) throw error
-    process.stderr.write(`${TOOL}: ${messageOf(error)}\n`)
+    if (!isExplained(error)) throw error
+    process.stderr.write(`${CTL_PROGRAM}: ${messageOf(error)}\n`)
     return error instanceof ConfigError ? STATUS_UNREADABLE : 1
   } finally {
     await context?.close()
@@ -62,7 +63,7 @@ async function main(): Promise<number> {
 }
 
 /** Whether the error is one of the world's, which its one line tells. */
-function isTold(error: unknown): boolean {
+function isExplained(error: unknown): boolean {
   return [AdminError, CommandError, ConfigError, StartupError].some((kind) => error instanceof kind)
 }
 

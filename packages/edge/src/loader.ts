@@ -1,6 +1,6 @@
 /** Reads the configuration with the code now on disk, says what it is to the primary that started this, and ends. */
 import '@wazo-websocketd/shared/runtime/early-signals'
-import { parseCommandLine } from '@wazo-websocketd/shared/config/command-line'
+import { readServiceOptions } from '@wazo-websocketd/shared/config/service-options'
 import { ConfigError } from '@wazo-websocketd/shared/config/error'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
 import type { LoaderMessage } from './process/config-loader.js'
@@ -12,7 +12,7 @@ function loaderMessage(): LoaderMessage {
   try {
     return {
       kind: 'generation',
-      generation: readGeneration(parseCommandLine(PROGRAM, process.argv.slice(2))),
+      generation: readGeneration(readServiceOptions(PROGRAM, process.argv.slice(2))),
     }
   } catch (error) {
     // Anything else is a fault of the code: its stack trace and status 1 say so.

@@ -4,7 +4,7 @@
  * metrics, the listening sockets that node:cluster keeps for them, and the admin port.
  */
 import '@wazo-websocketd/shared/runtime/early-signals'
-import { loadOrExit, parseCommandLine } from '@wazo-websocketd/shared/config/command-line'
+import { loadOrExit, readServiceOptions } from '@wazo-websocketd/shared/config/service-options'
 import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { effectiveLogLevel } from '@wazo-websocketd/shared/config/derived'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
@@ -93,12 +93,12 @@ function primaryService(
 }
 
 async function main(): Promise<void> {
-  const commandLine = parseCommandLine(PROGRAM, process.argv.slice(2))
-  const loaded = loadOrExit(PROGRAM, commandLine)
+  const options = readServiceOptions(PROGRAM, process.argv.slice(2))
+  const loaded = loadOrExit(PROGRAM, options)
   const { config, warnings, notes } = loaded
   let generation: Generation = generationOf(loaded, readPems(config))
   const privileges = dropPrivileges(config.user, config.log_file)
-  if (privileges.user !== null) checkReload(commandLine, privileges.user)
+  if (privileges.user !== null) checkReload(options, privileges.user)
   const log = openLog({
     program: PROGRAM,
     level: effectiveLogLevel(config),

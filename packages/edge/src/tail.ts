@@ -1,11 +1,11 @@
 /** The program wazo-websocketd-tail: prints the events that a token may see, and says at its end what it has seen. */
 import { processEnvironment } from '@wazo-websocketd/shared/config/process-environment'
+import { lineWriter, optionsOrExit } from '@wazo-websocketd/shared/runtime/command-line'
 import { errorCode } from '@wazo-websocketd/shared/runtime/system-error'
 import {
-  PROGRAM,
-  STATUS_USAGE,
+  TAIL_PROGRAM,
   TOKEN_VARIABLE,
-  parseCommandLine,
+  readTailCommandLine,
   type Credential,
   type TailOptions,
 } from './client/command-line.js'
@@ -22,9 +22,7 @@ const FORBIDDEN = 403
 const TOKEN_LIFE_MS = 3_600_000
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 
-function say(line: string): void {
-  process.stderr.write(`${PROGRAM}: ${line}\n`)
-}
+const say = lineWriter(TAIL_PROGRAM)
 
 async function tokensOf(credential: Credential): Promise<TokenSource> {
   if (credential.kind === 'token') return new FixedToken(credential.token)
@@ -72,14 +70,8 @@ async function tail(options: TailOptions): Promise<number> {
 
 async function main(): Promise<number> {
   const variable = processEnvironment()[TOKEN_VARIABLE]
-  const line = parseCommandLine(process.argv.slice(2), variable, process.stdout.isTTY)
-  if ('options' in line) return tail(line.options)
-  if ('wrong' in line) {
-    say(`${line.wrong} (see ${PROGRAM} --help)`)
-    return STATUS_USAGE
-  }
-  process.stdout.write(line.text)
-  return 0
+  const line = readTailCommandLine(process.argv.slice(2), variable, process.stdout.isTTY)
+  return tail(optionsOrExit(TAIL_PROGRAM, line))
 }
 
 process.stdout.on('error', (error: Error) => {

@@ -3,12 +3,16 @@ import { parseArgs } from 'node:util'
 import { ConfigError } from '@wazo-websocketd/shared/config/error'
 import { loadConfig } from '@wazo-websocketd/shared/config/load'
 import { processEnvironment } from '@wazo-websocketd/shared/config/process-environment'
-import { messageOf, STATUS_CONFIG, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
+import {
+  messageOf,
+  STATUS_CONFIG,
+  STATUS_USAGE,
+  StartupError,
+} from '@wazo-websocketd/shared/runtime/startup-error'
 import { PROGRAM } from './config/program.js'
 import { untilAnswer, type Port } from './process/answer.js'
 
 const NAME = 'wazo-websocketd-wait-online'
-const STATUS_USAGE = 2
 const SECONDS_MAX_DEFAULT = 60
 const USAGE = `Usage: ${NAME} [-c FILE] [-t SECONDS]
 

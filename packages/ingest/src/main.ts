@@ -1,6 +1,6 @@
 /** The program wazo-websocketd-ingest: reads the configuration, puts everything together, runs until a signal. */
 import '@wazo-websocketd/shared/runtime/early-signals'
-import { loadOrExit, parseCommandLine } from '@wazo-websocketd/shared/config/command-line'
+import { loadOrExit, readServiceOptions } from '@wazo-websocketd/shared/config/service-options'
 import { busHosts, effectiveLogLevel } from '@wazo-websocketd/shared/config/derived'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
 import { RedisFactory } from '@wazo-websocketd/shared/redis/client'
@@ -156,8 +156,8 @@ class IngestService implements Service {
 }
 
 async function main(): Promise<void> {
-  const commandLine = parseCommandLine(PROGRAM, process.argv.slice(2))
-  const { config, warnings, notes } = loadOrExit(PROGRAM, commandLine)
+  const options = readServiceOptions(PROGRAM, process.argv.slice(2))
+  const { config, warnings, notes } = loadOrExit(PROGRAM, options)
   const settings = { options: optionsOf(config), redisTls: readClientTls('redis.tls', config.redis.tls) }
   const privileges = dropPrivileges(config.user, config.log_file)
   const log = openLog({

@@ -4,12 +4,18 @@ import { busHosts } from '@wazo-websocketd/shared/config/derived'
 import { ConfigError } from '@wazo-websocketd/shared/config/error'
 import { loadConfig } from '@wazo-websocketd/shared/config/load'
 import { processEnvironment } from '@wazo-websocketd/shared/config/process-environment'
-import { STATUS_CONFIG, StartupError, messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
+import { lineWriter, optionsOrExit } from '@wazo-websocketd/shared/runtime/command-line'
+import {
+  STATUS_CONFIG,
+  StartupError,
+  messageOf,
+  STATUS_USAGE,
+} from '@wazo-websocketd/shared/runtime/startup-error'
 import { describeSystemError } from '@wazo-websocketd/shared/runtime/system-error'
 import { readClientTls } from '@wazo-websocketd/shared/runtime/tls'
 import { connectBroker, describeBrokerError, type BrokerOptions } from './broker/connection.js'
 import { BrokerHosts } from './broker/hosts.js'
-import { PROGRAM, STATUS_USAGE, parseCommandLine, type PublishOptions } from './load/command-line.js'
+import { PUBLISH_PROGRAM, readPublishCommandLine, type PublishOptions } from './load/command-line.js'
 import { GivenEventError, parseGivenEvents, type GivenEvent } from './load/given-events.js'
 import { Pace } from './load/pace.js'
 import { Sender } from './load/sender.js'
@@ -22,9 +28,7 @@ const STANDARD_INPUT = 0
 const HEADERS_EXCHANGE = 'wazo-headers'
 const LEGACY_EXCHANGE = 'xivo'
 
-function say(line: string): void {
-  process.stderr.write(`${PROGRAM}: ${line}\n`)
-}
+const say = lineWriter(PUBLISH_PROGRAM)
 
 /** Where to publish, and for which Wazo. */
 interface Target {
@@ -33,7 +37,7 @@ interface Target {
   readonly exchanges: ReadonlyMap<string, string>
 }
 
-function targetOf({ amqpUrl, configFile, origin }: PublishOptions): Target {
+function publishTarget({ amqpUrl, configFile, origin }: PublishOptions): Target {
   if (amqpUrl !== null) return { broker: brokerAt(amqpUrl), origin, exchanges: new Map() }
   const { config } = loadConfig({
     program: 'wazo-websocketd-ingest',
@@ -72,7 +76,7 @@ function brokerAt(url: URL): BrokerOptions {
   }
 }
 
-function eventsOf({ names, file }: PublishOptions): readonly (string | GivenEvent)[] {
+function wantedEvents({ names, file }: PublishOptions): readonly (string | GivenEvent)[] {
   if (file === null) return names
   try {
     return parseGivenEvents(readFileSync(file === '-' ? STANDARD_INPUT : file, 'utf8'))
@@ -85,8 +89,8 @@ function eventsOf({ names, file }: PublishOptions): readonly (string | GivenEven
 /** @returns the exit status */
 async function publish(options: PublishOptions): Promise<number> {
   const { rate, lengthMs } = options
-  const events = eventsOf(options)
-  const { broker, origin, exchanges } = targetOf(options)
+  const events = wantedEvents(options)
+  const { broker, origin, exchanges } = publishTarget(options)
   const supply = new Supply({ ...options, events, origin, exchanges, now: Date.now })
   const count = options.count ?? (lengthMs === Infinity ? events.length : Infinity)
   const ending = new AbortController()
@@ -96,7 +100,7 @@ async function publish(options: PublishOptions): Promise<number> {
     ending.abort()
   }
   try {
-    const connection = await connectBroker(broker, PROGRAM)
+    const connection = await connectBroker(broker, PUBLISH_PROGRAM)
     connection.once('close', fail)
     const channel = await connection.createConfirmChannel()
     channel.on('error', fail)
@@ -128,14 +132,7 @@ function tell({ sent, confirmed, refused, unroutable, latencies }: Sender, ms: n
 }
 
 async function main(): Promise<number> {
-  const line = parseCommandLine(process.argv.slice(2))
-  if ('options' in line) return publish(line.options)
-  if ('wrong' in line) {
-    say(`${line.wrong} (see ${PROGRAM} --help)`)
-    return STATUS_USAGE
-  }
-  process.stdout.write(line.text)
-  return 0
+  return publish(optionsOrExit(PUBLISH_PROGRAM, readPublishCommandLine(process.argv.slice(2))))
 }
 
 main().then(

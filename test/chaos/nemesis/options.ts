@@ -1,5 +1,5 @@
 /** The command line of a chaos run. */
-import { parseArgs } from 'node:util'
+import { minutesOf, namesOf, parseOptions, seedOf, UsageError } from '../../support/command-line.js'
 import { KINDS_OF, KINDS_OF_UPGRADES, type Kind, type Layout } from './kinds.js'
 
 export const USAGE = `Usage: npm run chaos -- [options]
@@ -26,11 +26,6 @@ was killed.
 `
 
 const MINUTES = 30
-const MINUTES_MAX = 1440
-const SEED_MAX = 2 ** 32 - 1
-
-/** A wrong option; the message is the one line to show. */
-export class UsageError extends Error {}
 
 export interface Options {
   readonly help: boolean
@@ -48,9 +43,18 @@ export interface Options {
 
 /** Throws UsageError. */
 export function readOptions(args: readonly string[]): Options {
-  const { seed, minutes, rounds, kinds, upgrades, layout: name = 'single', help = false } = parse(args)
+  const values = parseOptions('chaos', args, {
+    seed: { type: 'string' },
+    minutes: { type: 'string' },
+    rounds: { type: 'string' },
+    layout: { type: 'string' },
+    kinds: { type: 'string' },
+    upgrades: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  })
+  const { seed, minutes, rounds, kinds, upgrades, layout: name = 'single', help = false } = values
   const layout = layoutOf(name)
-  const common = { help, layout, seed: seed === undefined ? null : seedOf(seed) }
+  const common = { help, layout, seed: seedOf(seed) }
   if (upgrades !== undefined) {
     if ((minutes ?? rounds ?? kinds) !== undefined)
       throw new UsageError('--upgrades goes with none of --minutes, --rounds and --kinds')
@@ -67,39 +71,6 @@ export function readOptions(args: readonly string[]): Options {
   return { ...common, ...length, kinds: wanted, upgrades: null }
 }
 
-function parse(args: readonly string[]) {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        seed: { type: 'string' },
-        minutes: { type: 'string' },
-        rounds: { type: 'string' },
-        layout: { type: 'string' },
-        kinds: { type: 'string' },
-        upgrades: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-    return values
-  } catch (error) {
-    const [what = ''] = error instanceof Error ? error.message.split(/\. |\n/, 1) : []
-    throw new UsageError(`${what} (see npm run chaos -- --help)`)
-  }
-}
-
-function seedOf(text: string): number {
-  const seed = /^\d{1,10}$/.test(text) ? Number(text) : NaN
-  if (seed <= SEED_MAX) return seed
-  throw new UsageError(`--seed needs a whole number from 0 to ${SEED_MAX}, not "${text}"`)
-}
-
-function minutesOf(text: string): number {
-  const minutes = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : NaN
-  if (minutes > 0 && minutes <= MINUTES_MAX) return minutes
-  throw new UsageError(`--minutes needs a number above 0 and up to ${MINUTES_MAX}, not "${text}"`)
-}
-
 function countOf(option: string, text: string): number {
   const count = /^\d{1,4}$/.test(text) ? Number(text) : NaN
   if (count > 0) return count
@@ -112,12 +83,10 @@ function layoutOf(text: string): Layout {
 }
 
 function kindsOf(text: string, layout: Layout): Kind[] {
-  const known: readonly string[] = KINDS_OF[layout]
-  const names = text.split(',').filter((name) => name !== '')
-  const unknown = names.find((name) => !known.includes(name))
-  if (unknown !== undefined || names.length === 0)
-    throw new UsageError(
-      `--kinds knows no fault "${unknown ?? ''}" of the lay-out ${layout}; there are ${known.join(', ')}`,
-    )
-  return [...new Set(names as Kind[])]
+  const known = KINDS_OF[layout]
+  return namesOf(
+    text,
+    known,
+    (name) => `--kinds knows no fault "${name}" of the lay-out ${layout}; there are ${known.join(', ')}`,
+  )
 }

@@ -135,7 +135,7 @@ class Readers implements Subject<Input> {
 /** It is refused, or it is what its own encoding says, byte for byte; and no reader of the log falls over it. */
 function envelope(bytes: Buffer, at: number): string {
   const page = { meta: { epoch: EPOCH, head: 150 }, entries: [bytes, bytes] }
-  const reading = readPage({ epoch: EPOCH, offset: at }, page, { heard: 0, ceiling: Infinity })
+  const reading = readPage({ epoch: EPOCH, offset: at }, page, { lastSeen: 0, ceiling: Infinity })
   hold(reading.kind !== 'read' || Number.isSafeInteger(reading.reached), 'a reader of the log ends nowhere')
   let again: Uint8Array
   let kind: string

@@ -8,7 +8,7 @@ import {
 import { HandoverReceiver } from '@wazo-websocketd/edge/handover/receiver'
 import { HandoverRelay } from '@wazo-websocketd/edge/handover/relay'
 import { encodeSnapshot, parseSnapshot } from '@wazo-websocketd/edge/handover/session-snapshot'
-import { parseQuestion } from '@wazo-websocketd/edge/admin/question'
+import { parseAdminQuestion } from '@wazo-websocketd/edge/admin/question'
 import {
   parsePrimaryMessage,
   parseWorkerMessage,
@@ -183,7 +183,7 @@ class Channels implements Subject<unknown> {
 
 /** What a worker makes of a question. */
 async function* answerOf(question: unknown): AsyncGenerator<AnswerPiece, void> {
-  const understood = parseQuestion(question)
+  const understood = parseAdminQuestion(question)
   hold(typeof understood === 'string' || typeof understood.about === 'string', 'a question without a subject')
   yield await Promise.resolve({ rows: [], end: JSON.stringify(understood) })
 }

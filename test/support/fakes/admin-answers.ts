@@ -1,9 +1,9 @@
 /** Answers of the admin endpoints. */
-import type { EdgeAnswer, IngestAnswer, SessionAnswer, WorkerAnswer } from '@wazo-websocketd/edge/ctl/shapes'
+import type { EdgeAnswer, IngestAnswer, SessionAnswer, WorkerEntry } from '@wazo-websocketd/edge/ctl/shapes'
 
 export const SINCE = '2026-01-01T00:00:00.000Z'
 
-export function workerAnswer(worker: number, over: Partial<WorkerAnswer> = {}): WorkerAnswer {
+export function workerAnswer(worker: number, over: Partial<WorkerEntry> = {}): WorkerEntry {
   return {
     ...{ worker, pid: 100 + worker, ready: true, upSeconds: 60 },
     status: {

@@ -69,7 +69,7 @@ export class CountingMetrics implements RouteMetrics {
     this.evaluations += decisions
   }
 
-  fannedOut(): void {
+  fanOutTook(): void {
     // The worker counts it.
   }
 

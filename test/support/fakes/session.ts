@@ -19,7 +19,7 @@ import { Sessions } from '@wazo-websocketd/edge/session/sessions'
 import type {
   ClientSocket,
   LookupPriority,
-  Question,
+  TokenLookup,
   SocketListener,
   TokenHolder,
 } from '@wazo-websocketd/edge/session/ports'
@@ -38,7 +38,7 @@ export class FakeSocket implements ClientSocket {
   reading = true
   bufferedBytes = 0
   lastPongAt: number | null = null
-  crowded = false
+  nearlyFull = false
   pauses = 0
 
   sendFrames(frames: readonly Uint8Array[]): void {
@@ -203,7 +203,7 @@ export class FakeAuth {
     return full
   }
 
-  lookup(token: TokenId, priority: LookupPriority): Question {
+  lookup(token: TokenId, priority: LookupPriority): TokenLookup {
     this.asked.push(token)
     this.priorities.push(priority)
     return { answer: this.verdict(token), withdraw: () => void this.withdrawn.push(token) }

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
-import { readOptions, UsageError } from '../../bench/options.js'
+import { readOptions } from '../../bench/options.js'
 import { SCENARIOS } from '../../bench/scenarios/names.js'
+import { UsageError } from '../../support/command-line.js'
 
 describe('the options of the bench', () => {
   it('are all scenarios in full unless told otherwise', () => {

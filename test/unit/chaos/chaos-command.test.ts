@@ -1,18 +1,11 @@
 import { expect } from 'chai'
 import type { FaultWindow } from '../../chaos/checker/history.js'
 import { KINDS, KINDS_OF, KINDS_OF_UPGRADES } from '../../chaos/nemesis/kinds.js'
-import { readOptions, UsageError } from '../../chaos/nemesis/options.js'
+import { readOptions } from '../../chaos/nemesis/options.js'
+import { refusalBy } from '../refusal.js'
 import { invalidity, invalidityOfUpgrades } from '../../chaos/nemesis/summary.js'
 
-function refusal(...args: string[]): string {
-  try {
-    readOptions(args)
-  } catch (error) {
-    expect(error).to.be.instanceOf(UsageError)
-    return (error as Error).message
-  }
-  throw new Error(`${args.join(' ')} was accepted`)
-}
+const refusal = (...args: string[]): string => refusalBy(readOptions, args)
 
 describe('npm run chaos', () => {
   it('runs all faults for half an hour unless told otherwise', () => {

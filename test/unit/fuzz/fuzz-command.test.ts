@@ -1,16 +1,9 @@
 import { expect } from 'chai'
 import { areas } from '../../fuzz/areas/all.js'
-import { readOptions, UsageError } from '../../fuzz/options.js'
+import { readOptions } from '../../fuzz/options.js'
+import { refusalBy } from '../refusal.js'
 
-function refusal(...args: string[]): string {
-  try {
-    readOptions(args)
-  } catch (error) {
-    expect(error).to.be.instanceOf(UsageError)
-    return (error as Error).message
-  }
-  throw new Error(`${args.join(' ')} was accepted`)
-}
+const refusal = (...args: string[]): string => refusalBy(readOptions, args)
 
 describe('npm run fuzz', () => {
   it('has a full run of all areas unless told otherwise', () => {

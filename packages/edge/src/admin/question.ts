@@ -11,7 +11,7 @@ export interface SessionFilter {
   readonly slow: boolean
 }
 
-export type Question =
+export type AdminQuestion =
   | { readonly about: 'status' }
   /** `rowsMax`: rows wanted; all that match are counted. */
   | {
@@ -29,10 +29,10 @@ const NAMES_MAX = 10_000
 const NAMES_DEFAULT = 20
 
 /** The question that `value` is; a text says why it is none. */
-export function parseQuestion(value: unknown): Question | string {
+export function parseAdminQuestion(value: unknown): AdminQuestion | string {
   if (!isRecord(value)) return 'not a question'
   if (value['about'] === 'status') return { about: 'status' }
-  const filter = parseFilter(value)
+  const filter = parseSessionFilter(value)
   if (typeof filter === 'string') return filter
   if (value['about'] === 'sessions') {
     const rowsMax = Number(value['rowsMax'])
@@ -46,7 +46,7 @@ export function parseQuestion(value: unknown): Question | string {
   return typeof code === 'number' ? { about: 'close', filter, code } : 'code must be a number'
 }
 
-function parseFilter(value: Readonly<Record<string, unknown>>): SessionFilter | string {
+function parseSessionFilter(value: Readonly<Record<string, unknown>>): SessionFilter | string {
   const { user, tenant, tokenHash, slow } = value
   for (const [key, text] of Object.entries({ user, tenant, tokenHash }))
     if (text !== undefined && (typeof text !== 'string' || text === '')) return `${key} must be a text`

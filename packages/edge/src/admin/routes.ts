@@ -7,7 +7,7 @@ import {
   type AdminRoute,
   type AdminRoutes,
 } from '@wazo-websocketd/shared/runtime/admin-routes'
-import { isRecord } from '@wazo-websocketd/shared/domain/guards'
+import { isRecord, parseJson } from '@wazo-websocketd/shared/domain/guards'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { WorkerAnswer } from '../process/pending-answers.js'
 import type { WorkerHandle } from '../process/worker-handle.js'
@@ -36,7 +36,7 @@ const FILTERS = ['user', 'tenant', 'tokenHash', 'slow'] as const
 
 export function adminRoutes(options: RouteOptions): AdminRoutes {
   const startedAt = options.clock.now()
-  const lists = new Turns(LISTS_MAX)
+  const lists = new ConcurrencyLimit(LISTS_MAX)
   return new Map<string, AdminRoute>([
     ['/admin/status', { changes: false, answer: () => status(options, startedAt) }],
     ['/admin/sessions', { changes: false, answer: (request) => lists.run(() => sessions(options, request)) }],
@@ -45,8 +45,8 @@ export function adminRoutes(options: RouteOptions): AdminRoutes {
   ])
 }
 
-/** Does so much at a time, and refuses more. */
-class Turns {
+/** Bounds how much is under way at a time, and refuses more. */
+class ConcurrencyLimit {
   private readonly max: number
   private underWay = 0
 
@@ -75,7 +75,7 @@ async function status(
       worker: worker.slot,
       pid: worker.pid ?? null,
       ready: worker.ready,
-      upSeconds: seconds(clock.monotonic() - worker.startedAt),
+      upSeconds: wholeSeconds(clock.monotonic() - worker.startedAt),
       status: parsed(await worker.ask({ about: 'status' }, () => undefined, SILENT_MS_MAX)),
     })),
   )
@@ -93,8 +93,8 @@ async function status(
 }
 
 async function sessions({ pool }: RouteOptions, { query }: AdminRequest): Promise<AdminAnswer> {
-  const limit = count(query.get('limit'), LIMIT_DEFAULT)
-  const offset = count(query.get('offset'), 0)
+  const limit = countParameter(query.get('limit'), LIMIT_DEFAULT)
+  const offset = countParameter(query.get('offset'), 0)
   if (limit === null || offset === null || limit + offset > LIMIT_MAX)
     return adminError(400, `limit and offset must be whole numbers, together ${LIMIT_MAX} at most`)
   const question = {
@@ -165,13 +165,8 @@ function outcome({ endedAt, ...rest }: UpgradeOutcome): object {
 }
 
 function parsed(answer: WorkerAnswer): Readonly<Record<string, unknown>> | null {
-  if (answer === null) return null
-  try {
-    const value: unknown = JSON.parse(answer)
-    return isRecord(value) ? value : null
-  } catch {
-    return null
-  }
+  const value = answer === null ? null : parseJson(answer)
+  return isRecord(value) ? value : null
 }
 
 function sum(numbers: readonly unknown[]): number {
@@ -179,11 +174,11 @@ function sum(numbers: readonly unknown[]): number {
 }
 
 /** null: no whole number. */
-function count(text: string | null, otherwise: number): number | null {
+function countParameter(text: string | null, otherwise: number): number | null {
   if (text === null) return otherwise
   return /^\d{1,9}$/.test(text) ? Number(text) : null
 }
 
-function seconds(ms: number): number {
+function wholeSeconds(ms: number): number {
   return Math.round(ms / 1000)
 }

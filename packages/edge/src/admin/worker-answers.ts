@@ -6,7 +6,7 @@ import type { AnswerPiece } from '../process/messages.js'
 import type { Connection } from '../session/connection.js'
 import type { Sessions } from '../session/sessions.js'
 import { OPERATOR_CLOSES } from './closes.js'
-import { parseQuestion, type Question, type SessionFilter } from './question.js'
+import { parseAdminQuestion, type AdminQuestion, type SessionFilter } from './question.js'
 import type { LossRecord } from './recent-losses.js'
 import { matches, sessionRow } from './session-row.js'
 import { inSlices } from './slices.js'
@@ -37,7 +37,7 @@ export class WorkerAnswers {
 
   /** Yields the answer piece by piece; between two pieces the loop of the process turns. */
   async *answer(value: unknown): AsyncGenerator<AnswerPiece, void> {
-    const question = parseQuestion(value)
+    const question = parseAdminQuestion(value)
     if (typeof question === 'string') yield refusal(question)
     else if (question.about === 'status') yield { rows: [], end: JSON.stringify(this.status()) }
     else if (question.about === 'sessions') yield* this.list(question)
@@ -61,7 +61,7 @@ export class WorkerAnswers {
     filter,
     rowsMax,
     namesMax,
-  }: Extract<Question, { about: 'sessions' }>): AsyncGenerator<AnswerPiece, void> {
+  }: Extract<AdminQuestion, { about: 'sessions' }>): AsyncGenerator<AnswerPiece, void> {
     const { slot, sessions, clock } = this.options
     const options = { slot, namesMax, now: clock.monotonic() }
     let matched = 0
@@ -80,7 +80,7 @@ export class WorkerAnswers {
   private async *close({
     filter,
     code,
-  }: Extract<Question, { about: 'close' }>): AsyncGenerator<AnswerPiece, void> {
+  }: Extract<AdminQuestion, { about: 'close' }>): AsyncGenerator<AnswerPiece, void> {
     const { sessions, clock } = this.options
     const close = OPERATOR_CLOSES.get(code)
     if (close === undefined) {

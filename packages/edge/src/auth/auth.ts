@@ -163,7 +163,7 @@ export class Auth {
       clock,
       authTime: this.clock.now,
       logger,
-      created: (tenantUuid) => this.master.told(tenantUuid),
+      created: (tenantUuid) => this.master.learned(tenantUuid),
     })
     return new MasterTenant({
       keeper,

@@ -8,7 +8,7 @@ import { Pool } from 'undici'
 import { aclExcess, type AclLimits } from './acl-limits.js'
 import type { ClockOffset } from './clock-offset.js'
 import { exchange, type HttpAnswer, type HttpRequest } from './exchange.js'
-import type { LookupRequest, TokenSource } from './lookup.js'
+import type { LookupRequest, VerdictSource } from './lookup.js'
 import type { AuthMetrics, AuthRequestResult } from './metrics.js'
 import { parseServiceToken, parseTokenAnswer, type ServiceToken } from './token-answer.js'
 
@@ -81,7 +81,7 @@ interface LookupTry {
 const UNAVAILABLE: Verdict = { kind: 'unavailable' }
 
 /** Asks wazo-auth over pooled keep-alive connections. Never rejects and never lets a token into a text. */
-export class AuthClient implements TokenSource {
+export class AuthClient implements VerdictSource {
   private readonly options: AuthClientOptions
   private readonly pool: Pool
   private readonly resource: string
@@ -140,7 +140,7 @@ export class AuthClient implements TokenSource {
     if (answer.kind === 'failed') {
       this.count(answer.timedOut ? 'timeout' : 'network', since)
       this.tell('network', answer)
-      return { kind: 'unavailable', why: describeFailure(answer.why, this.options.url) }
+      return { kind: 'unavailable', why: describeHttpError(answer.why, this.options.url) }
     }
     if (answer.kind === 'too-big' || answer.status !== 200) return this.notCreated(answer, since)
     const token = parseServiceToken(answer.body, this.options.tenantless)
@@ -242,7 +242,7 @@ function addressOf(url: string): string {
 
 /** Why an answer says nothing about a token, in words. */
 function whyNot(answer: HttpAnswer, url: string): string {
-  if (answer.kind === 'failed') return describeFailure(answer.why, url)
+  if (answer.kind === 'failed') return describeHttpError(answer.why, url)
   if (answer.kind === 'too-big') return 'its answer is too big'
   const { status } = answer
   if (status === 200) return 'its answer is not understood'
@@ -285,7 +285,7 @@ function trust(verify: boolean | string): { rejectUnauthorized: boolean; ca?: st
 const KEYS = { address: 'auth.host and auth.port', tls: 'auth.https', ca: 'auth.verify_certificate' }
 
 /** In words, of an error code; what it means for TLS names the key to correct. */
-function describeFailure(code: string, url: string): string {
+function describeHttpError(code: string, url: string): string {
   if (code === 'ECONNREFUSED') return 'nothing listens there (ECONNREFUSED)'
   const untold = describeTlsError(code, code, KEYS)
   if (untold !== null) return `it ${untold}`

@@ -114,7 +114,7 @@ export class LookupQueue {
 class WaitingList {
   private readonly waiting = new Set<PendingLookup>()
   /** Also holds some that wait no more, which are passed over at either end. */
-  private arrivals: PendingLookup[] = []
+  private inOrder: PendingLookup[] = []
   private from = 0
 
   get size(): number {
@@ -122,15 +122,15 @@ class WaitingList {
   }
 
   get oldest(): PendingLookup | undefined {
-    while (this.from < this.arrivals.length && !this.waiting.has(this.arrivals[this.from] as PendingLookup))
+    while (this.from < this.inOrder.length && !this.waiting.has(this.inOrder[this.from] as PendingLookup))
       this.from++
-    return this.arrivals[this.from]
+    return this.inOrder[this.from]
   }
 
   get newest(): PendingLookup | undefined {
-    while (this.arrivals.length > this.from && !this.waiting.has(this.arrivals.at(-1) as PendingLookup))
-      this.arrivals.pop()
-    return this.arrivals.at(-1)
+    while (this.inOrder.length > this.from && !this.waiting.has(this.inOrder.at(-1) as PendingLookup))
+      this.inOrder.pop()
+    return this.inOrder.at(-1)
   }
 
   has(lookup: PendingLookup): boolean {
@@ -138,9 +138,9 @@ class WaitingList {
   }
 
   add(lookup: PendingLookup): void {
-    if (this.arrivals.length > 2 * this.waiting.size) this.compact()
+    if (this.inOrder.length > 2 * this.waiting.size) this.compact()
     this.waiting.add(lookup)
-    this.arrivals.push(lookup)
+    this.inOrder.push(lookup)
   }
 
   delete(lookup: PendingLookup): boolean {
@@ -148,7 +148,7 @@ class WaitingList {
   }
 
   private compact(): void {
-    this.arrivals = this.arrivals.filter((lookup) => this.waiting.has(lookup))
+    this.inOrder = this.inOrder.filter((lookup) => this.waiting.has(lookup))
     this.from = 0
   }
 }

@@ -1,6 +1,6 @@
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Authenticator, LookupPriority, Question } from '../session/ports.js'
+import type { Authenticator, LookupPriority, TokenLookup } from '../session/ports.js'
 import type { FailingAddresses } from './failing-addresses.js'
 import { LookupQueue, PendingLookup } from './lookup-queue.js'
 import type { AuthMetrics, LookupDropReason } from './metrics.js'
@@ -10,7 +10,7 @@ import { VerdictCache } from './verdict-cache.js'
 export type LookupRequest = Pick<PendingLookup, 'token' | 'since' | 'deadline' | 'wanted'>
 
 /** The seam to wazo-auth. */
-export interface TokenSource {
+export interface VerdictSource {
   /** Never rejects; answers by the deadline, and gives up once nobody wants the answer. */
   lookup(request: LookupRequest): Promise<Verdict>
   /** Whether there is no point in asking: it would be given up at once. */
@@ -18,7 +18,7 @@ export interface TokenSource {
 }
 
 export interface LookupsOptions {
-  readonly source: TokenSource
+  readonly source: VerdictSource
   readonly addresses: Pick<FailingAddresses, 'isSlowed' | 'failed'>
   readonly clock: Clock
   readonly metrics: AuthMetrics
@@ -60,7 +60,7 @@ export class Lookups implements Authenticator {
     this.connectsMax = options.inFlightMax - Math.floor(options.inFlightMax / SESSION_SHARE)
   }
 
-  lookup(token: TokenId, priority: LookupPriority, address: string): Question {
+  lookup(token: TokenId, priority: LookupPriority, address: string): TokenLookup {
     const cached = this.cache.get(token)
     if (cached === undefined) return this.ask(token, priority, priority === 'connect' ? address : null)
     this.options.metrics.coalesced()
@@ -68,7 +68,7 @@ export class Lookups implements Authenticator {
   }
 
   /** The same without the remembered answers: for re-checks. */
-  lookupFresh(token: TokenId): Question {
+  lookupFresh(token: TokenId): TokenLookup {
     return this.ask(token, 'session', null)
   }
 
@@ -89,7 +89,7 @@ export class Lookups implements Authenticator {
     for (const [token, lookup] of this.pending) if (!this.queue.has(lookup)) this.pending.delete(token)
   }
 
-  private ask(token: TokenId, priority: LookupPriority, address: string | null): Question {
+  private ask(token: TokenId, priority: LookupPriority, address: string | null): TokenLookup {
     const running = this.pending.get(token)
     if (running !== undefined) {
       this.options.metrics.coalesced()
@@ -103,12 +103,12 @@ export class Lookups implements Authenticator {
       this.options.metrics.dropped(excess)
       return answered(UNAVAILABLE)
     }
-    const question = this.join(this.enqueue(token, priority, address))
+    const lookup = this.join(this.enqueue(token, priority, address))
     this.startNext()
-    return question
+    return lookup
   }
 
-  private join(lookup: PendingLookup): Question {
+  private join(lookup: PendingLookup): TokenLookup {
     let withdrawn = false
     lookup.join()
     return {
@@ -204,6 +204,6 @@ export class Lookups implements Authenticator {
   }
 }
 
-function answered(verdict: Verdict): Question {
+function answered(verdict: Verdict): TokenLookup {
   return { answer: Promise.resolve(verdict), withdraw: () => undefined }
 }

@@ -64,7 +64,7 @@ export class MasterTenant {
   }
 
   /** wazo-auth has told it to this worker. */
-  readonly told = (uuid: string): void => {
+  readonly learned = (uuid: string): void => {
     this.learn(uuid)
     this.options.sharing.tellTenant(uuid)
   }

@@ -73,7 +73,7 @@ export class ServiceTokenKeeper {
   private fail(answer: Exclude<ServiceTokenAnswer, { kind: 'created' }>): void {
     const delayMs = this.backoff.next()
     this.schedule(delayMs)
-    this.outage.fails('token', describe(answer))
+    this.outage.fails('token', describeRefusal(answer))
   }
 
   private schedule(delayMs: number): void {
@@ -81,7 +81,7 @@ export class ServiceTokenKeeper {
   }
 }
 
-function describe(answer: Exclude<ServiceTokenAnswer, { kind: 'created' }>): string {
+function describeRefusal(answer: Exclude<ServiceTokenAnswer, { kind: 'created' }>): string {
   if (answer.kind === 'unavailable') return `wazo-auth gives no service token: ${answer.why}`
   if (answer.status === 401)
     return 'wazo-auth refuses the credentials of this service: check auth.key_file, or auth.username and auth.password'

@@ -1,5 +1,5 @@
 /** What wazo-auth answers about a token, checked field by field (C6). Pure. */
-import { isRecord, isStrings } from '@wazo-websocketd/shared/domain/guards'
+import { isRecord, isStrings, parseJson } from '@wazo-websocketd/shared/domain/guards'
 import { NO_TENANT, type TokenDetails, type TokenId } from '@wazo-websocketd/shared/domain/identity'
 
 const PURPOSES_OF_ADMINS: ReadonlySet<unknown> = new Set(['external_api', 'internal'])
@@ -77,12 +77,7 @@ function tenantOf(
 }
 
 function parseData(body: string): Readonly<Record<string, unknown>> | undefined {
-  let answer: unknown
-  try {
-    answer = JSON.parse(body)
-  } catch {
-    return undefined
-  }
+  const answer = parseJson(body)
   const data = isRecord(answer) ? answer['data'] : undefined
   return isRecord(data) ? data : undefined
 }

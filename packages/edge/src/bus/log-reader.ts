@@ -91,7 +91,7 @@ export class LogReader {
       return
     }
     const goal = Math.min(at.offset, this.options.until ?? at.offset)
-    const reading = readPage(this.position, page, { heard: goal, ceiling: goal })
+    const reading = readPage(this.position, page, { lastSeen: goal, ceiling: goal })
     if (reading.kind === 'lost') this.lose(reading.loss)
     else if (reading.kind === 'wait') this.wait(READ_RETRY_MS)
     else {

@@ -1,3 +1,4 @@
+import { isBuffers } from '@wazo-websocketd/shared/domain/guards'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { DeadlineError, within } from '@wazo-websocketd/shared/runtime/sleep'
@@ -126,8 +127,4 @@ function parsePage(answer: unknown): Page {
     },
     entries,
   }
-}
-
-function isBuffers(value: unknown): value is Buffer[] {
-  return Array.isArray(value) && value.every((item) => Buffer.isBuffer(item))
 }

@@ -22,7 +22,7 @@ export interface Page {
 /** How far a reader wants to read. */
 export interface Goal {
   /** The highest `last` received: the log must reach it before the reader is up to date. */
-  readonly heard: Offset
+  readonly lastSeen: Offset
   /** Nothing above it is given to the reader. */
   readonly ceiling: Offset
 }
@@ -52,7 +52,7 @@ export function readPage(at: Position, page: Page, goal: Goal): PageReading {
   if (meta.epoch !== at.epoch) return lost('continuity', 'a new epoch began')
   if (meta.head < at.offset) return { kind: 'wait', why: 'Redis came back older' }
   const batches: (readonly BusEvent[])[] = []
-  const target = Math.min(Math.max(meta.head, goal.heard), goal.ceiling)
+  const target = Math.min(Math.max(meta.head, goal.lastSeen), goal.ceiling)
   let reached = at.offset
   try {
     for (const entry of page.entries) {

@@ -53,7 +53,7 @@ interface Recovery {
 }
 
 /** Continuity is not proven since then. */
-interface Doubt {
+interface Unverified {
   /** Monotonic milliseconds. */
   readonly since: number
   /** No position was proven before: going live recovers nothing. */
@@ -69,7 +69,7 @@ export class Partition {
   private state: 'unsubscribed' | 'live' | Recovery = 'unsubscribed'
   private lastSeen: { readonly epoch: Epoch; readonly last: Offset } | null = null
   /** null: the partition is live. */
-  private doubt: Doubt | null
+  private unverified: Unverified | null
   private standstill = new Standstill()
   /** Why a message could not be read, until the next one that can: a new start would only lose again. */
   private unreadable: string | null = null
@@ -80,7 +80,7 @@ export class Partition {
   constructor(options: PartitionOptions) {
     const since = options.clock.monotonic()
     this.options = options
-    this.doubt = { since, first: true }
+    this.unverified = { since, first: true }
     this.staleness = new StaleSubscription(since)
   }
 
@@ -97,8 +97,8 @@ export class Partition {
   notReadyReason(): string | null {
     if (this.live) return null
     const subscribed = this.state !== 'unsubscribed'
-    const inDoubtMs = this.options.clock.monotonic() - (this.doubt?.since ?? -Infinity)
-    if (this.at !== null && subscribed && inDoubtMs < UNVERIFIED_REPORTED_MS) return null
+    const unverifiedMs = this.options.clock.monotonic() - (this.unverified?.since ?? -Infinity)
+    if (this.at !== null && subscribed && unverifiedMs < UNVERIFIED_REPORTED_MS) return null
     const { partition } = this.options
     if (this.unreadable !== null) return `partition ${partition}: ${this.unreadable}`
     return `partition ${partition}: ${subscribed ? 'reading the log' : 'not subscribed'}`
@@ -175,7 +175,7 @@ export class Partition {
   /** To be called a few times a second. `awaited`: a session waits for the partition to be live. */
   tick(awaited: boolean): void {
     const now = this.options.clock.monotonic()
-    const overdue = this.doubt !== null && now - this.doubt.since >= this.options.lostGraceMs
+    const overdue = this.unverified !== null && now - this.unverified.since >= this.options.lostGraceMs
     if (overdue && (this.at !== null || awaited)) this.lose('continuity could not be proven in time')
     if (this.standstill.due(this.options.lostGraceMs, now)) {
       this.lose('it stands still while others move')
@@ -253,7 +253,7 @@ export class Partition {
   private unverify(state: 'unsubscribed' | Recovery): void {
     const wasLive = this.live
     this.state = state
-    this.doubt ??= { since: this.options.clock.monotonic(), first: false }
+    this.unverified ??= { since: this.options.clock.monotonic(), first: false }
     if (wasLive) this.options.listener.changed()
   }
 
@@ -286,8 +286,8 @@ export class Partition {
       this.readLater(recovery)
       return
     }
-    const heard = this.lastSeen?.epoch === this.at.epoch ? this.lastSeen.last : 0
-    const reading = readPage(this.at, page, { heard, ceiling: Infinity })
+    const lastSeen = this.lastSeen?.epoch === this.at.epoch ? this.lastSeen.last : 0
+    const reading = readPage(this.at, page, { lastSeen, ceiling: Infinity })
     if (reading.kind === 'lost') {
       if (reading.unreadable === true) {
         this.options.metrics.unreadable()
@@ -326,11 +326,11 @@ export class Partition {
     const now = this.options.clock.monotonic()
     const stale = this.staleness.recovered(from, this.at?.offset ?? 0, foundEvents)
     this.otherEpochs.markForeign(beganAt, now)
-    const nothingRecovered = this.doubt?.first === true || (isCheck && !foundEvents)
+    const nothingRecovered = this.unverified?.first === true || (isCheck && !foundEvents)
     if (!nothingRecovered) this.options.metrics.recovery('recovered')
     this.unreadable = null // the log holds it in a form that is known, or not at all
     this.state = 'live'
-    this.doubt = null
+    this.unverified = null
     this.staleness.restart(now)
     this.options.listener.changed()
     if (stale) this.options.listener.stale()
@@ -345,7 +345,7 @@ export class Partition {
     this.lastSeen = null
     this.otherEpochs.clear()
     this.standstill = new Standstill()
-    this.doubt = { since: this.options.clock.monotonic(), first: true }
+    this.unverified = { since: this.options.clock.monotonic(), first: true }
     this.notifyLost(why)
   }
 }

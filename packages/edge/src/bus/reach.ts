@@ -22,19 +22,19 @@ export async function askReach({ position, cursor, page, clock }: ReachQuestion)
     const at = cursor()
     if (at?.epoch !== position.epoch) return 'other epoch'
     if (position.offset === at.offset) return 'reached'
-    const answer = await page().then((read) => judge(position, at, read), unavailable)
+    const answer = await page().then((read) => reachOf(position, at, read), unavailable)
     if (answer !== null) return answer
     await new Promise<void>((resolve) => clock.after(READ_RETRY_MS, resolve))
   }
 }
 
 /** null: to be asked again. */
-function judge(position: Position, cursor: Position, page: Page): Reach | null {
+function reachOf(position: Position, cursor: Position, page: Page): Reach | null {
   // Nothing has been published at a position that no worker can have come to.
   if (page.meta?.epoch === position.epoch && position.offset > Math.max(page.meta.head, cursor.offset))
     return 'unknown'
   const goal = Math.max(cursor.offset, position.offset)
-  const reading = readPage(position, page, { heard: goal, ceiling: goal })
+  const reading = readPage(position, page, { lastSeen: goal, ceiling: goal })
   if (reading.kind === 'wait') return null
   if (reading.kind === 'read') return 'reached'
   return reading.loss === 'log' ? 'too old' : 'other epoch'

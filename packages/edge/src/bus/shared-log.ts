@@ -93,7 +93,7 @@ export class SharedLog {
         if (queue.readUpTo >= (page.meta?.head ?? 0)) queue.endAt = this.clock.monotonic()
         for (const reader of queue.waiting) {
           if (kept !== null && follows(kept, reader.at)) this.enqueue(reader, page, kept)
-          else if (asked.has(reader) && answers(page, kept, after, reader.at.offset))
+          else if (asked.has(reader) && coversReadFrom(page, kept, after, reader.at.offset))
             this.enqueue(reader, page)
           else continue
           queue.waiting.delete(reader)
@@ -147,7 +147,7 @@ function nextOffset({ waiting, readUpTo }: PartitionQueue): Offset {
 }
 
 /** Whether a page read from `after` on answers all that one read from `offset` would. */
-function answers(page: Page, kept: KeptPage | null, after: Offset, offset: Offset): boolean {
+function coversReadFrom(page: Page, kept: KeptPage | null, after: Offset, offset: Offset): boolean {
   if (offset <= after || page.entries.length === 0) return offset >= after
   return kept !== null && offset < kept.last
 }

@@ -1,12 +1,14 @@
-import { Command, CommanderError, Option } from 'commander'
-import { programVersion } from '@wazo-websocketd/shared/runtime/version'
+import { Option, type Command } from 'commander'
+import {
+  readCommandLine,
+  WrongArgument,
+  type CommandLine,
+} from '@wazo-websocketd/shared/runtime/command-line'
 import { statusTable } from './close-status.js'
 import { parseFilter, type Filter } from './filter.js'
 import type { Style } from './printer.js'
 
-export const PROGRAM = 'wazo-websocketd-tail'
-/** Status of a wrong command line. */
-export const STATUS_USAGE = 2
+export const TAIL_PROGRAM = 'wazo-websocketd-tail'
 export const TOKEN_VARIABLE = 'WAZO_TOKEN'
 const DEFAULT_URL = 'ws://127.0.0.1:9502/'
 const BEHIND_NGINX = /\/api\/websocketd\/?$/
@@ -30,10 +32,6 @@ export interface TailOptions {
   readonly quiet: boolean
 }
 
-/** What the arguments come to: options, a text to print, or what is wrong with them in one line. */
-export type CommandLine =
-  { readonly options: TailOptions } | { readonly text: string } | { readonly wrong: string }
-
 const HELP = `
 The token: one of --token-file, --username, --token (which other users of this machine can see in its list of
 processes), or the environment variable ${TOKEN_VARIABLE}. A token that is deleted or expires is replaced with --username, and
@@ -51,7 +49,7 @@ Exit status:
 and by the close code of the last session, where it does not come back (any code with --no-reconnect):
 ${statusTable()}`
 
-interface Values {
+interface TailValues {
   readonly url: string
   readonly token?: string
   readonly tokenFile?: string
@@ -70,31 +68,20 @@ interface Values {
  * @param variable the value of TOKEN_VARIABLE
  * @param isTerminal whether standard output is one
  */
-export function parseCommandLine(
+export function readTailCommandLine(
   argv: readonly string[],
   variable: string | undefined,
   isTerminal: boolean,
-): CommandLine {
-  let text = ''
-  const command = describe().configureOutput({
-    writeOut: (part) => (text += part),
-    writeErr: () => undefined,
+): CommandLine<TailOptions> {
+  const read = (command: Command): CommandLine<TailOptions> => ({
+    options: tailOptions(command.opts(), command.args, variable, isTerminal),
   })
-  try {
-    command.parse([...argv], { from: 'user' })
-    return { options: optionsOf(command.opts(), command.args, variable, isTerminal) }
-  } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return { text }
-    if (!(error instanceof CommanderError) && !(error instanceof WrongArgument)) throw error
-    return { wrong: error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ') }
-  }
+  return readCommandLine({ program: TAIL_PROGRAM, describe: describeTail, read }, argv)
 }
 
-class WrongArgument extends Error {}
-
-function describe(): Command {
+function describeTail(command: Command): void {
   const several = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
-  return new Command(PROGRAM)
+  command
     .description('Prints the events of a Wazo that a token may see.')
     .argument('[EVENT...]', 'names of events (default: all of them)')
     .option('--url <URL>', 'the server: ws://... or wss://...', DEFAULT_URL)
@@ -123,18 +110,16 @@ function describe(): Command {
     .option('--count <N>', 'end after N printed events')
     .option('--no-reconnect', 'end with the first session')
     .option('-q, --quiet', 'no figures at the end, and nothing about the connection')
-    .version(programVersion(), '--version')
     .addHelpText('after', HELP)
-    .exitOverride()
 }
 
-function optionsOf(
-  values: Values,
+function tailOptions(
+  values: TailValues,
   names: readonly string[],
   variable: string | undefined,
   isTerminal: boolean,
 ): TailOptions {
-  const url = addressOf(values.url, '--url', ['ws:', 'wss:'])
+  const url = urlOf(values.url, '--url', ['ws:', 'wss:'])
   if (url.searchParams.has('token'))
     throw new WrongArgument('--url: give the token as --token, --token-file or in the environment')
   const count = values.count === undefined ? Infinity : Number(values.count)
@@ -156,7 +141,7 @@ function optionsOf(
   }
 }
 
-function credentialOf(values: Values, url: URL, variable: string | undefined): Credential {
+function credentialOf(values: TailValues, url: URL, variable: string | undefined): Credential {
   const { token, tokenFile: path, username, authUrl } = values
   const given = [token, path, username].filter((value) => value !== undefined)
   if (given.length > 1)
@@ -173,7 +158,7 @@ function credentialOf(values: Values, url: URL, variable: string | undefined): C
 
 /** wazo-auth stands beside wazo-websocketd in Wazo's nginx. */
 function authAddress(given: string | undefined, url: URL): URL {
-  if (given !== undefined) return addressOf(given, '--auth-url', ['http:', 'https:'])
+  if (given !== undefined) return urlOf(given, '--auth-url', ['http:', 'https:'])
   if (!BEHIND_NGINX.test(url.pathname))
     throw new WrongArgument('--username needs --auth-url, such as https://HOST/api/auth')
   const auth = new URL(url.href.replace(/^ws/, 'http'))
@@ -182,7 +167,7 @@ function authAddress(given: string | undefined, url: URL): URL {
   return auth
 }
 
-function addressOf(text: string, option: string, schemes: readonly string[]): URL {
+function urlOf(text: string, option: string, schemes: readonly string[]): URL {
   const url = URL.canParse(text) ? new URL(text) : null
   if (url === null || !schemes.includes(url.protocol))
     throw new WrongArgument(

@@ -36,7 +36,7 @@ export class Conversation {
   private readonly socket: WebSocket
   private readonly options: ConversationOptions
   private readonly pings: NodeJS.Timeout
-  private heard = true
+  private answered = true
   private hasStarted = false
   private hasPosition = false
 
@@ -80,7 +80,7 @@ export class Conversation {
   }
 
   private received(text: string): void {
-    this.heard = true
+    this.answered = true
     const message = parseServerMessage(text)
     if (message.kind === 'event') this.options.event(message.body, message.id)
     else if (message.kind === 'start') this.started(message.id, message.why)
@@ -100,10 +100,10 @@ export class Conversation {
 
   /** Another `start` is a ping whose reply has a position: without it that of a quiet session gets too old (C7.11). */
   private ping(): void {
-    if (!this.heard) this.socket.terminate()
+    if (!this.answered) this.socket.terminate()
     else if (this.hasPosition) this.send('start')
     else this.send('ping', { payload: null })
-    this.heard = false
+    this.answered = false
   }
 
   private send(op: string, data?: object): void {

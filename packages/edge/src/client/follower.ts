@@ -112,7 +112,7 @@ export class Follower {
       try {
         return await tokens.another()
       } catch (error) {
-        if (!(error instanceof LoginError) || !error.passing) throw error
+        if (!(error instanceof LoginError) || !error.transient) throw error
         await this.pause({ code: AUTH_AWAY, reason: error.message, refused: null })
       }
     return null

@@ -3,7 +3,7 @@ import { errorCode } from '@wazo-websocketd/shared/runtime/system-error'
 
 const REQUEST_MS_MAX = 10_000
 
-export interface Credentials {
+export interface LoginRequest {
   /** Of wazo-auth, with the prefix: `https://host/api/auth`. */
   readonly authUrl: URL
   readonly username: string
@@ -20,11 +20,11 @@ export interface FreshToken {
 export class LoginError extends Error {
   override name = 'LoginError'
   /** Whether the same credentials may do later. */
-  readonly passing: boolean
+  readonly transient: boolean
 
-  constructor(message: string, passing: boolean) {
+  constructor(message: string, transient: boolean) {
     super(message)
-    this.passing = passing
+    this.transient = transient
   }
 }
 
@@ -33,7 +33,7 @@ export class LoginError extends Error {
  * @throws {LoginError}
  */
 export async function logIn(
-  { authUrl, username, password }: Credentials,
+  { authUrl, username, password }: LoginRequest,
   lifeMs: number,
 ): Promise<FreshToken> {
   const basic = Buffer.from(`${username}:${password}`).toString('base64')

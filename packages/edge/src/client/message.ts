@@ -1,5 +1,5 @@
 /** The server's messages as a client of version 2 reads them (PROTOCOL.md, "Ops and replies"). Pure. */
-import { isRecord } from '@wazo-websocketd/shared/domain/guards'
+import { isRecord, parseJson } from '@wazo-websocketd/shared/domain/guards'
 
 export type Received =
   /** `resumeSeconds`: how far back positions reach; null: this server has none. */
@@ -21,7 +21,7 @@ export function parseServerMessage(text: string): Received {
       body: text.slice(prefix.length, -1),
       id: quoted === undefined ? null : String(JSON.parse(quoted)),
     }
-  const message = parsed(text)
+  const message = parseJson(text)
   if (!isRecord(message)) return { kind: 'other' }
   const data = isRecord(message['data']) ? message['data'] : {}
   if (message['op'] === 'init') {
@@ -35,13 +35,5 @@ export function parseServerMessage(text: string): Received {
     kind: 'start',
     id: typeof id === 'string' ? id : null,
     why: resumed === true ? null : typeof why === 'string' ? why : 'the server has no positions',
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
   }
 }

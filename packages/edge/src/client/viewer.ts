@@ -1,3 +1,4 @@
+import { parseJson } from '@wazo-websocketd/shared/domain/guards'
 import { endingOf } from './close-status.js'
 import type { TailOptions } from './command-line.js'
 import type { End } from './conversation.js'
@@ -29,7 +30,7 @@ export class Viewer {
   event(body: string): void {
     const { figures, filters, style, write, enough } = this.options
     if (this.left === 0) return
-    const parsed = parsedBody(body)
+    const parsed = parseJson(body)
     figures.event(parsed)
     if (!filters.every((filter) => passes(filter, parsed))) {
       figures.filteredOut++
@@ -73,13 +74,4 @@ export class Viewer {
 
 function described({ code, reason }: End): string {
   return `${code} ${reason === '' ? endingOf(code).meaning : reason}`
-}
-
-/** The body as a value; undefined where JavaScript cannot read it. */
-function parsedBody(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
 }

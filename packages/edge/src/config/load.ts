@@ -1,5 +1,5 @@
 /** From the configuration to what primary and workers are made from. */
-import type { CommandLine } from '@wazo-websocketd/shared/config/command-line'
+import type { ServiceOptions } from '@wazo-websocketd/shared/config/service-options'
 import { effectiveLogLevel, workerCount } from '@wazo-websocketd/shared/config/derived'
 import { ConfigError } from '@wazo-websocketd/shared/config/error'
 import { loadConfig, type LoadedConfig } from '@wazo-websocketd/shared/config/load'
@@ -63,9 +63,9 @@ export function generationOf({ config, warnings, notes }: LoadedConfig, pems: Pe
  * root alone may read would let every reload fail, and a renewed certificate would never be taken up.
  * @throws StartupError with status 78, naming the file and the user.
  */
-export function checkReload(commandLine: Omit<CommandLine, 'checkConfig'>, user: string): void {
+export function checkReload(options: Omit<ServiceOptions, 'checkConfig'>, user: string): void {
   try {
-    readGeneration(commandLine)
+    readGeneration(options)
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof StartupError)) throw error
     throw new StartupError(
@@ -79,7 +79,11 @@ export function checkReload(commandLine: Omit<CommandLine, 'checkConfig'>, user:
  * Reads configuration and certificate as they are on disk now.
  * @throws ConfigError or StartupError in one line when they cannot be used.
  */
-export function readGeneration({ configFile, debug, user }: Omit<CommandLine, 'checkConfig'>): OwnGeneration {
+export function readGeneration({
+  configFile,
+  debug,
+  user,
+}: Omit<ServiceOptions, 'checkConfig'>): OwnGeneration {
   const loaded = loadConfig({ program: PROGRAM, configFile, debug, user, environment: processEnvironment() })
   return generationOf(loaded, readPems(loaded.config))
 }

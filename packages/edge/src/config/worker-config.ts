@@ -27,7 +27,7 @@ export async function usableWorkerConfig(given: unknown, argv: readonly string[]
   const version = (given as Partial<WorkerConfig> | null)?.version
   if (version === programVersion()) return given as WorkerConfig
   // Loaded only when needed: what reads configuration is a fifth of all the code of a worker that starts.
-  const { parseCommandLine } = await import('@wazo-websocketd/shared/config/command-line')
+  const { readServiceOptions } = await import('@wazo-websocketd/shared/config/service-options')
   const { readGeneration } = await import('./load.js')
-  return readGeneration(parseCommandLine(PROGRAM, argv)).setup
+  return readGeneration(readServiceOptions(PROGRAM, argv)).setup
 }

@@ -1,4 +1,5 @@
 /** Speaks to the admin endpoints of this host. */
+import { parseJson } from '@wazo-websocketd/shared/domain/guards'
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { errorCode } from '@wazo-websocketd/shared/runtime/system-error'
 
@@ -30,12 +31,12 @@ export async function ask(place: AdminPlace, path: string, msMax: number): Promi
   let failure: unknown = new Error('no address is known')
   for (const to of tries)
     try {
-      return await exchange({ ...to, path, method: 'GET' }, null, msMax)
+      return await sendRequest({ ...to, path, method: 'GET' }, null, msMax)
     } catch (error) {
       if (error instanceof AdminError) throw error
       failure = error
     }
-  throw new AdminError(`${program} does not answer ${where(place)}: ${explain(failure)}`)
+  throw new AdminError(`${program} does not answer ${where(place)}: ${describeRequestError(failure)}`)
 }
 
 /** Orders: over the unix socket only. `msMax`: null waits for as long as it takes. @throws AdminError */
@@ -47,26 +48,26 @@ export async function order(
 ): Promise<unknown> {
   if (socket === null) throw new AdminError('admin.socket is null: this host takes no orders')
   try {
-    return await exchange({ socketPath: socket, path, method: 'POST' }, JSON.stringify(body), msMax)
+    return await sendRequest({ socketPath: socket, path, method: 'POST' }, JSON.stringify(body), msMax)
   } catch (error) {
     if (error instanceof AdminError) throw error
-    throw new AdminError(`${program} takes no orders at ${socket}: ${explain(error)}`)
+    throw new AdminError(`${program} takes no orders at ${socket}: ${describeRequestError(error)}`)
   }
 }
 
-function exchange(options: RequestOptions, body: string | null, msMax: number | null): Promise<unknown> {
+function sendRequest(options: RequestOptions, body: string | null, msMax: number | null): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const headers = { host: 'localhost', ...(body === null ? {} : { 'content-type': 'application/json' }) }
     const signal = msMax === null ? {} : { signal: AbortSignal.timeout(msMax) }
     const request = httpRequest({ ...options, ...signal, headers }, (response) => {
-      read(response).then(resolve, reject)
+      readAnswer(response).then(resolve, reject)
     })
     request.on('error', reject)
     request.end(body ?? undefined)
   })
 }
 
-async function read(response: IncomingMessage): Promise<unknown> {
+async function readAnswer(response: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -74,12 +75,9 @@ async function read(response: IncomingMessage): Promise<unknown> {
     if (bytes > ANSWER_BYTES_MAX) throw new AdminError('the answer is too large')
     chunks.push(chunk)
   }
-  let value: unknown
-  try {
-    value = JSON.parse(Buffer.concat(chunks).toString())
-  } catch {
+  const value = parseJson(Buffer.concat(chunks).toString())
+  if (value === undefined)
     throw new AdminError(`what answers there is no wazo-websocketd (status ${response.statusCode ?? 0})`)
-  }
   if (response.statusCode === 200) return value
   const { error } = value as { error?: unknown }
   throw new AdminError(typeof error === 'string' ? error : `status ${response.statusCode ?? 0}`)
@@ -95,7 +93,7 @@ function where({ socket, listen }: AdminPlace): string {
   return `at ${[...(socket === null ? [] : [socket]), ...port].join(' or ')}`
 }
 
-function explain(error: unknown): string {
+function describeRequestError(error: unknown): string {
   const code = errorCode(error)
   if (UNREACHABLE.has(code)) return 'is it running here, with this configuration (-c)?'
   if (code === 'EACCES') return 'permission denied: run as root, or as a member of the group of the service'

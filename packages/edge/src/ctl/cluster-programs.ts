@@ -26,10 +26,10 @@ export async function clusterPrograms(client: RedisClient): Promise<readonly Clu
   // In a cluster a program is connected to several nodes: each counts once.
   for (const list of lists)
     for (const program of list) {
-      const key = keyOf(program)
+      const key = programKey(program)
       if ((most.get(key)?.count ?? 0) < program.count) most.set(key, program)
     }
-  return [...most.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+  return [...most.values()].sort((a, b) => (programKey(a) < programKey(b) ? -1 : 1))
 }
 
 /** What the answer to CLIENT LIST says. */
@@ -42,12 +42,12 @@ export function countPrograms(list: string): readonly ClusterProgram[] {
     const kind = client === null ? undefined : KINDS.get(client.role)
     if (client === null || kind === undefined) continue
     const program = { kind, host: address.slice(0, address.lastIndexOf(':')), version: client.version }
-    const key = keyOf(program)
+    const key = programKey(program)
     found.set(key, { ...program, count: (found.get(key)?.count ?? 0) + 1 })
   }
   return [...found.values()]
 }
 
-function keyOf({ kind, host, version }: Omit<ClusterProgram, 'count'>): string {
+function programKey({ kind, host, version }: Omit<ClusterProgram, 'count'>): string {
   return `${kind} ${host} ${version}`
 }

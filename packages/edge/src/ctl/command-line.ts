@@ -1,13 +1,12 @@
 /** The command line of wazo-websocketd-ctl. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { processTerminal, STATUS_USAGE, type Terminal } from '@wazo-websocketd/shared/config/command-line'
-import { programVersion } from '@wazo-websocketd/shared/runtime/version'
+import { InvalidArgumentError, type Command } from 'commander'
+import { readCommandLine, type CommandLine } from '@wazo-websocketd/shared/runtime/command-line'
 import { OPERATOR_CLOSES } from '../admin/closes.js'
 
-export const TOOL = 'wazo-websocketd-ctl'
+export const CTL_PROGRAM = 'wazo-websocketd-ctl'
 
 /** Options of every command. */
-export interface CommonOptions {
+export interface CtlCommonOptions {
   /** null: the default file. */
   readonly configFile: string | null
   /** Over `admin.socket`; null: not given. */
@@ -16,12 +15,12 @@ export interface CommonOptions {
 }
 
 /** Where a token comes from. */
-export type TokenSource =
+export type TokenArgument =
   | { readonly from: 'argument'; readonly token: string }
   /** `-`: standard input. */
   | { readonly from: 'file'; readonly file: string }
 
-export interface SessionsOptions {
+export interface SessionsOrder {
   readonly user?: string
   readonly tenant?: string
   readonly tokenHash?: string
@@ -34,8 +33,8 @@ export interface SessionsOptions {
   readonly all: boolean
 }
 
-export interface ExplainOptions {
-  readonly token: TokenSource
+export interface ExplainOrder {
+  readonly token: TokenArgument
   /** A file or the name of events; null: the last ones of any name. */
   readonly event: string | null
   readonly last: number
@@ -43,53 +42,36 @@ export interface ExplainOptions {
 
 export type Order =
   | { readonly command: 'doctor' | 'status' | 'upgrade' }
-  | { readonly command: 'sessions'; readonly options: SessionsOptions }
-  | { readonly command: 'explain'; readonly options: ExplainOptions }
+  | { readonly command: 'sessions'; readonly options: SessionsOrder }
+  | { readonly command: 'explain'; readonly options: ExplainOrder }
 
-export type CommandLine = Order & { readonly common: CommonOptions }
+export type CtlOptions = Order & { readonly common: CtlCommonOptions }
 
 const LIMIT_DEFAULT = 100
 const LIMIT_MAX = 100_000
 const LAST_DEFAULT = 10
 const LAST_MAX = 1_000
 
-/** Reads the arguments after the program's name. `--help` and `--version` end with status 0, a wrong argument with one line and status 2. */
-export function parseCtlCommandLine(
-  argv: readonly string[],
-  terminal: Terminal = processTerminal,
-): CommandLine {
-  const taken: CommandLine[] = []
-  const program = programOf(terminal, (given, options) => {
-    const { configFile = null, socket = null, json = false } = options
-    taken.push({ ...given, common: { configFile, socket, json } })
-  })
-  try {
-    program.parse([...argv], { from: 'user' })
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0) return terminal.exit(0)
-    const help = error.code === 'commander.help'
-    const what = help ? 'which command?' : error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
-    return wrong(what, terminal)
+/** @param argv the arguments after the program's name */
+export function readCtlCommandLine(argv: readonly string[]): CommandLine<CtlOptions> {
+  const taken: CtlOptions[] = []
+  const take: Take = (order, { configFile = null, socket = null, json = false }) => {
+    taken.push({ ...order, common: { configFile, socket, json } })
   }
-  return taken[0] ?? wrong('which command?', terminal)
-}
-
-function wrong(what: string, terminal: Terminal): never {
-  terminal.err(`${TOOL}: ${what} (see ${TOOL} --help)\n`)
-  return terminal.exit(STATUS_USAGE)
+  const describe = (command: Command): void => describeCtl(command, take)
+  const read = (): CommandLine<CtlOptions> => {
+    const [options] = taken
+    if (options === undefined) throw new Error('no command has been carried out')
+    return { options }
+  }
+  return readCommandLine({ program: CTL_PROGRAM, describe, read }, argv)
 }
 
 type Given = { configFile?: string; socket?: string; json?: boolean }
 type Take = (order: Order, options: Given) => void
 
-function programOf(terminal: Terminal, take: Take): Command {
-  const program = new Command(TOOL)
-    .description('Asks the edge and the ingest of this host, and what they depend on.')
-    .version(programVersion(), '--version')
-    .exitOverride()
-    .showSuggestionAfterError(true)
-    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: () => undefined })
+function describeCtl(program: Command, take: Take): void {
+  program.description('Asks the edge and the ingest of this host, and what they depend on.')
   const add = (name: string, description: string): Command =>
     program
       .command(name)
@@ -112,7 +94,6 @@ function programOf(terminal: Terminal, take: Take): Command {
   ).action((options: Given) => take({ command: 'upgrade' }, options))
   addSessions(add, take)
   addExplain(add, take)
-  return program
 }
 
 function addSessions(add: (name: string, description: string) => Command, take: Take): void {
@@ -129,7 +110,7 @@ function addSessions(add: (name: string, description: string) => Command, take: 
       closeCode,
     )
     .option('--all', 'with --close and no other option: really every session', false)
-    .action((given: Given & Omit<SessionsOptions, 'close'> & { close?: number }, command: Command) => {
+    .action((given: Given & Omit<SessionsOrder, 'close'> & { close?: number }, command: Command) => {
       const { user, tenant, tokenHash, slow, limit, offset, close = null, all } = given
       const filtered = user !== undefined || tenant !== undefined || tokenHash !== undefined || slow
       if (close !== null && !filtered && !all)
@@ -163,7 +144,7 @@ function addExplain(add: (name: string, description: string) => Command, take: T
         const { token, tokenFile, event = null, last } = given
         if ((token === undefined) === (tokenFile === undefined))
           command.error('needs one of --token-file and --token')
-        const source: TokenSource =
+        const source: TokenArgument =
           token === undefined ? { from: 'file', file: tokenFile ?? '-' } : { from: 'argument', token }
         take({ command: 'explain', options: { token: source, event, last } }, given)
       },

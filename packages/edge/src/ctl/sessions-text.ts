@@ -52,11 +52,11 @@ function cells(session: SessionAnswer, now: number): readonly string[] {
     String(bufferedBytes),
     String(behind),
     session.lastPongSeconds === null ? '-' : `${session.lastPongSeconds} s`,
-    namesOf(session),
+    subscriptionsColumn(session),
   ]
 }
 
-function namesOf({ subscriptions, subscriptionCount, started, closing }: SessionAnswer): string {
+function subscriptionsColumn({ subscriptions, subscriptionCount, started, closing }: SessionAnswer): string {
   const shown = subscriptions.slice(0, NAMES_SHOWN).join(',')
   const more = subscriptionCount - Math.min(NAMES_SHOWN, subscriptions.length)
   const state = closing ? ' (closing)' : started ? '' : ' (not started)'

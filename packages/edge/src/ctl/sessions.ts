@@ -1,14 +1,14 @@
 /** The command `sessions`. */
 import { isRecord } from '@wazo-websocketd/shared/domain/guards'
 import { ask, order, type AdminPlace } from './admin-client.js'
-import type { SessionsOptions } from './command-line.js'
+import type { SessionsOrder } from './command-line.js'
 import { CommandError, type Result } from './result.js'
 import { sessionLines } from './sessions-text.js'
 import { isSessionsAnswer } from './shapes.js'
 
 const LIST_MS_MAX = 30_000
 
-export async function runSessions(edge: AdminPlace, options: SessionsOptions): Promise<Result> {
+export async function runSessions(edge: AdminPlace, options: SessionsOrder): Promise<Result> {
   const { user, tenant, tokenHash, slow, limit, offset, close, all } = options
   const filter = {
     ...(user === undefined ? {} : { user }),
@@ -25,14 +25,14 @@ export async function runSessions(edge: AdminPlace, options: SessionsOptions): P
   })
   const answer = await ask(edge, `/admin/sessions?${query.toString()}`, LIST_MS_MAX)
   if (!isSessionsAnswer(answer)) throw new CommandError('the edge is of another release than this tool')
-  return { status: statusOf(answer.unanswered), lines: sessionLines(answer, Date.now()), json: answer }
+  return { status: sessionsStatus(answer.unanswered), lines: sessionLines(answer, Date.now()), json: answer }
 }
 
 function closed(answer: unknown): Result {
   const { closed: count, unanswered } = isRecord(answer) ? answer : {}
   const silent = Array.isArray(unanswered) ? unanswered : []
   return {
-    status: statusOf(silent),
+    status: sessionsStatus(silent),
     lines: [
       `${String(count)} sessions are being closed`,
       ...silent.map((worker) => `worker ${String(worker)} does not answer: its sessions are not closed`),
@@ -42,6 +42,6 @@ function closed(answer: unknown): Result {
 }
 
 /** An answer that lacks a worker is none to rely on. */
-function statusOf(unanswered: readonly unknown[]): number {
+function sessionsStatus(unanswered: readonly unknown[]): number {
   return unanswered.length > 0 ? 1 : 0
 }

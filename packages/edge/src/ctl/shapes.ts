@@ -8,7 +8,7 @@ export interface LossAnswer {
   readonly sessions: number
 }
 
-export interface WorkerAnswer {
+export interface WorkerEntry {
   readonly worker: number
   readonly pid: number | null
   readonly ready: boolean
@@ -54,7 +54,7 @@ export interface EdgeAnswer {
     readonly workers: string
     readonly last: UpgradeAnswer | null
   }
-  readonly workers: readonly WorkerAnswer[]
+  readonly workers: readonly WorkerEntry[]
 }
 
 export interface IngestAnswer {

@@ -1,7 +1,7 @@
 /** `status` on one screen. Pure. */
 import type { ClusterProgram } from './cluster-programs.js'
 import { duration } from './explain/token-text.js'
-import type { EdgeAnswer, IngestAnswer, LossAnswer, UpgradeAnswer, WorkerAnswer } from './shapes.js'
+import type { EdgeAnswer, IngestAnswer, LossAnswer, UpgradeAnswer, WorkerEntry } from './shapes.js'
 
 /** What was learned; a text says why something was not. */
 export interface StatusReport {
@@ -36,7 +36,7 @@ function edgeLines(edge: EdgeAnswer, { heads }: StatusReport, now: number): read
 }
 
 function workerLine(
-  { worker, pid, upSeconds, status }: WorkerAnswer,
+  { worker, pid, upSeconds, status }: WorkerEntry,
   heads: readonly (number | null)[],
 ): string {
   const place = `  worker ${worker}, pid ${pid ?? '?'}, up ${duration(upSeconds)}`

@@ -8,7 +8,7 @@ export interface FanOutOptions {
   readonly verdicts: { forget(sessionUuid: string): void }
   readonly sessions: { revoke(sessionUuid: string, partition: number, offset: Offset): void }
   readonly clock: Pick<Clock, 'monotonic'>
-  readonly metrics: { fannedOut(seconds: number): void }
+  readonly metrics: { fanOutTook(seconds: number): void }
 }
 
 /** Takes a batch through the worker: routes each event, then ends the sessions of the token that it revokes. */
@@ -29,6 +29,6 @@ export class FanOut {
       verdicts.forget(event.revokedSession)
       sessions.revoke(event.revokedSession, partition, event.offset)
     }
-    metrics.fannedOut((clock.monotonic() - begun) / 1000)
+    metrics.fanOutTook((clock.monotonic() - begun) / 1000)
   }
 }

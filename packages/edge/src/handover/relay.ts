@@ -68,11 +68,6 @@ export class HandoverRelay {
     this.successors.set(from.id, to)
   }
 
-  /** `from` has no successor any more; connections on their way still arrive. */
-  unpair(from: HandoverPeer): void {
-    this.successors.delete(from.id)
-  }
-
   private onReport(peer: HandoverPeer, report: HandoverReport, handle: TcpHandle | null): void {
     switch (report.kind) {
       case 'transfer-offer':

@@ -23,7 +23,7 @@ const LOOPBACK: ReadonlyMap<string, string> = new Map([
 export async function untilAnswer(port: Port, msMax: number): Promise<boolean> {
   const giveUpAt = performance.now() + msMax
   for (;;) {
-    if (await answers(port)) return true
+    if (await portAnswers(port)) return true
     if (performance.now() + EVERY_MS > giveUpAt) return false
     await sleep(EVERY_MS)
   }
@@ -33,7 +33,7 @@ export async function untilAnswer(port: Port, msMax: number): Promise<boolean> {
  * Whether any HTTP answer comes: the server tells a plain GET that an upgrade is required (426), and counts no session.
  * The certificate is not looked at, since it names the host to clients and not to this machine.
  */
-function answers({ host, port, tls }: Port): Promise<boolean> {
+function portAnswers({ host, port, tls }: Port): Promise<boolean> {
   const signal = AbortSignal.timeout(TRY_MS_MAX)
   const options = { host: LOOPBACK.get(host) ?? host, port, path: '/', agent: false, signal }
   return new Promise((resolve) => {

@@ -28,9 +28,9 @@ export function loadGeneration({ module, args, msMax, signal }: LoadOptions): Pr
   return new Promise((resolve, reject) => {
     const execArgv = [...process.execArgv, ...childArguments]
     const child = fork(module, args, { execArgv, timeout: msMax, killSignal: 'SIGKILL', signal })
-    let said: unknown = null
+    let answer: unknown = null
     let broken: Error | null = null
-    child.on('message', (message) => (said ??= message))
+    child.on('message', (message) => (answer ??= message))
     // Of a child that was started `exit` follows all the same.
     child.on('error', (error) => {
       broken = error
@@ -43,18 +43,18 @@ export function loadGeneration({ module, args, msMax, signal }: LoadOptions): Pr
     })
     const conclude = (status: number | null, killedBy: string | null): void => {
       if (broken !== null) reject(broken)
-      else if (said === null) reject(new Error(describeSilence(status, killedBy, msMax)))
-      else settle(said, resolve, reject)
+      else if (answer === null) reject(new Error(describeSilence(status, killedBy, msMax)))
+      else settle(answer, resolve, reject)
     }
   })
 }
 
 function settle(
-  said: unknown,
+  answer: unknown,
   resolve: (generation: Generation) => void,
   reject: (error: Error) => void,
 ): void {
-  const { kind, generation, line } = said as Record<string, unknown>
+  const { kind, generation, line } = answer as Record<string, unknown>
   const understood = kind === 'generation' ? parseGeneration(generation) : null
   if (understood !== null) resolve(understood)
   else if (kind === 'refused' && typeof line === 'string') reject(new Error(line))

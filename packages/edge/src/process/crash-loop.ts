@@ -9,7 +9,7 @@ export class CrashLoop {
   private readonly clock: Clock
   /** When workers died, within the last minute. */
   private deaths: number[] = []
-  private toldAt = -Infinity
+  private loggedAt = -Infinity
 
   constructor(clock: Clock) {
     this.clock = clock
@@ -21,8 +21,8 @@ export class CrashLoop {
     this.deaths = [...this.deaths.filter((at) => now - at < WINDOW_MS), now]
     const deaths = this.deaths.length
     if (deaths < DEATHS) return { deaths, tell: 'alone' }
-    if (now - this.toldAt < WINDOW_MS) return { deaths, tell: null }
-    this.toldAt = now
+    if (now - this.loggedAt < WINDOW_MS) return { deaths, tell: null }
+    this.loggedAt = now
     return { deaths, tell: 'loop' }
   }
 }

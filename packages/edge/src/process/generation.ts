@@ -42,7 +42,7 @@ export interface Generation {
 export function parseGeneration(value: unknown): Generation | null {
   if (!isRecord(value)) return null
   const { version, workers, drain, logLevel, remarks, restartOnly, setup, exceptCertificate } = value
-  if (typeof version !== 'string' || !isCount(workers)) return null
+  if (typeof version !== 'string' || !isPositiveCount(workers)) return null
   const pace = asPace(drain)
   if (pace === null || !isPinoLevel(logLevel) || !isStrings(remarks)) return null
   if (!isRecord(restartOnly) || !isStrings(Object.values(restartOnly))) return null
@@ -96,6 +96,6 @@ function isAmount(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }
 
-function isCount(value: unknown): value is number {
+function isPositiveCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 1
 }

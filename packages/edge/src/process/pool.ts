@@ -77,8 +77,8 @@ export class WorkerPool implements WorkerSlotListener {
 
   /** Has all workers tell their metrics as they are now; waits for those that hang, or do not know how, no longer than `msMax`. */
   async refreshMetrics(msMax: number): Promise<void> {
-    const told = this.workers.map((handle) => handle.requestMetrics())
-    await within(this.options.clock, msMax, 'asking for metrics', Promise.all(told)).catch(() => undefined)
+    const pushed = this.workers.map((handle) => handle.requestMetrics())
+    await within(this.options.clock, msMax, 'asking for metrics', Promise.all(pushed)).catch(() => undefined)
     this.options.metrics.hanging(this.hanging().length)
   }
 

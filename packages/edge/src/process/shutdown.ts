@@ -76,8 +76,8 @@ export class Shutdown implements DrainHandler {
   }
 
   /** Another worker drains the sessions of a token: those of this one go along, if it drains too. */
-  drainNoticed(tokenHash: string): void {
-    this.drainOfRest?.account(this.options.sessions.drainNoticed(tokenHash))
+  onDrainNotice(tokenHash: string): void {
+    this.drainOfRest?.account(this.options.sessions.onDrainNotice(tokenHash))
   }
 
   /** Connections go to the successor where there is one and they can; the others get 1012. */

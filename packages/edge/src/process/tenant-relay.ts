@@ -9,7 +9,7 @@ const SILENT_MS = 5_000
 interface Member {
   readonly worker: WorkerProcess
   /** By the monotonic clock. */
-  heardAt: number
+  lastSeenAt: number
 }
 
 /** Workers with the same source of the master tenant. */
@@ -41,10 +41,10 @@ export class TenantRelay {
 
   /** Listens to a worker, as long as it lives. */
   watch(worker: WorkerProcess): void {
-    const member: Member = { worker, heardAt: this.clock.monotonic() }
+    const member: Member = { worker, lastSeenAt: this.clock.monotonic() }
     let source: string | null = null
     worker.onMessage((message) => {
-      member.heardAt = this.clock.monotonic()
+      member.lastSeenAt = this.clock.monotonic()
       const known = parseWorkerMessage(message)
       if (known?.kind === 'tenant-source' && source === null) this.join((source = known.source), member)
       else if (source !== null && known?.kind === 'tenant') this.learned(source, known.tenant)
@@ -82,7 +82,7 @@ export class TenantRelay {
 
   private replaceSilent(source: string, alive: Member): void {
     const group = this.groups.get(source)
-    if (group === undefined || this.clock.monotonic() - group.asking.heardAt <= SILENT_MS) return
+    if (group === undefined || this.clock.monotonic() - group.asking.lastSeenAt <= SILENT_MS) return
     this.appoint(source, group, alive)
   }
 

@@ -120,7 +120,7 @@ export class Upgrades {
       endedAt: clock.now(),
       seconds: (clock.monotonic() - this.startedAt) / 1000,
     }
-    for (const told of waiters) told(outcome)
+    for (const settle of waiters) settle(outcome)
     return outcome
   }
 

@@ -203,7 +203,7 @@ export class WorkerHandle {
   private metricsArrived(): void {
     const { metricsWaiters } = this
     this.metricsWaiters = []
-    for (const told of metricsWaiters) told()
+    for (const settle of metricsWaiters) settle()
   }
 
   private onExit(): void {

@@ -73,10 +73,10 @@ class ClusterWorkerProcess implements WorkerProcess {
   onExit(listener: (code: number | null, signal: string | null) => void): void {
     const { process } = this.worker
     process.once('exit', (code, signal) => {
-      let told = false
+      let ended = false
       const tell = () => {
-        if (!told) listener(code, signal)
-        told = true
+        if (!ended) listener(code, signal)
+        ended = true
       }
       if (!process.connected) {
         tell()

@@ -2,7 +2,7 @@ import type { IndexEntry } from './index-entry.js'
 
 /**
  * A dense array of entries in no particular order. An entry can lie in many lists: it lies in `lists[n]` at
- * `places[n]`. Adding to a list and removing from it are O(1).
+ * `indexes[n]`. Adding to a list and removing from it are O(1).
  *
  * Walk it from the end (`size - 1` down to 0) and skip what `at` no longer returns: then no entry is missed when any
  * others are removed on the way; one that is moved down may be met twice.
@@ -40,7 +40,7 @@ export class EntryList {
   add(entry: IndexEntry): void {
     const n = entry.lists.length
     entry.lists.push(this)
-    entry.places.push(this.size)
+    entry.indexes.push(this.size)
     // Most users have one session, and an array that grows takes room for 17 more.
     if (this.slots.length === 0) this.slots = [entry, n]
     else this.slots.push(entry, n)
@@ -56,6 +56,6 @@ export class EntryList {
     if (place === this.size) return
     slots[2 * place] = last
     slots[2 * place + 1] = n
-    last.places[n] = place
+    last.indexes[n] = place
   }
 }

@@ -20,7 +20,7 @@ export class IndexEntry implements AclSubject {
   readonly audienceList: EntryList | null
   /** The lists that it lies in, and its place in each (see `EntryList`). */
   lists: EntryList[] = []
-  places: number[] = []
+  indexes: number[] = []
 
   constructor(
     recipient: Recipient,
@@ -46,6 +46,6 @@ export class IndexEntry implements AclSubject {
   /** Gives back what growing arrays hold in reserve, once the entry lies in all of its lists. */
   settle(): void {
     this.lists = this.lists.slice()
-    this.places = this.places.slice()
+    this.indexes = this.indexes.slice()
   }
 }

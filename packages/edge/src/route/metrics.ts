@@ -40,6 +40,6 @@ export function routeMetrics(metrics: Metrics) {
     /** `decisions` about ACLs could be neither shared nor remembered. */
     aclEvaluated: (decisions: number): void => evaluations.inc(decisions),
     /** One batch took so long from Redis to the sockets' buffers. */
-    fannedOut: (seconds: number): void => fanout.observe(seconds),
+    fanOutTook: (seconds: number): void => fanout.observe(seconds),
   }
 }

@@ -64,7 +64,7 @@ export class SubscriptionIndex {
     if (entry === null) return
     recipient.entry = null
     this.entries--
-    for (let n = 0; n < entry.lists.length; n++) entry.lists[n]?.removeAt(entry.places[n] ?? 0)
+    for (let n = 0; n < entry.lists.length; n++) entry.lists[n]?.removeAt(entry.indexes[n] ?? 0)
     this.classes.release(entry.aclClass)
     entry.tenantIndex.size--
     if (entry.tenantIndex.size === 0 && entry.tenantIndex.tenant !== null)

@@ -20,7 +20,7 @@ import type {
   ClientSocket,
   ExpirySource,
   LookupPriority,
-  Question,
+  TokenLookup,
   SocketListener,
   TokenHolder,
 } from './ports.js'
@@ -72,7 +72,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   private readonly credentials: Credentials
   private readonly effects = new EffectQueue(this)
   /** The last one to wazo-auth, until it is answered. */
-  private question: Question | null = null
+  private tokenLookup: TokenLookup | null = null
   private rateLimit: Timer | null = null
   private renewalDeadline: Timer | null = null
   private revocationGrace: Timer | null = null
@@ -224,7 +224,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
 
   /** Whether its client has not yet taken what it was given, so that the session should not read on in the log. */
   congested(): boolean {
-    return this.socket.bufferedBytes > this.context.replayBufferBytes || this.socket.crowded
+    return this.socket.bufferedBytes > this.context.replayBufferBytes || this.socket.nearlyFull
   }
 
   /** The token was deleted at `offset`; of `partition` everything up to there has been delivered. */
@@ -263,10 +263,10 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
   }
 
   private lookup(token: TokenId, priority: LookupPriority, answer: (verdict: Verdict) => void): void {
-    const question = this.context.authenticator.lookup(token, priority, this.address)
-    this.question = question
-    void question.answer.then((verdict) => {
-      if (this.question === question) this.question = null
+    const lookup = this.context.authenticator.lookup(token, priority, this.address)
+    this.tokenLookup = lookup
+    void lookup.answer.then((verdict) => {
+      if (this.tokenLookup === lookup) this.tokenLookup = null
       if (!this.ending) answer(admitVerdict(verdict, this, token, this.context))
     })
   }
@@ -370,7 +370,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     if (this.ending) return
     this.ending = true
     this.session.end()
-    this.question?.withdraw()
+    this.tokenLookup?.withdraw()
     this.rateLimit?.cancel()
     this.renewalDeadline?.cancel()
     this.revocationGrace?.cancel()

@@ -14,7 +14,7 @@ export interface ClientSocket {
   /** What was written and the client's side has not taken yet. */
   readonly bufferedBytes: number
   /** Whether all clients of this worker together take so much memory that none should be given what can wait. */
-  readonly crowded: boolean
+  readonly nearlyFull: boolean
   /** Monotonic milliseconds of the last answer to a ping; null: none has come yet. */
   readonly lastPongAt: number | null
   /** Starts the closing handshake; idempotent. */
@@ -49,8 +49,8 @@ export type ConnectionHandler = (socket: ClientSocket, request: UpgradeRequest) 
 /** For whom wazo-auth is asked: an open session comes before a client that is not let in yet. */
 export type LookupPriority = 'session' | 'connect'
 
-/** A question to wazo-auth. */
-export interface Question {
+/** A look-up of a token at wazo-auth, for the one who asked for it. */
+export interface TokenLookup {
   /** Never rejects; comes within the deadline of look-ups. */
   readonly answer: Promise<Verdict>
   /** Nobody waits for the answer any more: unless wazo-auth has been asked already, it is not. Idempotent. */
@@ -60,7 +60,7 @@ export interface Question {
 /** Asks wazo-auth what a token may do. */
 export interface Authenticator {
   /** @param address the client's */
-  lookup(token: TokenId, priority: LookupPriority, address: string): Question
+  lookup(token: TokenId, priority: LookupPriority, address: string): TokenLookup
 }
 
 /** Follows live tokens: re-checks them by the configured rule and reports their end. */

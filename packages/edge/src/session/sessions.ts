@@ -146,7 +146,7 @@ export class Sessions {
    * Another worker closes the sessions of a token: if this one drains as well, it closes its own at the same place.
    * Returns how many sessions it closes because of that.
    */
-  drainNoticed(tokenHash: string): number {
+  onDrainNotice(tokenHash: string): number {
     const token = this.drainingTokens?.get(tokenHash)
     if (token === undefined) return 0
     return this.closeTogether(this.connections.withToken(token), { final: false, announced: true })

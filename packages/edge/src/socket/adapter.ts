@@ -98,8 +98,8 @@ export class WsAdapter implements ClientSocket, Pingable, BufferedConnection, In
     return this.stream.writableLength
   }
 
-  get crowded(): boolean {
-    return this.context.buffers.crowded
+  get nearlyFull(): boolean {
+    return this.context.buffers.nearlyFull
   }
 
   sendFrames(frames: readonly Uint8Array[]): void {

@@ -39,7 +39,7 @@ const SAMPLE_MS = 250
 /** Node's default high-water mark: below it a socket is not slow, and not watched. */
 const WATCHED_BYTES_MIN = 16 * 1024
 /** Share of the worker's memory for send buffers above which nothing is read from the log for lagging sessions. */
-const CROWDED_SHARE = 0.5
+const NEARLY_FULL_SHARE = 0.5
 
 /**
  * Watches the connections whose sockets did not take everything at once, and closes those that are too slow or too
@@ -87,8 +87,8 @@ export class SendBuffers {
   }
 
   /** Whether so much memory is in use that no session should be given what can wait. */
-  get crowded(): boolean {
-    return this.memory > CROWDED_SHARE * this.options.limits.sendBufferWorkerBytes
+  get nearlyFull(): boolean {
+    return this.memory > NEARLY_FULL_SHARE * this.options.limits.sendBufferWorkerBytes
   }
 
   /** The upper bound of the memory that all buffers take. */

@@ -59,14 +59,14 @@ export function describeBrokerError(error: unknown, options: BrokerOptions, last
   const failures = error instanceof NoHostError ? error.failures : [{ host: options.hosts.current, error }]
   const hosts = new Map<string, string[]>()
   for (const failure of failures) {
-    const why = describeFailure(failure.error, options, lasting)
+    const why = describeHostError(failure.error, options, lasting)
     hosts.set(why, [...(hosts.get(why) ?? []), failure.host])
   }
   return [...hosts].map(([why, names]) => `RabbitMQ at ${names.join(', ')}${why}`).join('; ')
 }
 
 /** Says what went wrong at one host, to be put after its name. */
-function describeFailure(error: unknown, options: BrokerOptions, lasting: boolean): string {
+function describeHostError(error: unknown, options: BrokerOptions, lasting: boolean): string {
   const message = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const { tls, username, vhost } = options

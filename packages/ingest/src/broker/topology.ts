@@ -86,7 +86,7 @@ export class TopologyDeclarer {
     connection: ChannelModel,
     name: string,
     assert: () => Promise<void>,
-    check: Check,
+    check: PassiveDeclaration,
   ): Promise<void> {
     if (this.undeclarable.has(name) && (await exists(connection, check))) return
     this.undeclarable.delete(name)
@@ -141,7 +141,7 @@ export async function declareStream(
   }
 }
 
-type Check = (channel: Channel) => Promise<unknown>
+type PassiveDeclaration = (channel: Channel) => Promise<unknown>
 
 function streamArguments(
   topology: Pick<Topology, 'replicas' | 'maxAgeMs' | 'maxBytes'>,
@@ -157,7 +157,7 @@ function streamArguments(
 }
 
 /** Whether a passive declaration finds the thing; that needs no right. */
-export async function exists(connection: ChannelModel, check: Check): Promise<boolean> {
+export async function exists(connection: ChannelModel, check: PassiveDeclaration): Promise<boolean> {
   try {
     await onChannel(connection, check)
     return true

@@ -1,10 +1,12 @@
-import { Command, CommanderError, Option } from 'commander'
-import { programVersion } from '@wazo-websocketd/shared/runtime/version'
+import { Option, type Command } from 'commander'
+import {
+  readCommandLine,
+  WrongArgument,
+  type CommandLine,
+} from '@wazo-websocketd/shared/runtime/command-line'
 import { EVENT_NAMES } from './templates.js'
 
-export const PROGRAM = 'wazo-websocketd-publish'
-/** Status of a wrong command line. */
-export const STATUS_USAGE = 2
+export const PUBLISH_PROGRAM = 'wazo-websocketd-publish'
 const RATE_MAX = 100_000
 
 export interface PublishOptions {
@@ -28,10 +30,6 @@ export interface PublishOptions {
   readonly configFile: string | null
 }
 
-/** What the arguments come to: options, a text to print, or what is wrong with them in one line. */
-export type CommandLine =
-  { readonly options: PublishOptions } | { readonly text: string } | { readonly wrong: string }
-
 const HELP = `
 An event of a file is the JSON of its body, whose keys but "data" are sent as headers too; or an object with "headers" and
 "body". A file holds one event, a list, or an event a line; they go out in turn, each with the present time as "timestamp".
@@ -41,7 +39,7 @@ Exit status: 0  the broker has confirmed every event
              2  wrong arguments
             78  the configuration file cannot be used`
 
-interface Values {
+interface PublishValues {
   readonly list?: true
   readonly file?: string
   readonly tenant?: string
@@ -56,28 +54,21 @@ interface Values {
 }
 
 /** @param argv the arguments after the program's name */
-export function parseCommandLine(argv: readonly string[]): CommandLine {
-  let text = ''
-  const command = describe().configureOutput({
-    writeOut: (part) => (text += part),
-    writeErr: () => undefined,
-  })
-  try {
-    command.parse([...argv], { from: 'user' })
-    const values: Values = command.opts()
-    if (values.list === true) return { text: `${EVENT_NAMES.join('\n')}\n` }
-    return { options: optionsOf(values, command.args) }
-  } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return { text }
-    if (!(error instanceof CommanderError) && !(error instanceof WrongArgument)) throw error
-    return { wrong: error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ') }
-  }
+export function readPublishCommandLine(argv: readonly string[]): CommandLine<PublishOptions> {
+  return readCommandLine(
+    { program: PUBLISH_PROGRAM, describe: describePublish, read: readPublishOptions },
+    argv,
+  )
 }
 
-class WrongArgument extends Error {}
+function readPublishOptions(command: Command): CommandLine<PublishOptions> {
+  const values: PublishValues = command.opts()
+  if (values.list === true) return { text: `${EVENT_NAMES.join('\n')}\n` }
+  return { options: publishOptions(values, command.args) }
+}
 
-function describe(): Command {
-  return new Command(PROGRAM)
+function describePublish(command: Command): void {
+  command
     .description('Publishes events on the bus of a Wazo, to try what arrives, or as a load.')
     .argument('[EVENT...]', 'names of recorded events, sent in turn')
     .option('--list', 'print the names of the recorded events')
@@ -95,19 +86,18 @@ function describe(): Command {
       ),
     )
     .option('-c, --config-file <FILE>', 'the configuration file, whose section bus names the broker')
-    .version(programVersion(), '--version')
     .addHelpText('after', HELP)
-    .exitOverride()
 }
 
-function optionsOf(values: Values, names: readonly string[]): PublishOptions {
+function publishOptions(values: PublishValues, names: readonly string[]): PublishOptions {
   const { file = null, tenant = null, user = null, origin = null, acl, configFile = null } = values
   const unknown = names.find((name) => !EVENT_NAMES.includes(name))
   if (unknown !== undefined) throw new WrongArgument(`no recorded event is named ${unknown}: see --list`)
   if (names.length > 0 === (file !== null))
     throw new WrongArgument('name events, or give some with --file: one of the two')
-  const lengthMs = values.for === undefined ? Infinity : numberOf(values.for, '--for', 86_400) * 1000
-  const count = values.count === undefined ? null : numberOf(values.count, '--count', Number.MAX_SAFE_INTEGER)
+  const lengthMs = values.for === undefined ? Infinity : positiveNumber(values.for, '--for', 86_400) * 1000
+  const count =
+    values.count === undefined ? null : positiveNumber(values.count, '--count', Number.MAX_SAFE_INTEGER)
   if (count !== null && !Number.isInteger(count)) throw new WrongArgument('--count needs a whole number')
   return {
     names,
@@ -116,7 +106,7 @@ function optionsOf(values: Values, names: readonly string[]): PublishOptions {
     user,
     origin,
     acl: acl === 'null' ? null : acl,
-    rate: numberOf(values.rate ?? '1', '--rate', RATE_MAX),
+    rate: positiveNumber(values.rate ?? '1', '--rate', RATE_MAX),
     lengthMs,
     count,
     amqpUrl: values.amqpUrl === undefined ? null : amqpAddress(values.amqpUrl),
@@ -124,7 +114,7 @@ function optionsOf(values: Values, names: readonly string[]): PublishOptions {
   }
 }
 
-function numberOf(text: string, option: string, max: number): number {
+function positiveNumber(text: string, option: string, max: number): number {
   const number = Number(text)
   if (text.trim() !== '' && number > 0 && number <= max) return number
   throw new WrongArgument(`${option} needs a number above 0, up to ${max}`)

@@ -1,5 +1,5 @@
 /** Events that someone wrote in JSON. Pure. */
-import { isRecord } from '@wazo-websocketd/shared/domain/guards'
+import { isRecord, parseJson } from '@wazo-websocketd/shared/domain/guards'
 
 /** The body of an event, and where it goes. */
 export interface GivenEvent {
@@ -40,22 +40,13 @@ export function parseGivenEvents(text: string): readonly GivenEvent[] {
 }
 
 function valuesOf(text: string): readonly unknown[] {
-  const whole = parsed(text)
+  const whole = parseJson(text)
   if (whole !== undefined) return Array.isArray(whole) ? whole : [whole]
   const lines = text.split('\n').map((line) => line.trim())
   return lines.flatMap((line, at) => {
     if (line === '') return []
-    const value = parsed(line)
+    const value = parseJson(line)
     if (value === undefined) throw new GivenEventError(`line ${at + 1} is not JSON, nor is the whole`)
     return [value]
   })
-}
-
-/** undefined: not JSON, which has no such value. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -73,7 +73,7 @@ export class Numbering {
       return
     }
     this.held.push({ message, canary })
-    if (canary !== null || this.isEnough(offset)) this.judgeHeld()
+    if (canary !== null || this.isEnough(offset)) this.numberHeld()
     else if (this.held.length === 1) this.parts.requestCanary()
   }
 
@@ -85,10 +85,10 @@ export class Numbering {
   }
 
   /**
-   * Judges the held messages by the last one: a canary or, where none comes, any message. Of another message a number that is
+   * Numbers the held messages by the last one: a canary or, where none comes, any message. Of another message a number that is
    * too low counts as false, since offsets rise.
    */
-  judgeHeld(): void {
+  numberHeld(): void {
     const { held, at } = this
     const last = held.at(-1)
     if (last === undefined) return

@@ -170,7 +170,7 @@ export class PublishLoop {
     else if (now - this.lastMessageAt >= watchdogMs) this.finish('silent')
     else if (this.isStalled()) this.finish('hole')
     if (this.numbering.isHolding && now - this.canaryRequestedAt >= beatMs) {
-      this.numbering.judgeHeld()
+      this.numbering.numberHeld()
       if (this.numbering.gap !== null) this.finish('gap')
     }
     if (!this.finished) this.checkTimer = clock.after(this.checkMs, () => this.check())

@@ -37,7 +37,7 @@ export class RedisFault extends Error {
   readonly isWrongType: boolean
 
   constructor(error: unknown) {
-    super(named(messageOf(error)))
+    super(withRedisName(messageOf(error)))
     this.isReply = error instanceof Error && error.name === 'ReplyError'
     this.isTransient = NOT_SERVING.test(this.message) // a cluster's client wraps what a node has answered
     this.isWrongType = this.message.includes('WRONGTYPE')
@@ -45,7 +45,7 @@ export class RedisFault extends Error {
 }
 
 /** The connection's own errors name Redis and its address; what Redis answers does not. */
-function named(message: string): string {
+function withRedisName(message: string): string {
   return /^(no connection to )?Redis at /.test(message) ? message : `Redis: ${message}`
 }
 

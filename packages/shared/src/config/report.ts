@@ -14,7 +14,7 @@ const PLAIN = /^[A-Za-z0-9_/.][A-Za-z0-9_/.:@*-]*$/
  */
 export function configReport(reading: ConfigReading): string {
   const lines = [...reading.settings.values()].map(
-    (setting) => `${setting.key}: ${printed(setting)}  # from ${setting.source}`,
+    (setting) => `${setting.key}: ${printedValue(setting)}  # from ${setting.source}`,
   )
   for (const note of reading.notes) lines.push(`# note: ${note}`)
   for (const warning of reading.warnings) lines.push(`# warning: ${warning}`)
@@ -22,7 +22,7 @@ export function configReport(reading: ConfigReading): string {
   return `${lines.join('\n')}\n`
 }
 
-function printed({ key, value }: Setting): string {
+function printedValue({ key, value }: Setting): string {
   if (value === null || value === undefined) return 'null'
   if (SECRET_KEYS.has(key)) return MASK
   if (typeof value !== 'string') return JSON.stringify(value, mapsAsLists)

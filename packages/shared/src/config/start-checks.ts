@@ -47,7 +47,7 @@ export function startChecks({ program, reading, readAgain, privileges }: StartCh
   }
 
   for (const step of certificateSteps(config, program)) attempt(step)
-  for (const [key, address] of listeners(config, program)) attempt(() => checkAddress(key, address))
+  for (const [key, address] of listeners(config, program)) attempt(() => checkOwnAddress(key, address))
   attempt(() => checkLogFile(config.log_file))
   attempt(() => warnings.push(...userWarnings(config.user, privileges)))
   if (problems.length > 0) return { problems, warnings }
@@ -84,7 +84,7 @@ function listeners({ metrics, websocket }: Config, program: Program): readonly (
   return program === EDGE ? [['websocket.listen', websocket.listen], own] : [own]
 }
 
-function checkAddress(key: string, address: string): void {
+function checkOwnAddress(key: string, address: string): void {
   if (!isOwnAddress(address)) throw new StartupError(`${key}: ${address} is not an address of this machine`)
 }
 

@@ -35,17 +35,17 @@ export class ErrorLog {
   watch(client: Redis | Cluster, tell: (line: string) => void): void {
     const { place, clock } = this.options
     /** What a sentinel said, which tells more than that none is left. */
-    let told: unknown = null
-    client.on('ready', () => (told = null))
+    let reason: unknown = null
+    client.on('ready', () => (reason = null))
     client.on('sentinelError', (error: unknown) => {
-      if (told === null || !UNREACHABLE.test(messageOf(error))) told = error
+      if (reason === null || !UNREACHABLE.test(messageOf(error))) reason = error
     })
     const serverOf = lastServer(client)
     client.on('error', (error: unknown) => {
       const ofSentinels = messageOf(error).startsWith(NO_SENTINEL)
-      if (ofSentinels && told === null) return // it has asked none: it was at the end of its list, and begins again
-      const text = ofSentinels ? describeSentinelError(told, place) : describeRedisError(error, place)
-      told = null
+      if (ofSentinels && reason === null) return // it has asked none: it was at the end of its list, and begins again
+      const text = ofSentinels ? describeSentinelError(reason, place) : describeRedisError(error, place)
+      reason = null
       if (hidesReason(error)) void this.tellRefusal(serverOf(), tell, text)
       else tell(text)
     })

@@ -72,10 +72,10 @@ export function describeRedisError(error: unknown, place: RedisPlace): string {
   return `Redis at ${where}: ${message}`
 }
 
-/** The same for what a sentinel answered, `told`, or for that none did. */
-export function describeSentinelError(told: unknown, { sentinels, sentinelName = '' }: RedisPlace): string {
+/** The same for what a sentinel answered, `thrown`, or for that none did. */
+export function describeSentinelError(thrown: unknown, { sentinels, sentinelName = '' }: RedisPlace): string {
   const where = `at ${(sentinels ?? []).join(', ')} (redis.sentinels)`
-  const message = messageOf(told).replace(/^failed to connect to sentinel \S+ because /, '')
+  const message = messageOf(thrown).replace(/^failed to connect to sentinel \S+ because /, '')
   if (/invalid reply|No such master/.test(message))
     return `no sentinel ${where} knows a master "${sentinelName}": correct redis.sentinel_name`
   if (/NOAUTH|WRONGPASS|invalid password/.test(message))

@@ -26,31 +26,31 @@ const NO_REASON = /^-?NOAUTH\b/
  */
 export function askForRefusal({ server, tls, clock, msMax }: RefusalQuestion): Promise<string | null> {
   return new Promise((resolve) => {
-    let said = ''
-    const socket = open(server, tls)
+    let reply = ''
+    const socket = openSocket(server, tls)
     const finish = (): void => {
       asking.cancel()
       limit.cancel()
       socket.destroy()
-      resolve(refusalIn(said))
+      resolve(refusalIn(reply))
     }
     const asking = clock.after(LISTEN_MS, () => socket.write('PING\r\n'))
     const limit = clock.after(msMax, finish)
     socket.on('data', (bytes: Buffer) => {
-      said += bytes.toString()
-      if (said.includes('\n') || said.length > ANSWER_BYTES_MAX) finish()
+      reply += bytes.toString()
+      if (reply.includes('\n') || reply.length > ANSWER_BYTES_MAX) finish()
     })
     socket.on('error', finish)
     socket.on('close', finish)
   })
 }
 
-function open({ host, port }: HostPort, tls: RefusalQuestion['tls']): Socket {
+function openSocket({ host, port }: HostPort, tls: RefusalQuestion['tls']): Socket {
   return tls === null ? connectPlain({ host, port }) : connectTls({ ...tls, host, port })
 }
 
 /** The text of an error reply. */
-function refusalIn(said: string): string | null {
-  const line = said.slice(0, ANSWER_BYTES_MAX).split(/\r?\n/, 1)[0] ?? ''
+function refusalIn(reply: string): string | null {
+  const line = reply.slice(0, ANSWER_BYTES_MAX).split(/\r?\n/, 1)[0] ?? ''
   return line.startsWith('-') && !NO_REASON.test(line) ? line.slice(1) : null
 }

@@ -39,7 +39,7 @@ export async function startAdminServer(options: AdminOptions): Promise<AdminServ
     (request, response) => void handleRequest(options, request, response),
   )
   server.maxConnections = CONNECTIONS_MAX
-  await listenOn(server, options)
+  await listenOnPort(server, options)
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>
@@ -50,7 +50,7 @@ export async function startAdminServer(options: AdminOptions): Promise<AdminServ
   }
 }
 
-function listenOn(server: Server, { host, port, keys }: AdminOptions): Promise<void> {
+function listenOnPort(server: Server, { host, port, keys }: AdminOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, host, port, keys)))
     // `exclusive`: in a cluster's primary and workers alike this socket belongs to this process alone.

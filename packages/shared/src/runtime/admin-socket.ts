@@ -28,16 +28,16 @@ export async function startAdminSocket(path: string, routes: AdminRoutes): Promi
   )
   server.maxConnections = CONNECTIONS_MAX
   try {
-    await listenOn(server, path)
+    await listenOnPath(server, path)
   } catch (error) {
-    if (errorCode(error) !== 'EADDRINUSE') throw describe(error, path)
+    if (errorCode(error) !== 'EADDRINUSE') throw listenProblem(error, path)
     if (!isSocket(path)) throw problem(path, 'a file that is no socket is there', error)
-    if (await answers(path)) throw problem(path, 'in use by another program', error)
+    if (await socketAnswers(path)) throw problem(path, 'in use by another program', error)
     try {
       unlinkSync(path)
-      await listenOn(server, path)
+      await listenOnPath(server, path)
     } catch (again) {
-      throw describe(again, path)
+      throw listenProblem(again, path)
     }
   }
   return {
@@ -50,7 +50,7 @@ export async function startAdminSocket(path: string, routes: AdminRoutes): Promi
 }
 
 /** The file has its mode from the first moment on. */
-function listenOn(server: Server, path: string): Promise<void> {
+function listenOnPath(server: Server, path: string): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     const before = process.umask(UMASK)
@@ -69,7 +69,7 @@ function isSocket(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false
 }
 
-function answers(path: string): Promise<boolean> {
+function socketAnswers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path)
     socket.on('connect', () => {
@@ -80,7 +80,7 @@ function answers(path: string): Promise<boolean> {
   })
 }
 
-function describe(error: unknown, path: string): Error {
+function listenProblem(error: unknown, path: string): Error {
   // libuv says EACCES of a missing directory, too.
   const why = existsSync(dirname(path)) ? describeSystemError(error) : 'its directory does not exist'
   return problem(path, why, error)

@@ -42,7 +42,7 @@ interface OpenOutage {
   why: string
   lasting: string
   fields: object
-  told: boolean
+  logged: boolean
   recoveredAt: number
   timer: Timer | null
 }
@@ -92,7 +92,7 @@ export class OutageLog {
   private tell(why: string, { fields = {}, lasting = why }: Remark): void {
     const open = (this.open ??= this.begin())
     Object.assign(open, { why, lasting, fields })
-    if (open.told) this.logReason(open)
+    if (open.logged) this.logReason(open)
   }
 
   private begin(): OpenOutage {
@@ -104,7 +104,7 @@ export class OutageLog {
       why: '',
       lasting: '',
       fields: {},
-      told: graceMs === 0,
+      logged: graceMs === 0,
       recoveredAt: 0,
       timer: null,
     }
@@ -113,7 +113,7 @@ export class OutageLog {
       open.timer = clock.after(graceMs, () => {
         // One that is over by now, and only has to settle, was too short for a line.
         if (this.settling !== null) return
-        open.told = true
+        open.logged = true
         this.logReason(open)
         this.remindAfter(open, reminderMs)
       })
@@ -144,7 +144,7 @@ export class OutageLog {
     this.settling = clock.after(SETTLE_MS, () => {
       const figures = this.figures(open, open.recoveredAt)
       this.close()
-      if (open.told) log.info(figures, over)
+      if (open.logged) log.info(figures, over)
     })
   }
 

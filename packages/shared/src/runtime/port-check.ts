@@ -17,7 +17,7 @@ const EVERY_ADDRESS: ReadonlyMap<string, string> = new Map([
  * @throws StartupError in one line that says what is wrong and what to do.
  */
 export async function checkPort(host: string, port: number, keys: string): Promise<void> {
-  await checkAddress(host).catch((error: unknown) => {
+  await tryAddress(host).catch((error: unknown) => {
     throw listenError(error, host, port, keys)
   })
   if (port !== 0 && (await isListenedOn(EVERY_ADDRESS.get(host) ?? host, port)))
@@ -25,7 +25,7 @@ export async function checkPort(host: string, port: number, keys: string): Promi
 }
 
 /** Listens on any port of the address for a moment. */
-function checkAddress(host: string): Promise<void> {
+function tryAddress(host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy())
     server.on('error', reject)

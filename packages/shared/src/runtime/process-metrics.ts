@@ -44,7 +44,7 @@ export function processMetrics(registry: Registry, worker: string | null): void 
   startTime(registry)
   loopLag(labels, own)
   memory(labels, own)
-  if (registry.getSingleMetric(OPEN_FDS) !== undefined) openFiles(registry, labels, own)
+  if (registry.getSingleMetric(OPEN_FDS) !== undefined) declareOpenFiles(registry, labels, own)
 }
 
 interface Labels {
@@ -105,7 +105,7 @@ function residentBytes(): number | null {
 }
 
 /** Counts open files for our metric and for prom-client's of the same meaning, which would count anew at each reading. */
-function openFiles(registry: Registry, labels: Labels, own: Own): void {
+function declareOpenFiles(registry: Registry, labels: Labels, own: Own): void {
   registry.removeSingleMetric(OPEN_FDS)
   let countedAt = -Infinity
   let counting: Promise<void> | null = null

@@ -2,6 +2,8 @@ import { errorCode } from './system-error.js'
 
 /** Status of a configuration that cannot be used (EX_CONFIG); systemd does not restart on it. */
 export const STATUS_CONFIG = 78
+/** Status of a wrong command line. */
+export const STATUS_USAGE = 2
 
 /** An error that the operator can mend: one line that says what, where and how; ends the program with a status. */
 export class StartupError extends Error {

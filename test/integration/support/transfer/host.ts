@@ -32,7 +32,7 @@ export class TransferHost {
     return { id: worker!, pid: pid!, port: port! }
   }
 
-  /** Moves all connections that `from` has; `to` null: there is nobody. */
+  /** Moves all connections that `from` has; `to` null: to the successor that it has, or to nobody. */
   async move(from: TestWorker, to: TestWorker | null): Promise<Tally> {
     const { tally } = await this.command({ do: 'move', from: from.id, to: to?.id ?? null })
     return tally ?? { died: 1 }

@@ -3,6 +3,7 @@
 /** From the test to the primary. */
 export type Command =
   | { readonly do: 'fork'; readonly port: number }
+  /** `to` null: to the successor that it has, or to nobody. */
   | { readonly do: 'move'; readonly from: number; readonly to: number | null }
   | { readonly do: 'kill'; readonly worker: number }
   | { readonly do: 'ask'; readonly worker: number }

@@ -36,8 +36,7 @@ async function carryOut(command: Command): Promise<Answers> {
       return fork(command.port)
     case 'move': {
       const from = workers.get(command.from)!
-      if (command.to === null) relay.unpair(from.peer)
-      else relay.pair(from.peer, workers.get(command.to)!.peer)
+      if (command.to !== null) relay.pair(from.peer, workers.get(command.to)!.peer)
       return ask(from.worker, 'move')
     }
     case 'kill': {

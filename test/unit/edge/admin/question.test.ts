@@ -1,18 +1,18 @@
-import { parseQuestion } from '@wazo-websocketd/edge/admin/question'
+import { parseAdminQuestion } from '@wazo-websocketd/edge/admin/question'
 import { expect } from 'chai'
 import fc from 'fast-check'
 
 describe('the question of an operator', () => {
   it('is understood as it comes from a query, where all is text, and from a body', () => {
-    expect(parseQuestion({ about: 'status', added: 1 })).to.deep.equal({ about: 'status' })
-    expect(parseQuestion({ about: 'sessions', rowsMax: 5, slow: 'true', names: '7' })).to.deep.equal({
+    expect(parseAdminQuestion({ about: 'status', added: 1 })).to.deep.equal({ about: 'status' })
+    expect(parseAdminQuestion({ about: 'sessions', rowsMax: 5, slow: 'true', names: '7' })).to.deep.equal({
       about: 'sessions',
       filter: { slow: true },
       rowsMax: 5,
       namesMax: 7,
     })
     expect(
-      parseQuestion({ about: 'close', code: 1012, user: 'u', tenant: 't', tokenHash: '0123abcd' }),
+      parseAdminQuestion({ about: 'close', code: 1012, user: 'u', tenant: 't', tokenHash: '0123abcd' }),
     ).to.deep.equal({
       about: 'close',
       code: 1012,
@@ -30,13 +30,13 @@ describe('the question of an operator', () => {
     [null, 'not a question'],
   ] as const)
     it(`${JSON.stringify(value)} is none, because of ${why}`, () => {
-      expect(parseQuestion(value)).to.be.a('string').that.includes(why)
+      expect(parseAdminQuestion(value)).to.be.a('string').that.includes(why)
     })
 
   it('never throws, whatever comes', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
-        expect(['string', 'object']).to.include(typeof parseQuestion(value))
+        expect(['string', 'object']).to.include(typeof parseAdminQuestion(value))
       }),
     )
   })

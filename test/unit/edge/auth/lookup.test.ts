@@ -1,5 +1,5 @@
 import { Lookups, type LookupRequest } from '@wazo-websocketd/edge/auth/lookup'
-import type { LookupPriority, Question } from '@wazo-websocketd/edge/session/ports'
+import type { LookupPriority, TokenLookup } from '@wazo-websocketd/edge/session/ports'
 import type { TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import { expect } from 'chai'
 import { FakeClock, settle } from '../../../support/fakes/clock.js'
@@ -52,7 +52,7 @@ class Scene {
     return this.ask(token).answer
   }
 
-  ask(token: string, priority: LookupPriority = 'connect', address = '192.0.2.1'): Question {
+  ask(token: string, priority: LookupPriority = 'connect', address = '192.0.2.1'): TokenLookup {
     return this.lookups.lookup(token as TokenId, priority, address)
   }
 

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { batch, EPOCH, OTHER_EPOCH } from '../../../support/fakes/batches.js'
 
 const at = { epoch: EPOCH, offset: 10 }
-const live = { heard: 0, ceiling: Infinity }
+const live = { lastSeen: 0, ceiling: Infinity }
 
 function page(head: number, ...entries: Uint8Array[]): Page {
   return { meta: { epoch: EPOCH, head }, entries }
@@ -39,13 +39,13 @@ describe('recovery', () => {
   })
 
   it('goes on beyond the head that it read when more has been heard', () => {
-    const reading = readPage(at, page(12, batch(10, 12, [12])), { heard: 13, ceiling: Infinity })
+    const reading = readPage(at, page(12, batch(10, 12, [12])), { lastSeen: 13, ceiling: Infinity })
     expect(reading).to.include({ reached: 12, complete: false })
   })
 
   it('stops at the ceiling, also within a batch', () => {
     const reading = readPage(at, page(16, batch(10, 14, [11, 12, 13, 14]), batch(14, 16, [16])), {
-      heard: 12,
+      lastSeen: 12,
       ceiling: 12,
     })
     expect(reading).to.include({ reached: 12, complete: true })
@@ -65,7 +65,7 @@ describe('recovery', () => {
   })
 
   it('waits while the head is below what has been heard', () => {
-    expect(readPage(at, page(10), { heard: 12, ceiling: Infinity }).kind).to.equal('wait')
+    expect(readPage(at, page(10), { lastSeen: 12, ceiling: Infinity }).kind).to.equal('wait')
   })
 
   const losses: [string, Page][] = [

@@ -1,8 +1,8 @@
-import { parseCommandLine } from '@wazo-websocketd/edge/client/command-line'
+import { readTailCommandLine } from '@wazo-websocketd/edge/client/command-line'
 import { expect } from 'chai'
 
 function optionsOf(args: readonly string[], variable: string | undefined = 't', isTerminal = false) {
-  const line = parseCommandLine(args, variable, isTerminal)
+  const line = readTailCommandLine(args, variable, isTerminal)
   if (!('options' in line)) throw new Error(JSON.stringify(line))
   return line.options
 }
@@ -73,16 +73,16 @@ describe("The tail's command line", () => {
     [['--token', 'sec ret'], /^the token has characters that none has$/],
   ] as const)
     it(`refuses in one line, without a secret: ${args.join(' ')}`, () => {
-      const line = parseCommandLine(args, variable ?? 't', false)
+      const line = readTailCommandLine(args, variable ?? 't', false)
       expect(line).to.have.property('wrong').that.matches(message)
       expect(JSON.stringify(line)).not.to.match(/\\n|sec ?ret/)
     })
 
   it('explains itself, with a status for each close code', () => {
-    expect(parseCommandLine(['--help'], undefined, false))
+    expect(readTailCommandLine(['--help'], undefined, false))
       .to.have.property('text')
       .that.matches(/Usage: wazo-websocketd-tail [^]*Exit status:[^]* {2}42 {2}4002 /)
-    expect(parseCommandLine(['--version'], undefined, false))
+    expect(readTailCommandLine(['--version'], undefined, false))
       .to.have.property('text')
       .that.matches(/^\d+\./)
   })

@@ -1,4 +1,5 @@
-import { parseCtlCommandLine } from '@wazo-websocketd/edge/ctl/command-line'
+import { CTL_PROGRAM, readCtlCommandLine } from '@wazo-websocketd/edge/ctl/command-line'
+import { optionsOrExit } from '@wazo-websocketd/shared/runtime/command-line'
 import { expect } from 'chai'
 
 class Ended extends Error {
@@ -12,7 +13,7 @@ class Ended extends Error {
 function parse(...argv: string[]) {
   const said = { out: '', err: '' }
   try {
-    const line = parseCtlCommandLine(argv, {
+    const line = optionsOrExit(CTL_PROGRAM, readCtlCommandLine(argv), {
       out: (text) => void (said.out += text),
       err: (text) => void (said.err += text),
       exit: (status) => {

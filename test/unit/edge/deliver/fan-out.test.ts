@@ -12,7 +12,7 @@ describe('FanOut', () => {
       verdicts: { forget: (session) => void calls.push(['forget', session]) },
       sessions: { revoke: (...what) => void calls.push(['revoke', ...what]) },
       clock,
-      metrics: { fannedOut: (seconds) => void calls.push(['seconds', seconds]) },
+      metrics: { fanOutTook: (seconds) => void calls.push(['seconds', seconds]) },
     })
     fanOut.deliver(3, [event(1), event(2, { revokedSession: 'gone' }), event(3)])
     expect(calls).to.deep.equal([

@@ -141,7 +141,7 @@ describe('SubscriptionIndex', () => {
       index.add(session)
       const entry = session.entry!
       entry.lists = count(entry.lists)
-      entry.places = count(entry.places)
+      entry.indexes = count(entry.indexes)
       counted.sessions.push(session)
     }
     return counted

@@ -100,9 +100,9 @@ describe('SendBuffers', () => {
     expect(slow()).to.equal(0)
     clock.advance(250)
     expect(samples).to.deep.equal([8 * MIB, 16 * MIB])
-    expect(buffers.crowded).to.equal(false)
+    expect(buffers.nearlyFull).to.equal(false)
     for (let i = 0; i < 4; i++) connection(4 * MIB)
-    expect(buffers.crowded).to.equal(true)
+    expect(buffers.nearlyFull).to.equal(true)
   })
 
   it('counts those for themselves that have waited longest, and so have all that was made since for others', () => {

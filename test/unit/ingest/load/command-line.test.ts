@@ -1,8 +1,8 @@
-import { parseCommandLine } from '@wazo-websocketd/ingest/load/command-line'
+import { readPublishCommandLine } from '@wazo-websocketd/ingest/load/command-line'
 import { expect } from 'chai'
 
 function optionsOf(...args: string[]) {
-  const line = parseCommandLine(args)
+  const line = readPublishCommandLine(args)
   if (!('options' in line)) throw new Error(JSON.stringify(line))
   return line.options
 }
@@ -39,16 +39,16 @@ describe("The publisher's command line", () => {
     [['--user'], /argument missing/],
   ] as const)
     it(`refuses in one line, without a secret: ${args.join(' ')}`, () => {
-      const line = parseCommandLine(args)
+      const line = readPublishCommandLine(args)
       expect(line).to.have.property('wrong').that.matches(message)
       expect(JSON.stringify(line)).not.to.match(/\\n|secret/)
     })
 
   it('lists the recorded events, and explains itself', () => {
-    expect(parseCommandLine(['--list']))
+    expect(readPublishCommandLine(['--list']))
       .to.have.property('text')
       .that.matches(/^call_created\ncall_answered\n/)
-    expect(parseCommandLine(['--help']))
+    expect(readPublishCommandLine(['--help']))
       .to.have.property('text')
       .that.contains('Exit status')
   })

@@ -120,12 +120,12 @@ describe('Numbering', () => {
   it('judges by the last one when no canary comes', () => {
     const { take, numbers, subject } = numbering(10)
     take(genuine(12), genuine(13))
-    subject.judgeHeld()
+    subject.numberHeld()
     expect([numbers(), subject.isHolding]).to.deep.equal([[12, 13], false])
-    subject.judgeHeld()
+    subject.numberHeld()
     expect(numbers()).to.deep.equal([12, 13])
     take(forged(14, 3))
-    subject.judgeHeld()
+    subject.numberHeld()
     expect([numbers(), subject.gap]).to.deep.equal([[12, 13, 14], null])
   })
 

@@ -3,7 +3,7 @@ import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Timer } from '@wazo-websocketd/shared/runtime/clock'
 import { hashTag, type TokenHash } from '@wazo-websocketd/shared/runtime/token-hash'
 import type { Logger } from 'pino'
-import type { ExpirySource, Question, TokenHolder } from '../../session/ports.js'
+import type { ExpirySource, TokenLookup, TokenHolder } from '../../session/ports.js'
 import type { ExpiryJob } from './job.js'
 import type { RecheckRule } from './recheck-rule.js'
 import { WHEEL_LATE_MS_MAX, type TimerWheel } from './timer-wheel.js'
@@ -34,7 +34,7 @@ export interface JobDelay {
 /** What the watched tokens of a worker share. */
 export interface WatchContext {
   /** Asks wazo-auth afresh. */
-  readonly lookup: (token: TokenId) => Question
+  readonly lookup: (token: TokenId) => TokenLookup
   readonly rule: RecheckRule
   /** wazo-auth's time, milliseconds of Unix time. */
   readonly authTime: () => number
@@ -78,7 +78,7 @@ export class WatchedToken {
   private expiresAt: number
   private isEnded = false
   /** The check under way. */
-  private question: Question | null = null
+  private tokenLookup: TokenLookup | null = null
   /** Delays of the tries while wazo-auth does not answer; null: it has answered the last one. */
   private backoff: Backoff | null = null
   /** When the cluster's timer is to ring for this token; null once it has. This and what follows is wazo-auth's time. */
@@ -156,7 +156,7 @@ export class WatchedToken {
   stop(): void {
     if (this.isEnded) return
     this.isEnded = true
-    this.question?.withdraw()
+    this.tokenLookup?.withdraw()
     this.timer?.cancel()
     this.context.ended(this.hash)
   }
@@ -216,12 +216,12 @@ export class WatchedToken {
   }
 
   private async check(source: ExpirySource): Promise<void> {
-    if (this.question !== null) return
+    if (this.tokenLookup !== null) return
     this.dueAt = null
     const from = this.context.authTime()
-    this.question = this.context.lookup(this.token)
-    const verdict = await this.question.answer
-    this.question = null
+    this.tokenLookup = this.context.lookup(this.token)
+    const verdict = await this.tokenLookup.answer
+    this.tokenLookup = null
     if (this.isEnded) return
     switch (verdict.kind) {
       case 'valid':

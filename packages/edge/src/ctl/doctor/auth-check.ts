@@ -48,11 +48,11 @@ export async function checkAuth({
     ]
   return [
     ok(CHECK, `${url} takes the credentials; master tenant ${answer.token.tenantUuid}`),
-    clockOf(offset()),
+    authClockFinding(offset()),
   ]
 }
 
-function clockOf({ ms, uncertainty }: { ms: number; uncertainty: number }): Finding {
+function authClockFinding({ ms, uncertainty }: { ms: number; uncertainty: number }): Finding {
   const off = Math.abs(ms) - uncertainty
   return off <= CLOCK_MS_MAX
     ? ok('clock', `wazo-auth's clock is this machine's, to ${Math.round(uncertainty)} ms`)

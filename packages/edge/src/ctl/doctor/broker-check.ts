@@ -34,7 +34,7 @@ export async function checkBroker({
   broker,
   topology,
 }: BrokerCheckOptions): Promise<readonly Finding[]> {
-  const opened = await Promise.all(hosts.map((host) => open(host, broker)))
+  const opened = await Promise.all(hosts.map((host) => openConnection(host, broker)))
   const connection = opened.find((each) => each.connection !== null)?.connection ?? null
   const findings = opened.flatMap(({ finding }) =>
     connection === null || finding.level === 'ok' ? [finding] : [{ ...finding, level: 'warning' as const }],
@@ -52,7 +52,7 @@ interface Opened {
   readonly finding: Finding
 }
 
-async function open(host: string, broker: BrokerCheckOptions['broker']): Promise<Opened> {
+async function openConnection(host: string, broker: BrokerCheckOptions['broker']): Promise<Opened> {
   const options = { ...broker, hosts: new BrokerHosts([host]) }
   try {
     const connection = await connectBroker(options, 'wazo-websocketd-ctl doctor')

@@ -18,7 +18,7 @@ import { bounded, type Check } from './bounded.js'
 import { checkBroker, type BrokerCheckOptions } from './broker-check.js'
 import { checkConfig, checkKeyFile, checkUuid } from './config-check.js'
 import { checkOpenFiles } from './machine-check.js'
-import { judgeEdge, judgeIngest, judgeVersions } from './programs-check.js'
+import { checkEdge, checkIngest, checkVersions } from './programs-check.js'
 import { checkRedis } from './redis-check.js'
 
 const CHECK_MS_MAX = 8_000
@@ -56,9 +56,12 @@ function checksOf(context: ToolContext): readonly Check[] {
         })
       },
     },
-    { name: 'open files', run: async () => [openFiles(config.limits.connections_per_worker, await edge)] },
-    { name: 'edge', run: async () => [...judgeEdge(await edge), ...socketFindings(context, await edge)] },
-    { name: 'ingest', run: async () => judgeIngest(await ingest) },
+    {
+      name: 'open files',
+      run: async () => [openFilesFinding(config.limits.connections_per_worker, await edge)],
+    },
+    { name: 'edge', run: async () => [...checkEdge(await edge), ...socketFindings(context, await edge)] },
+    { name: 'ingest', run: async () => checkIngest(await ingest) },
     { name: 'versions', run: () => versions(context) },
   ]
 }
@@ -118,11 +121,11 @@ async function versions(context: ToolContext): Promise<readonly Finding[]> {
     .redis()
     .then(({ client }) => clusterPrograms(client))
     .catch((thrown: unknown) => messageOf(thrown))
-  return judgeVersions(programs, programVersion())
+  return checkVersions(programs, programVersion())
 }
 
 /** The limit of a worker that runs counts; that of this shell is another one. */
-function openFiles(connectionsPerWorker: number, edge: EdgeAnswer | string): Finding {
+function openFilesFinding(connectionsPerWorker: number, edge: EdgeAnswer | string): Finding {
   const pid = typeof edge === 'string' ? null : (edge.workers[0]?.pid ?? null)
   if (pid === null) return checkOpenFiles(connectionsPerWorker, openFilesMax(), false)
   const max = openFilesMax(() => readFileSync(`/proc/${pid}/limits`, 'utf8'))

@@ -8,7 +8,7 @@ const VERSIONS = 'versions'
 const FOREIGN_SHARE_MAX = 0.5
 
 /** `answer`: a text says why there is none. */
-export function judgeEdge(answer: EdgeAnswer | string): readonly Finding[] {
+export function checkEdge(answer: EdgeAnswer | string): readonly Finding[] {
   if (typeof answer === 'string') return [warning('edge', answer)]
   const { missing, workers, version, upgrade } = answer
   const silent = workers.filter(({ status }) => status === null)
@@ -35,7 +35,7 @@ export function judgeEdge(answer: EdgeAnswer | string): readonly Finding[] {
   ]
 }
 
-export function judgeIngest(answer: IngestAnswer | string): readonly Finding[] {
+export function checkIngest(answer: IngestAnswer | string): readonly Finding[] {
   if (typeof answer === 'string') return [warning('ingest', answer)]
   const { missing, version, publishing, messages } = answer
   const foreign = messages['other_origin'] ?? 0
@@ -57,7 +57,7 @@ export function judgeIngest(answer: IngestAnswer | string): readonly Finding[] {
 }
 
 /** `programs`: a text says why they are not known. */
-export function judgeVersions(programs: readonly ClusterProgram[] | string, own: string): readonly Finding[] {
+export function checkVersions(programs: readonly ClusterProgram[] | string, own: string): readonly Finding[] {
   if (typeof programs === 'string')
     return [warning(VERSIONS, `not known: ${programs}`, 'let the user of Redis run CLIENT LIST')]
   const lines = programs.map(({ kind, host, version, count }) => `${count} ${kind} at ${host}: ${version}`)

@@ -5,7 +5,7 @@ import { systemClock } from '@wazo-websocketd/shared/runtime/clock'
 import { sleep } from '@wazo-websocketd/shared/runtime/sleep'
 import { error, ok, warning, type Finding } from '../finding.js'
 import type { RedisAccess } from '../redis-access.js'
-import { judgeRedis, parseInfo, type RedisNeeds, type RedisSettings } from './redis-settings.js'
+import { checkRedisSettings, parseInfo, type RedisNeeds, type RedisSettings } from './redis-settings.js'
 
 const CHECK = 'redis'
 
@@ -31,7 +31,9 @@ export async function checkRedis(
   const servers = mastersOf(client)
   const each = await Promise.all(servers.map((server) => checkServer(server, options)))
   return [
-    ...each.flatMap((findings, at) => (servers.length === 1 ? findings : named(findings, servers[at]))),
+    ...each.flatMap((findings, at) =>
+      servers.length === 1 ? findings : withServerName(findings, servers[at]),
+    ),
     ...(await checkNumbering(access, options)),
   ]
 }
@@ -41,7 +43,10 @@ async function checkServer(server: Server, needs: RedisNeeds): Promise<readonly 
   const [seconds = 0, micros = 0] = (await server.time()).map(Number)
   const receivedAt = Date.now()
   const info = parseInfo(await server.info())
-  return [...judgeRedis(info, await settingsOf(server), needs), clockOf(seconds, micros, sentAt, receivedAt)]
+  return [
+    ...checkRedisSettings(info, await settingsOf(server), needs),
+    redisClockFinding(seconds, micros, sentAt, receivedAt),
+  ]
 }
 
 async function settingsOf(server: Server): Promise<RedisSettings> {
@@ -57,7 +62,7 @@ async function settingsOf(server: Server): Promise<RedisSettings> {
   }
 }
 
-function clockOf(seconds: number, micros: number, sentAt: number, receivedAt: number): Finding {
+function redisClockFinding(seconds: number, micros: number, sentAt: number, receivedAt: number): Finding {
   const time = seconds * 1000 + micros / 1000
   const off = time < sentAt ? time - sentAt : time > receivedAt ? time - receivedAt : 0
   return Math.abs(off) <= CLOCK_MS_MAX
@@ -123,7 +128,7 @@ async function moves(hasMoved: () => Promise<boolean>): Promise<boolean> {
   return false
 }
 
-function named(findings: readonly Finding[], server: Server | undefined): readonly Finding[] {
+function withServerName(findings: readonly Finding[], server: Server | undefined): readonly Finding[] {
   const { host, port } = server?.options ?? {}
   return findings.map((finding) => ({ ...finding, what: `${host ?? ''}:${port ?? ''}: ${finding.what}` }))
 }

@@ -30,11 +30,15 @@ export function parseInfo(text: string): RedisInfo {
 }
 
 /** Everything that can be said of one server. */
-export function judgeRedis(info: RedisInfo, settings: RedisSettings, needs: RedisNeeds): readonly Finding[] {
+export function checkRedisSettings(
+  info: RedisInfo,
+  settings: RedisSettings,
+  needs: RedisNeeds,
+): readonly Finding[] {
   return [
-    judgeVersion(info, needs),
-    judgeRole(info, needs),
-    ...judgeMemory(info, settings, needs),
+    checkRedisVersion(info, needs),
+    checkRole(info, needs),
+    ...checkMemory(info, settings, needs),
     ...(settings === null
       ? [
           warning(
@@ -43,13 +47,13 @@ export function judgeRedis(info: RedisInfo, settings: RedisSettings, needs: Redi
             'compare them with docs/layouts.md',
           ),
         ]
-      : [judgeBuffers(settings)]),
-    judgePersistence(info, settings),
-    ...judgeClients(info),
+      : [checkBuffers(settings)]),
+    checkPersistence(info, settings),
+    ...checkClients(info),
   ]
 }
 
-function judgeVersion(info: RedisInfo, { clustered }: RedisNeeds): Finding {
+function checkRedisVersion(info: RedisInfo, { clustered }: RedisNeeds): Finding {
   const version = info.get('redis_version') ?? ''
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const enough = clustered ? major >= 7 : major > 6 || (major === 6 && minor >= 2)
@@ -62,7 +66,7 @@ function judgeVersion(info: RedisInfo, { clustered }: RedisNeeds): Finding {
       )
 }
 
-function judgeRole(info: RedisInfo, { clustered }: RedisNeeds): Finding {
+function checkRole(info: RedisInfo, { clustered }: RedisNeeds): Finding {
   const mode = info.get('redis_mode')
   if (info.get('loading') === '1')
     return error(CHECK, 'it is loading its data and serves nobody yet', 'wait until it has started')
@@ -77,7 +81,7 @@ function judgeRole(info: RedisInfo, { clustered }: RedisNeeds): Finding {
   return ok(CHECK, `a master${mode === 'cluster' ? ' of a cluster' : ''}`)
 }
 
-function judgeMemory(info: RedisInfo, settings: RedisSettings, { logBytes }: RedisNeeds): readonly Finding[] {
+function checkMemory(info: RedisInfo, settings: RedisSettings, { logBytes }: RedisNeeds): readonly Finding[] {
   const policy = settings?.get('maxmemory-policy') ?? info.get('maxmemory_policy') ?? 'noeviction'
   const max = Number(settings?.get('maxmemory') ?? info.get('maxmemory') ?? 0)
   const used = Number(info.get('used_memory') ?? 0)
@@ -111,7 +115,7 @@ function judgeMemory(info: RedisInfo, settings: RedisSettings, { logBytes }: Red
 }
 
 /** A worker that stands still for some seconds must not be cut off: it would have to read all of it from the log. */
-function judgeBuffers(settings: ReadonlyMap<string, string>): Finding {
+function checkBuffers(settings: ReadonlyMap<string, string>): Finding {
   const [, hard = '0', soft = '0', seconds = '0'] =
     /pubsub (\d+) (\d+) (\d+)/.exec(settings.get('client-output-buffer-limit') ?? '') ?? []
   const small = (bytes: number, min: number): boolean => bytes > 0 && bytes < min
@@ -125,7 +129,7 @@ function judgeBuffers(settings: ReadonlyMap<string, string>): Finding {
     : ok(CHECK, what)
 }
 
-function judgePersistence(info: RedisInfo, settings: RedisSettings): Finding {
+function checkPersistence(info: RedisInfo, settings: RedisSettings): Finding {
   const failing = info.get('rdb_last_bgsave_status') === 'err' || info.get('aof_last_write_status') === 'err'
   if (failing)
     return error(
@@ -145,7 +149,7 @@ function judgePersistence(info: RedisInfo, settings: RedisSettings): Finding {
   return ok(CHECK, `persistence: ${how.length === 0 ? 'none, which is enough' : how.join(', ')}`)
 }
 
-function judgeClients(info: RedisInfo): readonly Finding[] {
+function checkClients(info: RedisInfo): readonly Finding[] {
   const [connected, max] = [Number(info.get('connected_clients')), Number(info.get('maxclients'))]
   return max > 0 && connected > max * CONNECTIONS_SHARE_MAX
     ? [warning(CHECK, `${connected} of ${max} connections are in use`, 'raise maxclients')]

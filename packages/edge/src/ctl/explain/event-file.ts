@@ -1,5 +1,5 @@
 /** An event in a file, read as the ingest reads a message of the bus. */
-import { isRecord } from '@wazo-websocketd/shared/domain/guards'
+import { isRecord, parseJson } from '@wazo-websocketd/shared/domain/guards'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import {
   normalise,
@@ -32,12 +32,8 @@ export type FileEvent =
  * @throws Error in one line when it is neither.
  */
 export function readEventFile(text: string, options: NormaliseOptions): FileEvent {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw new Error('the file of the event is not JSON')
-  }
+  const value = parseJson(text)
+  if (value === undefined) throw new Error('the file of the event is not JSON')
   if (!isRecord(value)) throw new Error('the file of the event holds no JSON object')
   const { headers, body } = value
   const whole = isRecord(headers)

@@ -80,11 +80,11 @@ function nameRule(subscriptions: ReadonlySet<string> | null, { name }: BusEvent)
     return { rule: 'name', passed: true, why: `no session here: it would have to subscribe to ${name} or *` }
   const passed = isSubscribed(subscriptions, name)
   const how = subscriptions.has(name) ? name : EVERY_EVENT
-  const why = passed ? `subscribed to ${how}` : `not subscribed to ${name}: ${namesOf(subscriptions)}`
+  const why = passed ? `subscribed to ${how}` : `not subscribed to ${name}: ${subscribedTo(subscriptions)}`
   return { rule: 'name', passed, why }
 }
 
-function namesOf(subscriptions: ReadonlySet<string>): string {
+function subscribedTo(subscriptions: ReadonlySet<string>): string {
   return subscriptions.size === 0 ? 'to nothing' : `only to ${some([...subscriptions])}`
 }
 

@@ -1,6 +1,7 @@
 /** The last events in Redis's log, newest first. */
 import { decode, EnvelopeError } from '@wazo-websocketd/shared/domain/envelope'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
+import { isBuffers } from '@wazo-websocketd/shared/domain/guards'
 import { keys } from '@wazo-websocketd/shared/redis/layout'
 
 /** A connection to Redis. */
@@ -42,7 +43,7 @@ async function lastOf(
     for (const entry of entries) {
       const [id, fields] = entry as [Buffer, unknown]
       before = `(${id.toString()}`
-      const events = isBuffers(fields) && fields[1] !== undefined ? eventsOf(fields[1]) : []
+      const events = isBuffers(fields) && fields[1] !== undefined ? eventsNewestFirst(fields[1]) : []
       for (const event of events) if (name === null || event.name === name) found.push(event)
     }
     if (found.length >= count || entries.length < PAGE_ENTRIES) break
@@ -51,7 +52,7 @@ async function lastOf(
 }
 
 /** Newest first. */
-function eventsOf(bytes: Uint8Array): readonly BusEvent[] {
+function eventsNewestFirst(bytes: Uint8Array): readonly BusEvent[] {
   try {
     const message = decode(bytes)
     return message.kind === 'batch' ? message.open().reverse() : []
@@ -59,8 +60,4 @@ function eventsOf(bytes: Uint8Array): readonly BusEvent[] {
     if (error instanceof EnvelopeError) return []
     throw error
   }
-}
-
-function isBuffers(value: unknown): value is readonly Buffer[] {
-  return Array.isArray(value) && value.every((item) => Buffer.isBuffer(item))
 }

@@ -16,7 +16,7 @@ import { routeMetrics } from '../../route/metrics.js'
 import { Router } from '../../route/router.js'
 import { SubscriptionIndex } from '../../route/subscription-index.js'
 import { AdminError, ask } from '../admin-client.js'
-import type { ExplainOptions, TokenSource } from '../command-line.js'
+import type { ExplainOrder, TokenArgument } from '../command-line.js'
 import type { ToolContext } from '../context.js'
 import { askEdge, askIngest } from '../programs.js'
 import { CommandError, type Result } from '../result.js'
@@ -32,7 +32,7 @@ const SESSIONS_MAX = 100
 const NAMES_MAX = 10_000
 
 /** Status 1 when wazo-auth does not know the token, or nothing can be asked. */
-export async function runExplain(context: ToolContext, options: ExplainOptions): Promise<Result> {
+export async function runExplain(context: ToolContext, options: ExplainOrder): Promise<Result> {
   const { config } = context.reading
   const details = await lookUp(context, readToken(options.token))
   const identity = identify(details, await masterTenant(context))
@@ -64,7 +64,7 @@ function noEvents(name: string | null, historySeconds: number): string {
 }
 
 /** @throws CommandError that names the file; the token is in no message. */
-function readToken(source: TokenSource): string {
+function readToken(source: TokenArgument): string {
   if (source.from === 'argument') return source.token
   try {
     return readFileSync(source.file === '-' ? 0 : source.file, 'utf8').trim()
@@ -129,7 +129,7 @@ async function sessionsOf({ edge }: ToolContext, token: string): Promise<readonl
 
 async function explainAll(
   context: ToolContext,
-  { event, last }: ExplainOptions,
+  { event, last }: ExplainOrder,
   identity: Identity,
   sessions: readonly SessionAnswer[],
 ): Promise<readonly ExplainedEvent[]> {

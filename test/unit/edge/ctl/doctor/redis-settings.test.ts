@@ -1,4 +1,4 @@
-import { judgeRedis, parseInfo } from '@wazo-websocketd/edge/ctl/doctor/redis-settings'
+import { checkRedisSettings, parseInfo } from '@wazo-websocketd/edge/ctl/doctor/redis-settings'
 import { expect } from 'chai'
 
 const MIB = 1024 * 1024
@@ -29,7 +29,7 @@ interface Case {
 }
 
 function judge({ info = {}, settings = {}, clustered = false }: Case = {}) {
-  return judgeRedis(
+  return checkRedisSettings(
     new Map(Object.entries({ ...GOOD_INFO, ...info })),
     new Map(Object.entries({ ...GOOD_SETTINGS, ...settings })),
     { ...NEEDS, clustered },
@@ -99,7 +99,7 @@ describe('the settings of a Redis', () => {
   })
 
   it('that may not be read are a warning, and all else is judged', () => {
-    const found = judgeRedis(new Map(Object.entries(GOOD_INFO)), null, NEEDS)
+    const found = checkRedisSettings(new Map(Object.entries(GOOD_INFO)), null, NEEDS)
     expect(
       found
         .filter(({ level }) => level !== 'ok')

@@ -1,5 +1,5 @@
-/** The command line, the same for both programs. */
-import { Command, CommanderError } from 'commander'
+/** The command line of a service, the same for edge and ingest. */
+import type { Command } from 'commander'
 import type { Program } from './checks.js'
 import { ConfigError } from './error.js'
 import { processEnvironment } from './process-environment.js'
@@ -8,12 +8,16 @@ import { defaultConfigFile } from './default-file.js'
 import { configReport } from './report.js'
 import { startChecks } from './start-checks.js'
 import { STATUS_CONFIG } from '../runtime/startup-error.js'
-import { programVersion } from '../runtime/version.js'
+import {
+  optionsOrExit,
+  processTerminal,
+  readCommandLine,
+  type CommandLine,
+  type Terminal,
+} from '../runtime/command-line.js'
 
-/** Status of a wrong command line. */
-export const STATUS_USAGE = 2
-
-export interface CommandLine {
+/** What the command line of a service says. */
+export interface ServiceOptions {
   /** `-c`; null: the default file. */
   readonly configFile: string | null
   /** `-d`. */
@@ -21,19 +25,6 @@ export interface CommandLine {
   /** `-u`; null: the key `user`. */
   readonly user: string | null
   readonly checkConfig: boolean
-}
-
-/** Where output goes and how the process ends; replaced in tests. */
-export interface Terminal {
-  out(text: string): void
-  err(text: string): void
-  exit(status: number): never
-}
-
-export const processTerminal: Terminal = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-  exit: (status) => process.exit(status),
 }
 
 const DESCRIPTIONS: Readonly<Record<Program, string>> = {
@@ -45,12 +36,21 @@ const DESCRIPTIONS: Readonly<Record<Program, string>> = {
  * Reads the arguments after the program's name (`process.argv.slice(2)`). `--help`, `--version` and `--print-default-config`
  * end the process with status 0, a wrong argument with one line and status 2.
  */
-export function parseCommandLine(
+export function readServiceOptions(
   program: Program,
   argv: readonly string[],
   terminal: Terminal = processTerminal,
-): CommandLine {
-  const command = new Command(program)
+): ServiceOptions {
+  const describe = (command: Command): void => describeService(command, program)
+  return optionsOrExit(
+    program,
+    readCommandLine({ program, describe, read: readServiceCommand }, argv),
+    terminal,
+  )
+}
+
+function describeService(command: Command, program: Program): void {
+  command
     .description(DESCRIPTIONS[program])
     .option('-c, --config-file <FILE>', 'the configuration file (default: /etc/wazo-websocketd/config.yml)')
     .option('-d, --debug', 'log debug messages', false)
@@ -65,34 +65,25 @@ export function parseCommandLine(
       'print a configuration file with every key at its default, then end',
       false,
     )
-    .version(programVersion(), '--version')
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => terminal.out(text),
-      writeErr: () => undefined, // told below, in one line
-    })
-  try {
-    command.parse([...argv], { from: 'user' })
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0) return terminal.exit(0)
-    const what = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
-    terminal.err(`${program}: ${what} (see ${program} --help)\n`)
-    return terminal.exit(STATUS_USAGE)
-  }
-  const options = command.opts<{
+}
+
+function readServiceCommand(command: Command): CommandLine<ServiceOptions> {
+  const {
+    configFile = null,
+    debug,
+    user = null,
+    checkConfig,
+    printDefaultConfig,
+  } = command.opts<{
     configFile?: string
     debug: boolean
     user?: string
     checkConfig: boolean
     printDefaultConfig: boolean
   }>()
-  if (options.printDefaultConfig) {
-    terminal.out(defaultConfigFile())
-    return terminal.exit(0)
-  }
-  const { configFile = null, debug, user = null, checkConfig } = options
-  return { configFile, debug, user, checkConfig }
+  return printDefaultConfig
+    ? { text: defaultConfigFile() }
+    : { options: { configFile, debug, user, checkConfig } }
 }
 
 /**
@@ -101,11 +92,11 @@ export function parseCommandLine(
  */
 export function loadOrExit(
   program: Program,
-  commandLine: CommandLine,
+  options: ServiceOptions,
   terminal: Terminal = processTerminal,
   environment = processEnvironment(),
 ): LoadedConfig {
-  const { configFile, debug, user, checkConfig } = commandLine
+  const { configFile, debug, user, checkConfig } = options
   const sources = { program, configFile, debug, user, environment }
   try {
     if (checkConfig) return checkAndExit(sources, terminal)
