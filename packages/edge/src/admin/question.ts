@@ -52,11 +52,12 @@ function parseFilter(value: Readonly<Record<string, unknown>>): SessionFilter | 
     if (text !== undefined && (typeof text !== 'string' || text === '')) return `${key} must be a text`
   if (tokenHash !== undefined && !TOKEN_HASH.test(tokenHash as string))
     return 'tokenHash must be 8 to 64 digits of the SHA-256 of a token, 0-9 and a-f'
+  if (slow !== undefined && !['true', 'false'].includes(String(slow))) return 'slow must be true or false'
   return {
     ...(user === undefined ? {} : { user: user as string }),
     ...(tenant === undefined ? {} : { tenant: tenant as string }),
     ...(tokenHash === undefined ? {} : { tokenHash: tokenHash as string }),
-    slow: slow === true || slow === 'true',
+    slow: String(slow) === 'true',
   }
 }
 
