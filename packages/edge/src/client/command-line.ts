@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import { statusTable } from './close-status.js'
 import { parseFilter, type Filter } from './filter.js'
+import { isToken } from './login.js'
 import type { Style } from './printer.js'
 
 export const PROGRAM = 'wazo-websocketd-tail'
@@ -167,18 +168,23 @@ function credentialOf(values: Values, url: URL, variable: string | undefined): C
   const fixed = token ?? variable ?? ''
   if (fixed === '')
     throw new WrongArgument(`no token: give --token-file, --username or --token, or set ${TOKEN_VARIABLE}`)
-  if (!/^[\x21-\x7e]+$/.test(fixed)) throw new WrongArgument('the token has characters that none has')
+  if (!isToken(fixed)) throw new WrongArgument('the token has characters that none has')
   return { kind: 'token', token: fixed }
 }
 
 /** wazo-auth stands beside wazo-websocketd in Wazo's nginx. */
 function authAddress(given: string | undefined, url: URL): URL {
-  if (given !== undefined) return addressOf(given, '--auth-url', ['http:', 'https:'])
+  if (given !== undefined) {
+    const address = addressOf(given, '--auth-url', ['http:', 'https:'])
+    if (address.username + address.password !== '')
+      throw new WrongArgument('--auth-url: give the user as --username; the password is asked for')
+    return address
+  }
   if (!BEHIND_NGINX.test(url.pathname))
     throw new WrongArgument('--username needs --auth-url, such as https://HOST/api/auth')
   const auth = new URL(url.href.replace(/^ws/, 'http'))
   auth.pathname = auth.pathname.replace(BEHIND_NGINX, '/api/auth')
-  auth.search = ''
+  auth.search = auth.username = auth.password = ''
   return auth
 }
 
