@@ -343,9 +343,12 @@ describe('The command line', function () {
 
     it('1, an exchange that does not exist', async () => {
       const given = { exchange: 'no-such-exchange', headers: { name: 'x' }, body: { name: 'x', data: {} } }
-      const sent = publish(['--file', '-', '--for', '5', '--rate', '10'], JSON.stringify(given))
-      expect(await sent.status).to.equal(1)
-      expect(sent.err()).to.match(/RabbitMQ at \S+ .*no exchange 'no-such-exchange'/)
+      for (const rate of ['10', '10000']) {
+        const sent = publish(['--file', '-', '--for', '5', '--rate', rate], JSON.stringify(given))
+        expect(await sent.status).to.equal(1)
+        expect(sent.err()).to.match(/RabbitMQ at \S+ .*no exchange 'no-such-exchange'/)
+        expect(sent.err()).to.match(/\d+ events in .*, 0 confirmed/)
+      }
     })
 
     it('78, a configuration file that cannot be used', async () => {

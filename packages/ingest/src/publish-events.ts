@@ -112,7 +112,7 @@ async function publish(options: PublishOptions): Promise<number> {
       return sender.confirmed === sender.sent ? 0 : 1
     }
   } catch (error) {
-    fault = error
+    fault ??= error
   }
   say(describeBrokerError(fault, broker))
   return 1

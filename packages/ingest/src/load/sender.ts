@@ -28,10 +28,10 @@ export class Sender {
   /** Sends what is due until the pace is over, or `signal` is aborted; then waits for what is under way, 10 s at most. */
   async run(pace: Pace, next: () => Publication, signal: AbortSignal): Promise<void> {
     const begin = performance.now()
-    for (;;) {
+    while (!signal.aborted) {
       const since = performance.now() - begin
       for (let due = pace.take(since, UNCONFIRMED_MAX - this.unconfirmed); due > 0; due--) this.send(next())
-      if (signal.aborted || pace.isOver(since)) break
+      if (pace.isOver(since)) break
       await sleep(TICK_MS)
     }
     const deadline = performance.now() + CONFIRM_MS_MAX
