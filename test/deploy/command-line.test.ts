@@ -351,6 +351,19 @@ describe('The command line', function () {
       }
     })
 
+    it('1, an event that AMQP cannot carry', async () => {
+      const events = [
+        { name: 'x' },
+        { name: 'x', ['k'.repeat(300)]: 1 },
+        { name: 'x', long: 'v'.repeat(70_000) },
+      ]
+      for (const given of [events.slice(0, 2), [events[0], events[2]]]) {
+        const sent = publish(['--file', '-', '--rate', '100'], JSON.stringify(given))
+        expect(await sent.status).to.equal(1)
+        expect(sent.err()).to.match(/^wazo-websocketd-publish: event 2 cannot be sent: [^\n]+\n$/)
+      }
+    })
+
     it('78, a configuration file that cannot be used', async () => {
       const broken = run('publish', ['-c', '/does/not/exist.yml', 'call_created'])
       expect(await broken.status).to.equal(78)

@@ -12,7 +12,7 @@ import { BrokerHosts } from './broker/hosts.js'
 import { PROGRAM, STATUS_USAGE, parseCommandLine, type PublishOptions } from './load/command-line.js'
 import { GivenEventError, parseGivenEvents, type GivenEvent } from './load/given-events.js'
 import { Pace } from './load/pace.js'
-import { Sender } from './load/sender.js'
+import { Sender, UnsendableError } from './load/sender.js'
 import { Supply } from './load/supply.js'
 
 const HEARTBEAT_S = 5
@@ -114,7 +114,7 @@ async function publish(options: PublishOptions): Promise<number> {
   } catch (error) {
     fault ??= error
   }
-  say(describeBrokerError(fault, broker))
+  say(fault instanceof UnsendableError ? fault.message : describeBrokerError(fault, broker))
   return 1
 }
 
