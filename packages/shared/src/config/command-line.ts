@@ -8,10 +8,12 @@ import { defaultConfigFile } from './default-file.js'
 import { configReport } from './report.js'
 import { startChecks } from './start-checks.js'
 import { STATUS_CONFIG } from '../runtime/startup-error.js'
+import { describeSystemError, errorCode } from '../runtime/system-error.js'
 import { programVersion } from '../runtime/version.js'
 
 /** Status of a wrong command line. */
 export const STATUS_USAGE = 2
+const STATUS_UNWRITTEN = 1
 
 export interface CommandLine {
   /** `-c`; null: the default file. */
@@ -33,7 +35,13 @@ export interface Terminal {
 export const processTerminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
-  exit: (status) => process.exit(status),
+  exit(status) {
+    const { errored } = process.stdout
+    // `head` closes the pipe: nobody wants the rest.
+    if (errored === null || errorCode(errored) === 'EPIPE') return process.exit(status)
+    process.stderr.write(`cannot write to standard output: ${describeSystemError(errored)}\n`)
+    return process.exit(Math.max(status, STATUS_UNWRITTEN))
+  },
 }
 
 const DESCRIPTIONS: Readonly<Record<Program, string>> = {
