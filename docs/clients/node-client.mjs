@@ -62,7 +62,7 @@ export class WazoEvents {
     }, PING_EVERY_MS)
     socket.on('message', (data) => {
       heard = true
-      const message = JSON.parse(data.toString())
+      const message = parse(data.toString())
       if (message.op === 'init') {
         for (const name of names) this.#send('subscribe', { event_name: name })
         this.#send('start')
@@ -112,6 +112,16 @@ export class WazoEvents {
   /** @param {string} op @param {object} [data] */
   #send(op, data) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ op, data }))
+  }
+}
+
+/** As JSON.parse; NaN and Infinity, which daemons in Python may write and JSON does not have, become null. @param {string} text */
+function parse(text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    const stringsAndOdd = /"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)/g
+    return JSON.parse(text.replace(stringsAndOdd, (part) => (part.startsWith('"') ? part : 'null')))
   }
 }
 

@@ -343,9 +343,25 @@ describe('The command line', function () {
 
     it('1, an exchange that does not exist', async () => {
       const given = { exchange: 'no-such-exchange', headers: { name: 'x' }, body: { name: 'x', data: {} } }
-      const sent = publish(['--file', '-', '--for', '5', '--rate', '10'], JSON.stringify(given))
-      expect(await sent.status).to.equal(1)
-      expect(sent.err()).to.match(/RabbitMQ at \S+ .*no exchange 'no-such-exchange'/)
+      for (const rate of ['10', '10000']) {
+        const sent = publish(['--file', '-', '--for', '5', '--rate', rate], JSON.stringify(given))
+        expect(await sent.status).to.equal(1)
+        expect(sent.err()).to.match(/RabbitMQ at \S+ .*no exchange 'no-such-exchange'/)
+        expect(sent.err()).to.match(/\d+ events in .*, 0 confirmed/)
+      }
+    })
+
+    it('1, an event that AMQP cannot carry', async () => {
+      const events = [
+        { name: 'x' },
+        { name: 'x', ['k'.repeat(300)]: 1 },
+        { name: 'x', long: 'v'.repeat(70_000) },
+      ]
+      for (const given of [events.slice(0, 2), [events[0], events[2]]]) {
+        const sent = publish(['--file', '-', '--rate', '100'], JSON.stringify(given))
+        expect(await sent.status).to.equal(1)
+        expect(sent.err()).to.match(/^wazo-websocketd-publish: event 2 cannot be sent: [^\n]+\n$/)
+      }
     })
 
     it('78, a configuration file that cannot be used', async () => {

@@ -22,6 +22,7 @@ const STOP_MARGIN = 3
 
 interface Service {
   readonly image: string
+  readonly restart?: string
   readonly command?: readonly string[]
   readonly environment?: Readonly<Record<string, string | number>>
   readonly volumes?: readonly string[]
@@ -47,6 +48,11 @@ function filled(value: string | number): string {
 }
 
 describe('the containers', () => {
+  it('are there again after a restart of the machine', () => {
+    for (const [name, { restart }] of Object.entries(compose.services))
+      expect(restart, name).to.be.oneOf(['unless-stopped', 'always'])
+  })
+
   it('have an image that copies what there is, and runs its programs as nobody', () => {
     const dockerfile = read('Dockerfile')
     const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, files]) =>

@@ -3,9 +3,11 @@ import type { Terminal } from '@wazo-websocketd/shared/runtime/command-line'
 import type { Program } from '@wazo-websocketd/shared/config/checks'
 import type { LoadedConfig } from '@wazo-websocketd/shared/config/load'
 import { expect } from 'chai'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { programCommand } from '../support/program.mjs'
 
 class Exit extends Error {
   readonly status: number
@@ -242,6 +244,17 @@ describe('the configuration of a program', () => {
     expect(run(['-c', config], {}, 'wazo-websocketd-ingest').loaded!.warnings).to.deep.equal([
       `/nowhere/key.yml: cannot read the key file (auth.key_file, set by ${config}): no such file`,
     ])
+  })
+
+  it('is no configuration with status 0 where it cannot be written', () => {
+    const full = openSync('/dev/full', 'w')
+    const { command, args } = programCommand('edge')
+    for (const option of ['--print-default-config', '--help']) {
+      const { status, stderr } = spawnSync(command, [...args, option], { stdio: ['ignore', full, 'pipe'] })
+      expect(status, option).to.equal(1)
+      expect(String(stderr)).to.equal('cannot write to standard output: no space left on the disk\n')
+    }
+    closeSync(full)
   })
 
   it('is printed with all defaults by --print-default-config, whatever the file says', () => {

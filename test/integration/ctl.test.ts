@@ -148,6 +148,20 @@ describe('wazo-websocketd-ctl on a running host', function () {
     expect(await clients[1]!.closed).to.deep.include({ code: 4003, reason: 'authentication expired' })
   })
 
+  it('a client that comes back after a 1012 goes on where it was, also when its worker is replaced before its start', async () => {
+    const { token } = mint({ user: 'user-m' })
+    const gone = await cluster.connect(token).start('foo')
+    await ctl(['sessions', '--close', '1012', '--user', 'user-m'])
+    expect(await gone.closed).to.deep.include({ code: 1012 })
+    await event('foo', { data: { missed: true } })
+    const back = cluster.connect(token)
+    await back.next()
+    await back.ask('subscribe', { event_name: 'foo' })
+    expect((await ctl(['upgrade'])).status).to.equal(0)
+    await back.ask('start')
+    expect(JSON.stringify(await back.next())).to.include('missed')
+  })
+
   it('explain says which rule keeps an event from a token, and which pattern allows another', async () => {
     const { token } = mint({ user: 'user-e', acl: ['websocketd', 'events.calls.me', '!events.secret.#'] })
     await cluster.connect(token).start('call_created')

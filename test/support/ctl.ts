@@ -1,7 +1,7 @@
 /** Runs wazo-websocketd-ctl, from source or built, whichever the tests themselves run in. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -27,10 +27,12 @@ export interface CtlOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Limit of open files. */
   readonly openFiles?: number
+  /** Where standard output goes instead of into `out`. */
+  readonly output?: string
 }
 
 export async function runCtl(args: readonly string[], options: CtlOptions = {}): Promise<CtlRun> {
-  const { configFile, input = '', env = {}, openFiles } = options
+  const { configFile, input = '', env = {}, openFiles, output } = options
   const line = [process.execPath, ...(fromSource ? SOURCE : BUILT), ...args]
   const limited = openFiles === undefined ? line : ['prlimit', `--nofile=${openFiles}:${openFiles}`, ...line]
   const config = configFile === undefined ? [] : ['-c', configFile]
@@ -38,12 +40,15 @@ export async function runCtl(args: readonly string[], options: CtlOptions = {}):
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(WAZO_WEBSOCKETD_|XIVO_UUID$)/.test(name),
   )
+  const written = output === undefined ? 'pipe' : openSync(output, 'w')
   const child = spawn(limited[0]!, [...limited.slice(1), ...config], {
     cwd: ROOT,
     env: { ...Object.fromEntries(inherited), ...env },
+    stdio: ['pipe', written, 'pipe'],
   })
-  const [out, err] = [child.stdout, child.stderr].map((stream) => stream.setEncoding('utf8').toArray())
-  child.stdin.on('error', () => undefined).end(input)
+  if (written !== 'pipe') closeSync(written)
+  const [out, err] = [child.stdout, child.stderr].map((stream) => stream?.setEncoding('utf8').toArray() ?? [])
+  child.stdin!.on('error', () => undefined).end(input)
   const [status] = (await once(child, 'exit')) as [number | null]
   const [outText, errText] = await Promise.all(
     [out, err].map(async (text) => ((await text) as string[]).join('')),

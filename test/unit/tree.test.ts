@@ -105,7 +105,6 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
   'integration/metrics-cluster.test.ts': ['edge/process/service', 'edge/process/worker-process'],
   'deploy/command-line.test.ts': [
     'edge/client/conversation',
-    'edge/client/follower',
     'edge/client/login',
     'edge/client/password',
     'edge/client/viewer',

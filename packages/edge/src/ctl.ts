@@ -4,6 +4,7 @@ import { readConfig, type ConfigReading } from '@wazo-websocketd/shared/config/l
 import { processEnvironment } from '@wazo-websocketd/shared/config/process-environment'
 import { optionsOrExit } from '@wazo-websocketd/shared/runtime/command-line'
 import { messageOf, StartupError } from '@wazo-websocketd/shared/runtime/startup-error'
+import { describeSystemError, errorCode } from '@wazo-websocketd/shared/runtime/system-error'
 import { PROGRAM } from './config/program.js'
 import { AdminError } from './ctl/admin-client.js'
 import { CTL_PROGRAM, readCtlCommandLine, type CtlOptions } from './ctl/command-line.js'
@@ -17,6 +18,8 @@ import { runUpgrade } from './ctl/upgrade.js'
 
 /** A configuration that cannot even be read is an error of doctor's, too. */
 const STATUS_UNREADABLE = 2
+const STATUS_UNWRITTEN = 1
+const ALIVE_MS = 60_000
 
 function run(options: CtlOptions, context: ToolContext): Promise<Result> {
   switch (options.command) {
@@ -51,8 +54,10 @@ async function main(): Promise<number> {
   try {
     context = toolContext(sources, readAsFarAsPossible(sources), socket)
     const { status, lines, json: value } = await run(options, context)
-    await write(json ? `${JSON.stringify(value, null, 2)}\n` : `${lines.join('\n')}\n`)
-    return status
+    const fault = await write(json ? `${JSON.stringify(value, null, 2)}\n` : `${lines.join('\n')}\n`)
+    if (fault === null) return status
+    process.stderr.write(`${CTL_PROGRAM}: cannot write the answer: ${fault}\n`)
+    return Math.max(status, STATUS_UNWRITTEN)
   } catch (error) {
     if (!isExplained(error)) throw error
     process.stderr.write(`${CTL_PROGRAM}: ${messageOf(error)}\n`)
@@ -67,11 +72,19 @@ function isExplained(error: unknown): boolean {
   return [AdminError, CommandError, ConfigError, StartupError].some((kind) => error instanceof kind)
 }
 
-/** Resolves when all of it has left: what is written to a pipe would be lost at the exit. */
-function write(text: string): Promise<void> {
-  return new Promise((resolve) => process.stdout.write(text, () => resolve()))
+/** Resolves when all of it has left: what is written to a pipe would be lost at the exit. Gives why it could not; null: it could. */
+function write(text: string): Promise<string | null> {
+  return new Promise((resolve) =>
+    process.stdout.write(text, (error) => {
+      // `head` closes the pipe: nobody wants the rest, and the status is what it is.
+      const failed = error !== undefined && error !== null && errorCode(error) !== 'EPIPE'
+      resolve(failed ? describeSystemError(error) : null)
+    }),
+  )
 }
 
-// `head` closes the pipe: nobody wants the rest.
-process.stdout.on('error', () => process.exit(0))
+// `write` is told as well.
+process.stdout.on('error', () => undefined)
+// The timers of the clock keep no process alive, and between two tries at wazo-auth there may be nothing else.
+setInterval(() => undefined, ALIVE_MS)
 process.exit(await main())

@@ -18,7 +18,7 @@ import { BrokerHosts } from './broker/hosts.js'
 import { PUBLISH_PROGRAM, readPublishCommandLine, type PublishOptions } from './load/command-line.js'
 import { GivenEventError, parseGivenEvents, type GivenEvent } from './load/given-events.js'
 import { Pace } from './load/pace.js'
-import { Sender } from './load/sender.js'
+import { Sender, UnsendableError } from './load/sender.js'
 import { Supply } from './load/supply.js'
 
 const HEARTBEAT_S = 5
@@ -116,9 +116,9 @@ async function publish(options: PublishOptions): Promise<number> {
       return sender.confirmed === sender.sent ? 0 : 1
     }
   } catch (error) {
-    fault = error
+    fault ??= error
   }
-  say(describeBrokerError(fault, broker))
+  say(fault instanceof UnsendableError ? fault.message : describeBrokerError(fault, broker))
   return 1
 }
 

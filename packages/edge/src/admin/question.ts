@@ -23,6 +23,8 @@ export type AdminQuestion =
     }
   | { readonly about: 'close'; readonly filter: SessionFilter; readonly code: number }
 
+/** Of a body, or of a query, where all is text. */
+const SLOW_VALUES: ReadonlySet<unknown> = new Set([undefined, true, false, 'true', 'false'])
 const TOKEN_HASH = /^[0-9a-f]{8,64}$/
 const ROWS_MAX = 100_000
 const NAMES_MAX = 10_000
@@ -52,6 +54,7 @@ function parseSessionFilter(value: Readonly<Record<string, unknown>>): SessionFi
     if (text !== undefined && (typeof text !== 'string' || text === '')) return `${key} must be a text`
   if (tokenHash !== undefined && !TOKEN_HASH.test(tokenHash as string))
     return 'tokenHash must be 8 to 64 digits of the SHA-256 of a token, 0-9 and a-f'
+  if (!SLOW_VALUES.has(slow)) return 'slow must be true or false'
   return {
     ...(user === undefined ? {} : { user: user as string }),
     ...(tenant === undefined ? {} : { tenant: tenant as string }),

@@ -33,6 +33,8 @@ const LISTS_MAX = 4
 const PIECE_ROWS = 200
 /** Members of the query or the body that workers are asked with. */
 const FILTERS = ['user', 'tenant', 'tokenHash', 'slow'] as const
+/** What an order to close may say. */
+const CLOSE_MEMBERS: readonly string[] = [...FILTERS, 'code', 'all']
 
 export function adminRoutes(options: RouteOptions): AdminRoutes {
   const startedAt = options.clock.now()
@@ -134,6 +136,12 @@ async function* pieces(rows: readonly string[], end: string): AsyncGenerator<str
 /** Without a filter nothing is closed, unless `all` says so: a slip must not end every session. */
 async function close({ pool }: RouteOptions, { body }: AdminRequest): Promise<AdminAnswer> {
   if (!isRecord(body) || typeof body['code'] !== 'number') return adminError(400, 'code must be a number')
+  // A member that is not understood may be the one that was to spare the others.
+  const unknown = Object.keys(body).find((name) => !CLOSE_MEMBERS.includes(name))
+  if (unknown !== undefined)
+    return adminError(400, `${JSON.stringify(unknown)} is not known: there are ${CLOSE_MEMBERS.join(', ')}`)
+  const { slow = false } = body
+  if (typeof slow !== 'boolean') return adminError(400, 'slow must be true or false')
   const given = FILTERS.filter((name) => body[name] !== undefined && body[name] !== false)
   if (given.length === 0 && body['all'] !== true)
     return adminError(400, `which sessions? give ${FILTERS.join(', ')}, or all: true`)

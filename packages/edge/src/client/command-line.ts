@@ -6,6 +6,7 @@ import {
 } from '@wazo-websocketd/shared/runtime/command-line'
 import { statusTable } from './close-status.js'
 import { parseFilter, type Filter } from './filter.js'
+import { isToken } from './login.js'
 import type { Style } from './printer.js'
 
 export const TAIL_PROGRAM = 'wazo-websocketd-tail'
@@ -152,18 +153,23 @@ function credentialOf(values: TailValues, url: URL, variable: string | undefined
   const fixed = token ?? variable ?? ''
   if (fixed === '')
     throw new WrongArgument(`no token: give --token-file, --username or --token, or set ${TOKEN_VARIABLE}`)
-  if (!/^[\x21-\x7e]+$/.test(fixed)) throw new WrongArgument('the token has characters that none has')
+  if (!isToken(fixed)) throw new WrongArgument('the token has characters that none has')
   return { kind: 'token', token: fixed }
 }
 
 /** wazo-auth stands beside wazo-websocketd in Wazo's nginx. */
 function authAddress(given: string | undefined, url: URL): URL {
-  if (given !== undefined) return urlOf(given, '--auth-url', ['http:', 'https:'])
+  if (given !== undefined) {
+    const address = urlOf(given, '--auth-url', ['http:', 'https:'])
+    if (address.username + address.password !== '')
+      throw new WrongArgument('--auth-url: give the user as --username; the password is asked for')
+    return address
+  }
   if (!BEHIND_NGINX.test(url.pathname))
     throw new WrongArgument('--username needs --auth-url, such as https://HOST/api/auth')
   const auth = new URL(url.href.replace(/^ws/, 'http'))
   auth.pathname = auth.pathname.replace(BEHIND_NGINX, '/api/auth')
-  auth.search = ''
+  auth.search = auth.username = auth.password = ''
   return auth
 }
 

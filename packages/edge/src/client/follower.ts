@@ -12,6 +12,8 @@ const LASTED_MS = 60_000
 const FORBIDDEN = 403
 /** As the server would say it. */
 const AUTH_AWAY = 1013
+/** Before there was a session. */
+const STOPPED: End = { code: 1000, reason: '', refused: null }
 
 export interface FollowerOptions {
   readonly url: URL
@@ -46,6 +48,7 @@ export class Follower {
     const { tokens } = this.options
     try {
       let token = await tokens.current()
+      if (this.isStopped()) return STOPPED
       for (;;) {
         const end = await this.converse(token)
         const next = this.isOver(end) ? null : await this.nextToken(end)

@@ -16,6 +16,11 @@ export interface FreshToken {
   readonly lifeMs: number
 }
 
+/** Whether it can be a token: a header takes no other. */
+export function isToken(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text)
+}
+
 /** wazo-auth gave no token; the message is one line without a secret. */
 export class LoginError extends Error {
   override name = 'LoginError'
@@ -49,7 +54,7 @@ export async function logIn(
     throw new LoginError(`wazo-auth at ${authUrl.host} answers HTTP ${answer.status}`, answer.status >= 500)
   const root: unknown = await answer.json().catch(() => null)
   const data = isRecord(root) ? root['data'] : null
-  if (!isRecord(data) || typeof data['token'] !== 'string' || data['token'] === '')
+  if (!isRecord(data) || typeof data['token'] !== 'string' || !isToken(data['token']))
     throw new LoginError(`what answers at ${authUrl.host} is not wazo-auth: check --auth-url`, false)
   return { token: data['token'], lifeMs }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describeSystemError } from '@wazo-websocketd/shared/runtime/system-error'
-import { LoginError, type FreshToken } from './login.js'
+import { isToken, LoginError, type FreshToken } from './login.js'
 
 /** Where a tail has its tokens from. */
 export interface TokenSource {
@@ -55,6 +55,8 @@ export class TokenFile implements TokenSource {
       return Promise.reject(new LoginError(`${this.path}: ${describeSystemError(error)}`, false))
     }
     if (text === '') return Promise.reject(new LoginError(`${this.path}: has no token`, false))
+    if (!isToken(text))
+      return Promise.reject(new LoginError(`${this.path}: has more than a token, or something else`, false))
     this.last = text
     return Promise.resolve(text)
   }

@@ -1,6 +1,7 @@
 /** Speaks to the admin endpoints of this host. */
 import { parseJson } from '@wazo-websocketd/shared/domain/guards'
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { isRecord } from '@wazo-websocketd/shared/domain/guards'
 import { errorCode } from '@wazo-websocketd/shared/runtime/system-error'
 
 /** Where a program answers. */
@@ -79,7 +80,7 @@ async function readAnswer(response: IncomingMessage): Promise<unknown> {
   if (value === undefined)
     throw new AdminError(`what answers there is no wazo-websocketd (status ${response.statusCode ?? 0})`)
   if (response.statusCode === 200) return value
-  const { error } = value as { error?: unknown }
+  const error = isRecord(value) ? value['error'] : undefined
   throw new AdminError(typeof error === 'string' ? error : `status ${response.statusCode ?? 0}`)
 }
 

@@ -77,7 +77,7 @@ function describeCtl(program: Command, take: Take): void {
       .command(name)
       .description(description)
       .option('-c, --config-file <FILE>', 'the configuration file (default: /etc/wazo-websocketd/config.yml)')
-      .option('--socket <PATH>', "the edge's unix socket, over admin.socket")
+      .option('--socket <PATH>', "the edge's unix socket, over admin.socket", path)
       .option('--json', 'answer in JSON')
       .allowExcessArguments(false)
 
@@ -115,6 +115,9 @@ function addSessions(add: (name: string, description: string) => Command, take: 
       const filtered = user !== undefined || tenant !== undefined || tokenHash !== undefined || slow
       if (close !== null && !filtered && !all)
         command.error('--close needs --user, --tenant, --token-hash or --slow, or --all for every session')
+      const bound = ['limit', 'offset'].find((name) => command.getOptionValueSource(name) === 'cli')
+      if (close !== null && bound !== undefined)
+        command.error(`--${bound} is for lists: --close ends all sessions that match`)
       const filter = {
         ...(user === undefined ? {} : { user }),
         ...(tenant === undefined ? {} : { tenant }),
@@ -157,6 +160,11 @@ function wholeNumber(min: number, max: number): (text: string) => number {
     if (/^\d{1,9}$/.test(text) && number >= min && number <= max) return number
     throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}.`)
   }
+}
+
+function path(text: string): string {
+  if (text !== '') return text
+  throw new InvalidArgumentError('must be the path of a file.')
 }
 
 function closeCode(text: string): number {

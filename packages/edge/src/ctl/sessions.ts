@@ -1,12 +1,12 @@
 /** The command `sessions`. */
-import { isRecord } from '@wazo-websocketd/shared/domain/guards'
 import { ask, order, type AdminPlace } from './admin-client.js'
 import type { SessionsOrder } from './command-line.js'
 import { CommandError, type Result } from './result.js'
 import { sessionLines } from './sessions-text.js'
-import { isSessionsAnswer } from './shapes.js'
+import { isClosedAnswer, isSessionsAnswer } from './shapes.js'
 
 const LIST_MS_MAX = 30_000
+const OTHER_RELEASE = 'the edge is of another release than this tool'
 
 export async function runSessions(edge: AdminPlace, options: SessionsOrder): Promise<Result> {
   const { user, tenant, tokenHash, slow, limit, offset, close, all } = options
@@ -24,18 +24,18 @@ export async function runSessions(edge: AdminPlace, options: SessionsOrder): Pro
     offset: String(offset),
   })
   const answer = await ask(edge, `/admin/sessions?${query.toString()}`, LIST_MS_MAX)
-  if (!isSessionsAnswer(answer)) throw new CommandError('the edge is of another release than this tool')
+  if (!isSessionsAnswer(answer)) throw new CommandError(OTHER_RELEASE)
   return { status: sessionsStatus(answer.unanswered), lines: sessionLines(answer, Date.now()), json: answer }
 }
 
 function closed(answer: unknown): Result {
-  const { closed: count, unanswered } = isRecord(answer) ? answer : {}
-  const silent = Array.isArray(unanswered) ? unanswered : []
+  if (!isClosedAnswer(answer)) throw new CommandError(OTHER_RELEASE)
+  const { closed: count, unanswered: silent } = answer
   return {
     status: sessionsStatus(silent),
     lines: [
-      `${String(count)} sessions are being closed`,
-      ...silent.map((worker) => `worker ${String(worker)} does not answer: its sessions are not closed`),
+      `${count} sessions are being closed`,
+      ...silent.map((worker) => `worker ${worker} does not answer: its sessions are not closed`),
     ],
     json: answer,
   }

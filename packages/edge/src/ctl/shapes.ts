@@ -102,21 +102,68 @@ export interface SessionsAnswer {
   readonly unanswered: readonly number[]
 }
 
-/** Whether the answer is that of the program that was asked: its members are then of the forms above, or it is of another release. */
+/** Of an order to close. */
+export interface ClosedAnswer {
+  readonly closed: number
+  readonly unanswered: readonly number[]
+}
+
+/**
+ * Whether the answer is that of the program that was asked, as far as this tool goes into it: its members are then of the
+ * forms above, or it is of another release.
+ */
 export function isEdgeAnswer(value: unknown): value is EdgeAnswer {
+  if (!isRecord(value) || value['program'] !== 'wazo-websocketd-edge') return false
+  const { workers, missing, upgrade } = value
   return (
-    isRecord(value) &&
-    value['program'] === 'wazo-websocketd-edge' &&
-    Array.isArray(value['workers']) &&
-    isStrings(value['missing']) &&
-    isRecord(value['upgrade'])
+    isStrings(missing) &&
+    isRecord(upgrade) &&
+    (upgrade['last'] === null || isUpgradeAnswer(upgrade['last'])) &&
+    isListOf(workers, (worker) => isRecord(worker) && isWorkerStatus(worker['status']))
   )
 }
 
 export function isIngestAnswer(value: unknown): value is IngestAnswer {
-  return isRecord(value) && value['program'] === 'wazo-websocketd-ingest' && isStrings(value['missing'])
+  if (!isRecord(value) || value['program'] !== 'wazo-websocketd-ingest') return false
+  const { missing, ingest, messages, epochs, failures } = value
+  return (
+    isStrings(missing) &&
+    typeof ingest === 'string' &&
+    isRecord(messages) &&
+    isListOf(epochs, isRecord) &&
+    isListOf(failures, isRecord)
+  )
 }
 
 export function isSessionsAnswer(value: unknown): value is SessionsAnswer {
-  return isRecord(value) && Array.isArray(value['sessions']) && typeof value['matched'] === 'number'
+  if (!isRecord(value)) return false
+  const { sessions, matched, unanswered } = value
+  const isRow = (row: unknown): boolean => isRecord(row) && isStrings(row['subscriptions'])
+  return isListOf(sessions, isRow) && typeof matched === 'number' && isNumbers(unanswered)
+}
+
+export function isClosedAnswer(value: unknown): value is ClosedAnswer {
+  return isRecord(value) && typeof value['closed'] === 'number' && isNumbers(value['unanswered'])
+}
+
+export function isUpgradeAnswer(value: unknown): value is UpgradeAnswer {
+  return isRecord(value) && typeof value['result'] === 'string' && typeof value['endedAt'] === 'string'
+}
+
+/** null: the worker has not answered. */
+function isWorkerStatus(value: unknown): boolean {
+  if (value === null) return true
+  if (!isRecord(value)) return false
+  const { missing, bus, losses } = value
+  return (
+    isStrings(missing) && isRecord(bus) && isListOf(bus['partitions'], isRecord) && isListOf(losses, isRecord)
+  )
+}
+
+function isNumbers(value: unknown): boolean {
+  return isListOf(value, (item) => typeof item === 'number')
+}
+
+function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isItem)
 }

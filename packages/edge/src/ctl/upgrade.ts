@@ -1,8 +1,7 @@
 /** The command `upgrade`. */
-import { isRecord } from '@wazo-websocketd/shared/domain/guards'
 import { order, type AdminPlace } from './admin-client.js'
 import { CommandError, type Result } from './result.js'
-import type { UpgradeAnswer } from './shapes.js'
+import { isUpgradeAnswer } from './shapes.js'
 import { upgradeText } from './status-text.js'
 
 /** Waits for as long as it takes: each worker may need a minute. */
@@ -14,8 +13,4 @@ export async function runUpgrade(edge: AdminPlace): Promise<Result> {
     lines: [`upgrade: ${upgradeText(answer)}`],
     json: answer,
   }
-}
-
-function isUpgradeAnswer(value: unknown): value is UpgradeAnswer {
-  return isRecord(value) && typeof value['result'] === 'string' && typeof value['endedAt'] === 'string'
 }

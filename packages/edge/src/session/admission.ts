@@ -16,6 +16,13 @@ import { partitionsFor } from './partitions.js'
 import type { RejectReason } from './metrics.js'
 import type { UpgradeRequest } from './ports.js'
 
+/** Of a position in one partition (PROTOCOL.md, "Positions"). */
+const POSITION_CHARACTERS_MAX = 64
+/** There may have been more partitions when it was given out: then the answer is `other epoch`. */
+const PARTITIONS_BEFORE = 16
+/** Presented by a client, it is answered with `unknown`. */
+const NO_POSITION = '-'
+
 /** A connection that is let in, or why its client is turned away. */
 export type Admission = ConnectionOrigin | { readonly close: Close; readonly reason: RejectReason }
 
@@ -34,7 +41,13 @@ export function admitUpgrade(request: UpgradeRequest, context: SessionContext): 
     return { close: limitExceeded('too many connections per address'), reason: 'ip-limit' }
   const token = parseTokenId(raw)
   if (token === null) return { close: AUTHENTICATION_FAILED, reason: 'token-format' }
-  return { version, token, address, resume }
+  return { version, token, address, resume: resume === null ? null : boundedPosition(resume, context) }
+}
+
+/** A session keeps what its client presents: no more than can be a position here. */
+function boundedPosition(presented: string, { partitions }: SessionContext): string {
+  const charactersMax = POSITION_CHARACTERS_MAX * Math.max(partitions, PARTITIONS_BEFORE)
+  return presented.length <= charactersMax ? presented : NO_POSITION
 }
 
 /**

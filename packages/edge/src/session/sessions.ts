@@ -93,12 +93,12 @@ export class Sessions {
     }
     const { version, address, resume, past } = snapshot
     const details = this.options.intern(snapshot.details)
-    // The session has its place already, and redeems no ticket.
     const connection = new Connection(
       this.context,
       socket,
       { version, address, resume, token: details.token, ...(past === undefined ? {} : { past }) },
-      null,
+      // One that has started has its place; one that has not may be that of a client which comes back after a 1012.
+      snapshot.positions === null ? this.options.tickets : null,
     )
     connection.restore({ ...snapshot, details })
     return connection

@@ -123,6 +123,18 @@ function positiveNumber(text: string, option: string, max: number): number {
 /** The address may hold a password: it is not repeated. */
 function amqpAddress(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null
-  if (url !== null && ['amqp:', 'amqps:'].includes(url.protocol) && url.hostname !== '') return url
+  if (url !== null && ['amqp:', 'amqps:'].includes(url.protocol) && url.hostname !== '') {
+    if ([url.username, url.password, url.pathname].every(isEscaped)) return url
+    throw new WrongArgument('--amqp-url: a % in it has to be written as %25')
+  }
   throw new WrongArgument('--amqp-url needs an address that begins with amqp:// or amqps://')
+}
+
+function isEscaped(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -67,18 +67,19 @@ async function answerOf(
   request: IncomingMessage,
   mayChange: boolean,
 ): Promise<AdminAnswer> {
-  const url = new URL(request.url ?? '/', 'http://admin')
+  // Taken apart by hand: a URL would throw at a target such as `//`.
+  const [path = '', ...query] = (request.url ?? '').split('?')
   if (!mayChange && !isOfThisMachine(request))
     return adminError(403, 'the admin endpoint answers this machine only, by address')
-  const route = routes.get(url.pathname)
+  const route = routes.get(path)
   if (route === undefined) return adminError(404, `not found: there are ${[...routes.keys()].join(', ')}`)
   if (route.changes && !mayChange)
     return adminError(403, 'orders are taken over the unix socket only (admin.socket)')
   const method = route.changes ? 'POST' : 'GET'
-  if (request.method !== method) return adminError(405, `${url.pathname} is asked with ${method}`)
+  if (request.method !== method) return adminError(405, `${path} is asked with ${method}`)
   try {
     const body = route.changes ? await readBody(request) : {}
-    return await route.answer({ query: url.searchParams, body })
+    return await route.answer({ query: new URLSearchParams(query.join('?')), body })
   } catch (error) {
     return adminError(error instanceof BadBodyError ? 400 : 500, messageOf(error))
   }

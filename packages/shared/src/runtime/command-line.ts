@@ -1,7 +1,10 @@
 /** Reads command lines, the same way for every program. */
 import { Command, CommanderError } from 'commander'
 import { STATUS_USAGE } from './startup-error.js'
+import { describeSystemError, errorCode } from './system-error.js'
 import { programVersion } from './version.js'
+
+const STATUS_UNWRITTEN = 1
 
 /** Says in one line, without a secret, what is wrong with an argument. */
 export class WrongArgument extends Error {}
@@ -30,7 +33,13 @@ export interface Terminal {
 export const processTerminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
-  exit: (status) => process.exit(status),
+  exit(status) {
+    const { errored } = process.stdout
+    // `head` closes the pipe: nobody wants the rest.
+    if (errored === null || errorCode(errored) === 'EPIPE') return process.exit(status)
+    process.stderr.write(`cannot write to standard output: ${describeSystemError(errored)}\n`)
+    return process.exit(Math.max(status, STATUS_UNWRITTEN))
+  },
 }
 
 /** Writes lines to standard error, each with the program's name before it. */

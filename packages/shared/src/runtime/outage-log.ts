@@ -109,15 +109,21 @@ export class OutageLog {
       timer: null,
     }
     if (graceMs === 0) this.remindAfter(open, reminderMs)
-    else
-      open.timer = clock.after(graceMs, () => {
-        // One that is over by now, and only has to settle, was too short for a line.
-        if (this.settling !== null) return
-        open.logged = true
-        this.logReason(open)
-        this.remindAfter(open, reminderMs)
-      })
+    else this.logAfter(open, graceMs, reminderMs)
     return open
+  }
+
+  private logAfter(open: OpenOutage, graceMs: number, reminderMs: number): void {
+    open.timer = this.options.clock.after(graceMs, () => {
+      // One that only has to settle was too short for a line. Should it come back before that, it is the same one.
+      if (this.settling !== null) {
+        this.logAfter(open, graceMs, reminderMs)
+        return
+      }
+      open.logged = true
+      this.logReason(open)
+      this.remindAfter(open, reminderMs)
+    })
   }
 
   private logReason({ why, fields, reasons }: OpenOutage): void {

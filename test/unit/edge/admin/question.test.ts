@@ -26,6 +26,9 @@ describe('the question of an operator', () => {
     [{ about: 'sessions', rowsMax: 1, user: '' }, 'user'],
     [{ about: 'sessions', rowsMax: 1, tokenHash: 'abc' }, 'tokenHash'],
     [{ about: 'close', code: '1012' }, 'code'],
+    [{ about: 'close', code: 1012, slow: 'no' }, 'slow'],
+    [{ about: 'close', code: 1012, slow: null }, 'slow'],
+    [{ about: 'sessions', rowsMax: 1, slow: '1' }, 'slow'],
     [{ about: 'else' }, 'not a question'],
     [null, 'not a question'],
   ] as const)

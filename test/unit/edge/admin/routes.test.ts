@@ -109,7 +109,13 @@ describe('the admin routes of a primary', () => {
 
   it('close what a filter means, and never all by a slip', async () => {
     const { ask, answer, fakes, routes } = setUp()
-    for (const body of [null, {}, { code: '1012' }, { code: 1012 }, { code: 1012, slow: false }])
+    for (const body of [
+      ...[null, {}, { code: '1012' }, { code: 1012 }, { code: 1012, slow: false }],
+      ...['false', 'no', 'true', 0, 1, null, ''].map((slow) => ({ code: 1012, slow })),
+      ...['true', 1, 'all'].map((all) => ({ code: 1012, all })),
+      { code: 1012, usr: 'u', tenant: 't' },
+      { code: 1012, all: true, slow: 'yes' },
+    ])
       expect((await ask('/admin/close', '', body)).status, JSON.stringify(body)).to.equal(400)
     expect(fakes.every(({ sent }) => sent.every(({ kind }) => kind !== 'ask'))).to.equal(true)
     const asked = ask('/admin/close', '', { code: 1012, tenant: 't' })

@@ -54,6 +54,9 @@ describe("The tail's command line", () => {
       username: 'n',
       authUrl: new URL('https://h:8443/api/auth'),
     })
+    expect(login('--url', 'wss://u:p@h/api/websocketd')).to.deep.include({
+      authUrl: new URL('https://h/api/auth'),
+    })
     expect(login('--auth-url', 'http://a:9497')).to.deep.include({ authUrl: new URL('http://a:9497') })
   })
 
@@ -65,6 +68,7 @@ describe("The tail's command line", () => {
     [['--username', 'n'], /^--username needs --auth-url/],
     [['--auth-url', 'http://h'], /^--auth-url needs --username$/],
     [['--username', 'n', '--auth-url', 'ftp://h'], /^--auth-url needs an address/],
+    [['--username', 'n', '--auth-url', 'http://u:secret@h'], /^--auth-url: give the user as --username/],
     [['--count', '0'], /^--count needs a whole number from 1$/],
     [['--count', 'x'], /^--count needs/],
     [['--filter', 'x'], /^--filter needs PATH=VALUE/],

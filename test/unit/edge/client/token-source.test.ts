@@ -22,6 +22,12 @@ describe('A source of tokens', () => {
     expect(await source.another()).to.equal(null)
     await writeFile(path, 'two')
     expect(await source.another()).to.equal('two')
+    for (const odd of ['one\ntwo', 'caf\u00e9', '\u0000']) {
+      await writeFile(path, odd)
+      expect(await source.current().catch(String))
+        .to.contain('more than a token')
+        .and.not.contain(odd)
+    }
     await writeFile(path, '\n')
     expect(await source.another().catch(String)).to.contain('has no token')
   })

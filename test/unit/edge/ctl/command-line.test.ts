@@ -41,14 +41,17 @@ describe('the command line of wazo-websocketd-ctl', () => {
   })
 
   it('has filters of sessions, and limits', () => {
-    const given = ['--user', 'u', '--tenant', 't', '--token-hash', 'ABCDEF01', '--slow', '--limit', '5']
-    expect(parse('sessions', ...given, '--offset', '7', '--close', '1012').line).to.deep.equal({
+    const given = ['--user', 'u', '--tenant', 't', '--token-hash', 'ABCDEF01', '--slow']
+    const filter = { user: 'u', tenant: 't', tokenHash: 'abcdef01', slow: true, all: false }
+    expect(parse('sessions', ...given, '--limit', '5', '--offset', '7').line).to.deep.equal({
       command: 'sessions',
       common: COMMON,
-      options: {
-        ...{ user: 'u', tenant: 't', tokenHash: 'abcdef01', slow: true },
-        ...{ limit: 5, offset: 7, close: 1012, all: false },
-      },
+      options: { ...filter, limit: 5, offset: 7, close: null },
+    })
+    expect(parse('sessions', ...given, '--close', '1012').line).to.deep.equal({
+      command: 'sessions',
+      common: COMMON,
+      options: { ...filter, limit: 100, offset: 0, close: 1012 },
     })
   })
 
@@ -73,6 +76,9 @@ describe('the command line of wazo-websocketd-ctl', () => {
     [['sessions', '--limit', '1e3'], 'whole number'],
     [['sessions', '--close', '1000', '--all'], 'one of 1001'],
     [['sessions', '--close', '1012'], '--all for every session'],
+    [['sessions', '--close', '1012', '--user', 'u', '--limit', '1'], '--limit is for lists'],
+    [['sessions', '--close', '1012', '--all', '--offset', '0'], '--offset is for lists'],
+    [['status', '--socket', ''], 'the path of a file'],
     [['explain'], '--token-file'],
     [['explain', '--token', 'x', '--token-file', 'y'], 'one of'],
   ] as const)

@@ -1,6 +1,7 @@
+import { encodeSnapshot } from '@wazo-websocketd/edge/handover/session-snapshot'
 import { expect } from 'chai'
 import { at, FakeTickets } from '../../../support/fakes/tickets.js'
-import { event, MASTER, Worker, type Client } from '../../../support/fakes/session.js'
+import { Client, event, FakeSocket, MASTER, Worker } from '../../../support/fakes/session.js'
 
 const START = { op: 'start', code: 0, data: null }
 
@@ -152,6 +153,34 @@ describe('a session that resumes', () => {
     expect(tickets.restored).to.deep.equal(['ticket'])
     expect([worker.bus.openLeases, worker.index.recipients.size]).to.deep.equal([0, 0])
     expect(worker.metrics.ticketResults).to.deep.equal([])
+  })
+
+  for (const query of ['', '&resume='])
+    it(`goes on where the earlier one ended, also when another worker takes over before its start: ?version=2${query}`, async () => {
+      const { worker: before } = setUp(null)
+      const early = before.upgrade(`/?version=2&token=a${query}`)
+      await before.settle()
+      early.op({ op: 'subscribe', data: { event_name: 'foo' } })
+      const snapshot = encodeSnapshot([...before.sessions.open()][0]!.snapshot()!)
+      const { worker, tickets } = setUp(at([7]))
+      const socket = new FakeSocket()
+      const client = new Client(socket, worker.sessions.restore(socket, snapshot))
+      client.op({ op: 'start' })
+      await worker.settle()
+      expect(tickets.asked).to.deep.equal([{ token: 'a', version: 2, names: ['foo'] }])
+      expect(worker.bus.readings[0]).to.include({ partition: 0, epoch: 'epoch', offset: 7 })
+      expect(worker.metrics.ticketResults).to.deep.equal(['resumed'])
+    })
+
+  it('that has started asks for no place of another one where it is taken over', async () => {
+    const { worker: before } = setUp(null)
+    await begin(before)
+    const snapshot = encodeSnapshot([...before.sessions.open()][0]!.snapshot()!)
+    const { worker, tickets } = setUp(at([7]))
+    const socket = new FakeSocket()
+    new Client(socket, worker.sessions.restore(socket, snapshot)).op({ op: 'start' })
+    await worker.settle()
+    expect(tickets.asked).to.deep.equal([])
   })
 
   it('keeps its place when it ends later', async () => {

@@ -50,6 +50,24 @@ describe('a session with positions', () => {
     expect(worker.bus.reachAsked).to.deep.equal([])
   })
 
+  it('keeps no more of what its client presents than can be a position', async () => {
+    for (const [characters, kept] of [
+      [1_024, 1_024],
+      [1_025, 1],
+      [15_000, 1],
+    ] as const) {
+      const worker = workerOf()
+      const text = `epoch.0.a_${'x'.repeat(characters - 10)}`
+      const client = await started(worker, text)
+      expect(startOf(client)).to.deep.include({ resumed: false, why: 'unknown' })
+      expect([...worker.sessions.open()][0]!.snapshot()!.resume).to.have.length(kept)
+    }
+    const many = workerOf(64)
+    many.upgrade(`/?version=2&token=a&resume=${'x'.repeat(64 * 64)}`)
+    await many.settle()
+    expect([...many.sessions.open()][0]!.snapshot()!.resume).to.have.length(64 * 64)
+  })
+
   it('is asked for: without it, and in version 1, nothing is different', async () => {
     const worker = workerOf()
     const [one, two] = [worker.upgrade('/?version=1&token=a&resume=x'), await started(worker, null)]

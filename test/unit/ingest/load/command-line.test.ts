@@ -35,6 +35,8 @@ describe("The publisher's command line", () => {
     [['call_created', '--for', 'x'], /^--for needs/],
     [['call_created', '--count', '1.5'], /^--count needs a whole number$/],
     [['call_created', '--amqp-url', 'http://u:secret@h'], /^--amqp-url needs an address/],
+    [['call_created', '--amqp-url', 'amqp://u:secret%zz@h'], /^--amqp-url: a % in it/],
+    [['call_created', '--amqp-url', 'amqp://h/%'], /^--amqp-url: a % in it/],
     [['call_created', '--amqp-url', 'amqp://h', '-c', 'f'], /cannot be used with/],
     [['--user'], /argument missing/],
   ] as const)

@@ -62,6 +62,13 @@ describe('the routes of the admin endpoint', () => {
     expect((await send(port, '/admin/echo', { method: 'DELETE' })).status).to.equal(405)
   })
 
+  it('are not found under what is no path, which ends no program', async () => {
+    const port = await listen(true)
+    for (const path of ['//', '//[', '/admin/echo#?a=x', '/?'])
+      expect((await send(port, path)).status, path).to.equal(404)
+    expect(await send(port, '/admin/echo?a=?x&b')).to.deep.equal({ status: 200, value: '?x' })
+  })
+
   it('take orders over the unix socket only, by POST only', async () => {
     const post = { method: 'POST', body: '{"a":1}' }
     expect((await send(await listen(false), '/admin/order', post)).status).to.equal(403)

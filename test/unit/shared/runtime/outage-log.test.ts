@@ -47,6 +47,23 @@ describe('the log of an outage', () => {
     expect(lines()).to.have.length(3)
   })
 
+  it('tells of one that comes back after its grace, before it has settled', () => {
+    const { clock, lines, outage } = setUp({ graceMs: 5_000 })
+    outage.fails('a', 'gone')
+    clock.advance(4_500)
+    outage.recovers('a')
+    clock.advance(1_000)
+    outage.fails('a', 'gone')
+    clock.advance(5_000)
+    expect(lines()).to.deep.equal(['gone'])
+    clock.advance(60_000)
+    expect(lines()).to.deep.equal(['gone', 'still: gone'])
+    outage.recovers('a')
+    clock.advance(5_000)
+    expect(lines().at(-1)).to.equal('Redis serves again')
+    expect(clock.pending).to.equal(0)
+  })
+
   it('logs the first four different reasons', () => {
     const { lines, outage } = setUp()
     for (let i = 0; i < 100; i++) outage.fails('a', `reason ${i % 10}`)
