@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache'
 /** How long an answer about a token is good for another session of it. */
 export const CACHE_TTL_MS = 10_000
 /** For so long a look-up that failed is not repeated for its token. */
-export const FAILURE_TTL_MS = 1_000
+const FAILURE_TTL_MS = 1_000
 /** The oldest answers are too old by then. */
 const PURGE_AFTER_MS = CACHE_TTL_MS + 1
 const CACHE_MAX_BYTES = 32 * 1024 * 1024

@@ -22,7 +22,7 @@ export interface PrimaryChannel {
 }
 
 /** The channel that `node:cluster` has given this process. */
-export const processChannel: PrimaryChannel = {
+const processChannel: PrimaryChannel = {
   send(message, done) {
     if (process.send === undefined || !process.connected) done()
     else process.send(message, undefined, undefined, () => done())
