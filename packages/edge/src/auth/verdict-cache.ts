@@ -12,7 +12,7 @@ const CACHE_MAX_BYTES = 32 * 1024 * 1024
 /** An entry without its ACL: more than it takes. */
 const ENTRY_BYTES = 1_024
 
-/** Answers of wazo-auth, for a moment, within a bound of memory. */
+/** Remembers answers of wazo-auth for a moment, within a bound of memory. */
 export class VerdictCache {
   private readonly verdicts: LRUCache<TokenId, Verdict>
   /** Of each session; all but a few have one. */

@@ -24,7 +24,7 @@ export interface IngestReport {
   readonly ageMs: number
 }
 
-/** All times are milliseconds of a monotonic clock. */
+/** Finds out what the states of all ingests come to. All times are milliseconds of a monotonic clock. */
 export class IngestStatus {
   private readonly graces: IngestGraces
   private readonly lastStates = new Map<string, { state: IngestState; at: number }>()

@@ -16,7 +16,7 @@ export interface FreshToken {
   readonly lifeMs: number
 }
 
-/** wazo-auth gave no token; the message is one line without a secret. */
+/** Says why wazo-auth gave no token; the message is one line without a secret. */
 export class LoginError extends Error {
   override name = 'LoginError'
   /** Whether the same credentials may do later. */

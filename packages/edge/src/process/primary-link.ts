@@ -52,6 +52,7 @@ const BEAT_MS = 1_000
 /** Metrics are asked for when somebody wants to see them; they come by themselves for the case that this worker is killed. */
 const BEATS_PER_PUSH = 5
 
+/** Connects the worker with its primary: takes orders and questions, reports readiness and metrics. */
 export class PrimaryLink {
   private readonly channel: PrimaryChannel
   private readonly clock: Clock

@@ -30,8 +30,8 @@ export type FreezeResult = Positions | 'nowhere' | 'unsettled'
 const NO_WAITERS: readonly (() => void)[] = []
 
 /**
- * One session's part in the live stream: its lease of partitions, its place in the index, and, while it lags behind
- * the worker's cursor (docs/adr/0004), its own reading of the log.
+ * Feeds one session from the live stream: has its lease of partitions, its place in the index, and, while it lags
+ * behind the worker's cursor (docs/adr/0004), its own reading of the log.
  */
 export class Feed implements EventPositions {
   /** null: the session is up to date in all partitions. First, because every delivery reads it. */
