@@ -143,6 +143,45 @@ describe('names', () => {
   })
 })
 
+/** Each class, with the first sentence of its comment. */
+function classesIn(source: Source): readonly (readonly [name: string, sentence: string])[] {
+  return [...parsed(source).statements].filter(ts.isClassDeclaration).map((declared) => {
+    const comment =
+      /\/\*\*((?:(?!\*\/)[^])*)\*\/\s*$/.exec(source.text.slice(0, startOf(declared, source)))?.[1] ?? ''
+    const [sentence = ''] = comment
+      .replace(/\s*\n\s*\* ?/g, ' ')
+      .trim()
+      .split(/(?<=[.])\s/)
+    return [`${source.file}: ${declared.name?.text ?? ''}`, sentence]
+  })
+}
+
+function startOf(node: ts.Node, { text }: Source): number {
+  return node.pos + text.slice(node.pos).search(/^(?:export )?(?:abstract )?class /m)
+}
+
+/** `Closes sessions ...`, or `One session: closes ...`. */
+const WITH_A_VERB = /^(?:[A-Z][a-z]+s\b|Is a\b|Has\b|[^.:]*: [a-z]+s\b)/
+
+describe('the comments of classes', () => {
+  it('say first what the class does', () => {
+    const silent = sources.flatMap(classesIn).filter(([, sentence]) => !WITH_A_VERB.test(sentence))
+    expect(silent, 'begin with an active verb').to.deep.equal([])
+  })
+
+  it('are read in a way that finds them', () => {
+    const text =
+      "/** Of the file. */\nimport 'x'\n\n/** Closes\n * sessions. At once. */\nexport class A {}\nclass B {}\n/** The end. */\nclass C {}"
+    const found = classesIn({ file: 'a.ts', text })
+    expect(found).to.deep.equal([
+      ['a.ts: A', 'Closes sessions.'],
+      ['a.ts: B', ''],
+      ['a.ts: C', 'The end.'],
+    ])
+    expect(found.map(([, sentence]) => WITH_A_VERB.test(sentence))).to.deep.equal([true, false, false])
+  })
+})
+
 describe('words', () => {
   let found: ReadonlyMap<string, readonly string[]>
 

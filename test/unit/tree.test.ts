@@ -50,6 +50,7 @@ const TESTED_THROUGH: Readonly<Record<string, readonly string[]>> = {
     'edge/session/effects',
     'edge/session/feed',
     'edge/session/partitions',
+    'edge/session/starting-point',
   ],
   'unit/edge/socket/detach/detach.test.ts': ['edge/socket/detach/attach'],
   'unit/edge/auth/expiry/watcher.test.ts': ['edge/auth/expiry/watched-token'],

@@ -69,6 +69,7 @@ interface Settings {
   readonly redisTls: ClientTls | null
 }
 
+/** Runs an ingest, with its admin port. */
 class IngestService implements Service {
   readonly failed = new Promise<never>(() => undefined)
   private readonly config: Config

@@ -8,7 +8,7 @@ export interface LossRecord {
 
 const KEPT_MAX = 10
 
-/** The last losses of a worker. */
+/** Remembers the last losses of a worker. */
 export class RecentLosses {
   private readonly losses: LossRecord[] = []
 

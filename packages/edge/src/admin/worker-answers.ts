@@ -28,6 +28,7 @@ function refusal(error: string): AnswerPiece {
   return { rows: [], end: JSON.stringify({ error }) }
 }
 
+/** Answers what an operator asks of this worker, in slices between other work. */
 export class WorkerAnswers {
   private readonly options: WorkerAnswersOptions
 

@@ -1,7 +1,7 @@
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { ClockOffset } from './clock-offset.js'
 
-/** wazo-auth's time as this process knows it: what the life of a token is measured by. */
+/** Tells wazo-auth's time as this process knows it: what the life of a token is measured by. */
 export class AuthClock {
   /** Takes in what wazo-auth's answers tell of its clock. */
   readonly offset = new ClockOffset()

@@ -37,7 +37,10 @@ export interface AuthOptions {
   readonly masterTenantChanged: () => void
 }
 
-/** All about tokens in a worker, put together: look-ups at wazo-auth, the watch over live ones, the master tenant. */
+/**
+ * Puts all parts of a worker together that deal with tokens: look-ups at wazo-auth, the watch over live ones, the
+ * master tenant.
+ */
 export class Auth {
   readonly lookups: Lookups
   readonly watcher: TokenWatcher

@@ -24,11 +24,6 @@ export class ClockOffset {
   /** One that contradicts `bounds`: believed when a second one agrees with it. */
   private contradicting: Bounds | null = null
 
-  /** Whether any answer has told the time. */
-  get known(): boolean {
-    return this.bounds !== null
-  }
-
   /**
    * Takes in one answer.
    * @param date value of its `Date` header; anything unreadable is ignored

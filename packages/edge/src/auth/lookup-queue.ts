@@ -3,7 +3,7 @@ import type { LookupPriority } from '../session/ports.js'
 
 export type LookupOptions = Pick<PendingLookup, 'token' | 'priority' | 'address' | 'since' | 'deadline'>
 
-/** One look-up, shared by all who ask about its token meanwhile. */
+/** Answers all who ask about one token while its look-up waits or is under way. */
 export class PendingLookup {
   readonly token: TokenId
   /** Of the client for whom it was first asked for; null: for an open session. */
@@ -50,9 +50,9 @@ export class PendingLookup {
 const OVERLOAD_MS = 1_000
 
 /**
- * Look-ups that wait for their turn: those of open sessions first, in order of arrival, then newcomers. Newcomers that
- * all waited in order would all wait in vain while more come than wazo-auth answers. So the newest goes first then: some get
- * their answer at once, and the others theirs when the wave is over, or 1013 at their deadline.
+ * Orders look-ups that wait: those of open sessions first, in order of arrival, then newcomers. Newcomers that all
+ * waited in order would all wait in vain while more come than wazo-auth answers. So the newest goes first then: some
+ * get their answer at once, and the others theirs when the wave is over, or 1013 at their deadline.
  */
 export class LookupQueue {
   private readonly max: number
@@ -110,7 +110,7 @@ export class LookupQueue {
   }
 }
 
-/** Look-ups by arrival, taken from both ends or from between. */
+/** Keeps look-ups by arrival, to be taken from both ends or from between. */
 class WaitingList {
   private readonly waiting = new Set<PendingLookup>()
   /** Also holds some that wait no more, which are passed over at either end. */

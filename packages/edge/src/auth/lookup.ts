@@ -37,7 +37,7 @@ const SESSION_SHARE = 8
 
 const UNAVAILABLE: Verdict = { kind: 'unavailable' }
 
-/** Look-ups of tokens: one request per token at a time, answers remembered for a moment, all of it bounded. */
+/** Looks tokens up: one request per token at a time, answers remembered for a moment, all of it bounded. */
 export class Lookups implements Authenticator {
   private readonly options: LookupsOptions
   private readonly cache: VerdictCache

@@ -32,7 +32,9 @@ export interface MasterTenantOptions {
 /** A primary answers at once. One that has not by then is older than the sharing: each worker asks by itself. */
 const ANSWER_MS_MAX = 1_000
 
-/** The master tenant (C4). One worker of a host asks wazo-auth for it and tells the others, through the primary. */
+/**
+ * Knows the master tenant (C4). One worker of a host asks wazo-auth for it and tells the others, through the primary.
+ */
 export class MasterTenant {
   private readonly options: MasterTenantOptions
   private known: string | undefined

@@ -5,14 +5,14 @@ import { LRUCache } from 'lru-cache'
 /** How long an answer about a token is good for another session of it. */
 export const CACHE_TTL_MS = 10_000
 /** For so long a look-up that failed is not repeated for its token. */
-export const FAILURE_TTL_MS = 1_000
+const FAILURE_TTL_MS = 1_000
 /** The oldest answers are too old by then. */
 const PURGE_AFTER_MS = CACHE_TTL_MS + 1
 const CACHE_MAX_BYTES = 32 * 1024 * 1024
 /** An entry without its ACL: more than it takes. */
 const ENTRY_BYTES = 1_024
 
-/** Answers of wazo-auth, for a moment, within a bound of memory. */
+/** Remembers answers of wazo-auth for a moment, within a bound of memory. */
 export class VerdictCache {
   private readonly verdicts: LRUCache<TokenId, Verdict>
   /** Of each session; all but a few have one. */

@@ -62,7 +62,7 @@ interface PartitionUse {
   subscribed: boolean
 }
 
-/** The lease of one session, which has it for as long as it lives. */
+/** Keeps partitions subscribed for one session, for as long as it lives. */
 class Lease implements PartitionLease {
   readonly numbers: readonly number[]
   private readonly bus: RedisBus
@@ -98,7 +98,7 @@ class Lease implements PartitionLease {
   }
 }
 
-/** The reading side of the bus, over Redis. */
+/** Reads the bus, over Redis. */
 export class RedisBus implements Bus {
   private readonly options: RedisBusOptions
   private readonly log: RedisLog

@@ -2,7 +2,7 @@
 import type { IngestState, StateMessage } from '@wazo-websocketd/shared/domain/envelope'
 
 /** A state older than this does not count. */
-export const STATE_FRESH_MS = 3_000
+const STATE_FRESH_MS = 3_000
 /** Ingests remembered at most; a flood of names must not grow the map. */
 const INGESTS_MAX = 64
 
@@ -24,7 +24,7 @@ export interface IngestReport {
   readonly ageMs: number
 }
 
-/** All times are milliseconds of a monotonic clock. */
+/** Finds out what the states of all ingests come to. All times are milliseconds of a monotonic clock. */
 export class IngestStatus {
   private readonly graces: IngestGraces
   private readonly lastStates = new Map<string, { state: IngestState; at: number }>()

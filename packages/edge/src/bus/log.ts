@@ -13,7 +13,7 @@ export const PAGE_ENTRIES_MAX = 1_024
 /** Entries that the script asks for at once, at most. */
 const ENTRIES_AT_ONCE_MAX = 16
 /** A page ends after the entry that takes it to this size. */
-export const PAGE_BYTES_MAX = 1024 * 1024
+const PAGE_BYTES_MAX = 1024 * 1024
 const READ_DEADLINE_MS = 3_000
 /** After so long a read that failed is made again. */
 export const READ_RETRY_MS = 200

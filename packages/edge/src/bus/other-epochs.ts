@@ -8,7 +8,7 @@ const FOREIGN_MS = 60_000
 /** Epochs remembered, at most; a flood of them must not grow the map. */
 const EPOCHS_MAX = 8
 
-/** All times are milliseconds of a monotonic clock. */
+/** Bounds how often states of another epoch have the log read. All times are milliseconds of a monotonic clock. */
 export class OtherEpochs {
   private readonly known = new Map<Epoch, { readonly since: number; foreignUntil: number }>()
 

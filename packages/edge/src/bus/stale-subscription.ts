@@ -11,7 +11,10 @@ const MISSED_RECOVERIES_MAX = 2
 /** Why the log has to be read. The silence may be that of the ingests: only the log shows it. */
 export type Suspicion = 'silence' | 'head'
 
-/** All times are milliseconds of a monotonic clock. */
+/**
+ * Suspects that a subscription gets nothing any more, by silence or by heads above the cursor. All times are
+ * milliseconds of a monotonic clock.
+ */
 export class StaleSubscription {
   private lastMessageAt: number
   private headAboveSince: number | null = null

@@ -29,7 +29,7 @@ export interface End {
   readonly refused: number | null
 }
 
-/** One session of version 2 with positions, from the upgrade to the close frame. */
+/** Holds one session of version 2 with positions, from the upgrade to the close frame. */
 export class Conversation {
   /** Never rejects. */
   readonly ended: Promise<End>

@@ -7,7 +7,7 @@ const TIMESTAMP = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(Z|[+-]\d\d:?
 const AGE_MS_MAX = 600_000
 const AHEAD_MS_MAX = 1000
 
-/** What a tail has seen, told at its end. */
+/** Counts what a tail has seen, and tells it at its end. */
 export class Figures {
   private readonly latencies = new Latencies()
   private readonly now: () => number

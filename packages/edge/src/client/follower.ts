@@ -27,7 +27,7 @@ export interface FollowerOptions {
   readonly retrying: (end: End, inMs: number) => void
 }
 
-/** The sessions of a client one after the other, each going on where the one before ended. */
+/** Opens the sessions of a client one after the other, each going on where the one before ended. */
 export class Follower {
   private readonly options: FollowerOptions
   private readonly stopping = new AbortController()

@@ -21,7 +21,7 @@ export function isToken(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text)
 }
 
-/** wazo-auth gave no token; the message is one line without a secret. */
+/** Says why wazo-auth gave no token; the message is one line without a secret. */
 export class LoginError extends Error {
   override name = 'LoginError'
   /** Whether the same credentials may do later. */

@@ -13,7 +13,7 @@ export interface TokenSource {
   stop(): void
 }
 
-/** A token that was given on the command line or in the environment. */
+/** Gives a token of the command line or the environment. */
 export class FixedToken implements TokenSource {
   private readonly token: string
 
@@ -38,7 +38,7 @@ export class FixedToken implements TokenSource {
   }
 }
 
-/** A file that somebody else may write a new token into: it is read at each connection. */
+/** Reads a file that somebody else may write a new token into, at each connection. */
 export class TokenFile implements TokenSource {
   private readonly path: string
   private last = ''
@@ -79,7 +79,7 @@ export class TokenFile implements TokenSource {
 const RENEWED_AT_SHARE = 0.75
 const RETRY_MS = 5000
 
-/** Tokens of wazo-auth for a user and a password, each replaced at three quarters of its life. */
+/** Fetches tokens of wazo-auth for a user and a password, and replaces each at three quarters of its life. */
 export class LoginTokens implements TokenSource {
   private readonly logIn: () => Promise<FreshToken>
   private readonly failed: (message: string) => void

@@ -17,7 +17,7 @@ export interface ViewerOptions extends Pick<TailOptions, 'style' | 'filters' | '
   readonly enough: () => void
 }
 
-/** What someone sees of the events and of the connection. */
+/** Shows someone the events, and what becomes of the connection. */
 export class Viewer {
   private readonly options: ViewerOptions
   private left: number

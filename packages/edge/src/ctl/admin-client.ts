@@ -14,7 +14,7 @@ export interface AdminPlace {
   readonly listen: { readonly host: string; readonly port: number } | null
 }
 
-/** No answer, or one that says no; one line for the operator. */
+/** Says why there is no answer, or what an answer refuses; one line for the operator. */
 export class AdminError extends Error {
   override name = 'AdminError'
 }

@@ -5,7 +5,7 @@ export interface Result {
   readonly json: unknown
 }
 
-/** A command cannot answer; one line for the operator, status 1. */
+/** Says why a command cannot answer; one line for the operator, status 1. */
 export class CommandError extends Error {
   override name = 'CommandError'
 }

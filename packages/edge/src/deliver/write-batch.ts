@@ -4,8 +4,8 @@ import type { FrameBytes } from './frame.js'
 const JOIN_BYTES_MAX = 64 * 1024
 
 /**
- * A sequence of frames that waits to be written, shared by every socket that is to get exactly this sequence: equal
- * batches extended by the same frame are the same batch, so its bytes are joined once.
+ * Collects a sequence of frames that waits to be written, shared by every socket that is to get exactly this
+ * sequence: equal batches extended by the same frame are the same batch, so its bytes are joined once.
  */
 export class WriteBatch {
   readonly parent: WriteBatch | null

@@ -1,8 +1,6 @@
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { HANDOVER_RESULTS, type HandoverResult } from './result.js'
 
-export type HandoverMetrics = ReturnType<typeof handoverMetrics>
-
 export function handoverMetrics(metrics: Metrics) {
   const handovers = metrics.counter({
     name: 'handover_total',

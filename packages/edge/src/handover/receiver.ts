@@ -16,6 +16,7 @@ export interface HandoverTarget {
   receive(received: ReceivedConnection): void
 }
 
+/** Holds connections of the worker before this one until the primary says `go`. */
 export class HandoverReceiver {
   private readonly channel: HandleChannel
   private readonly target: HandoverTarget

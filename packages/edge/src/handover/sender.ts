@@ -58,6 +58,7 @@ interface InFlight {
   readonly timer: Timer
 }
 
+/** Sends connections to the successor, a bounded number at a time; tries again for a moment what cannot leave now. */
 export class HandoverSender {
   private readonly options: HandoverSenderOptions
   private readonly inFlight = new Map<number, InFlight>()

@@ -4,7 +4,10 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 const DEATHS = 4
 const WINDOW_MS = 60_000
 
-/** Whether the worker of a place dies again and again, and so has one line a minute instead of one for each death. */
+/**
+ * Tells whether the worker of a place dies again and again, and so has one line a minute instead of one for each
+ * death.
+ */
 export class CrashLoop {
   private readonly clock: Clock
   /** When workers died, within the last minute. */

@@ -11,7 +11,7 @@ interface Pending {
   timer: Timer
 }
 
-/** Questions to one worker that wait for their answers. */
+/** Keeps questions to one worker until their answers have come. */
 export class PendingAnswers {
   private readonly clock: Clock
   private readonly pending = new Map<number, Pending>()

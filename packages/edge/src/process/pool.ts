@@ -26,6 +26,7 @@ export interface PoolOptions {
   readonly random?: () => number
 }
 
+/** Starts the workers of a host, and replaces and drains them. */
 export class WorkerPool implements WorkerSlotListener {
   private readonly options: PoolOptions
   /** Slot n is at n. */

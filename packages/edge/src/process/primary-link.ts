@@ -22,7 +22,7 @@ export interface PrimaryChannel {
 }
 
 /** The channel that `node:cluster` has given this process. */
-export const processChannel: PrimaryChannel = {
+const processChannel: PrimaryChannel = {
   send(message, done) {
     if (process.send === undefined || !process.connected) done()
     else process.send(message, undefined, undefined, () => done())
@@ -52,6 +52,7 @@ const BEAT_MS = 1_000
 /** Metrics are asked for when somebody wants to see them; they come by themselves for the case that this worker is killed. */
 const BEATS_PER_PUSH = 5
 
+/** Connects the worker with its primary: takes orders and questions, reports readiness and metrics. */
 export class PrimaryLink {
   private readonly channel: PrimaryChannel
   private readonly clock: Clock

@@ -34,6 +34,7 @@ export interface PrimaryOptions {
   readonly draining: ServiceMetrics['draining']
 }
 
+/** Runs the primary: its workers, their replacement, and the admin port. */
 export class PrimaryService implements Service {
   private readonly options: PrimaryOptions
   private admin: AdminServer | null = null

@@ -31,7 +31,7 @@ const HANDOVER_SHARE = 0.5
 /** So long connections that were accepted may take to send their request; a round trip of a slow network. */
 const SETTLE_MS = 1_200
 
-/** The end of a worker: hands connections over, drains the rest, ends. */
+/** Ends a worker: hands connections over, drains the rest, ends. */
 export class Shutdown implements DrainHandler {
   private readonly options: ShutdownOptions
   private isDraining = false

@@ -22,7 +22,7 @@ interface Group {
 }
 
 /**
- * Of the workers that learn the master tenant from the same wazo-auth one asks for it, and the others are told. When
+ * Has one of the workers that learn the master tenant from the same wazo-auth ask for it, and tells the others. When
  * that one ends or hangs, another one goes on. The source is a text of the workers that is only compared: after a
  * change of the configuration old and new workers are two groups. Nothing is kept of a group without workers.
  */

@@ -32,6 +32,7 @@ export interface UpgradeOutcome {
   readonly seconds: number
 }
 
+/** Replaces the workers by those of the code and the configuration on disk, one upgrade at a time. */
 export class Upgrades {
   private readonly options: UpgradeOptions
   private readonly stopped = new AbortController()

@@ -34,7 +34,7 @@ const SILENT_MS = 5000
 /** After the order to close, or the deadline of a drain, a worker has so long to end before it is killed. */
 const CLOSE_MS = 3000
 
-/** One worker from its start to its end, as the primary knows it. */
+/** Controls one worker from its start to its end, as the primary knows it. */
 export class WorkerHandle {
   /** By the monotonic clock. */
   readonly startedAt: number

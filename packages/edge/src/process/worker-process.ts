@@ -33,6 +33,7 @@ export function clusterFork(path: () => string, args: readonly string[], clock: 
   }
 }
 
+/** Forks one worker, and exchanges messages with it. */
 class ClusterWorkerProcess implements WorkerProcess {
   readonly peer: HandoverPeer
   private readonly worker: Worker

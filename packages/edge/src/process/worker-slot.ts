@@ -38,7 +38,7 @@ export interface WorkerSlotListener {
   fatal(line: string, status: number): boolean
 }
 
-/** Why a worker was not replaced, in one line. The one that was there goes on. */
+/** Says in one line why a worker was not replaced. The one that was there goes on. */
 export class ReplacementError extends Error {
   override name = 'ReplacementError'
 }
@@ -59,6 +59,7 @@ interface Successor {
   readonly limit: Timer
 }
 
+/** Keeps one worker running in its place, and has the old and the new one at once while it is replaced. */
 export class WorkerSlot implements WorkerHandleListener {
   private readonly options: WorkerSlotOptions
   private readonly backoff: Backoff

@@ -1,7 +1,7 @@
 import { type CompiledAcl, compileAcl } from '@wazo-websocketd/shared/domain/acl/acl'
 import { digest } from '@wazo-websocketd/shared/runtime/digest'
 
-/** The class of all sessions whose tokens have the same ACL list. */
+/** Groups all sessions whose tokens have the same ACL list. */
 export class AclClass {
   /** Never used for another list, so that remembered decisions are not mixed up. */
   readonly id: number

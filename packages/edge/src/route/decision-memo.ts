@@ -1,5 +1,5 @@
 /** Room for decisions, in characters of their keys; some 16 MB. */
-export const DECISION_MEMO_CHARACTERS_MAX = 8_388_608
+const DECISION_MEMO_CHARACTERS_MAX = 8_388_608
 /** What an entry costs beside its key, in characters. */
 const ENTRY_CHARACTERS = 64
 

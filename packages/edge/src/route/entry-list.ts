@@ -1,7 +1,7 @@
 import type { IndexEntry } from './index-entry.js'
 
 /**
- * A dense array of entries in no particular order. An entry can lie in many lists: it lies in `lists[n]` at
+ * Holds entries in a dense array, in no particular order. An entry can lie in many lists: it lies in `lists[n]` at
  * `indexes[n]`. Adding to a list and removing from it are O(1).
  *
  * Walk it from the end (`size - 1` down to 0) and skip what `at` no longer returns: then no entry is missed when any

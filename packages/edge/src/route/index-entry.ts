@@ -5,7 +5,7 @@ import type { TenantIndex } from './tenant-index.js'
 import type { EntryList } from './entry-list.js'
 import type { Recipient } from './recipient.js'
 
-/** A recipient in the index: what it takes to route to it, and to take it out again. */
+/** Holds a recipient in the index: what it takes to route to it, and to take it out again. */
 export class IndexEntry implements AclSubject {
   // First, and so next to each other in memory, what a delivery reads.
   /** Number of the last event that it was considered for (`Router.eventId`). */

@@ -6,8 +6,8 @@ import { EntryList } from './entry-list.js'
 import type { Recipient } from './recipient.js'
 
 /**
- * The index of started sessions: tenant -> user -> sessions, tenant -> event name -> sessions, the admins of each
- * tenant, the masters. Nothing is left of a tenant or an ACL once its last session is removed.
+ * Indexes started sessions: tenant -> user -> sessions, tenant -> event name -> sessions, the admins of each tenant,
+ * the masters. Nothing is left of a tenant or an ACL once its last session is removed.
  */
 export class SubscriptionIndex {
   readonly classes = new AclClasses()

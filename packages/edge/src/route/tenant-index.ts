@@ -1,7 +1,7 @@
 import { EVERY_EVENT } from '@wazo-websocketd/shared/domain/protocol'
 import { EntryList } from './entry-list.js'
 
-/** The sessions of one tenant, or those of the master tenant, by what events name. */
+/** Indexes the sessions of one tenant, or those of the master tenant, by what events name. */
 export class TenantIndex {
   /** The tenant's uuid; null for the masters. */
   readonly tenant: string | null

@@ -16,6 +16,7 @@ import type { SessionContext } from './context.js'
 import { Credentials } from './credentials.js'
 import { EffectQueue, type Effect } from './effects.js'
 import { Feed } from './feed.js'
+import { StartingPoint } from './starting-point.js'
 import type {
   ClientSocket,
   ExpirySource,
@@ -98,7 +99,7 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     this.credentials = new Credentials(context, this, token)
     const redemption = tickets === null ? null : new Redemption(tickets, context.metrics, this)
     const request = resume === null ? null : new ResumptionRequest(resume)
-    this.feed = new Feed(context, this, redemption, request)
+    this.feed = new Feed(context, this, new StartingPoint(redemption, request))
     this.positions = resume === null ? null : this.feed
   }
 

@@ -7,10 +7,9 @@ import type { Connection } from './connection.js'
 import { positionsBehind, type LivePositions } from './live-positions.js'
 import { LaggingPositions } from './lagging-positions.js'
 import { positionId } from './position-id.js'
-import type { ResumptionDecision, ResumptionRequest } from './resumption.js'
 import { partitionsFor, type Partitioning } from './partitions.js'
 import type { Permission, SessionIndex } from './ports.js'
-import type { Redemption } from '../drain/redemption.js'
+import type { StartingPoint } from './starting-point.js'
 
 /** The bus and its routing, shared by a worker's sessions. */
 export interface FeedContext extends Partitioning {
@@ -30,20 +29,15 @@ export type FreezeResult = Positions | 'nowhere' | 'unsettled'
 const NO_WAITERS: readonly (() => void)[] = []
 
 /**
- * One session's part in the live stream: its lease of partitions, its place in the index, and, while it lags behind
- * the worker's cursor (docs/adr/0004), its own reading of the log.
+ * Feeds one session from the live stream: has its lease of partitions, its place in the index, and, while it lags
+ * behind the worker's cursor (docs/adr/0004), its own reading of the log.
  */
 export class Feed implements EventPositions {
   /** null: the session is up to date in all partitions. First, because every delivery reads it. */
   private lagging: LaggingPositions | null = null
   private readonly context: FeedContext
   private readonly connection: Connection
-  /** null once the session has its place, unless that is an earlier session's. */
-  private redemption: Redemption | null
-  /** What the client asks to go on from; null: it carries no positions, or goes on already. */
-  private request: ResumptionRequest | null
-  /** What became of the request. */
-  private decision: ResumptionDecision | null = null
+  private readonly startingPoint: StartingPoint
   private lease: PartitionLease | null = null
   private partitions: readonly number[] = []
   /** The lease whose partitions are not live yet. */
@@ -56,16 +50,10 @@ export class Feed implements EventPositions {
    */
   private closed = false
 
-  constructor(
-    context: FeedContext,
-    connection: Connection,
-    redemption: Redemption | null,
-    request: ResumptionRequest | null,
-  ) {
+  constructor(context: FeedContext, connection: Connection, startingPoint: StartingPoint) {
     this.context = context
     this.connection = connection
-    this.redemption = redemption
-    this.request = request
+    this.startingPoint = startingPoint
   }
 
   /**
@@ -96,7 +84,7 @@ export class Feed implements EventPositions {
       this.connection.lost()
       return
     }
-    this.request = null
+    this.startingPoint.takenOver()
     const lagging = this.ensureLagging()
     for (const partition of partitions) lagging.pin(partition, positions.get(partition) as Position)
     this.join(() => undefined)
@@ -104,8 +92,7 @@ export class Feed implements EventPositions {
 
   /** What a `start` is answered about positions: the first time (`decided`) what became of the request, later where the session is. */
   takeResumption(): { readonly decided: boolean; readonly resumption: Resumption } {
-    const { decision } = this
-    this.decision = null
+    const decision = this.startingPoint.takeDecision()
     const id = positionId(this.partitions.flatMap((partition) => this.rowAt(partition)))
     const resumption: Resumption =
       decision?.from === null ? { resumed: false, id, why: decision.why } : { resumed: true, id }
@@ -236,7 +223,7 @@ export class Feed implements EventPositions {
     if (this.closed) return
     this.closed = true
     this.waiters = NO_WAITERS
-    this.redemption?.abandon()
+    this.startingPoint.abandon()
     this.lagging?.stopReading()
     this.unregister()
     this.pendingLease?.release()
@@ -250,22 +237,10 @@ export class Feed implements EventPositions {
       this.joined(lease, partitions)
       return
     }
-    this.findTicket((ticket) => {
-      if (lease !== this.pendingLease) return
-      if (this.request === null) this.joined(lease, partitions, ticket)
-      else
-        this.request.decide(this.context.bus, partitions, ticket, (decision) => {
-          if (lease !== this.pendingLease) return
-          this.decision = decision
-          this.joined(lease, partitions, decision.from)
-        })
-    })
-  }
-
-  /** Takes the ticket of an earlier session, also where it is not needed: no other session is to find it. */
-  private findTicket(found: (positions: Positions | null) => void): void {
-    if (this.redemption === null) found(null)
-    else this.redemption.redeem(found)
+    const isWanted = (): boolean => lease === this.pendingLease
+    this.startingPoint.find(this.context.bus, partitions, isWanted, (from) =>
+      this.joined(lease, partitions, from),
+    )
   }
 
   private joined(
@@ -277,9 +252,8 @@ export class Feed implements EventPositions {
     this.lease?.release()
     this.lease = lease
     this.partitions = partitions
-    this.redemption?.settled()
+    this.startingPoint.settled(resumed !== null)
     if (resumed !== null) this.replayFrom(resumed)
-    else this.redemption = null
     if (this.held) this.freezePositions()
     else this.advance()
     const waiters = this.waiters
@@ -292,9 +266,8 @@ export class Feed implements EventPositions {
     for (const partition of this.partitions) {
       const [from, at] = [positions.get(partition), this.context.bus.cursor(partition)]
       if (from === undefined || at === null) continue
-      // The client is told that it goes on from there: then nothing else will do.
-      if (this.request !== null) this.ensureLagging().pin(partition, from)
-      else if (from.epoch !== at.epoch) this.redemption?.outdated()
+      if (this.startingPoint.isPromised) this.ensureLagging().pin(partition, from)
+      else if (from.epoch !== at.epoch) this.startingPoint.outdated()
       else if (from.offset !== at.offset) this.ensureLagging().resume(partition, from, at.offset)
     }
   }
@@ -328,7 +301,7 @@ export class Feed implements EventPositions {
   private ensureLagging(): LaggingPositions {
     const { bus, permission } = this.context
     const caughtUp = () => this.caughtUp()
-    const outdated = () => this.redemption?.outdated()
+    const outdated = () => this.startingPoint.outdated()
     return (this.lagging ??= new LaggingPositions({
       bus,
       permission,

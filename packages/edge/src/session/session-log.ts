@@ -42,7 +42,10 @@ export interface EndedSession {
   readonly events: number
 }
 
-/** One line for each session that ends, at a bounded rate, and one in ten seconds for clients that are turned away. */
+/**
+ * Writes one line for each session that ends, at a bounded rate, and one in ten seconds for clients that are turned
+ * away.
+ */
 export class SessionLog {
   private readonly options: SessionLogOptions
   private readonly refusals: RefusalLog

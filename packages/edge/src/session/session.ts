@@ -36,7 +36,10 @@ const BINARY_FRAME = { fault: 'binary frame' } as const
 /** Stands for all empty lists of effects: most sessions have nothing to do most of the time. Never written to. */
 const NO_EFFECTS: Effect[] = []
 
-/** Every method returns the effects in order; `now` is milliseconds of a monotonic clock. */
+/**
+ * Decides what happens in one session: messages, verdicts and time go in, effects come out. Every method returns the
+ * effects in order; `now` is milliseconds of a monotonic clock.
+ */
 export class Session {
   readonly version: ProtocolVersion
   readonly limits: SessionLimits

@@ -32,7 +32,7 @@ interface Adapted {
   adapter: WsAdapter | null
 }
 
-/** A `ws` socket that knows its adapter, so that all sockets can share their event handlers. */
+/** Is a `ws` socket that knows its adapter, so that all sockets can share their event handlers. */
 export class PeerWebSocket extends WebSocket implements Adapted {
   adapter: WsAdapter | null = null
 }
@@ -56,8 +56,8 @@ export interface AdapterContext {
 type AdaptedStream = Socket & { adapter?: WsAdapter | null }
 
 /**
- * A `ws` socket as a session's client end. Writes whole frames directly to the stream below, and meters what `ws` is
- * given to parse.
+ * Presents a `ws` socket as a session's client end. Writes whole frames directly to the stream below, and meters what
+ * `ws` is given to parse.
  */
 export class WsAdapter implements ClientSocket, Pingable, BufferedConnection, InboundConnection {
   /** Written by the heartbeat alone. */

@@ -12,7 +12,7 @@ export interface ConsumerOptions {
   readonly prefetch: number
 }
 
-/** A consumer of the stream on a channel of its own. */
+/** Consumes the stream on a channel of its own. */
 export class Consumer {
   readonly inbox: MessageInbox
   private readonly channel: Channel

@@ -14,9 +14,9 @@ export interface MarkerWatch {
 }
 
 /**
- * The markers of epochs. A marker is a queue that does not survive a restart of its node: while it exists, that node has been
- * running since the epoch began, and every event that it took is in the stream. Each attached ingest consumes it, so that no
- * policy removes it as unused and its end is known at once.
+ * Declares, consumes and removes the markers of epochs. A marker is a queue that does not survive a restart of its
+ * node: while it exists, that node has been running since the epoch began, and every event that it took is in the
+ * stream. Each attached ingest consumes it, so that no policy removes it as unused and its end is known at once.
  */
 export class EpochMarkers {
   /** Declared by this ingest for epochs that may never have come into force. */

@@ -4,7 +4,7 @@ export interface BrokerHost extends HostPort {
   readonly name: string
 }
 
-/** No host took the connection. */
+/** Says that no host took the connection. */
 export class NoHostError extends Error {
   override name = 'NoHostError'
   readonly failures: readonly { readonly host: string; readonly error: unknown }[]
@@ -15,7 +15,7 @@ export class NoHostError extends Error {
   }
 }
 
-/** The hosts of the broker; shared by all connections of an ingest, so that they meet at one node. */
+/** Gives the hosts of the broker in turn; shared by all connections of an ingest, so that they meet at one node. */
 export class BrokerHosts {
   private readonly all: readonly BrokerHost[]
   private currentIndex = 0

@@ -6,7 +6,7 @@ interface Waiter {
   reject(error: Error): void
 }
 
-/** The messages of one consumer: taken one by one while attaching, pushed to a sink afterwards. */
+/** Holds the messages of one consumer: taken one by one while attaching, pushed to a sink afterwards. */
 export class MessageInbox {
   private readonly clock: Clock
   /** Bounded by the consumer's credit: nothing is acknowledged while messages wait here. */

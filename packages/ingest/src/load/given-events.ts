@@ -10,7 +10,7 @@ export interface GivenEvent {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** What was given is no event; one line that says which and why. */
+/** Says in one line what was given that is no event, and why. */
 export class GivenEventError extends Error {
   override name = 'GivenEventError'
 }

@@ -9,6 +9,7 @@ export interface PaceOptions {
   readonly lengthMs: number
 }
 
+/** Tells how many events are due, by the clock and not after the ones before. */
 export class Pace {
   private readonly options: PaceOptions
   private sent = 0

@@ -12,7 +12,7 @@ const GAPS_MAX = 1000
 /** Messages that are held for a canary; a backlog from a time without ingests has none. */
 const HELD_MAX = 250
 
-/** Gaps because of which the ingest has attached again: a gap that is met again is part of the stream. */
+/** Remembers gaps because of which the ingest has attached again: a gap that is met again is part of the stream. */
 export class KnownGaps {
   private readonly names = new Set<string>()
 

@@ -27,7 +27,7 @@ export interface RedisCommands extends Caller {
   renew(command: string): void
 }
 
-/** Redis did not answer, or answered with an error (`isReply`). */
+/** Says that Redis did not answer, or answered with an error (`isReply`). */
 export class RedisFault extends Error {
   override name = 'RedisFault'
   readonly isReply: boolean

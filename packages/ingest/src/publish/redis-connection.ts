@@ -25,8 +25,8 @@ const REPLACE_INTERVAL_MS = 5000
 const REFUSAL_MS = 3000
 
 /**
- * A Redis connection that replaces a dead client by itself. The client library waits for the kernel to give
- * up on a half-open connection, which takes a quarter of an hour; a fresh client does not.
+ * Keeps a connection to Redis: replaces a dead client by itself. The client library waits for the kernel to give up
+ * on a half-open connection, which takes a quarter of an hour; a fresh client does not.
  */
 export class RedisConnection implements RedisCommands {
   private readonly options: RedisConnectionOptions

@@ -40,7 +40,10 @@ export interface WindowBatch {
   readonly last: Delivery
 }
 
-/** The deliveries that are not yet known to be in the logs, in the order of the stream; all partitions share them. Pure. */
+/**
+ * Holds the deliveries that are not yet known to be in the logs, in the order of the stream; all partitions share
+ * them. Pure.
+ */
 export class DeliveryWindow {
   private readonly limits: WindowLimits
   private items: Delivery[] = []

@@ -19,8 +19,8 @@ export interface EpochRecord {
 const EPOCHS_KEPT = 5
 
 /**
- * The status of an ingest. One rule gives its state: `up` while its own canaries come through to Redis, `down` without a
- * connection to the broker or without progress for too long, `catching-up` in between.
+ * Knows the status of an ingest. One rule gives its state: `up` while its own canaries come through to Redis, `down`
+ * without a connection to the broker or without progress for too long, `catching-up` in between.
  */
 export class Status {
   /** Another stream, partition count or form is in force: this ingest neither publishes nor announces anything. */

@@ -1,7 +1,9 @@
 /** Everything that breaks a line, or that a terminal acts on. */
 const CONTROL_CHARACTERS = /[\p{Cc}\u2028\u2029]/gu
 
-/** The configuration cannot be used. Each problem is one line for the operator: where, what, how to mend it. */
+/**
+ * Says why the configuration cannot be used. Each problem is one line for the operator: where, what, how to mend it.
+ */
 export class ConfigError extends Error {
   override name = 'ConfigError'
   readonly problems: readonly string[]

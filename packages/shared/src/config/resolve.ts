@@ -28,7 +28,7 @@ export interface Resolution {
   readonly problems: readonly string[]
 }
 
-export const DEFAULTS = 'defaults'
+const DEFAULTS = 'defaults'
 
 /** Checks the tree against the schema; the order of all results is that of the schema. */
 export function resolve(tree: Tree): Resolution {

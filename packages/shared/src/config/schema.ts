@@ -21,7 +21,7 @@ export const DEFAULT_KEY_FILE = '/var/lib/wazo-auth-keys/wazo-websocketd-key.yml
 export const DEFAULT_CONFIG_FILE = '/etc/wazo-websocketd/config.yml'
 export const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379'
 /** In the directory that the unit makes. */
-export const DEFAULT_ADMIN_SOCKET = '/run/wazo-websocketd/edge.sock'
+const DEFAULT_ADMIN_SOCKET = '/run/wazo-websocketd/edge.sock'
 export const DEFAULT_EXTRA_CONFIG_FILES = '/etc/wazo-websocketd/conf.d'
 
 const MIB = 1024 * 1024

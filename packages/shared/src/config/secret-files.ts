@@ -74,6 +74,7 @@ export function readSecretFiles({ program, tree, environment }: SecretSources): 
   }
 }
 
+/** Says in one line why a file with a secret cannot be used. */
 class UnusableSecret extends Error {
   override name = 'UnusableSecret'
 }

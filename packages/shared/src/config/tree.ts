@@ -11,7 +11,7 @@ export interface Leaf {
   readonly spelling?: string
 }
 
-/** A scalar of YAML that may be meant as a text, such as a password of digits. */
+/** Keeps how a scalar of YAML was spelled that may be meant as a text, such as a password of digits. */
 export class Spelled {
   readonly value: unknown
   readonly spelling: string

@@ -49,7 +49,7 @@ export interface SealedBatch extends Omit<Batch, 'events'> {
   open(): BusEvent[]
 }
 
-/** The bytes are not an envelope that this program reads. The message says which version it met. */
+/** Says that bytes are not an envelope that this program reads. The message says which version it met. */
 export class EnvelopeError extends Error {
   override name = 'EnvelopeError'
 }
@@ -67,6 +67,7 @@ export type Allocate = (bytes: number) => Uint8Array
 
 const allocateZeros: Allocate = (bytes) => new Uint8Array(bytes)
 
+/** Writes the fields of an envelope into one buffer. */
 class Writer {
   private readonly allocate: Allocate
   private bytes: Uint8Array
@@ -140,6 +141,7 @@ class Writer {
   }
 }
 
+/** Reads the fields of an envelope one after the other. */
 class Reader {
   private readonly view: DataView
   private readonly bytes: Uint8Array

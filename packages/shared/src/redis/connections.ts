@@ -11,7 +11,10 @@ export interface RedisConnectionsOptions {
   readonly connected: (up: boolean) => void
 }
 
-/** What this worker is connected with: one server, or in a cluster the node of each slot it needs, whatever becomes of others. */
+/**
+ * Connects this worker with one server, or in a cluster with the node of each slot it needs, whatever becomes of
+ * others.
+ */
 export class RedisConnections {
   private readonly options: RedisConnectionsOptions
   /** By hash tag; a single server has one connection for all. */

@@ -17,7 +17,7 @@ export interface RedisNodesOptions {
   readonly clock: Clock
 }
 
-/** The nodes of a Redis Cluster, asked anew each time which of them serves a key. */
+/** Finds the node of a Redis Cluster that serves a key, asked anew each time. */
 export class RedisNodes {
   private readonly options: RedisNodesOptions
   private readonly seeds: readonly HostPort[]

@@ -37,7 +37,7 @@ export interface ConnectionPairOptions {
 }
 
 /**
- * Two connections to one node, for commands and for messages, used for one life and thrown away together.
+ * Holds two connections to one node, for commands and for messages, used for one life and thrown away together.
  *
  * The client library on its own notices a vanished host after 40 s at best, and its closing of a half-open
  * connection waits for the other end; a fresh client does neither.

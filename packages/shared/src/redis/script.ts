@@ -5,7 +5,7 @@ export interface Caller {
   callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>
 }
 
-/** A Lua script that Redis remembers by its digest once it has run there. */
+/** Runs a Lua script, which Redis remembers by its digest once it has run there. */
 export class Script {
   private readonly source: string
   private readonly sha: string

@@ -92,6 +92,7 @@ function isOfThisMachine({ socket, headers }: IncomingMessage): boolean {
   return near && headers.origin === undefined && LITERAL_HOST.test(headers.host ?? '')
 }
 
+/** Says that the body of a request cannot be read. */
 class BadBodyError extends Error {
   override name = 'BadBodyError'
 }

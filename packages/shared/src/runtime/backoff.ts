@@ -11,7 +11,7 @@ export interface BackoffOptions {
   readonly random?: () => number
 }
 
-/** Delays between attempts: exponential, capped, with jitter so that many do not come back at once. */
+/** Gives the delays between attempts: exponential, capped, with jitter so that many do not come back at once. */
 export class Backoff {
   private readonly firstMs: number
   private readonly maxMs: number

@@ -1,6 +1,6 @@
 /**
- * The largest of the values of the last while. What reads it does not take it away, so that a value that somebody has seen
- * is still there for the next one who looks.
+ * Keeps the largest of the values of the last while. Reading it does not take it away: a value that one reader has seen is
+ * still there for the next.
  */
 export class HeldMaximum {
   private readonly heldMs: number

@@ -3,7 +3,7 @@ import { createHistogram } from 'node:perf_hooks'
 const HIGHEST_US = 3_600_000_000
 const PERCENTILES = [50, 90, 99] as const
 
-/** Latencies of any number of events, in bounded memory, to three digits. */
+/** Measures latencies of any number of events, in bounded memory, to three digits. */
 export class Latencies {
   private readonly histogram = createHistogram({ lowest: 1, highest: HIGHEST_US, figures: 3 })
 

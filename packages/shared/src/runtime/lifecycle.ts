@@ -30,7 +30,7 @@ export interface ServiceHost {
   exit(status: number): void
 }
 
-export const processHost: ServiceHost = {
+const processHost: ServiceHost = {
   on: (event, listener) => void process.on(event, listener),
   printError(line) {
     try {

@@ -51,9 +51,9 @@ const system: LogSystem = {
 }
 
 /**
- * Where the lines of a log go. Writes are synchronous: nothing is lost when the process ends. A line that cannot be
- * written is dropped and counted, and nothing throws: the process serves on without a log. Once there is room again a
- * line says how many were dropped.
+ * Writes the lines of a log to where they go. Writes are synchronous: nothing is lost when the process ends. A line
+ * that cannot be written is dropped and counted, and nothing throws: the process serves on without a log. Once there
+ * is room again a line says how many were dropped.
  */
 export class LogDestination {
   private readonly options: LogDestinationOptions

@@ -34,7 +34,7 @@ export interface LabelledCounter<L extends LabelSets> {
   inc(labels: { readonly [K in keyof L]: L[K][number] }, count?: number): void
 }
 
-/** The metrics of one process. Names are given without the prefix. */
+/** Holds the metrics of one process. Names are given without the prefix. */
 export class Metrics {
   private readonly registry = new Registry()
 

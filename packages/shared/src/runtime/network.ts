@@ -22,7 +22,7 @@ export function parseNetwork(entry: string): Network | null {
   return /^\d{1,3}$/.test(bits) && Number(bits) <= bitsMax ? { address, family, bits: Number(bits) } : null
 }
 
-/** Addresses and networks. */
+/** Tells whether an address is in a list of addresses and networks. */
 export class NetworkList {
   private readonly list = new BlockList()
 

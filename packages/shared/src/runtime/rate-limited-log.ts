@@ -13,8 +13,8 @@ interface Window {
 }
 
 /**
- * Log entries that outside events cause, at a bounded rate: of each kind five in ten seconds, then one that
- * says how many were suppressed. Kinds are names in the code; should there be more than 100, the rest share one.
+ * Logs what outside events cause at a bounded rate: of each kind five in ten seconds, then one that says how many
+ * were suppressed. Kinds are names in the code; should there be more than 100, the rest share one.
  */
 export class RateLimitedLog {
   private readonly logger: Logger

@@ -14,7 +14,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
-/** What was waited for did not come in time: whatever was asked may still be under way. */
+/** Says that what was waited for did not come in time: whatever was asked may still be under way. */
 export class DeadlineError extends Error {
   override name = 'DeadlineError'
 }

@@ -5,7 +5,10 @@ export const STATUS_CONFIG = 78
 /** Status of a wrong command line. */
 export const STATUS_USAGE = 2
 
-/** An error that the operator can mend: one line that says what, where and how; ends the program with a status. */
+/**
+ * Tells of an error that the operator can mend: one line that says what, where and how; ends the program with a
+ * status.
+ */
 export class StartupError extends Error {
   override name = 'StartupError'
   readonly status: number

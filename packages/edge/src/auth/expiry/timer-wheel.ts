@@ -8,7 +8,7 @@ export const WHEEL_LATE_MS_MAX = (SLEEP_SLOTS_MAX + 1) * SLOT_MS
 /** A timer may ring a little early. */
 const MARGIN_MS = 1
 
-/** A task that waits: one of a ring of those that are due together, in the order in which they came. */
+/** Waits for its time: one of a ring of tasks that are due together, in the order in which they came. */
 class WheelTask implements Timer {
   readonly slot: number
   /** With `target` rather than about it: no closure stays in memory for as long as it waits. */
@@ -38,8 +38,8 @@ export interface TimerWheelOptions {
 }
 
 /**
- * Any number of tasks on one timer, which sleeps over slots without any. They wait for a time of a corrected clock:
- * when a correction moves that clock, they move with it.
+ * Runs any number of tasks by one timer, which sleeps over slots without any. They wait for a time of a corrected
+ * clock: when a correction moves that clock, they move with it.
  */
 export class TimerWheel {
   private readonly options: TimerWheelOptions

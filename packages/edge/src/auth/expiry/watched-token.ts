@@ -51,7 +51,7 @@ export interface WatchContext {
   readonly log: Pick<Logger, 'debug'>
 }
 
-/** One holder, with the rights that it knows of. */
+/** Stands for one holder of a token, with the rights that it knows of. */
 class Watch {
   readonly holder: TokenHolder
   details: TokenDetails
@@ -68,7 +68,7 @@ class Watch {
   }
 }
 
-/** A live token: who holds it, when it is looked at next, and when it ends at the latest. */
+/** Follows a live token: who holds it, when it is looked at next, and when it ends at the latest. */
 export class WatchedToken {
   readonly hash: TokenHash
   private readonly context: WatchContext

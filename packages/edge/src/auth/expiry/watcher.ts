@@ -15,7 +15,10 @@ export interface TokenWatcherOptions extends Omit<WatchContext, 'wheel' | 'rando
   readonly firstJob?: JobDelay
 }
 
-/** The live tokens of a worker: each is checked by the rule and ends at its expiry, whatever becomes of Redis and wazo-auth. */
+/**
+ * Watches the live tokens of a worker: each is checked by the rule and ends at its expiry, whatever becomes of Redis
+ * and wazo-auth.
+ */
 export class TokenWatcher implements TokenWatch {
   private readonly context: WatchContext
   private readonly metrics: Pick<AuthMetrics, 'tracked'>

@@ -9,7 +9,7 @@ export { ACL_DECISION_CHARACTERS_MAX } from './scan.js'
 /** What taking one character of a pattern apart costs, in characters compared. */
 const PARSE_COST_FACTOR = 8
 
-/** The patterns of one kind (allowing or denying), found by their first word. */
+/** Finds the patterns of one kind (allowing or denying) by their first word. */
 class PatternSet {
   readonly personal: boolean
   private readonly everything: boolean
@@ -56,7 +56,7 @@ function anyMatches(patterns: readonly string[], scan: Scan): boolean {
   return false
 }
 
-/** The ACL of a token, ready to be asked. Keeps the patterns' texts and little more. */
+/** Answers what the ACL of a token allows. Keeps the patterns' texts and little more. */
 export class CompiledAcl {
   /** Whether the answer can differ between two users or sessions with this ACL. */
   readonly personal: boolean

@@ -5,7 +5,7 @@
 
 /** A word of a pattern that stands for either of two words. */
 export const ME = 0
-export const MY_SESSION = 1
+const MY_SESSION = 1
 export const EDIT = 2
 export type Alternative = typeof ME | typeof MY_SESSION | typeof EDIT
 

@@ -15,7 +15,7 @@ export const LOOK_COST_FACTOR = 2
 const DOT = 0x2e
 const HASH = 0x23
 
-/** One required ACL while it is judged for one session. */
+/** Reads one required ACL for one session, and counts what that costs. */
 export class Scan {
   readonly text: string
   /** Whether an alternative word contains a `.`, so that it may match in more than one way. */
