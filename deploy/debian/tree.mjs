@@ -10,6 +10,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const LIBRARY = '/usr/lib/wazo-websocketd'
 const DOCUMENTS = '/usr/share/doc/wazo-websocketd'
 const PACKAGES = ['edge', 'ingest', 'shared']
+/** Folders of these beside the code that their programs read. */
+const DATA = ['console', 'samples']
 /** Files and folders of npm packages that nothing reads at run time; so are all whose names begin with a dot. */
 const NOT_RUN = new Set(['.map', '.ts', '.cts', '.mts', '.md', '.markdown', '.html', '.tsbuildinfo'])
 const NOT_RUN_FOLDERS = new Set([
@@ -104,7 +106,8 @@ async function writePackages(modules, version) {
     await mkdir(to, { recursive: true })
     await writeFile(join(to, 'package.json'), `${JSON.stringify({ ...description, version }, null, 2)}\n`)
     await copy(join(from, 'dist'), join(to, 'dist'), (file) => isRun(file) && isCurrent(from, file))
-    if (existsSync(join(from, 'console'))) await copy(join(from, 'console'), join(to, 'console'))
+    for (const folder of DATA)
+      if (existsSync(join(from, folder))) await copy(join(from, folder), join(to, folder))
     for (const file of await commandsOf(from)) {
       await mkdir(join(to, 'bin'), { recursive: true })
       // Without its first line, which would have the Node on the PATH run it.

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -130,6 +130,16 @@ describe('the Debian package', function () {
       .and.match(/^v24\./)
     for (const name of PROGRAMS)
       expect((await run(await program(name), ['--version'])).stdout.trim(), name).to.equal(version)
+  })
+
+  it('has programs each of which starts: nothing that they read is left out', async () => {
+    const names = readdirSync(join(root, 'usr/bin'))
+    expect(names).to.include('wazo-websocketd-publish')
+    for (const name of names)
+      expect((await run(await program(name), ['--help'])).stdout, name).to.match(/^Usage: wazo-websocketd/)
+    expect((await run(await program('wazo-websocketd-publish'), ['--list'])).stdout).to.contain(
+      'call_created',
+    )
   })
 
   it('has a configuration that passes the check, with nothing to say about it', async () => {
