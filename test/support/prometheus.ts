@@ -34,7 +34,7 @@ export interface PrometheusOptions {
   readonly ingest: number
   /** The port of an Alertmanager that hears of alerts. */
   readonly alertmanager?: number
-  /** How many times shorter than shipped all times are: scrapes, evaluations, windows and durations of the rules. */
+  /** How many times shorter than shipped all times are: scrapes, evaluations, windows and durations of the rules. 1: as shipped. */
   readonly shortened?: number
 }
 
@@ -47,8 +47,10 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
     .replaceAll('127.0.0.1:9093', `127.0.0.1:${options.alertmanager ?? NOBODY}`)
   const configuration = parse(shipped) as { global: Record<string, string> }
   const interval = options.shortened === undefined ? SCRAPE_INTERVAL : shortened('15s', options.shortened)
-  configuration.global['scrape_interval'] = configuration.global['scrape_timeout'] = interval
-  if (options.shortened !== undefined) configuration.global['evaluation_interval'] = interval
+  if (options.shortened !== 1) {
+    configuration.global['scrape_interval'] = configuration.global['scrape_timeout'] = interval
+    if (options.shortened !== undefined) configuration.global['evaluation_interval'] = interval
+  }
   await writeFile(join(directory, 'prometheus.yml'), JSON.stringify(configuration)) // JSON is YAML
   await mkdir(join(directory, 'rules'))
   for (const file of await readdir(RULES)) {
