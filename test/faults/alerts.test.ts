@@ -36,6 +36,8 @@ const CAUSE_MS_MAX = 25_000 * SLOWER
 /** From the cause on: three and a half minutes of the rules, in which its symptoms come. */
 const WATCHED_MS = 14_000 * SLOWER
 const READY_MS_MAX = 40_000
+/** Clients try again so often that they are there when the incident is over: they give up after 20 times. */
+const RETURN_MS = 2_000 * SLOWER
 /** A new worker does not live until it serves: its start is not 15 times shorter. */
 const DEATH_EVERY_MS = 700 * SLOWER
 const LOST_GRACE_SECONDS = 2 * SLOWER
@@ -73,7 +75,7 @@ describe('alerts of a real Prometheus at an Alertmanager', function () {
           token: cluster.auth.mint().token,
           version: 2,
           host: () => cluster.edges[0]!,
-          delay: () => 2_000,
+          delay: () => RETURN_MS,
         }),
       ),
     )
