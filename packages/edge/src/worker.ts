@@ -115,6 +115,7 @@ class EdgeWorker {
       tagOf: (token) => hashTag(hashToken(token)),
       clock,
       log,
+      hostLog: link.hostLog,
     })
     this.room = this.fitConnections()
     this.readiness = new Readiness(
@@ -135,6 +136,7 @@ class EdgeWorker {
       redis: this.expiry,
       clock,
       logger: log,
+      hostLog: link.hostLog,
       metrics: this.counts.auth,
       sharing: link,
       clients: this.sessionLog.unserved,
@@ -258,6 +260,7 @@ class EdgeWorker {
       sentinelName,
       tls: this.setup.redisTls,
       logger: this.log,
+      hostLog: this.link.hostLog,
       clock,
       // The bus tells of its own connections: one that is up is not yet one that is subscribed.
       connected: (role, up) => OWN_CONNECTIONS.has(role) && this.counts.connected(role, up),
@@ -324,6 +327,7 @@ class EdgeWorker {
       connections: this.connections,
       clock,
       logger: this.log,
+      hostLog: this.link.hostLog,
       metrics: this.counts.bus,
       clients: this.sessionLog.unserved,
       listener: {
@@ -408,7 +412,7 @@ class EdgeWorker {
       defer: (task) => process.nextTick(task),
       frameBytes: this.frameBytes,
       clock,
-      log: this.log,
+      hostLog: this.link.hostLog,
       metrics: this.counts.session,
       sessionLog: this.sessionLog,
     })
