@@ -26,7 +26,15 @@ export interface Prometheus {
   series(expression: string): Promise<number>
   /** The value of an expression that gives one number, or null when it gives nothing. */
   value(expression: string): Promise<number | null>
+  /** What an expression gave between two times, in seconds of Unix time, each `step` seconds. */
+  range(expression: string, from: number, to: number, step: number): Promise<Series[]>
   stop(): Promise<void>
+}
+
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>
+  /** Seconds of Unix time, and the value. */
+  readonly points: readonly (readonly [number, number])[]
 }
 
 export interface PrometheusOptions {
@@ -89,6 +97,22 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
     async value(expression) {
       const result = await query(expression)
       return result[0] === undefined ? null : Number(result[0].value[1])
+    },
+    async range(expression, from, to, step) {
+      const query = new URLSearchParams({
+        query: expression,
+        start: `${from}`,
+        end: `${to}`,
+        step: `${step}`,
+      })
+      const data = await ask(`/api/v1/query_range?${query.toString()}`)
+      const { result } = data as {
+        result: { metric: Record<string, string>; values: [number, string][] }[]
+      }
+      return result.map(({ metric, values }) => ({
+        labels: metric,
+        points: values.map(([at, value]) => [at, Number(value)] as const),
+      }))
     },
     stop: () => server.terminate(),
   }
