@@ -4,6 +4,7 @@
  */
 const DOMAIN = '^packages/shared/src/domain/'
 const CLOCK = '^packages/shared/src/runtime/clock[.]ts$'
+const LINE_LOG = '^packages/shared/src/runtime/line-log[.]ts$'
 const DIGEST = '^packages/shared/src/runtime/digest[.]ts$'
 const SHARED = '^packages/shared/src/'
 /** Metrics are declared where they are counted, on a registry that the roots make. */
@@ -94,7 +95,7 @@ module.exports = {
     }),
     ...folder('session', edge('session'), {
       values: [edge('session'), edge('deliver'), edge('drain'), SNAPSHOT, DOMAIN, CLOCK],
-      types: ['^packages/edge/src/bus/ports[.]ts$', edge('route'), edge('handover'), METRICS, PINO],
+      types: ['^packages/edge/src/bus/ports[.]ts$', edge('route'), edge('handover'), METRICS, LINE_LOG, PINO],
     }),
     ...folder('auth', edge('auth'), {
       values: [edge('auth'), SHARED, npm('undici', 'bullmq', 'lru-cache')],

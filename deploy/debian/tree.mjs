@@ -32,7 +32,6 @@ const PROGRAMS = {
 
 /** Files that administrators may change: dpkg keeps their changes. Path in the package -> path in this repository. */
 export const CONFFILES = {
-  '/etc/wazo-websocketd/config.yml': 'deploy/debian/files/config.yml',
   '/etc/logrotate.d/wazo-websocketd': 'deploy/logrotate/wazo-websocketd',
   '/etc/nginx/conf.d/wazo-websocketd.conf': 'deploy/nginx/conf.d/wazo-websocketd.conf',
   '/etc/nginx/locations/https-available/wazo-websocketd': 'deploy/nginx/locations/wazo-websocketd',
@@ -41,6 +40,8 @@ export const CONFFILES = {
 
 const COPIES = {
   ...CONFFILES,
+  // No conffile: dpkg would ask about the one of the package whose place this takes, and fail where nobody answers.
+  '/usr/share/wazo-websocketd/config.yml': 'deploy/debian/files/config.yml',
   '/lib/systemd/system/wazo-websocketd.service': 'deploy/systemd/wazo-websocketd.service',
   '/lib/systemd/system/wazo-websocketd-ingest.service': 'deploy/systemd/wazo-websocketd-ingest.service',
   '/usr/share/lintian/overrides/wazo-websocketd': 'deploy/debian/files/lintian-overrides',

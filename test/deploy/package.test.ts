@@ -19,7 +19,6 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const LIBRARY = '/usr/lib/wazo-websocketd'
 const PROGRAMS = ['wazo-websocketd', 'wazo-websocketd-edge', 'wazo-websocketd-ingest']
 const CONFFILES = [
-  '/etc/wazo-websocketd/config.yml',
   '/etc/logrotate.d/wazo-websocketd',
   '/etc/nginx/conf.d/wazo-websocketd.conf',
   '/etc/nginx/locations/https-available/wazo-websocketd',
@@ -144,7 +143,7 @@ describe('the Debian package', function () {
 
   it('has a configuration that passes the check, with nothing to say about it', async () => {
     const file = join(await temporaryDirectory('config'), 'config.yml')
-    const shipped = readFileSync(join(root, 'etc/wazo-websocketd/config.yml'), 'utf8')
+    const shipped = readFileSync(join(root, 'usr/share/wazo-websocketd/config.yml'), 'utf8')
     const keys = '\nauth: {username: u, password: p, key_file: null}\nuser: root\n'
     writeFileSync(file, shipped.replaceAll('/etc/', join(root, 'etc/')) + keys)
     for (const name of PROGRAMS) {

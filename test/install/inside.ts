@@ -8,48 +8,19 @@ import type { Guarded } from '../support/guard.mjs'
 import { Load } from '../support/load.js'
 import { range, taken } from '../support/numbered.js'
 import { metric } from '../support/pages.js'
-import { probe } from '../support/port.mjs'
 import { openPublisher } from '../support/publish.js'
 import { waitFor } from '../support/wait.mjs'
 import { Host } from './host.js'
+import { answers, CONFIG, EDGE_PORT, SERVICE, startBrokers, startIngest, WAIT } from './programs.js'
 import { expectThat, show } from './show.js'
 
-const SERVICE = 'wazo-websocketd'
-const CONFIG = ['-c', '/etc/wazo-websocketd/config.yml']
-const EDGE_PORT = 9504
-const INGEST_PORT = 9505
 const SESSIONS = 40
 const PER_SECOND = 200
-const WAIT = { timeoutMs: 120_000, everyMs: 100 }
 /** What may stay: logs, and what an administrator has written. */
 const MAY_STAY = /^\/etc\/wazo-websocketd(\/conf\.d(\/50-here\.yml)?)?$/
 
 const [root = '', old = '', next = '', nextVersion = ''] = process.argv.slice(2)
 const host = new Host(root)
-
-async function answers(port: number, path: string): Promise<boolean> {
-  const get = fetch(`http://127.0.0.1:${port}${path}`)
-  return get.then(({ ok }) => ok).catch(() => false)
-}
-
-async function startBrokers(): Promise<void> {
-  host.start('redis', {}, 'redis-server', '--save', '', '--dir', '/var/lib/redis')
-  const rabbit = { HOME: '/var/lib/rabbitmq', RABBITMQ_NODENAME: 'rabbit@localhost' }
-  const broker = host.start('rabbitmq', rabbit, '/usr/lib/rabbitmq/bin/rabbitmq-server')
-  await waitFor(async () => (await probe(5672, Buffer.from([0x41, 0x4d, 0x51, 0x50, 0, 0, 9, 1]))) !== null, {
-    ...WAIT,
-    what: 'RabbitMQ',
-  }).catch((error: unknown) => {
-    throw new Error(`${String(error)}\n${broker.output()}`)
-  })
-  show('Redis and RabbitMQ run there')
-}
-
-const startIngest = async (): Promise<Guarded> => {
-  const ingest = host.start(SERVICE, {}, '/usr/bin/wazo-websocketd-ingest', ...CONFIG)
-  await waitFor(() => answers(INGEST_PORT, '/readyz'), { ...WAIT, what: 'the ingest' })
-  return ingest
-}
 
 async function versions(): Promise<string> {
   const page = await (await fetch(`http://127.0.0.1:${EDGE_PORT}/metrics`)).text()
@@ -64,7 +35,7 @@ async function reload(edge: Guarded, ingest: Guarded): Promise<Guarded> {
   const before = replaced()
   ingest.kill('SIGTERM')
   await ingest.exit
-  const started = await startIngest()
+  const started = await startIngest(host)
   edge.kill('SIGHUP')
   await waitFor(() => replaced() > before, { ...WAIT, what: 'all workers to be replaced' })
   return started
@@ -99,8 +70,8 @@ async function main(): Promise<void> {
   await writeFile(join(root, 'etc/wazo-websocketd/conf.d/50-here.yml'), JSON.stringify(own))
   for (const program of ['edge', 'ingest'])
     await host.run(`wazo-websocketd-${program}`, ...CONFIG, '--check-config')
-  await startBrokers()
-  let ingest = await startIngest()
+  await startBrokers(host)
+  let ingest = await startIngest(host)
   const edge = host.start(SERVICE, {}, '/usr/bin/wazo-websocketd', ...CONFIG)
   await host.run('wazo-websocketd-wait-online', ...CONFIG)
   await waitFor(() => answers(EDGE_PORT, '/readyz'), { ...WAIT, what: 'the edge' })

@@ -1,5 +1,6 @@
 /**
- * `npm run package:try`, as root on Debian: the package in a Debian 12 of its own, from the installation to the purge.
+ * `npm run package:try`, as root on Debian: the package in a Debian 12 of its own, from the installation to the purge; and
+ * in another one over a package of the incumbent's name, and back.
  * `-- --root DIRECTORY` keeps that Debian for the next time, `--fast` compresses the packages hardly.
  */
 import { spawn } from 'node:child_process'
@@ -11,10 +12,12 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { run } from '../../deploy/debian/run.mjs'
 import { ensureDebian, orExplain } from '../support/install.mjs'
+import { buildDummy } from './dummy.js'
 import { show } from './show.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const INSIDE = fileURLToPath(new URL('inside.ts', import.meta.url))
+/** Each in a Debian of its own: beside nothing, and over a package of the incumbent's name. */
+const PARTS = ['inside.ts', 'over-incumbent.ts'].map((name) => fileURLToPath(new URL(name, import.meta.url)))
 const LOADER = fileURLToPath(new URL('../support/built.mjs', import.meta.url))
 const SUITE = 'bookworm'
 /** A version after the present one. */
@@ -41,6 +44,18 @@ function apt(directory: string, ...args: string[]): Promise<string> {
   return run('chroot', [directory, 'apt-get', '--yes', ...args], { env: QUIET })
 }
 
+/** Runs a part of the trial; resolves with its status. */
+function tryPart(part: string, work: string, args: readonly string[]): Promise<number> {
+  // A network and processes of their own: the ports are free, and whatever runs there ends with this.
+  const namespaces = ['--net', '--pid', '--mount', '--fork', '--kill-child', '--mount-proc']
+  const child = spawn('unshare', [...namespaces, process.execPath, '--import', LOADER, part, ...args], {
+    cwd: ROOT,
+    stdio: 'inherit',
+    env: { ...process.env, TMPDIR: work },
+  })
+  return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { root: { type: 'string' }, fast: { type: 'boolean', default: false } },
@@ -54,19 +69,15 @@ async function main(): Promise<void> {
     await mkdir(kept, { recursive: true })
     await debian(kept)
     show(`a Debian (${SUITE}) with ${BROKERS.join(' and ')}`)
-    await run('cp', ['--archive', kept, used])
-    await cp(debs, join(used, 'debs'), { recursive: true })
-    // A network and processes of their own: the ports are free, and whatever runs there ends with this.
-    const namespaces = ['--net', '--pid', '--mount', '--fork', '--kill-child', '--mount-proc']
     const files = [old, next].map((file) => file.replace(debs, '/debs'))
-    const inside = spawn(
-      'unshare',
-      [...namespaces, process.execPath, '--import', LOADER, INSIDE, used, ...files, NEXT],
-      { cwd: ROOT, stdio: 'inherit', env: { ...process.env, TMPDIR: work } },
-    )
-    process.exitCode = await new Promise<number>((resolve) => {
-      inside.once('exit', (code) => resolve(code ?? 1))
-    })
+    await buildDummy(debs)
+    for (const part of PARTS) {
+      await run('cp', ['--archive', kept, used])
+      await cp(debs, join(used, 'debs'), { recursive: true })
+      process.exitCode = await tryPart(part, work, [used, ...files, NEXT])
+      if (process.exitCode !== 0) return
+      await rm(used, { recursive: true })
+    }
   } finally {
     await rm(work, { recursive: true, force: true })
   }

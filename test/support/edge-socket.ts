@@ -74,7 +74,7 @@ export class Edge {
       permission: this.registry,
       clock: systemClock,
       metrics: this.metrics,
-      log: QUIET,
+      hostLog: QUIET,
       sessionLog: { ended: () => undefined, refused: () => undefined },
       limits: { ...LIMITS, connectionsPerWorker: 16_000, connectionsPerToken: 1_000, ...sessionLimits },
       partitions: 1,

@@ -29,6 +29,7 @@ const PACKAGES = {
   openssl: 'openssl',
   chromium: 'chromium',
   debootstrap: 'debootstrap',
+  logrotate: 'logrotate',
   wsdump: 'python3-websocket',
 }
 

@@ -89,7 +89,20 @@ export async function startNginx(
   sessions = SESSIONS,
 ): Promise<Nginx> {
   const port = await freePort()
-  const directory = await writeNginx(variant, port, edgePorts, sessions)
+  return start(port, await writeNginx(variant, port, edgePorts, sessions))
+}
+
+/** Starts nginx with a location block of somebody else's, and none of the shipped files. */
+export async function startNginxWith(location: string): Promise<Nginx> {
+  const [port, directory] = [await freePort(), await temporaryDirectory('nginx')]
+  await mkdir(join(directory, 'logs'))
+  await selfSigned(directory)
+  const whole = wholeConfiguration(directory, port, OTHER_CONNECTIONS, '', location)
+  await writeFile(join(directory, 'nginx.conf'), whole)
+  return start(port, directory)
+}
+
+async function start(port: number, directory: string): Promise<Nginx> {
   const server = startGuarded(BINARY, ['-c', join(directory, 'nginx.conf'), '-p', directory])
   await waitFor(
     async () => {

@@ -26,7 +26,15 @@ export interface Prometheus {
   series(expression: string): Promise<number>
   /** The value of an expression that gives one number, or null when it gives nothing. */
   value(expression: string): Promise<number | null>
+  /** What an expression gave between two times, in seconds of Unix time, each `step` seconds. */
+  range(expression: string, from: number, to: number, step: number): Promise<Series[]>
   stop(): Promise<void>
+}
+
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>
+  /** Seconds of Unix time, and the value. */
+  readonly points: readonly (readonly [number, number])[]
 }
 
 export interface PrometheusOptions {
@@ -34,7 +42,7 @@ export interface PrometheusOptions {
   readonly ingest: number
   /** The port of an Alertmanager that hears of alerts. */
   readonly alertmanager?: number
-  /** How many times shorter than shipped all times are: scrapes, evaluations, windows and durations of the rules. */
+  /** How many times shorter than shipped all times are: scrapes, evaluations, windows and durations of the rules. 1: as shipped. */
   readonly shortened?: number
 }
 
@@ -47,8 +55,10 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
     .replaceAll('127.0.0.1:9093', `127.0.0.1:${options.alertmanager ?? NOBODY}`)
   const configuration = parse(shipped) as { global: Record<string, string> }
   const interval = options.shortened === undefined ? SCRAPE_INTERVAL : shortened('15s', options.shortened)
-  configuration.global['scrape_interval'] = configuration.global['scrape_timeout'] = interval
-  if (options.shortened !== undefined) configuration.global['evaluation_interval'] = interval
+  if (options.shortened !== 1) {
+    configuration.global['scrape_interval'] = configuration.global['scrape_timeout'] = interval
+    if (options.shortened !== undefined) configuration.global['evaluation_interval'] = interval
+  }
   await writeFile(join(directory, 'prometheus.yml'), JSON.stringify(configuration)) // JSON is YAML
   await mkdir(join(directory, 'rules'))
   for (const file of await readdir(RULES)) {
@@ -87,6 +97,22 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
     async value(expression) {
       const result = await query(expression)
       return result[0] === undefined ? null : Number(result[0].value[1])
+    },
+    async range(expression, from, to, step) {
+      const query = new URLSearchParams({
+        query: expression,
+        start: `${from}`,
+        end: `${to}`,
+        step: `${step}`,
+      })
+      const data = await ask(`/api/v1/query_range?${query.toString()}`)
+      const { result } = data as {
+        result: { metric: Record<string, string>; values: [number, string][] }[]
+      }
+      return result.map(({ metric, values }) => ({
+        labels: metric,
+        points: values.map(([at, value]) => [at, Number(value)] as const),
+      }))
     },
     stop: () => server.terminate(),
   }

@@ -15,6 +15,7 @@ import { checkPort } from '@wazo-websocketd/shared/runtime/port-check'
 import { dropPrivileges } from '@wazo-websocketd/shared/runtime/privileges'
 import { programVersion } from '@wazo-websocketd/shared/runtime/version'
 import { adminRoutes } from './admin/routes.js'
+import { HostLog } from './process/host-log.js'
 import { MetricStore } from './process/metric-store.js'
 import { codeOnDisk } from './process/code-on-disk.js'
 import type { Generation } from './process/generation.js'
@@ -50,11 +51,13 @@ function primaryService(
   const store = new MetricStore()
   const fork = clusterFork(() => onDisk('worker'), args, systemClock)
   const tenants = new TenantRelay(systemClock)
+  const hostLog = new HostLog(systemClock, logger)
   const pool = new WorkerPool({
     generation: started,
     fork: () => {
       const worker = fork()
       tenants.watch(worker)
+      hostLog.watch(worker)
       return worker
     },
     relay: new HandoverRelay({
@@ -82,6 +85,7 @@ function primaryService(
     store,
     metrics,
     log,
+    hostLog,
     adminHost: config.metrics.listen,
     adminPort: config.metrics.edge_port,
     adminSocket: config.admin.socket,

@@ -118,7 +118,7 @@ try {
   })
   handleLogSignals(log.logger, log.reopen, process)
   link.reopenLogBy(log.reopen)
-  await new EdgeWorker(workerContext(setup, place, log, clock), link).start()
+  await new EdgeWorker(workerContext(setup, place, { ...log, hostLog: link.hostLog }, clock), link).start()
 } catch (error) {
   // A port in use, a log file that cannot be opened: no other worker would fare better.
   await link.fatal(messageOf(error), error instanceof StartupError ? error.status : 1)

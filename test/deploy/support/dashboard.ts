@@ -1,10 +1,11 @@
 /** The shipped dashboard as Grafana asks for it. */
 import { readFileSync } from 'node:fs'
 
-interface Panel {
+export interface Panel {
   readonly title: string
   readonly type: string
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
+  readonly fieldConfig?: { readonly defaults?: { readonly unit?: string } }
   readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[]
 }
 
@@ -23,8 +24,10 @@ export function expressions(interval: string): readonly { readonly title: string
     ...dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr }))),
     ...dashboard.annotations.list.map(({ name: title, expr }) => ({ title, expr })),
   ]
-  return all.map(({ title, expr }) => ({
-    title,
-    expr: expr.replaceAll('$__rate_interval', interval).replaceAll(/\$(edge|ingest)/g, '.+'),
-  }))
+  return all.map(({ title, expr }) => ({ title, expr: filledIn(expr, interval) }))
+}
+
+/** An expression as Grafana sends it with all hosts selected. */
+export function filledIn(expr: string, interval: string): string {
+  return expr.replaceAll('$__rate_interval', interval).replaceAll(/\$(edge|ingest)/g, '.+')
 }

@@ -385,11 +385,9 @@ export class Worker {
         tagOf: () => 'tag',
         clock: new FakeClock(),
         log: this.lines.logger,
+        hostLog: this.lines.logger,
       }),
-      log: {
-        warn: (_: object, text: string) => void this.warnings.push(text),
-        debug: () => undefined,
-      } as never,
+      hostLog: { warn: (_, text) => void this.warnings.push(text) },
       limits: { ...LIMITS, ...limits },
       partitions,
       everyTenant: false,

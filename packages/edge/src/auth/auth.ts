@@ -3,6 +3,7 @@ import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { authTryMs, authUrl } from '@wazo-websocketd/shared/config/derived'
 import type { Config } from '@wazo-websocketd/shared/config/schema'
 import { digest } from '@wazo-websocketd/shared/runtime/digest'
+import type { LineLog } from '@wazo-websocketd/shared/runtime/line-log'
 import type { Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { parseNetwork } from '@wazo-websocketd/shared/runtime/network'
 import { OutageLog } from '@wazo-websocketd/shared/runtime/outage-log'
@@ -27,6 +28,8 @@ export interface AuthOptions {
   readonly redis: RedisClient
   readonly clock: Clock
   readonly logger: Logger
+  /** For what all workers of the host say alike. */
+  readonly hostLog: LineLog
   readonly metrics: AuthMetrics
   readonly sharing: TenantSharing
   /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
@@ -61,7 +64,7 @@ export class Auth {
     this.outage = new OutageLog({
       over: 'wazo-auth answers again',
       clock,
-      log: logger,
+      log: options.hostLog,
       clients: options.clients,
     })
     const { now: authTime, uncertainty, offset } = this.clock

@@ -9,6 +9,7 @@ import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
 import type { RedisConnections } from '@wazo-websocketd/shared/redis/connections'
 import { keys } from '@wazo-websocketd/shared/redis/layout'
 import { OutageLog } from '@wazo-websocketd/shared/runtime/outage-log'
+import type { LineLog } from '@wazo-websocketd/shared/runtime/line-log'
 import type { Logger } from 'pino'
 import { IngestStatus, type IngestGraces } from './ingest-status.js'
 import { RedisLog } from './log.js'
@@ -45,6 +46,8 @@ export interface RedisBusOptions extends IngestGraces {
   readonly connections: RedisConnections
   readonly clock: Clock
   readonly logger: Logger
+  /** For what all workers of the host say alike; `logger` unless given. */
+  readonly hostLog?: LineLog
   readonly metrics: BusMetrics
   readonly listener: BusListener
   /** How many clients were closed or turned away so far, in all: for the line that ends a wait for an ingest. */
@@ -126,7 +129,7 @@ export class RedisBus implements Bus {
     this.tickedAt = clock.monotonic()
     this.unsubscribedSince = this.tickedAt
     this.ingests = new IngestStatus(options, this.tickedAt)
-    const { logger: log, clients } = options
+    const { logger, hostLog: log = logger, clients } = options
     this.ingestWait = new OutageLog({
       over: 'an ingest is up',
       clock,

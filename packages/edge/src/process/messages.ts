@@ -22,6 +22,8 @@ export type WorkerMessage =
   | { readonly kind: 'tenant-source'; readonly source: string }
   /** wazo-auth has told it the master tenant. */
   | { readonly kind: 'tenant'; readonly tenant: string }
+  /** A line that other workers of the host say alike: the primary writes it once for all of them. */
+  | ({ readonly kind: 'line' } & HostLine)
   /** A piece of the answer to the question `id`. */
   | ({ readonly kind: 'answer'; readonly id: number } & AnswerPiece)
 
@@ -43,6 +45,17 @@ export type PrimaryMessage =
   | ({ readonly kind: 'tenant' } & SharedTenant)
   /** An operator asks; the answer is `answer`, in one or several pieces. The primary does not look into the question. */
   | { readonly kind: 'ask'; readonly id: number; readonly question: unknown }
+
+/** A line of the log. */
+export interface HostLine {
+  readonly level: HostLineLevel
+  readonly fields: Readonly<Record<string, unknown>>
+  readonly line: string
+}
+
+export type HostLineLevel = (typeof HOST_LINE_LEVELS)[number]
+
+const HOST_LINE_LEVELS = ['error', 'warn', 'info'] as const
 
 /** As JSON texts, which the primary passes on as they are: it is older than the workers that it serves. */
 export interface AnswerPiece {
@@ -101,6 +114,10 @@ export function parseWorkerMessage(value: unknown): WorkerMessage | null {
       return typeof value['source'] === 'string' ? { kind: value.kind, source: value['source'] } : null
     case 'tenant':
       return typeof value['tenant'] === 'string' ? { kind: value.kind, tenant: value['tenant'] } : null
+    case 'line':
+      return isHostLine(value)
+        ? { kind: 'line', level: value.level, fields: value.fields, line: value.line }
+        : null
     case 'answer':
       return isAnswer(value) ? { kind: value.kind, id: value.id, rows: value.rows, end: value.end } : null
     default:
@@ -171,6 +188,11 @@ function isPlace(value: unknown): value is WorkerAssignment {
 function isSharedTenant(value: Message): value is Message & SharedTenant {
   const { tenant, asks } = value
   return (typeof tenant === 'string' || tenant === null) && typeof asks === 'boolean'
+}
+
+function isHostLine(value: Message): value is Message & HostLine {
+  const { level, fields, line } = value
+  return HOST_LINE_LEVELS.some((known) => known === level) && isRecord(fields) && typeof line === 'string'
 }
 
 function isAnswer(value: Message): value is Message & AnswerPiece & { readonly id: number } {

@@ -1,10 +1,12 @@
 /** The worker's end of the channel to its primary. */
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { LineLog } from '@wazo-websocketd/shared/runtime/line-log'
 import type { Snapshot } from '@wazo-websocketd/shared/runtime/metrics'
 import {
   parsePrimaryMessage,
   type AnswerPiece,
   type DrainOrder,
+  type HostLineLevel,
   type WorkerAssignment,
   type PrimaryMessage,
   type SharedTenant,
@@ -54,6 +56,12 @@ const BEATS_PER_PUSH = 5
 
 /** Connects the worker with its primary: takes orders and questions, reports readiness and metrics. */
 export class PrimaryLink {
+  /** For lines that other workers of this host say alike: the primary writes them, once for all of them. */
+  readonly hostLog: LineLog = {
+    error: (fields, line) => this.tellLine('error', fields, line),
+    warn: (fields, line) => this.tellLine('warn', fields, line),
+    info: (fields, line) => this.tellLine('info', fields, line),
+  }
   private readonly channel: PrimaryChannel
   private readonly clock: Clock
   private handler: DrainHandler | null = null
@@ -209,6 +217,10 @@ export class PrimaryLink {
   private async push(): Promise<void> {
     const snapshot = await this.snapshot?.()
     if (snapshot !== undefined && !this.finished) await this.send({ kind: 'metrics', snapshot })
+  }
+
+  private tellLine(level: HostLineLevel, fields: object, line: string): void {
+    void this.send({ kind: 'line', level, fields: { ...fields }, line })
   }
 
   private send(message: WorkerMessage): Promise<void> {

@@ -6,6 +6,7 @@ import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { startAdminSocket, type AdminSocket } from '@wazo-websocketd/shared/runtime/admin-socket'
 import type { AdminRoutes } from '@wazo-websocketd/shared/runtime/admin-routes'
 import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
+import type { HostLog } from './host-log.js'
 import type { MetricStore } from './metric-store.js'
 import type { ServiceMetrics } from './metrics.js'
 import type { WorkerPool } from './pool.js'
@@ -21,6 +22,7 @@ export interface PrimaryOptions {
   /** The primary's own metrics. */
   readonly metrics: Metrics
   readonly log: Log
+  readonly hostLog: Pick<HostLog, 'close'>
   /** `metrics.listen` and `metrics.edge_port`. */
   readonly adminHost: string
   readonly adminPort: number
@@ -74,6 +76,7 @@ export class PrimaryService implements Service {
     this.options.draining(true)
     this.options.upgrades.stop()
     await this.options.pool.stop()
+    this.options.hostLog.close()
     await Promise.all([this.admin?.close(), this.socket?.close()])
   }
 

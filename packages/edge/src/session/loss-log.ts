@@ -1,5 +1,5 @@
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
-import type { Logger } from 'pino'
+import type { LineLog } from '@wazo-websocketd/shared/runtime/line-log'
 
 /** Partitions that are lost for one reason within so long have one line. */
 const TOGETHER_MS = 200
@@ -7,10 +7,10 @@ const TOGETHER_MS = 200
 /** Says that continuity is lost: one line for all partitions that one incident concerns. */
 export class LossLog {
   private readonly clock: Clock
-  private readonly log: Pick<Logger, 'warn'>
+  private readonly log: Pick<LineLog, 'warn'>
   private readonly losses = new Map<string, { readonly partitions: number[]; sessions: number }>()
 
-  constructor(clock: Clock, log: Pick<Logger, 'warn'>) {
+  constructor(clock: Clock, log: Pick<LineLog, 'warn'>) {
     this.clock = clock
     this.log = log
   }

@@ -1,11 +1,11 @@
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
-import type { Logger } from 'pino'
+import type { LineLog } from '@wazo-websocketd/shared/runtime/line-log'
 
 const WINDOW_MS = 10_000
 
 export interface RefusalLogOptions {
   readonly clock: Clock
-  readonly log: Pick<Logger, 'info'>
+  readonly log: Pick<LineLog, 'info'>
 }
 
 /** Says every ten seconds how many clients were turned away and why; nothing where none was. */

@@ -2,6 +2,7 @@ import { BUS_CONNECTION_LOST, TRY_AGAIN_LATER, type Close } from '@wazo-websocke
 import type { Identity, TokenId } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { Clock, Timer } from '@wazo-websocketd/shared/runtime/clock'
+import type { LineLog } from '@wazo-websocketd/shared/runtime/line-log'
 import type { Logger } from 'pino'
 import type { RejectReason } from './metrics.js'
 import { RefusalLog } from './refusal-log.js'
@@ -27,6 +28,8 @@ export interface SessionLogOptions {
   readonly tagOf: (token: TokenId) => string
   readonly clock: Clock
   readonly log: Pick<Logger, 'info' | 'isLevelEnabled'>
+  /** For what all workers of the host say alike. */
+  readonly hostLog: Pick<LineLog, 'info'>
 }
 
 /** A session that has ended, as far as the log tells. */
@@ -57,7 +60,7 @@ export class SessionLog {
 
   constructor(options: SessionLogOptions) {
     this.options = options
-    this.refusals = new RefusalLog(options)
+    this.refusals = new RefusalLog({ clock: options.clock, log: options.hostLog })
   }
 
   /** Clients that were closed or turned away, in all, because something that the service needs was away. */

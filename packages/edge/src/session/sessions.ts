@@ -1,7 +1,7 @@
 import { BUS_CONNECTION_LOST, SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
 import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { TokenDetails } from '@wazo-websocketd/shared/domain/identity'
-import type { Logger } from 'pino'
+import type { LineLog } from '@wazo-websocketd/shared/runtime/line-log'
 import type { FrameBytes } from '../deliver/frame.js'
 import { Outbox } from '../deliver/outbox.js'
 import { TicketedClose, type LeaveOptions } from '../drain/ticketed-close.js'
@@ -30,7 +30,8 @@ export interface SessionsOptions extends Omit<
   readonly defer: (task: () => void) => void
   /** Shared with the sockets, which bound by it what waits in them. */
   readonly frameBytes: FrameBytes
-  readonly log: Pick<Logger, 'debug' | 'warn'>
+  /** For what all workers of the host say alike. */
+  readonly hostLog: Pick<LineLog, 'warn'>
 }
 
 /** Listens to sockets that were turned away and only have to finish the closing handshake. */
@@ -53,7 +54,7 @@ export class Sessions {
   constructor(options: SessionsOptions) {
     const { clock, metrics, defer, tickets, frameBytes } = options
     this.options = options
-    this.losses = new LossLog(clock, options.log)
+    this.losses = new LossLog(clock, options.hostLog)
     this.connections = new ConnectionTable(options.limits, clock)
     const outbox = new Outbox({ defer, now: () => clock.now(), metrics, frameBytes })
     const livePositions = new LivePositions(options.bus, options.partitions)

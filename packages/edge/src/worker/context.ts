@@ -1,6 +1,7 @@
 /** What all parts of a worker share, and what is made before any of them. */
 import { redisDatabase } from '@wazo-websocketd/shared/redis/url'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
+import type { LineLog } from '@wazo-websocketd/shared/runtime/line-log'
 import type { Log, Logger } from '@wazo-websocketd/shared/runtime/logger'
 import { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { hashTag, hashToken } from '@wazo-websocketd/shared/runtime/token-hash'
@@ -19,6 +20,8 @@ export interface WorkerContext {
   readonly place: WorkerAssignment
   readonly clock: Clock
   readonly log: Logger
+  /** For what all workers of the host meet: the primary writes it once. */
+  readonly hostLog: LineLog
   readonly sessionLog: SessionLog
   readonly metrics: Metrics
   readonly counts: WorkerMetrics
@@ -33,7 +36,7 @@ export interface WorkerContext {
 export function workerContext(
   setup: WorkerConfig,
   place: WorkerAssignment,
-  { logger: log, droppedLines }: Log,
+  { logger: log, droppedLines, hostLog }: Log & { readonly hostLog: LineLog },
   clock: Clock,
 ): WorkerContext {
   const metrics = new Metrics({ worker: `${place.slot}` })
@@ -44,9 +47,10 @@ export function workerContext(
     tagOf: (token) => hashTag(hashToken(token)),
     clock,
     log,
+    hostLog,
   })
   return {
-    ...{ setup, place, clock, log, sessionLog, metrics, counts },
+    ...{ setup, place, clock, log, hostLog, sessionLog, metrics, counts },
     database: redisDatabase(setup.config.redis.url),
     room: fitConnections(setup, log),
     index: new SubscriptionIndex(),

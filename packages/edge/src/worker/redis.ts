@@ -39,7 +39,7 @@ export function workerRedis(context: WorkerContext): WorkerRedis {
   }
 }
 
-function redisFactory({ setup, log, clock, counts, sessionLog }: WorkerContext): RedisFactory {
+function redisFactory({ setup, log, hostLog, clock, counts, sessionLog }: WorkerContext): RedisFactory {
   const { url, cluster, sentinels, sentinel_name: sentinelName } = setup.config.redis
   return new RedisFactory({
     url,
@@ -48,6 +48,7 @@ function redisFactory({ setup, log, clock, counts, sessionLog }: WorkerContext):
     sentinelName,
     tls: setup.redisTls,
     logger: log,
+    hostLog,
     clock,
     // The bus tells of its own connections: one that is up is not yet one that is subscribed.
     connected: (role, up) => OWN_CONNECTIONS.has(role) && counts.connected(role, up),

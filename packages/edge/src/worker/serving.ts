@@ -55,7 +55,7 @@ export class Serving {
 
   private makeBus(): RedisBus {
     const { context, redis, readinessChanged } = this.options
-    const { setup, database, clock, log, counts, sessionLog } = context
+    const { setup, database, clock, log, hostLog, counts, sessionLog } = context
     const { config } = setup
     return new RedisBus({
       prefix: config.redis.prefix,
@@ -67,6 +67,7 @@ export class Serving {
       connections: redis.bus,
       clock,
       logger: log,
+      hostLog,
       metrics: counts.bus,
       clients: sessionLog.unserved,
       listener: {
@@ -100,7 +101,7 @@ export class Serving {
 
   private makeSessions(): Sessions {
     const { context, auth, refusals } = this.options
-    const { setup, index, room, frameBytes, clock, log, counts, sessionLog } = context
+    const { setup, index, room, frameBytes, clock, hostLog, counts, sessionLog } = context
     const { config } = setup
     return new Sessions({
       authenticator: auth.lookups,
@@ -121,7 +122,7 @@ export class Serving {
       defer: (task) => process.nextTick(task),
       frameBytes,
       clock,
-      log,
+      hostLog,
       metrics: counts.session,
       sessionLog,
     })

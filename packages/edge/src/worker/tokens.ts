@@ -10,7 +10,7 @@ import type { WorkerRedis } from './redis.js'
  * @param masterTenantChanged called when it has become known, or is another one
  */
 export function workerAuth(
-  { setup, clock, log, counts, sessionLog, index }: WorkerContext,
+  { setup, clock, log, hostLog, counts, sessionLog, index }: WorkerContext,
   redis: WorkerRedis,
   sharing: TenantSharing,
   masterTenantChanged: () => void,
@@ -21,6 +21,7 @@ export function workerAuth(
     redis: redis.expiry,
     clock,
     logger: log,
+    hostLog,
     metrics: counts.auth,
     sharing,
     clients: sessionLog.unserved,

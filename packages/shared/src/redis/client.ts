@@ -1,6 +1,7 @@
 /** Connections to Redis, all made alike: a single server, a cluster, or what sentinels call master; with TLS or not. */
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from 'pino'
+import type { LineLog } from '../runtime/line-log.js'
 import type { Clock } from '../runtime/clock.js'
 import { programVersion } from '../runtime/version.js'
 import { connectionName } from './client-name.js'
@@ -18,6 +19,8 @@ export interface RedisFactoryOptions extends RedisPlace {
   /** `redis.tls`; null: TLS only where `url` says so, and without files. */
   readonly tls?: ClientTls | null
   readonly logger: Logger
+  /** Where its outage is told; `logger` unless given. */
+  readonly hostLog?: Pick<LineLog, 'error' | 'info'>
   readonly clock: Clock
   /** `redis_connected{role}`. */
   connected?(role: string, connected: boolean): void
@@ -95,7 +98,7 @@ export class RedisFactory {
 
   constructor(options: RedisFactoryOptions) {
     this.options = options
-    const { logger: log, clock, clients } = options
+    const { logger, hostLog: log = logger, clock, clients } = options
     const { tls = null } = this.access()
     const outage = new OutageLog({
       over: 'Redis serves again',

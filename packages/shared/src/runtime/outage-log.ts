@@ -1,5 +1,5 @@
-import type { Logger } from 'pino'
 import type { Clock, Timer } from './clock.js'
+import type { LineLog } from './line-log.js'
 
 /** An outage is over when nothing has failed for so long: what comes and goes is one outage. */
 const SETTLE_MS = 5_000
@@ -15,7 +15,7 @@ export interface OutageLogOptions {
   /** What the last line of an outage says: "Redis serves again". */
   readonly over: string
   readonly clock: Clock
-  readonly log: Pick<Logger, 'error' | 'info'>
+  readonly log: Pick<LineLog, 'error' | 'info'>
   /** How many clients were closed or turned away so far, in all; none given: the lines do not tell. */
   readonly clients?: () => number
   /** Milliseconds that an outage may last without a line; 0 unless given. */

@@ -56,6 +56,7 @@ await runMain('primary', async () => {
       store,
       metrics,
       log,
+      hostLog: { close: () => undefined },
       adminHost: '127.0.0.1',
       adminPort: adminPort!,
       adminSocket: null,

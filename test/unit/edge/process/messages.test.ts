@@ -13,6 +13,7 @@ describe('the messages between primary and workers', () => {
       { kind: 'fatal', line: 'port in use', status: 1 },
       { kind: 'tenant-source', source: 'here' },
       { kind: 'tenant', tenant: '' },
+      { kind: 'line', level: 'error', fields: { role: 'commands' }, line: 'Redis is away' },
       { kind: 'answer', id: 1, rows: ['{}'], end: null },
       { kind: 'answer', id: 2, rows: [], end: '{}' },
     ]
@@ -48,6 +49,9 @@ describe('the messages between primary and workers', () => {
       { kind: 'answer', id: 1, rows: [1], end: null },
       { kind: 'answer', id: 1, rows: [], end: 1 },
       { kind: 'answer', rows: [], end: null },
+      { kind: 'line', level: 'fatal', fields: {}, line: 'no such level here' },
+      { kind: 'line', level: 'info', fields: null, line: 'no fields' },
+      { kind: 'line', level: 'info', fields: {} },
       { kind: 'ask', question: {} },
       { kind: 'unknown' },
       { kind: 7 },
