@@ -1,5 +1,5 @@
 /** What became of the connection, with times and reasons; the newest first. It outlives every connection of the page. */
-import { element, timeElement } from './element.js'
+import { element, showTime } from './element.js'
 
 const ENTRIES_MAX = 200
 
@@ -17,7 +17,9 @@ export class ConnectionLog {
   add(state, text) {
     const entry = element('li', '', 'entry')
     entry.dataset.state = state
-    entry.append(timeElement(new Date()), element('span', text))
+    const time = element('time')
+    showTime(time, new Date())
+    entry.append(time, element('span', text))
     this.#list.prepend(entry)
     while (this.#list.children.length > ENTRIES_MAX) this.#list.lastElementChild.remove()
     this.#count.textContent = String(this.#list.children.length)

@@ -9,15 +9,10 @@ export function element(tag, text = '', className = '') {
   return made
 }
 
-/** The time of day, with milliseconds. */
-export function clock(at) {
+/** Has a `time` element show the time of day, with milliseconds. */
+export function showTime(time, at) {
   const two = (number) => String(number).padStart(2, '0')
-  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`
-}
-
-/** A `time` element that shows the time of day. */
-export function timeElement(at) {
-  const made = element('time', clock(at))
-  made.dateTime = at.toISOString()
-  return made
+  const milliseconds = String(at.getMilliseconds()).padStart(3, '0')
+  time.textContent = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${milliseconds}`
+  time.dateTime = at.toISOString()
 }

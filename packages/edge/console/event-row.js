@@ -1,6 +1,6 @@
 /* global document, getSelection, navigator */
-/** One row of the list: a line that opens, and what is under it. */
-import { element, timeElement } from './element.js'
+/** One row of the list: a line that opens, and what is under it. It shows one event after the other. */
+import { element, showTime } from './element.js'
 import { factsOf, inBytes, shortened } from './event-facts.js'
 import { prettyJson } from './json-text.js'
 
@@ -11,28 +11,40 @@ export class EventRow {
   element = element('li', '', 'event')
   /** The line, which has the focus. */
   line = element('button', '', 'line')
+  #parts = {
+    time: element('time'),
+    name: element('span', '', 'name'),
+    snippet: element('span', '', 'snippet'),
+    whose: element('span', '', 'whose'),
+    size: element('span', '', 'size'),
+  }
   #event
   #facts
   #detail = null
   #pre = null
 
-  constructor(event) {
-    this.#event = event
-    this.#facts = factsOf(event.text)
-    const { tenant, users, snippet } = this.#facts
-    const snippetElement = element('span', snippet, 'snippet')
-    snippetElement.ariaHidden = 'true' // The whole event is under the line.
-    const whose = [tenant, ...users.slice(0, 1)].filter((text) => text !== '').map(shortened)
+  constructor() {
     this.line.type = 'button'
     this.line.tabIndex = -1
-    this.line.append(
-      timeElement(event.at),
-      element('span', event.name, 'name'),
-      snippetElement,
-      element('span', whose.join(' · '), 'whose'),
-      element('span', inBytes(event.bytes), 'size'),
-    )
+    this.#parts.snippet.ariaHidden = 'true' // The whole event is under the line.
+    this.line.append(...Object.values(this.#parts))
     this.element.append(this.line)
+  }
+
+  /** Shows another event, closed. */
+  show(event) {
+    const { time, name, snippet, whose, size } = this.#parts
+    this.#event = event
+    this.#facts = factsOf(event.text)
+    const owners = [this.#facts.tenant, ...this.#facts.users.slice(0, 1)]
+    showTime(time, event.at)
+    name.textContent = event.name
+    snippet.textContent = this.#facts.snippet
+    whose.textContent = owners
+      .filter((text) => text !== '')
+      .map(shortened)
+      .join(' · ')
+    size.textContent = inBytes(event.bytes)
     this.open(false)
   }
 

@@ -10,7 +10,7 @@ export class RowWindow {
   #items
   #probe
   #store
-  /** Event -> its row. */
+  /** Event -> its row, in the order of the list. */
   #rows = new Map()
   #geometry = new RowGeometry({ count: 0, rowHeight: 1, openIndex: -1, openHeight: 1 })
   #openHeight = 0
@@ -48,14 +48,9 @@ export class RowWindow {
   draw({ open, active, raw }) {
     this.#measure(open, this.#openHeight || this.#probe.offsetHeight)
     const wanted = this.#wanted([open, active])
-    for (const [event, row] of this.#rows)
-      if (!wanted.has(event)) {
-        this.#rows.delete(event)
-        row.element.remove()
-      }
+    this.#assign(wanted, open, raw)
     let position = 0
-    for (const event of wanted.keys()) {
-      const { element } = this.#rows.get(event) ?? this.#make(event, event === open && { raw })
+    for (const { element } of this.#rows.values()) {
       const there = this.#items.children[position++] ?? null
       if (there !== element) this.#items.insertBefore(element, there)
     }
@@ -95,10 +90,18 @@ export class RowWindow {
     return new Map([...indices].sort((a, b) => a - b).map((index) => [this.#store.at(index), index]))
   }
 
-  #make(event, opened) {
-    const row = new EventRow(event)
-    if (opened) row.open(true, opened.raw)
-    this.#rows.set(event, row)
-    return row
+  /** Rows whose events are out of sight show those that have come into it: text changes, elements stay. */
+  #assign(wanted, open, raw) {
+    const free = [...this.#rows].filter(([event]) => !wanted.has(event)).map(([, row]) => row)
+    const rows = new Map()
+    for (const event of wanted.keys()) {
+      const known = this.#rows.get(event)
+      const row = known ?? free.shift() ?? new EventRow()
+      if (known === undefined) row.show(event)
+      if (known === undefined && event === open) row.open(true, raw)
+      rows.set(event, row)
+    }
+    for (const { element } of free) element.remove()
+    this.#rows = rows
   }
 }
