@@ -380,6 +380,8 @@ describe('The console page in Chromium', function () {
   })
 
   it('tells that something may be missing when the server could not go on', async () => {
+    await open(`#token=${cluster.auth.mint({ tenant: TENANT }).token}`) // its waits begin anew
+    await until('Live', async () => (await state()) === 'Live')
     process.kill(cluster.edges[0]!.workerPids()[0]!, 'SIGKILL')
     await until('a retry', async () => (await state()).includes('trying again'))
     await publish('console_unseen', {})
