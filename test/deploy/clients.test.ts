@@ -1,6 +1,6 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,7 +12,14 @@ import { ensureDebian } from '../support/install.mjs'
 import { customEvent } from '../support/publish.js'
 import { waitFor } from '../support/wait.mjs'
 
-const CLIENTS = fileURLToPath(new URL('../../docs/clients/', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const CLIENTS = `${ROOT}docs/clients/`
+const PAGE = 'docs/clients/browser.html'
+/** What the page needs: path -> type. */
+const PAGE_FILES = new Map([
+  [`/${PAGE}`, 'text/html'],
+  ['/packages/edge/console/wazo-events.js', 'text/javascript'],
+])
 const CHROMIUM = '/usr/bin/chromium'
 const PYTHON = '/usr/bin/python3'
 const USER = '3f0b9a4e-51a6-4f0c-9a5d-0c3a3f6ab001'
@@ -73,7 +80,7 @@ function startProgram(command: string, file: string, url: string, token: string)
 
 async function startPage(page: Page, base: string, url: string, token: string): Promise<Running> {
   const settings = new URLSearchParams({ url: `${url}/`, token, names: 'counted,other' })
-  await page.goto(`${base}/browser.html#${settings.toString()}`)
+  await page.goto(`${base}/${PAGE}#${settings.toString()}`)
   return {
     numbers: async () =>
       (await page.locator('#events li').allTextContents()).map(
@@ -110,8 +117,11 @@ describe('The clients of docs/clients', function () {
       config: { drain: { handover: false } },
     })
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
-    const html = await readFile(`${CLIENTS}browser.html`)
-    files = createServer((_request, response) => response.setHeader('content-type', 'text/html').end(html))
+    files = createServer(({ url }, response) => {
+      const type = PAGE_FILES.get(url ?? '')
+      if (type === undefined) return void response.writeHead(404).end()
+      response.setHeader('content-type', type).end(readFileSync(ROOT + url!))
+    })
     await once(files.listen(0, '127.0.0.1'), 'listening')
     const base = `http://127.0.0.1:${(files.address() as AddressInfo).port}`
     const url = cluster.edges[0]!.url

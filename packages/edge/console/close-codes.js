@@ -1,17 +1,8 @@
 /** The close codes of the server (PROTOCOL.md), in words for the person who looks at the page. */
 
-/** Codes after which connecting again with the same token makes sense, and the pause before the first try (ms). */
-const COME_BACK_MS = new Map([
-  [1001, 1000],
-  [1006, 1000],
-  [1011, 1000],
-  [1012, 500],
-  [1013, 2000],
-])
-
 /** Every code: its meaning, and what to do. */
 export const CLOSE_CODES = [
-  [1000, 'You disconnected.', 'Connect when you like.'],
+  [1000, 'The connection was closed in order.', 'The page connects again.'],
   [1001, 'The server is going away.', 'The page connects again.'],
   [
     1002,
@@ -42,17 +33,12 @@ export const CLOSE_CODES = [
     'The page tries again.',
   ],
   [4001, 'No token was given.', 'Enter a token.'],
-  [4002, 'The token is unknown, expired, or lacks the ACL “websocketd”.', 'Get another token.'],
-  [4003, 'The token expired or was deleted.', 'Get another token.'],
+  [4002, 'The token is unknown, expired, or lacks the ACL “websocketd”.', 'Put another token in.'],
+  [4003, 'The token expired or was deleted.', 'Put a new token in: the page goes on where it was.'],
   [4004, 'The server did not understand a message, or the version.', 'Look at the reason.'],
 ]
 
 /** The meaning of `code`, in a sentence. */
 export function meaningOf(code) {
   return CLOSE_CODES.find(([known]) => known === code)?.[1] ?? 'A code that this page does not know.'
-}
-
-/** Milliseconds before the first try to connect again after `code`, or null when trying again is of no use. */
-export function comeBackAfterMs(code) {
-  return COME_BACK_MS.get(code) ?? null
 }

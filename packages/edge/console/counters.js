@@ -1,27 +1,33 @@
-/* global TextEncoder */
-/** The numbers above the list. */
+/** The numbers above the list, and the graph of the rate. */
+import { inBytes } from './event-facts.js'
+import { RateGraph } from './rate-graph.js'
+import { Rate } from './rate.js'
 
-const RATE_WINDOW_S = 5
 const NAMES_MAX = 10_000
 
 export class Counters {
   #cells
+  #graph
+  #rate = new Rate()
   #events = 0
   #bytes = 0
   #reconnects = 0
   #names = new Set()
-  #perSecond = new Array(RATE_WINDOW_S).fill(0)
 
-  /** `cells`: the elements that show events, rate, names, bytes, ping and reconnects. */
+  /**
+   * `cells`: the elements that show events, rate, names, bytes, ping and reconnects, and `graph` and `most` as `RateGraph`
+   * has them.
+   */
   constructor(cells) {
     this.#cells = cells
+    this.#graph = new RateGraph(cells.graph, cells.most)
     setInterval(() => this.#second(), 1000)
   }
 
-  event(body, name) {
+  event(name, bytes) {
     this.#events++
-    this.#bytes += new TextEncoder().encode(body).length
-    this.#perSecond[0]++
+    this.#bytes += bytes
+    this.#rate.add()
     if (this.#names.size < NAMES_MAX) this.#names.add(name)
   }
 
@@ -30,26 +36,22 @@ export class Counters {
   }
 
   roundTrip(ms) {
-    this.#cells.ping.textContent = ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`
-  }
-
-  draw() {
-    this.#cells.events.textContent = this.#events.toLocaleString('en')
-    this.#cells.names.textContent = String(this.#names.size)
-    this.#cells.bytes.textContent = inBytes(this.#bytes)
+    this.#cells.ping.textContent = inMilliseconds(ms)
   }
 
   #second() {
-    const rate = this.#perSecond.reduce((sum, count) => sum + count, 0) / RATE_WINDOW_S
-    this.#cells.rate.textContent = rate >= 10 ? String(Math.round(rate)) : String(Math.round(rate * 10) / 10)
-    this.#perSecond.pop()
-    this.#perSecond.unshift(0)
-    this.draw()
+    this.#rate.tick()
+    const { mean, seconds } = this.#rate
+    this.#cells.rate.textContent =
+      mean >= 10 ? Math.round(mean).toLocaleString('en') : String(Math.round(mean * 10) / 10)
+    this.#cells.events.textContent = this.#events.toLocaleString('en')
+    this.#cells.names.textContent = String(this.#names.size)
+    this.#cells.bytes.textContent = inBytes(this.#bytes)
+    this.#graph.draw(seconds)
   }
 }
 
-function inBytes(bytes) {
-  if (bytes < 1024) return `${bytes} B`
-  if (bytes < 1024 ** 2) return `${(bytes / 1024).toFixed(1)} KiB`
-  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`
+/** `ms` with as many digits as matter. */
+export function inMilliseconds(ms) {
+  return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`
 }

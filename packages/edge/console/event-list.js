@@ -1,142 +1,170 @@
-/* global document, requestAnimationFrame */
-/** The list of events: newest first, bounded, filtered, paused on demand; drawn once per frame. */
-import { prettyJson } from './json-text.js'
+/* global document, ResizeObserver */
+/**
+ * The list of events, newest first. It is drawn ten times a second at most, and less often when drawing takes long. While
+ * a reader looks at something (a row is open, has the focus of the keyboard, or the list is scrolled), or has paused it,
+ * the list is held: it stays as it is, and tells how many events it is behind.
+ */
+import { RowWindow } from './row-window.js'
 
-const ROWS_MAX = 500
-const SNIPPET_CHARACTERS = 240
+const DRAW_EVERY_MS = 100
+/** Drawing takes this share of the time at most. */
+const DRAW_SHARE = 0.2
 
 export class EventList {
-  #list
-  #note
-  #waiting = []
-  #shown = []
-  #filter = ''
-  #pretty = true
-  #paused = false
-  #skipped = 0
-  #drawing = false
+  #box
+  #store
+  #window
+  #onDrawn
+  /** Why the list is held: `paused`, `scrolled`, `open`, `active`. */
+  #held = new Set()
+  /** The event whose row is open, and the one whose row has the focus; or null. */
+  #open = null
+  #active = null
+  #raw = false
+  #timer = null
+  #drawnAt = -Infinity
+  #restMs = DRAW_EVERY_MS
 
-  constructor(list, note) {
-    this.#list = list
-    this.#note = note
+  /** `parts`: as `RowWindow` has them; `onDrawn`: called after each drawing, and when the list is held or released. */
+  constructor(parts, store, onDrawn) {
+    const { box, items } = parts
+    this.#box = box
+    this.#store = store
+    this.#window = new RowWindow(parts, store)
+    this.#onDrawn = onDrawn
+    box.addEventListener('scroll', () => this.#scrolled(), { passive: true })
+    items.addEventListener('click', ({ target }) => this.#clicked(target))
+    items.addEventListener('focusout', ({ relatedTarget }) => {
+      if (document.hasFocus() && !items.contains(relatedTarget)) this.#hold('active', false)
+    })
+    new ResizeObserver(() => this.#drawRows()).observe(box)
   }
 
-  /** Adds an event: `body` is its exact text, `parsed` its value (undefined or null when it is not an object). */
-  add(body, parsed) {
-    this.#waiting.push({ body, parsed, at: new Date() })
-    if (this.#waiting.length > ROWS_MAX) {
-      this.#waiting.shift()
-      this.#skipped++
-    }
-    this.#drawSoon()
+  /** Draws soon: something has arrived. */
+  changed() {
+    const wait = Math.max(0, this.#drawnAt + this.#restMs - performance.now())
+    this.#timer ??= setTimeout(() => this.#draw(), wait)
   }
 
-  set filter(text) {
-    this.#filter = text.trim().toLowerCase()
-    for (const row of this.#shown) row.element.hidden = !this.#matches(row)
-    this.#describe()
+  /** After another filter, or after everything was cleared: the same moment, other rows. */
+  chosenAnew() {
+    if (this.#store.indexOf(this.#open) < 0) this.#toggle(null)
+    if (this.#store.indexOf(this.#active) < 0) this.#hold('active', false)
+    this.#drawRows()
+    this.changed()
   }
 
-  set pretty(on) {
-    this.#pretty = on
-    for (const row of this.#shown) if (row.details.open) this.#fill(row)
+  get held() {
+    return this.#held.size > 0
+  }
+
+  get paused() {
+    return this.#held.has('paused')
   }
 
   set paused(on) {
-    this.#paused = on
-    this.#drawSoon()
+    this.#hold('paused', on)
   }
 
-  clear() {
-    this.#waiting = []
-    this.#shown = []
-    this.#skipped = 0
-    this.#list.replaceChildren()
-    this.#describe()
+  /** Back to the newest event, and to what arrives. */
+  newest() {
+    this.#toggle(null)
+    this.#held.clear()
+    this.#active = null
+    this.#box.scrollTop = 0
+    this.#draw()
   }
 
-  #drawSoon() {
-    if (this.#drawing) return
-    this.#drawing = true
-    requestAnimationFrame(() => {
-      this.#drawing = false
-      if (!this.#paused) this.#draw()
-      this.#describe()
-    })
+  /** Gives the focus to another row, `by` rows further down; the first time to the first one in sight. */
+  move(by) {
+    if (this.#store.length === 0) return
+    const from = this.#active === null ? -1 : this.#store.indexOf(this.#active)
+    const index = from < 0 && Number.isFinite(by) ? this.#window.first : from + by
+    this.#focus(this.#store.at(Math.max(0, Math.min(this.#store.length - 1, index))))
+  }
+
+  /** The same by as many rows as fit into the box. */
+  movePages(by) {
+    this.move(by * this.#window.page)
+  }
+
+  /** Closes the open row; without one, back to the newest event. */
+  back() {
+    if (this.#open !== null) {
+      this.#focus(this.#open)
+      return this.#toggle(null)
+    }
+    this.#box.focus({ preventScroll: true })
+    this.newest()
+  }
+
+  /** The open event indented, or exactly as it was sent; so are those that are opened later. */
+  toggleRaw() {
+    this.#raw = !this.#raw
+    this.#window.rowOf(this.#open)?.open(true, this.#raw)
+    this.#drawRows()
+  }
+
+  /** Copies the open event. */
+  copy() {
+    void this.#window.rowOf(this.#open)?.copy()
+  }
+
+  #clicked(target) {
+    if (target.closest('.raw')) return this.toggleRaw()
+    if (target.closest('.copy')) return this.copy()
+    const line = target.closest('.line')
+    if (line === null) return
+    const event = this.#window.eventOf(line)
+    this.#toggle(event === this.#open ? null : event)
+    // A mouse that closes a row is done with it; the keyboard goes on from there.
+    if (this.#open === null && this.#active === null) this.#box.focus({ preventScroll: true })
+  }
+
+  #toggle(event) {
+    this.#window.rowOf(this.#open)?.open(false)
+    this.#open = event
+    this.#window.rowOf(event)?.open(true, this.#raw)
+    this.#hold('open', event !== null)
+    this.#drawRows()
+  }
+
+  #focus(event) {
+    this.#active = event
+    this.#hold('active', true)
+    this.#drawRows()
+    this.#window.reveal(event)
+    this.#window.rowOf(event).line.focus({ preventScroll: true })
+  }
+
+  #scrolled() {
+    this.#hold('scrolled', this.#box.scrollTop > 0)
+    this.#drawRows()
+  }
+
+  #hold(reason, on) {
+    if (reason === 'active' && !on) this.#active = null
+    if (on === this.#held.has(reason)) return
+    if (on) this.#held.add(reason)
+    else this.#held.delete(reason)
+    this.#onDrawn()
+    if (!this.held) this.changed()
   }
 
   #draw() {
-    const rows = this.#waiting.map((event) => this.#row(event)).reverse()
-    this.#waiting = []
-    this.#skipped = 0
-    this.#list.prepend(...rows.map(({ element }) => element))
-    this.#shown.unshift(...rows)
-    for (const { element } of this.#shown.splice(ROWS_MAX)) element.remove()
+    clearTimeout(this.#timer)
+    this.#timer = null
+    const begin = performance.now()
+    if (!this.held) {
+      this.#store.show()
+      this.#drawRows()
+    }
+    this.#onDrawn()
+    this.#drawnAt = performance.now()
+    this.#restMs = Math.max(DRAW_EVERY_MS, (this.#drawnAt - begin) / DRAW_SHARE)
   }
 
-  #row({ body, parsed, at }) {
-    const name = typeof parsed?.name === 'string' ? parsed.name : '(no name)'
-    const details = create('details')
-    const summary = create('summary')
-    const time = create('time', clock(at))
-    time.dateTime = at.toISOString()
-    summary.append(time, nameOf(name), create('span', snippetOf(body, parsed), 'snippet'))
-    const pre = create('pre')
-    pre.tabIndex = 0
-    details.append(summary, pre)
-    const element = create('li', '', 'event fresh')
-    element.append(details)
-    const row = { element, details, pre, body, text: body.toLowerCase() }
-    details.addEventListener('toggle', () => this.#fill(row))
-    element.hidden = !this.#matches(row)
-    return row
+  #drawRows() {
+    this.#window.draw({ open: this.#open, active: this.#active, raw: this.#raw })
   }
-
-  #fill({ details, pre, body }) {
-    pre.textContent = details.open ? (this.#pretty ? prettyJson(body) : body) : ''
-  }
-
-  #matches({ text }) {
-    return text.includes(this.#filter)
-  }
-
-  #describe() {
-    const parts = []
-    if (this.#paused) parts.push(`Paused: ${this.#waiting.length + this.#skipped} waiting.`)
-    if (this.#filter !== '')
-      parts.push(`${this.#visible()} of ${this.#shown.length} events match the filter.`)
-    else if (this.#shown.length >= ROWS_MAX) parts.push(`The last ${ROWS_MAX} events.`)
-    if (this.#shown.length === 0 && !this.#paused)
-      parts.push('Events appear here as they come, the newest first.')
-    this.#note.textContent = parts.join(' ')
-  }
-
-  #visible() {
-    return this.#shown.filter(({ element }) => !element.hidden).length
-  }
-}
-
-function create(tag, text = '', className = '') {
-  const element = document.createElement(tag)
-  if (text !== '') element.textContent = text
-  if (className !== '') element.className = className
-  return element
-}
-
-/** The name, which may break into lines after an underscore only. */
-function nameOf(name) {
-  const element = create('span', '', 'name')
-  for (const part of name.split(/(?<=_)/)) element.append(part, create('wbr'))
-  return element
-}
-
-/** What is particular to the event: its `data` if it has one, else all of it. */
-function snippetOf(body, parsed) {
-  const text = parsed?.data === undefined ? body : JSON.stringify(parsed.data)
-  return text.length > SNIPPET_CHARACTERS ? text.slice(0, SNIPPET_CHARACTERS) + '…' : text
-}
-
-function clock(at) {
-  const two = (number) => String(number).padStart(2, '0')
-  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`
 }

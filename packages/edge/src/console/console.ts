@@ -18,19 +18,43 @@ const SECURITY_HEADERS = {
   'Cache-Control': 'no-cache',
 }
 
-const SCRIPT = 'text/javascript; charset=utf-8'
+const TYPES: Readonly<Record<string, string>> = {
+  css: 'text/css; charset=utf-8',
+  html: 'text/html; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  svg: 'image/svg+xml',
+}
 
-/** Everything that is served: path -> file, type. Nothing else of the disk can be reached. */
-const FILES: ReadonlyMap<string, readonly [file: string, type: string]> = new Map([
-  ['/console', ['index.html', 'text/html; charset=utf-8']],
-  ['/console/console.css', ['console.css', 'text/css; charset=utf-8']],
-  ['/console/icon.svg', ['icon.svg', 'image/svg+xml']],
-  ['/console/console.js', ['console.js', SCRIPT]],
-  ['/console/connection.js', ['connection.js', SCRIPT]],
-  ['/console/close-codes.js', ['close-codes.js', SCRIPT]],
-  ['/console/counters.js', ['counters.js', SCRIPT]],
-  ['/console/event-list.js', ['event-list.js', SCRIPT]],
-  ['/console/json-text.js', ['json-text.js', SCRIPT]],
+const SCRIPTS = [
+  'close-codes',
+  'code-table',
+  'connection-log',
+  'console',
+  'counters',
+  'element',
+  'event-facts',
+  'event-list',
+  'event-panel',
+  'event-row',
+  'event-store',
+  'foreign-host',
+  'json-text',
+  'rate',
+  'rate-graph',
+  'row-geometry',
+  'row-window',
+  'sampler',
+  'session',
+  'settings',
+  'status-line',
+  'token-form',
+  'wazo-events',
+].map((name) => `${name}.js`)
+
+/** Everything that is served: path -> file. Nothing else of the disk can be reached. */
+const FILES: ReadonlyMap<string, string> = new Map([
+  ['/console', 'index.html'],
+  ...['console.css', 'events.css', 'icon.svg', ...SCRIPTS].map((file) => [`/console/${file}`, file] as const),
 ])
 
 const cache = new Map<string, Buffer>()
@@ -44,9 +68,8 @@ export function consoleHandler(request: IncomingMessage, response: ServerRespons
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
   // Relative, so that it also holds behind a proxy that strips a prefix.
   if (path === '/console/') return respond(response, 308, { Location: '../console' }, Buffer.alloc(0), false)
-  const entry = FILES.get(path)
-  if (entry === undefined) return false
-  const [file, type] = entry
+  const file = FILES.get(path)
+  if (file === undefined) return false
   const content = readAsset(file)
   if (content === null) {
     const text = Buffer.from('The console page is missing from this installation.\n')
@@ -58,6 +81,7 @@ export function consoleHandler(request: IncomingMessage, response: ServerRespons
       request.method === 'HEAD',
     )
   }
+  const type = TYPES[file.slice(file.lastIndexOf('.') + 1)] ?? 'application/octet-stream'
   return respond(response, 200, { 'Content-Type': type }, content, request.method === 'HEAD')
 }
 

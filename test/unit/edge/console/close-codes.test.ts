@@ -1,12 +1,14 @@
 import { expect } from 'chai'
 import * as close from '@wazo-websocketd/shared/domain/close'
 
-const { CLOSE_CODES, comeBackAfterMs, meaningOf } = (await import(
-  new URL('../../../../packages/edge/console/close-codes.js', import.meta.url).href
-)) as {
+const PAGE_DIRECTORY = new URL('../../../../packages/edge/console/', import.meta.url)
+const { CLOSE_CODES, meaningOf } = (await import(new URL('close-codes.js', PAGE_DIRECTORY).href)) as {
   CLOSE_CODES: readonly [number, string, string][]
-  comeBackAfterMs: (code: number) => number | null
   meaningOf: (code: number) => string
+}
+const { GIVE_UP, NEW_TOKEN } = (await import(new URL('wazo-events.js', PAGE_DIRECTORY).href)) as {
+  GIVE_UP: ReadonlySet<number>
+  NEW_TOKEN: ReadonlySet<number>
 }
 
 describe("The console's explanation of close codes", () => {
@@ -16,17 +18,12 @@ describe("The console's explanation of close codes", () => {
     close.limitExceeded('x'),
   ] as readonly close.Close[]
 
-  it('knows every code of the catalogue, and comes back when the catalogue says so', () => {
+  it('knows every code of the catalogue, and its client comes back when the catalogue says so', () => {
     const known = new Set(CLOSE_CODES.map(([code]) => code))
     for (const { code, comeBack } of catalogue) {
       expect(known.has(code), String(code)).to.equal(true)
-      expect(comeBackAfterMs(code) !== null, String(code)).to.equal(comeBack)
+      expect(!GIVE_UP.has(code) && !NEW_TOKEN.has(code), String(code)).to.equal(comeBack)
     }
-  })
-
-  it('comes back after a connection that just broke, and not when it was told to disconnect', () => {
-    expect(comeBackAfterMs(1006)).to.be.a('number')
-    expect(comeBackAfterMs(1000)).to.equal(null)
   })
 
   it('says so of a code that it does not know', () => {
