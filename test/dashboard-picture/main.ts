@@ -6,7 +6,7 @@
 import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
-import { dashboard, filledIn, type Panel } from '../deploy/support/dashboard.js'
+import { dashboard, filledIn, type Panel } from '../support/dashboard.js'
 import { Cluster } from '../support/cluster.js'
 import { portOf } from '../support/pages.js'
 import { startPrometheus, type Prometheus } from '../support/prometheus.js'

@@ -1,5 +1,5 @@
 /** The whole dashboard as one page of HTML. */
-import { dashboard, type Panel } from '../deploy/support/dashboard.js'
+import { dashboard, type Panel } from '../support/dashboard.js'
 import { drawPanel, type Line, type Span } from './panels.js'
 
 const COLUMN_PX = 58

@@ -1,5 +1,5 @@
 /** The panels of a dashboard as SVG, of what Prometheus has answered. */
-import type { Panel } from '../deploy/support/dashboard.js'
+import type { Panel } from '../support/dashboard.js'
 import { withUnit } from './units.js'
 
 export interface Line {

@@ -20,7 +20,7 @@ import { sharedRabbit } from '../support/rabbitmq.mjs'
 import { startRedis } from '../support/redis.mjs'
 import { waitFor } from '../support/wait.mjs'
 
-const FILES = fileURLToPath(new URL('incumbent', import.meta.url))
+const FILES = fileURLToPath(new URL('../support/incumbent', import.meta.url))
 const TENANT = '2c34c282-433e-4bb8-8d56-fec14ff7e1e9'
 const ORIGIN = 'ca7f87e9-c2c8-5fad-ba1b-c3140ebb9be3'
 const READY_MS_MAX = 40_000

@@ -8,7 +8,7 @@ import { portOf } from '../support/pages.js'
 import { customEvent } from '../support/publish.js'
 import { declaredMetrics, processMetrics } from '../support/reference-page/metrics.js'
 import { sleep, waitFor } from '../support/wait.mjs'
-import { dashboard, expressions } from './support/dashboard.js'
+import { dashboard, expressions } from '../support/dashboard.js'
 import { startPrometheus, type Prometheus } from '../support/prometheus.js'
 import { runTool } from '../support/tools.js'
 

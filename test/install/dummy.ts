@@ -1,10 +1,10 @@
-/** A package of the incumbent's name and shape, with the files of `test/deploy/incumbent` as its configuration. */
+/** A package of the incumbent's name and shape, with the files of `test/support/incumbent` as its configuration. */
 import { chmod, cp, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run } from '../../deploy/debian/run.mjs'
 
-const FILES = fileURLToPath(new URL('../deploy/incumbent', import.meta.url))
+const FILES = fileURLToPath(new URL('../support/incumbent', import.meta.url))
 const NAME = 'wazo-websocketd'
 
 /** Files that dpkg asks about where both sides have changed them. Path in the package -> path in `FILES`. */

@@ -20,7 +20,7 @@ import { Host } from './host.js'
 import { answers, CONFIG, EDGE_PORT, SERVICE, startBrokers, startIngest, WAIT } from './programs.js'
 import { expectThat, show } from './show.js'
 
-const FILES = fileURLToPath(new URL('../deploy/incumbent', import.meta.url))
+const FILES = fileURLToPath(new URL('../support/incumbent', import.meta.url))
 const INCUMBENT = '/debs/incumbent.deb'
 /** As in its configuration. */
 const ORIGIN = 'ca7f87e9-c2c8-5fad-ba1b-c3140ebb9be3'

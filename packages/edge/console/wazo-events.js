@@ -73,7 +73,6 @@ export class WazoEvents {
 
   /** Replaces the token of the session that runs. A bad one ends it (4002). Version 1 does not answer. */
   renew = (token) => this.#send('token', { token })
-
   /** Asks the server for a sign of life: `onPong`. */
   ping = () => this.#send('ping', { payload: performance.now() })
 

@@ -10,7 +10,7 @@ const UNCONFIRMED_MAX = 10_000
 const TICK_MS = 5
 const CONFIRM_MS_MAX = 10_000
 
-/** AMQP cannot carry an event: a name of more than 255 bytes, headers of more than 64 KiB. */
+/** Says that AMQP cannot carry an event: a name of more than 255 bytes, headers of more than 64 KiB. */
 export class UnsendableError extends Error {
   override name = 'UnsendableError'
 }

@@ -15,7 +15,7 @@ export interface Dashboard {
 }
 
 export const dashboard = JSON.parse(
-  readFileSync(new URL('../../../deploy/grafana/wazo-websocketd.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../deploy/grafana/wazo-websocketd.json', import.meta.url), 'utf8'),
 ) as Dashboard
 
 /** Every expression, with the title of its panel, as Grafana sends it with all hosts selected. */
