@@ -32,7 +32,7 @@ export interface AuthOptions {
   readonly hostLog: LineLog
   readonly metrics: AuthMetrics
   readonly sharing: TenantSharing
-  /** The same, with what stands for equal parts of the tokens of many sessions (`Registry.share`). */
+  /** The same, with what stands for equal parts of the tokens of many sessions (`SubscriptionIndex.intern`). */
   readonly intern: (details: TokenDetails) => TokenDetails
   /** How many clients were closed or turned away so far, in all: for the line that ends an outage. */
   readonly clients: () => number

@@ -1,4 +1,4 @@
-import type { ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
+import { CLIENT_OPS, type ProtocolVersion } from '@wazo-websocketd/shared/domain/protocol'
 import type { Metrics } from '@wazo-websocketd/shared/runtime/metrics'
 import { deliverMetrics } from '../deliver/metrics.js'
 import { drainMetrics } from '../drain/metrics.js'
@@ -38,7 +38,7 @@ const OP_RESULTS = ['ok', 'refused'] as const
 export type OpResult = (typeof OP_RESULTS)[number]
 
 /** One of the protocol's ops, or `unknown`, as `ops_total{op}` names it. */
-const OPS = ['subscribe', 'start', 'ping', 'token', 'unknown'] as const
+const OPS = [...CLIENT_OPS, 'unknown'] as const
 export type CountedOp = (typeof OPS)[number]
 
 const VERSIONS = ['1', '2'] as const

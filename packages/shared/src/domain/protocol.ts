@@ -17,6 +17,14 @@ export type ClientMessage =
   | { readonly op: 'ping'; readonly payload: string }
   | { readonly op: 'token'; readonly token: string }
 
+/** The ops of clients, by which they are counted. */
+export const CLIENT_OPS = [
+  'subscribe',
+  'start',
+  'ping',
+  'token',
+] as const satisfies readonly ClientMessage['op'][]
+
 export type ServerMessage =
   /** `resumeSeconds`: the session has positions, which reach back so far; null: it has none. */
   | { readonly op: 'init'; readonly version: ProtocolVersion; readonly resumeSeconds: number | null }
