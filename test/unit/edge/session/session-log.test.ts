@@ -27,7 +27,12 @@ const tagOf = (token: TokenId) => hashTag(hashToken(token))
 function setUp(sessions = true) {
   const clock = new FakeClock()
   const { logger, entries } = fakeLog()
-  return { clock, logger, entries, log: new SessionLog({ sessions, tagOf, clock, log: logger, hostLog: logger }) }
+  return {
+    clock,
+    logger,
+    entries,
+    log: new SessionLog({ sessions, tagOf, clock, log: logger, hostLog: logger }),
+  }
 }
 
 describe('the log of sessions', () => {
