@@ -71,6 +71,8 @@ export interface Session {
   /** The first one begins with the reply to `start`. */
   readonly phases: readonly Phase[]
   readonly startAskedAt: number | null
+  /** Its client is cut off or hangs at random: how long an event took to get to it says nothing of the cluster. */
+  readonly isCut?: true
   /** Also of an op `token` that got no reply: the session_uuid, and when it was sent. */
   readonly tokenAsked?: { readonly token: string; readonly at: number }
   /** Of a session that presented a position: the name of the session that read it, and what the server said of it. */

@@ -1,12 +1,13 @@
 import type { Evidence } from './evidence.js'
 import type { FaultWindow, Violation } from './history.js'
 
-/** The longest way of an event that was sent during each fault, in milliseconds; 0: none came. */
+/** The longest way of an event that was sent during each fault, in milliseconds; 0: none came. Clients that are cut off do not count. */
 export function stallsOf(evidence: Evidence): Map<FaultWindow, number> {
   const { history } = evidence
   const windows = history.faults.toSorted((a, b) => a.from - b.from)
   const longest = new Map<FaultWindow, number>(windows.map((window) => [window, 0]))
-  for (const { ids, times } of history.sessions)
+  for (const { ids, times, isCut } of history.sessions) {
+    if (isCut) continue
     for (let i = 0; i < ids.length; i++) {
       const sentAt = evidence.published.get(ids[i]!)?.sentAt ?? 0
       const begun = begunBy(windows, sentAt)
@@ -15,6 +16,7 @@ export function stallsOf(evidence: Evidence): Map<FaultWindow, number> {
       if (times[i]! >= (windows[begun]?.from ?? Infinity)) continue // the next fault held it up
       longest.set(window, Math.max(longest.get(window)!, times[i]! - sentAt))
     }
+  }
   return longest
 }
 

@@ -34,7 +34,7 @@ export interface WitnessOptions {
   readonly host: number
   readonly version: 1 | 2
   readonly token: { readonly token: string; readonly session_uuid: string }
-  /** The session has positions, and presents this one, or none (null). */
+  /** The session has positions, and presents this one, or none (null): those of clients that are cut off have. */
   readonly resume?: PositionRead | null
   /** Called with the id of each event that comes. */
   readonly received?: (id: number) => void
@@ -59,6 +59,7 @@ export class Witness {
     this.token = token.session_uuid
     this.record = {
       ...{ name, host, token: token.session_uuid, connectedAt: now(), startAskedAt: null },
+      ...(resume === undefined ? {} : { isCut: true as const }),
       ...(resume == null ? {} : { goesOn: { from: resume.session, why: 'no answer' } }),
       ...{ phases: [], ids: [], times: [], end: null },
     }

@@ -202,6 +202,7 @@ describe('The checker', () => {
     }
     expect(broken(stall)).to.deep.equal(['I2'])
     expect(broken(stall, (_, a) => (a.times[12] = sentAt(24) + 3000))).to.deep.equal([])
+    expect(broken(stall, (_, a) => (a.isCut = true))).to.deep.equal([])
   })
 
   it('checks a million deliveries within seconds', function () {
