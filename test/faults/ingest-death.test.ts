@@ -15,6 +15,9 @@ const TAKEOVER_MS_MAX = 1_000
 const SLOW_MS = 700
 const IN_FLIGHT_SHARE_MIN = 0.3
 const FREEZE_MS = 25_000
+/** Longer than a canary may take, shorter than the broker waits for heartbeats. */
+const FOLLOWER_FREEZE_MS = 6000
+const CATCH_UP_MS_MAX = 3000
 const ABSENCE_MS = 20_000
 const CROWDED_SLOWNESS_MS = 700
 /** Of one killing: the takeover, and the start of a successor on a machine that has other things to do. */
@@ -96,6 +99,20 @@ describe('ingests that die or freeze under 500 events a second', function () {
     expect(await traffic.stop()).to.deep.equal(FLAWLESS)
     report('ms until a batch of another ingest', [takeover])
     expect(takeover).to.be.at.most(TAKEOVER_MS_MAX)
+  })
+
+  it('follow, and are frozen for 6 s: ready again within 3 s, though the bus goes on', async () => {
+    const leader = await nextToPublish(ingests)
+    const follower = ingests.find((ingest) => ingest !== leader)!
+    follower.program.kill('SIGSTOP')
+    await sleep(FOLLOWER_FREEZE_MS)
+    follower.program.kill('SIGCONT')
+    const wokenAt = performance.now()
+    await allReady(cluster)
+    const caughtUp = performance.now() - wokenAt
+    expect(await traffic.stop()).to.deep.equal(FLAWLESS)
+    report('ms until the follower was ready', [caughtUp])
+    expect(caughtUp).to.be.at.most(CATCH_UP_MS_MAX)
   })
 
   it('all publish at once, because none hears of the others in time: one order, nothing twice', async () => {

@@ -145,6 +145,8 @@ export class PublishLoop {
     this.unacked++
     this.numbering.take(message, readCanary(message))
     if (this.numbering.gap !== null) this.finish('gap')
+    // A follower reads what others have long published as fast as it comes, not from one poll to the next.
+    if (this.unacked % this.options.ackEvery === 0) this.release()
     this.giveCredit()
   }
 

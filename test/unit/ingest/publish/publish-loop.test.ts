@@ -161,6 +161,23 @@ describe('PublishLoop', () => {
     await fc.assert(property, { numRuns: 30 })
   })
 
+  it('reads what another ingest has long published as fast as the broker gives it', async () => {
+    const { redis, acks, attach, stop } = publishLoop()
+    const { inbox, outcome } = attach(10)
+    const last = 1000
+    const prefetch = WINDOW
+    redis.heads = [last]
+    redis.answer = () => ({ kind: 'DUP', head: last })
+    let sent = 10
+    // The clock stands still: a follower that waits for its next poll gets no further.
+    for (let turn = 0; sent < last && turn < 50 * last; turn++) {
+      while (sent < last && sent - (acks.at(-1) ?? 10) < prefetch) inbox.put(event(++sent))
+      await nextTick()
+    }
+    await stop()
+    expect({ sent, why: outcome.why }).to.deep.equal({ sent: last, why: null })
+  })
+
   it('keeps no delivery for long when no more come', async () => {
     const { clock, acks, attach, stop } = publishLoop()
     const { inbox } = attach(10)
