@@ -2,12 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectAuth } from '../../support/auth.mjs'
 import { Bus, type BusRecord } from './bus.js'
-import { Catalogue } from './catalogue.js'
+import { Catalogue } from '../../support/scenario/catalogue.js'
 import { insist } from './insist.js'
 import { listenToParent, tellParent } from './child.js'
 import { now } from './clock.js'
 import type { FromBus, ToBus } from './messages.js'
-import { Random } from './random.js'
+import { Random } from '../../support/scenario/random.js'
 
 const REPORT_MS = 100
 const TICK_MS = 10

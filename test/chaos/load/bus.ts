@@ -1,7 +1,7 @@
 /** Publishes the events of a run, and reads the broker's stream beside the ingests: what was sent, and in which order. */
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib'
 import { customEvent, HEADERS_EXCHANGE, LEGACY_EXCHANGE } from '../../support/publish.js'
-import type { Published, Shape, Streamed } from '../checker/history.js'
+import type { Published, Shape, Streamed } from '../../support/checker/history.js'
 import { now } from './clock.js'
 import { StreamReader } from './stream-reader.js'
 

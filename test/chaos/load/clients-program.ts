@@ -3,8 +3,8 @@ import { connectAuth } from '../../support/auth.mjs'
 import { listenToParent, tellParent } from './child.js'
 import type { FromClients, ToClients } from './messages.js'
 import { Occupant, type Surroundings } from './occupant.js'
-import { Random } from './random.js'
-import { seatsFor, type Seat } from './seats.js'
+import { Random } from '../../support/scenario/random.js'
+import { seatsFor, type Seat } from '../../support/scenario/seats.js'
 
 const PROGRESS_MS = 100
 

@@ -1,5 +1,5 @@
 /** What a run and the processes of its load say to each other. */
-import type { Published, Session, Streamed } from '../checker/history.js'
+import type { Published, Session, Streamed } from '../../support/checker/history.js'
 import type { Minted } from './occupant.js'
 
 export type ToBus =

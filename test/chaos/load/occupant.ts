@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { connectAuth } from '../../support/auth.mjs'
-import type { Session } from '../checker/history.js'
-import { NAMES } from './catalogue.js'
+import type { Session } from '../../support/checker/history.js'
+import { NAMES } from '../../support/scenario/catalogue.js'
 import { expiryOf, now } from './clock.js'
 import { insist } from './insist.js'
-import type { Random } from './random.js'
-import type { Seat } from './seats.js'
-import { CUTS, Witness, type PositionRead } from './witness.js'
+import type { Random } from '../../support/scenario/random.js'
+import type { Seat } from '../../support/scenario/seats.js'
+import type { PositionRead } from '../../support/scenario/recorder.js'
+import { CUTS, Witness } from './witness.js'
 
 type Auth = Awaited<ReturnType<typeof connectAuth>>
 export type Minted = Awaited<ReturnType<Auth['mint']>>

@@ -1,4 +1,4 @@
-import type { Published, Session, Streamed, Token } from '../checker/history.js'
+import type { Published, Session, Streamed, Token } from '../../support/checker/history.js'
 import type { BusRecord } from './bus.js'
 
 type Minted = Pick<Token, 'session_uuid' | 'acl' | 'metadata'>

@@ -1,7 +1,7 @@
 import { Cluster, Redis } from 'ioredis'
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import { keys } from '@wazo-websocketd/shared/redis/layout'
-import type { Head, LoggedBatch } from '../checker/history.js'
+import type { Head, LoggedBatch } from '../../support/checker/history.js'
 import { idIn } from './bus.js'
 import { now } from './clock.js'
 

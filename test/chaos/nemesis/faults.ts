@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Program } from '../../support/program.mjs'
-import type { Upgrade } from '../checker/history.js'
+import type { Upgrade } from '../../support/checker/history.js'
 import { OF_ONE_HOST } from './kinds.js'
 import type { Host, Rig } from './rig.js'
 import type { Fault } from './schedule.js'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Holding } from '../checker/history.js'
+import type { Holding } from '../../support/checker/history.js'
 import type { Rig } from './rig.js'
 
 const LEFT_MS_MAX = 15_000

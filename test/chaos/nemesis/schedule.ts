@@ -1,4 +1,4 @@
-import { Random } from '../load/random.js'
+import { Random } from '../../support/scenario/random.js'
 import { KINDS, type Kind } from './kinds.js'
 
 /** One fault to come. */

@@ -1,6 +1,6 @@
 /** What a run came to, in words. Pure. */
-import type { History, Invariant, Violation } from '../checker/history.js'
-import { fallbacksOf } from '../checker/upgrades.js'
+import type { History, Invariant, Violation } from '../../support/checker/history.js'
+import { fallbacksOf } from '../../support/checker/upgrades.js'
 import { LEADS_TO, type Kind } from './kinds.js'
 import type { Counts } from './tally.js'
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EdgeHost } from '../../support/cluster.js'
 import { waitFor } from '../../support/wait.mjs'
-import type { Upgrade } from '../checker/history.js'
+import type { Upgrade } from '../../support/checker/history.js'
 import { readMetrics, type Sample } from './metrics.js'
 
 /** Above what the primary allows two successors to become ready, and two old workers to drain. */

@@ -1,6 +1,6 @@
 /** The bugs that the checker has to find, each planted into the sessions of a real edge. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Invariant } from '../checker/history.js'
+import type { Invariant } from '../../support/checker/history.js'
 import { isEvent, type Bug, type Link } from './crook.js'
 
 /** The sessions of a population, by what happens to them; the order is that of their arrival. */

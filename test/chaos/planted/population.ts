@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Session } from '../checker/history.js'
-import { ACLS, TENANTS, usersOf } from '../load/catalogue.js'
+import type { Session } from '../../support/checker/history.js'
+import { ACLS, TENANTS, usersOf } from '../../support/scenario/catalogue.js'
 import { expiryOf } from '../load/clock.js'
 import { Witness } from '../load/witness.js'
 import type { RunRecord } from '../load/record.js'

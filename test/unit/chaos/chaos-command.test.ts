@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { FaultWindow } from '../../chaos/checker/history.js'
+import type { FaultWindow } from '../../support/checker/history.js'
 import { KINDS, KINDS_OF, KINDS_OF_UPGRADES } from '../../chaos/nemesis/kinds.js'
 import { readOptions } from '../../chaos/nemesis/options.js'
 import { refusalBy } from '../refusal.js'

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { check } from '../../chaos/checker/check.js'
-import type { FaultWindow } from '../../chaos/checker/history.js'
+import { check } from '../../support/checker/check.js'
+import type { FaultWindow } from '../../support/checker/history.js'
 import { batch, sentAt, session, soundHistory, token, type Draft, type SessionDraft } from './histories.js'
 
 const EVENTS = 40

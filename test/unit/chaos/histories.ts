@@ -1,5 +1,5 @@
 /** Histories of imaginary runs, in which everything is as it should be. */
-import type { History, LoggedBatch, Published, Session, Token } from '../../chaos/checker/history.js'
+import type { History, LoggedBatch, Published, Session, Token } from '../../support/checker/history.js'
 
 export const MASTER = 'master-tenant'
 /** Between two events; in milliseconds, as all times. */

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import { Rights } from '../../chaos/checker/rights.js'
-import { Catalogue } from '../../chaos/load/catalogue.js'
-import { Random } from '../../chaos/load/random.js'
-import { seatsFor } from '../../chaos/load/seats.js'
+import { Rights } from '../../support/checker/rights.js'
+import { Catalogue } from '../../support/scenario/catalogue.js'
+import { Random } from '../../support/scenario/random.js'
+import { seatsFor } from '../../support/scenario/seats.js'
 import { MASTER_TENANT } from '../../support/auth.mjs'
 import { soundHistory } from './histories.js'
 

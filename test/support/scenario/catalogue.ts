@@ -1,5 +1,5 @@
 /** The imaginary Wazo of a run: tenants, users, what they are told of, and what they may see. */
-import { MASTER_TENANT } from '../../support/auth.mjs'
+import { MASTER_TENANT } from '../auth.mjs'
 import type { Shape } from '../checker/history.js'
 import type { Random } from './random.js'
 

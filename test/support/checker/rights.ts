@@ -1,4 +1,4 @@
-import { maySee, type Event } from '../../support/reference-rights.js'
+import { maySee, type Event } from '../reference-rights.js'
 import type { Phase, Shape, Token } from './history.js'
 
 const UNKNOWN = 0

@@ -1,5 +1,5 @@
 /** Who sits at the clients of a run: a pure function of the seed. */
-import { MASTER_TENANT } from '../../support/auth.mjs'
+import { MASTER_TENANT } from '../auth.mjs'
 import { ACLS, NAMES, TENANTS, usersOf } from './catalogue.js'
 import { Random } from './random.js'
 
