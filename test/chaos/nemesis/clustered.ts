@@ -64,7 +64,7 @@ export class Clustered implements Brokers {
       case 'rabbit-node-kill':
         return this.killRabbit(Math.floor(fault.aim * RABBITS), lastsMs)
       case 'rabbit-writer-kill':
-        return this.rabbits.killWriter(this.vhost, STREAM)
+        return this.killWriter()
       case 'amqp-reset':
         return this.resetAmqp()
       case 'amqp-channel':
@@ -118,6 +118,12 @@ export class Clustered implements Brokers {
     await node.kill('SIGKILL')
     await sleep(ms)
     await node.start()
+    await this.rabbits.well(this.vhost, STREAM)
+  }
+
+  /** It takes seconds until the stream has its next writer. */
+  private async killWriter(): Promise<void> {
+    await this.rabbits.killWriter(this.vhost, STREAM)
     await this.rabbits.well(this.vhost, STREAM)
   }
 
