@@ -11,7 +11,7 @@ import { connectBroker, describeBrokerError, type BrokerOptions } from './broker
 import { EpochMarkers } from './broker/epoch-marker.js'
 import { TopologyGuard } from './broker/topology-guard.js'
 import { streamAgeMs, TopologyDeclarer, type Topology } from './broker/topology.js'
-import { Ingest } from './ingest.js'
+import { Ingest, type IngestParts } from './ingest.js'
 import type { IngestMetrics } from './metrics.js'
 import { KnownGaps } from './normalise/numbering.js'
 import { Continuity } from './publish/continuity.js'
@@ -49,6 +49,8 @@ export interface IngestContext {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: IngestMetrics
+  /** Opens a connection to the broker; amqplib's to `broker` unless given. */
+  readonly connect?: IngestParts['connect']
 }
 
 /** An ingest that has not been started, and its status. */
@@ -84,10 +86,10 @@ export function assemble(options: AssemblyOptions, context: IngestContext): Asse
   const announcer = new Announcer({ ingest: id, intervalMs: beatMs }, clock, status, (message) =>
     publisher.announce(message),
   )
-  const declarer = new TopologyDeclarer(topology, (line) => log.warn(line))
+  const declarer = new TopologyDeclarer(topology, (line) => log.warn(line), clock)
   const attacher = new Attacher(
     { ...timings, stream, partitions, prefetch, ingest: id },
-    { ...program, publisher, markers: new EpochMarkers(stream), canary, status },
+    { ...program, publisher, markers: new EpochMarkers(stream, clock), canary, status },
   )
   const topologyGuard = new TopologyGuard(timings.topologyCheckMs, {
     ...program,
@@ -117,7 +119,7 @@ export function assemble(options: AssemblyOptions, context: IngestContext): Asse
     { ...timings, streamReachMs: streamAgeMs(topology) * STREAM_REACH_SHARE },
     {
       ...program,
-      connect: connector(broker, id, log),
+      connect: context.connect ?? connector(broker, id, log),
       hosts: broker.hosts,
       topology: declarer,
       describeError,
@@ -133,8 +135,8 @@ export function assemble(options: AssemblyOptions, context: IngestContext): Asse
   return { ingest, status, id }
 }
 
-function connector(broker: BrokerOptions, ingest: string, log: Logger) {
-  return async (role: 'consumer' | 'canary'): Promise<ChannelModel> => {
+function connector(broker: BrokerOptions, ingest: string, log: Logger): IngestParts['connect'] {
+  return async (role): Promise<ChannelModel> => {
     const connection = await connectBroker(broker, `wazo-websocketd-ingest ${role} ${ingest}`)
     log.info({ connection: role, host: broker.hosts.current }, 'connected to RabbitMQ')
     return connection

@@ -32,8 +32,9 @@ export const TIMINGS = {
   takeoverMs: 500,
   /** A partition without an answer for so long no longer keeps the others from going on. */
   unreachableMs: 2000,
-  /** A partition that has not come into the epoch yet is left out for so long. */
-  rejoinMs: 10_000,
+  /** A partition that Redis did not bring into the epoch is left out for so long at first, and at most when it goes on. */
+  rejoinFirstMs: 500,
+  rejoinMaxMs: 10_000,
   /** Between two attempts of a call that Redis did not answer. */
   retryMs: 100,
 

@@ -54,7 +54,6 @@ const TIMINGS = {
   idlePollMs: 1000,
   takeoverMs: 500,
   unreachableMs: 2000,
-  rejoinMs: 10_000,
   retryMs: 100,
   watchdogMs: 10_000,
   streamStallMs: 200,
@@ -139,7 +138,7 @@ export class PublishLoopBench {
         status,
         onChange: () => undefined,
       },
-      { epoch: EPOCH, heads, at, consumer, marker },
+      { epoch: EPOCH, heads, at, rejoinMs: 10_000, consumer, marker },
     )
     const outcome: { why: AttachReason | null | undefined } = { why: undefined }
     const running = subject.run(this.end.signal).then((why) => (outcome.why = why))

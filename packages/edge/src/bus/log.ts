@@ -26,7 +26,7 @@ export const READ_RETRY_MS = 200
  * more at a time by the sizes seen: this costs half of what single entries cost (1,000 small ones: 1.3 ms). Redis copies
  * all entries of a fetch before their size is known: 16 entries of 1 MB after small ones hold it up for 12 ms.
  */
-const READ_SCRIPT = new Script(`
+export const READ_SCRIPT = `
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'form', 'replay_end')
 if not meta[1] or not meta[2] then return {} end
 local batches, bytes, n, count = {}, 0, 0, 1
@@ -42,7 +42,8 @@ while ARGV[1] ~= '' and n < entriesMax and bytes < bytesMax do
   count = math.min(${ENTRIES_AT_ONCE_MAX}, count * 4, entriesMax - n, math.ceil((bytesMax - bytes) * n / bytes))
 end
 return {meta[1], meta[2], batches, meta[3] or '', meta[4] or '0'}
-`)
+`
+const READ = new Script(READ_SCRIPT)
 
 /** Says that Redis could not be asked, or did not answer in time. */
 export class LogUnavailableError extends Error {
@@ -91,7 +92,7 @@ export class RedisLog implements LogSource {
     if (commands === null) throw new LogUnavailableError('not connected to Redis')
     const names = keys(this.options.prefix, partition)
     const args = [after === null ? '' : String(after), PAGE_ENTRIES_MAX, bytesMax]
-    return parsePage(await this.read(commands, READ_SCRIPT.run(commands, [names.meta, names.log], args)))
+    return parsePage(await this.read(commands, READ.run(commands, [names.meta, names.log], args)))
   }
 
   private async read(commands: LogCaller, answer: Promise<unknown>): Promise<unknown> {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { ChannelModel } from 'amqplib'
 import type { Logger } from 'pino'
 import type { Epoch, Offset } from '@wazo-websocketd/shared/domain/position'
+import { Backoff } from '@wazo-websocketd/shared/runtime/backoff'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { DeadlineError, sleep, within } from '@wazo-websocketd/shared/runtime/sleep'
 import { messageOf } from '@wazo-websocketd/shared/runtime/startup-error'
@@ -20,6 +21,8 @@ export interface Attachment {
   readonly epoch: Epoch
   /** Head of each partition; null: Redis has not answered. */
   readonly heads: readonly (Offset | null)[]
+  /** Partitions that did not come into the epoch are left out for so long before the ingest attaches again, milliseconds. */
+  readonly rejoinMs: number
   /** The verified place at which the consumer began: the lowest head. */
   readonly at: StreamMark
   readonly consumer: Consumer
@@ -38,9 +41,11 @@ export interface PreviousAttachment {
   readonly leftHostEpoch: Epoch | null
 }
 
+type Attached = Omit<Attachment, 'rejoinMs'>
+
 export type AttachOptions = PlanOptions &
   StreamCheckOptions &
-  Pick<Timings, 'redisPollMs' | 'attemptTimeoutMs' | 'headWatchMs'>
+  Pick<Timings, 'redisPollMs' | 'attemptTimeoutMs' | 'headWatchMs' | 'rejoinFirstMs' | 'rejoinMaxMs'>
 
 export interface AttachParts {
   readonly publisher: Publisher
@@ -69,12 +74,14 @@ export class Attacher {
   private readonly parts: AttachParts
   private readonly planner: Planner
   private readonly streamCheck: StreamCheck
+  private readonly rejoinBackoff: Backoff
 
   constructor(options: AttachOptions, parts: AttachParts) {
     this.options = options
     this.parts = parts
     this.planner = new Planner(options)
     this.streamCheck = new StreamCheck(options, parts)
+    this.rejoinBackoff = new Backoff({ firstMs: options.rejoinFirstMs, maxMs: options.rejoinMaxMs })
   }
 
   /**
@@ -113,7 +120,8 @@ export class Attacher {
         continue
       }
       void markers.removeOthers(connection, attached.epoch)
-      return attached
+      if (!attached.heads.includes(null)) this.rejoinBackoff.reset()
+      return { ...attached, rejoinMs: this.rejoinBackoff.next() }
     }
     throw new DeadlineError(`nothing comes out of the stream that ${ATTEMPTS_MAX} tries could attach to`)
   }
@@ -128,7 +136,7 @@ export class Attacher {
   }
 
   /** Carries out one plan; null: Redis has to be asked again. */
-  private async execute(plan: Plan, attempt: Attempt): Promise<Attachment | null> {
+  private async execute(plan: Plan, attempt: Attempt): Promise<Attached | null> {
     switch (plan.kind) {
       case 'attach':
         return this.attachAt(plan, [], attempt)
@@ -182,7 +190,7 @@ export class Attacher {
     { epoch, at }: { readonly epoch: Epoch; readonly at: StreamMark },
     missing: readonly number[],
     attempt: Attempt,
-  ): Promise<Attachment | null> {
+  ): Promise<Attached | null> {
     const { clock, markers, publisher, log } = this.parts
     const { stream, prefetch } = this.options
     const { connection, metas, memory } = attempt
@@ -215,7 +223,7 @@ export class Attacher {
   }
 
   /** Starts a new epoch at this ingest's own canary; null: another ingest was faster, or no canary came. */
-  private async startEpoch(why: NewEpochReason, { connection, metas }: Attempt): Promise<Attachment | null> {
+  private async startEpoch(why: NewEpochReason, { connection, metas }: Attempt): Promise<Attached | null> {
     const { publisher, markers, clock, log, status } = this.parts
     const { stream, prefetch } = this.options
     const [first] = metas

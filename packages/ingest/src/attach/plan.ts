@@ -61,7 +61,8 @@ export interface PlanOptions extends Pick<Timings, 'partialHistoryWaitMs' | 'emp
 /** Plans where to attach, by what Redis holds and the ingest remembers; keeps only how long it has been waiting. Pure. */
 export class Planner {
   private readonly options: PlanOptions
-  private emptySince: number | null = null
+  /** Since when partitions have been without a meta, and the epoch that others had. */
+  private empty: { readonly recorded: Epoch | undefined; readonly since: number } | null = null
   private foreign: { heads: string; since: number } | null = null
 
   constructor(options: PlanOptions) {
@@ -79,7 +80,7 @@ export class Planner {
     const [first] = present
     const missing = indexes(metas, (meta) => meta === null)
     if (missing.length > 0) return this.planEmpty(first?.epoch, missing, memory, now)
-    this.emptySince = null
+    this.empty = null
     if (first === undefined) return { kind: 'wait', why: 'no-meta' }
     const others = indexes(metas, (meta) => meta !== undefined && meta?.epoch !== first.epoch)
     // An epoch begins in partition 0: without that one it is not known which epoch is the new one.
@@ -95,8 +96,10 @@ export class Planner {
     memory: Memory | null,
     now: number,
   ): Plan {
-    this.emptySince ??= now
-    const waited = now - this.emptySince
+    // Where an epoch appears meanwhile, another ingest has begun it and is about to write these.
+    const hasBegun = recorded !== undefined && recorded !== this.empty?.recorded
+    if (this.empty === null || hasBegun) this.empty = { recorded, since: now }
+    const waited = now - this.empty.since
     if (memory !== null && (recorded === undefined || recorded === memory.epoch)) {
       if (!memory.complete && waited < this.options.partialHistoryWaitMs)
         return { kind: 'wait', why: 'no-meta' }

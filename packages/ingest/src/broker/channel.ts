@@ -26,10 +26,11 @@ export async function openChannel(connection: ChannelModel): Promise<Channel> {
 export async function onChannel(
   connection: ChannelModel,
   call: (channel: Channel) => Promise<unknown>,
+  clock?: Clock,
 ): Promise<void> {
   const channel = await openChannel(connection)
   await call(channel)
-  await closeQuietly(channel)
+  await closeQuietly(channel, clock)
 }
 
 /** A channel or a connection of amqplib. */

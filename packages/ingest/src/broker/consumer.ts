@@ -16,11 +16,13 @@ export interface ConsumerOptions {
 export class Consumer {
   readonly inbox: MessageInbox
   private readonly channel: Channel
+  private readonly clock: Clock
   private open = true
 
-  private constructor(channel: Channel, inbox: MessageInbox) {
+  private constructor(channel: Channel, clock: Clock) {
     this.channel = channel
-    this.inbox = inbox
+    this.clock = clock
+    this.inbox = new MessageInbox(clock)
     channel.on('error', (error: Error) => this.end(`channel closed by the broker: ${error.message}`))
     channel.on('close', () => this.end('channel closed'))
   }
@@ -28,7 +30,7 @@ export class Consumer {
   /** Starts consuming. Rejects with the broker's error. */
   static async start(connection: ChannelModel, options: ConsumerOptions, clock: Clock): Promise<Consumer> {
     const channel = await connection.createChannel()
-    const consumer = new Consumer(channel, new MessageInbox(clock))
+    const consumer = new Consumer(channel, clock)
     await channel.prefetch(options.prefetch)
     // amqplib calls with null when the broker cancels the consumer, for example as the stream is deleted.
     const onMessage = (message: ConsumeMessage | null): void => {
@@ -51,7 +53,7 @@ export class Consumer {
   async close(): Promise<void> {
     if (!this.open) return
     this.open = false
-    await closeQuietly(this.channel)
+    await closeQuietly(this.channel, this.clock)
   }
 
   private end(why: string): void {

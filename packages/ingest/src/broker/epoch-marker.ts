@@ -1,5 +1,6 @@
-import type { ChannelModel } from 'amqplib'
+import type { Channel, ChannelModel } from 'amqplib'
 import type { Epoch } from '@wazo-websocketd/shared/domain/position'
+import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { closeQuietly, NOT_FOUND, onChannel, openChannel, replyCode } from './channel.js'
 
 /** A marker that exists and is consumed. */
@@ -22,14 +23,17 @@ export class EpochMarkers {
   /** Declared by this ingest for epochs that may never have come into force. */
   private readonly declared = new Set<Epoch>()
   private readonly stream: string
+  private readonly clock: Clock
 
-  constructor(stream: string) {
+  constructor(stream: string, clock: Clock) {
     this.stream = stream
+    this.clock = clock
   }
 
   /** Watches the epoch's marker; null: there is none. Rejects when the broker does not answer. */
   async watch(connection: ChannelModel, epoch: Epoch): Promise<MarkerWatch | null> {
     const channel = await openChannel(connection) // a missing queue closes the channel, so it is one of its own
+    const { clock } = this
     const queue = this.queueOf(epoch)
     let ticks = 0
     let isGone = false
@@ -61,7 +65,7 @@ export class EpochMarkers {
       },
       async close() {
         task = null
-        await closeQuietly(channel)
+        await closeQuietly(channel, clock)
       },
     }
   }
@@ -69,17 +73,17 @@ export class EpochMarkers {
   async declare(connection: ChannelModel, epoch: Epoch): Promise<void> {
     this.declared.add(epoch)
     const options = { durable: false, exclusive: false, autoDelete: false }
-    await onChannel(connection, (channel) =>
-      // A virtual host may have another type by default.
-      channel.assertQueue(this.queueOf(epoch), { ...options, arguments: { 'x-queue-type': 'classic' } }),
-    )
+    // A virtual host may have another type by default.
+    const typed = { ...options, arguments: { 'x-queue-type': 'classic' } }
+    const declare = (channel: Channel) => channel.assertQueue(this.queueOf(epoch), typed)
+    await onChannel(connection, declare, this.clock)
   }
 
   /** Deletes a marker; best effort. */
   async remove(connection: ChannelModel, epoch: Epoch): Promise<void> {
     this.declared.delete(epoch)
     try {
-      await onChannel(connection, (channel) => channel.deleteQueue(this.queueOf(epoch)))
+      await onChannel(connection, (channel) => channel.deleteQueue(this.queueOf(epoch)), this.clock)
     } catch {
       // The broker deletes it at its next restart at the latest.
     }

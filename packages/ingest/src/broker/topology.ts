@@ -1,4 +1,5 @@
 import type { Channel, ChannelModel } from 'amqplib'
+import { systemClock, type Clock } from '@wazo-websocketd/shared/runtime/clock'
 import { ACCESS_REFUSED, NOT_FOUND, onChannel, replyCode } from './channel.js'
 
 /**
@@ -34,14 +35,16 @@ export function streamAgeMs({ maxAgeMs = STREAM_AGE_MS_MAX }: Pick<Topology, 'ma
 export class TopologyDeclarer {
   private readonly topology: Topology
   private readonly warn: (line: string) => void
+  private readonly clock: Clock
   /** Things that exist and that the broker refuses to declare: checked first, so that it need not refuse again. */
   private readonly undeclarable = new Set<string>()
   private lastWarning: string | null = null
 
   /** `warn` gets one line about each thing that exists and is not as `topology` asks for. */
-  constructor(topology: Topology, warn: (line: string) => void) {
+  constructor(topology: Topology, warn: (line: string) => void, clock: Clock = systemClock) {
     this.topology = topology
     this.warn = warn
+    this.clock = clock
   }
 
   /**
@@ -54,7 +57,7 @@ export class TopologyDeclarer {
     for (const name of this.exchanges) {
       const type = name === exchange ? exchangeType : 'topic'
       const assert = () =>
-        onChannel(connection, (channel) => channel.assertExchange(name, type, { durable: true }))
+        this.onChannel(connection, (channel) => channel.assertExchange(name, type, { durable: true }))
       await this.ensure(connection, name, assert, (channel) => channel.checkExchange(name))
     }
     await this.ensure(
@@ -63,7 +66,7 @@ export class TopologyDeclarer {
       () => this.assertStream(connection),
       (channel) => channel.checkQueue(stream),
     )
-    await onChannel(connection, async (channel) => {
+    await this.onChannel(connection, async (channel) => {
       // A headers exchange ignores the key and matches everything without arguments; a topic one needs `#`.
       for (const name of this.exchanges) await channel.bindQueue(stream, name, '#')
     })
@@ -73,8 +76,13 @@ export class TopologyDeclarer {
   async missingExchanges(connection: ChannelModel): Promise<string[]> {
     const missing: string[] = []
     for (const name of this.exchanges)
-      if (!(await exists(connection, (channel) => channel.checkExchange(name)))) missing.push(name)
+      if (!(await exists(connection, (channel) => channel.checkExchange(name), this.clock)))
+        missing.push(name)
     return missing
+  }
+
+  private onChannel(connection: ChannelModel, call: PassiveDeclaration): Promise<void> {
+    return onChannel(connection, call, this.clock)
   }
 
   private get exchanges(): string[] {
@@ -88,19 +96,19 @@ export class TopologyDeclarer {
     assert: () => Promise<void>,
     check: PassiveDeclaration,
   ): Promise<void> {
-    if (this.undeclarable.has(name) && (await exists(connection, check))) return
+    if (this.undeclarable.has(name) && (await exists(connection, check, this.clock))) return
     this.undeclarable.delete(name)
     try {
       await assert()
     } catch (error) {
-      if (replyCode(error) !== ACCESS_REFUSED || !(await exists(connection, check))) throw error
+      if (replyCode(error) !== ACCESS_REFUSED || !(await exists(connection, check, this.clock))) throw error
       this.undeclarable.add(name)
     }
   }
 
   /** Takes an existing stream that keeps more or less than configured, or at other nodes; it has to be a stream. */
   private async assertStream(connection: ChannelModel): Promise<void> {
-    const differences = await declareStream(connection, this.topology)
+    const differences = await declareStream(connection, this.topology, this.clock)
     if (differences.length > 0) this.warnOfDifferences(differences.join(', '))
   }
 
@@ -123,14 +131,15 @@ export class TopologyDeclarer {
 export async function declareStream(
   connection: ChannelModel,
   topology: Omit<Topology, 'exchange' | 'exchangeType' | 'legacyExchange'>,
+  clock?: Clock,
 ): Promise<readonly string[]> {
   const differences: string[] = []
   const args = streamArguments(topology)
   for (;;) {
     try {
-      await onChannel(connection, (channel) =>
-        channel.assertQueue(topology.stream, { durable: true, arguments: args }),
-      )
+      const assert = (channel: Channel) =>
+        channel.assertQueue(topology.stream, { durable: true, arguments: args })
+      await onChannel(connection, assert, clock)
       return differences
     } catch (error) {
       // The broker names one argument at a time.
@@ -157,9 +166,13 @@ function streamArguments(
 }
 
 /** Whether a passive declaration finds the thing; that needs no right. */
-export async function exists(connection: ChannelModel, check: PassiveDeclaration): Promise<boolean> {
+export async function exists(
+  connection: ChannelModel,
+  check: PassiveDeclaration,
+  clock?: Clock,
+): Promise<boolean> {
   try {
-    await onChannel(connection, check)
+    await onChannel(connection, check, clock)
     return true
   } catch (error) {
     if (replyCode(error) !== NOT_FOUND) throw error

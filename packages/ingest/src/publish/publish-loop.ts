@@ -78,7 +78,7 @@ export class PublishLoop {
 
   constructor(options: PublishLoopOptions, parts: PublishLoopParts, attachment: Attachment) {
     const { clock } = parts
-    const { epoch, heads, at } = attachment
+    const { epoch, heads, at, rejoinMs } = attachment
     this.options = options
     this.parts = parts
     this.attachment = attachment
@@ -86,7 +86,8 @@ export class PublishLoop {
     this.window = new DeliveryWindow(options.window, at.offset)
     const now = (this.lastMessageAt = clock.monotonic())
     this.sequencers = heads.map(
-      (head, partition) => new Sequencer(options.timings, { partition, epoch, head }, this.window, now),
+      (head, partition) =>
+        new Sequencer(options.timings, { partition, epoch, head, rejoinMs }, this.window, now),
     )
     this.wakers = heads.map(() => () => undefined)
     this.numbering = new Numbering(at.offset, {

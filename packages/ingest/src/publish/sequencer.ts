@@ -56,8 +56,17 @@ export type PolledHead = { readonly epoch: Epoch; readonly offset: Offset } | nu
 
 export type SequencerOptions = Pick<
   Timings,
-  'headPollMs' | 'backlogPollMs' | 'idlePollMs' | 'takeoverMs' | 'unreachableMs' | 'rejoinMs'
+  'headPollMs' | 'backlogPollMs' | 'idlePollMs' | 'takeoverMs' | 'unreachableMs'
 >
+
+export interface SequencerStart {
+  readonly partition: number
+  readonly epoch: Epoch
+  /** That of the partition in Redis; null: Redis has not answered, or the partition has not come into the epoch. */
+  readonly head: Offset | null
+  /** A partition that is not in the epoch is left out for so long. */
+  readonly rejoinMs: number
+}
 
 /**
  * Decides what one partition publishes and when: the life of an attached ingest without I/O. The publish loop carries out
@@ -67,6 +76,7 @@ export class Sequencer {
   readonly partition: number
   private readonly options: SequencerOptions
   private readonly epoch: Epoch
+  private readonly rejoinMs: number
   private readonly window: DeliveryWindow
   private currentHead: Offset | null
   private isLeading = true
@@ -78,16 +88,11 @@ export class Sequencer {
   private answeredAt: number
   private failingSince: number | null = null
 
-  /** `head`: that of the partition in Redis; null: Redis has not answered. */
-  constructor(
-    options: SequencerOptions,
-    start: { readonly partition: number; readonly epoch: Epoch; readonly head: Offset | null },
-    window: DeliveryWindow,
-    now: number,
-  ) {
+  constructor(options: SequencerOptions, start: SequencerStart, window: DeliveryWindow, now: number) {
     this.options = options
     this.partition = start.partition
     this.epoch = start.epoch
+    this.rejoinMs = start.rejoinMs
     this.currentHead = start.head
     this.window = window
     this.polledAt = this.answeredAt = this.startedAt = now
@@ -157,7 +162,7 @@ export class Sequencer {
   polled(meta: PolledHead, now: number): void {
     this.polledAt = now
     this.noteAnswer(now)
-    if (this.head === null && meta?.epoch !== this.epoch && now - this.startedAt < this.options.rejoinMs)
+    if (this.head === null && meta?.epoch !== this.epoch && now - this.startedAt < this.rejoinMs)
       this.failed(now) // left out because Redis did not take its meta: not to be tried all the time
     else if (meta === null) this.attachReason = 'empty'
     else if (meta.epoch !== this.epoch) this.attachReason = 'epoch'

@@ -67,6 +67,15 @@ describe('Planner', () => {
     })
   })
 
+  it('leaves what is missing to an ingest that has just begun an epoch in an empty Redis', () => {
+    const planner = new Planner(OPTIONS)
+    planner.plan([null, null], null, 0)
+    expect(planner.plan([meta(1), null], null, 3100)).to.deep.equal({ kind: 'wait', why: 'no-meta' })
+    expect(planner.plan([undefined, null], null, 5000).kind, 'its node does not answer').to.equal('wait')
+    expect(planner.plan([meta(1), null], null, 6099).kind).to.equal('wait')
+    expect(planner.plan([meta(1), null], null, 6100)).to.deep.equal({ kind: 'new-epoch', why: 'redis-empty' })
+  })
+
   it('starts the 3 s anew when Redis is empty another time', () => {
     const planner = new Planner(OPTIONS)
     planner.plan([null, null], null, 0)

@@ -12,7 +12,6 @@ const OPTIONS = {
   idlePollMs: 1000,
   takeoverMs: 500,
   unreachableMs: 2000,
-  rejoinMs: 10_000,
 }
 const LIMITS = {
   batchCountMax: 100,
@@ -25,7 +24,7 @@ const LIMITS = {
 /** A sequencer whose partition stands at `head`, over a window that begins at `base`. */
 function sequencer(head: number | null = 10, { base = head ?? 10, partition = 0 } = {}) {
   const window = new DeliveryWindow(LIMITS, base)
-  const subject = new Sequencer(OPTIONS, { partition, epoch: EPOCH, head }, window, 0)
+  const subject = new Sequencer(OPTIONS, { partition, epoch: EPOCH, head, rejoinMs: 10_000 }, window, 0)
   const push = (...offsets: number[]): void => {
     for (const offset of offsets) window.push(delivery(offset))
   }
