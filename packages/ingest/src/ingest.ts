@@ -190,6 +190,7 @@ export class Ingest {
     await within(clock, this.options.attemptTimeoutMs, 'declaring exchanges and stream', declared)
     const attachment = await attacher.attach(connection, () => this.previousAttachment(), signal)
     if (attachment.epoch !== status.epoch) history.clear()
+    history.see(attachment.heads)
     history.advance(attachment.at, clock.monotonic())
     log.info({ epoch: attachment.epoch, offset: attachment.at.offset }, 'attached to the stream')
     return attachment
@@ -206,7 +207,7 @@ export class Ingest {
     const start = history.start(clock.monotonic(), this.options.streamReachMs)
     if (status.epoch === null || start === null) return null
     const complete = history.trimTo(clock.monotonic()) !== null
-    return { epoch: status.epoch, start, end: history.end, complete }
+    return { epoch: status.epoch, start, end: history.end, complete, seen: history.seen }
   }
 
   private reportFailure(error: unknown): void {

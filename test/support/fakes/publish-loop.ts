@@ -142,7 +142,7 @@ export class PublishLoopBench {
     )
     const outcome: { why: AttachReason | null | undefined } = { why: undefined }
     const running = subject.run(this.end.signal).then((why) => (outcome.why = why))
-    return { inbox, outcome, running, marker: { remove: () => gone() } }
+    return { inbox, outcome, running, marker: { remove: () => gone(), tick: () => (marker.ticks += 1) } }
   }
 
   async stop(): Promise<void> {

@@ -33,6 +33,7 @@ export class StreamHistory {
   private bytes = 0
   /** The last delivery in `bytes`: what is read again after attaching is not counted again. */
   private countedUpTo: Offset = -1
+  private readonly seenPartitions = new Set<number>()
   private readonly options: HistoryOptions
 
   constructor(options: HistoryOptions) {
@@ -75,8 +76,19 @@ export class StreamHistory {
     return this.countedUpTo
   }
 
+  /** Notes the partitions whose head is known: null where it is not. */
+  see(heads: readonly (Offset | null)[]): void {
+    for (const [partition, head] of heads.entries()) if (head !== null) this.seenPartitions.add(partition)
+  }
+
+  /** Partitions whose head has been known in this numbering. */
+  get seen(): ReadonlySet<number> {
+    return this.seenPartitions
+  }
+
   /** Forgets everything: another numbering began. */
   clear(): void {
+    this.seenPartitions.clear()
     this.entries.length = 0
     this.bytes = 0
     this.countedUpTo = -1

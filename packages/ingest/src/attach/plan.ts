@@ -20,6 +20,8 @@ export interface Memory {
   readonly end: Offset
   /** Whether the memory reaches back over the whole of `redis.history`. */
   readonly complete: boolean
+  /** Partitions of which this ingest has seen the head: nothing of theirs was published before `start` that it does not know of. */
+  readonly seen: ReadonlySet<number>
 }
 
 export type Plan =
@@ -101,12 +103,18 @@ export class Planner {
     if (this.empty === null || hasBegun) this.empty = { recorded, since: now }
     const waited = now - this.empty.since
     if (memory !== null && (recorded === undefined || recorded === memory.epoch)) {
-      if (!memory.complete && waited < this.options.partialHistoryWaitMs)
-        return { kind: 'wait', why: 'no-meta' }
+      if (waited < this.seedingWaitMs(memory, missing)) return { kind: 'wait', why: 'no-meta' }
       return { kind: 'seed', epoch: memory.epoch, at: memory.start, partitions: missing }
     }
     if (waited < this.options.emptyWaitMs) return { kind: 'wait', why: 'no-meta' }
     return { kind: 'new-epoch', why: recorded === undefined ? 'first-start' : 'redis-empty' }
+  }
+
+  /** For so long an empty Redis is left to ingests that remember more. */
+  private seedingWaitMs({ seen, complete }: Memory, missing: readonly number[]): number {
+    // What lies between a head that was never seen and the start of the memory would be published by nobody.
+    if (!missing.every((partition) => seen.has(partition))) return this.options.emptyWaitMs
+    return complete ? 0 : this.options.partialHistoryWaitMs
   }
 
   /** Whether the meta is of another stream, partition count or form, which this ingest must not touch. */

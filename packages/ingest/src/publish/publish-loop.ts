@@ -44,6 +44,8 @@ export interface PublishLoopParts {
 const ACK_SHARE = 0.25
 /** RabbitMQ ends a consumer that keeps a delivery for half an hour, and canaries come ten times a second. */
 const ACK_EVERY_MAX = 256
+/** So many checks in a row without a tick: the broker or this process pauses. */
+const PAUSED_CHECKS = 2
 /** Canaries sent between two checks. */
 const CHECK_CANARIES = 2
 
@@ -68,8 +70,8 @@ export class PublishLoop {
   private readonly checkMs: number
   private checkTimer: Timer | null = null
   private lastMessageAt: number
-  /** State at the last check, and the number of checks in a row that have seen ticks and nothing else. */
-  private lastCheck = { lastMessageAt: -1, ticks: 0, stalled: 0 }
+  /** State at the last check, the number of checks that have seen ticks and nothing else, and of those in a row that saw no tick. */
+  private lastCheck = { lastMessageAt: -1, ticks: 0, stalled: 0, paused: 0 }
   /** Monotonic milliseconds at which a message was last held for a canary. */
   private canaryRequestedAt = 0
   /** The last delivery, and the number of those up to it for which no credit has been given back. */
@@ -189,7 +191,10 @@ export class PublishLoop {
     // Checks are counted, not ticks: after a pause of the broker or of this process these come all at once.
     if (lastCheck.lastMessageAt !== lastMessageAt) lastCheck.stalled = 0
     else if (ticks > lastCheck.ticks) lastCheck.stalled++
-    Object.assign(lastCheck, { lastMessageAt, ticks })
+    // What had stood still before a pause of everything does not add up with what follows it.
+    const paused = ticks > lastCheck.ticks ? 0 : lastCheck.paused + 1
+    if (paused >= PAUSED_CHECKS) lastCheck.stalled = 0
+    Object.assign(lastCheck, { lastMessageAt, ticks, paused })
     return lastCheck.stalled * this.checkMs >= this.options.timings.streamStallMs
   }
 

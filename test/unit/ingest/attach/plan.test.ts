@@ -18,6 +18,7 @@ const MEMORY: Memory = {
   start: { offset: 10, fingerprint: 'f10' },
   end: 30,
   complete: true,
+  seen: new Set([0, 1]),
 }
 
 describe('Planner', () => {
@@ -37,6 +38,15 @@ describe('Planner', () => {
     expect(planner.plan([null, null], young, 0)).to.deep.equal({ kind: 'wait', why: 'no-meta' })
     expect(planner.plan([null, null], young, 499).kind).to.equal('wait')
     expect(planner.plan([null, null], young, 500).kind).to.equal('seed')
+  })
+
+  it('leaves a partition whose head it has never seen to others for 3 s, however much it remembers', () => {
+    const planner = new Planner(OPTIONS)
+    const blind = { ...MEMORY, seen: new Set([0]) }
+    expect(planner.plan([meta(30), null], blind, 0)).to.deep.equal({ kind: 'wait', why: 'no-meta' })
+    expect(planner.plan([meta(30), null], blind, 2999).kind).to.equal('wait')
+    expect(planner.plan([meta(30), null], blind, 3000).kind).to.equal('seed')
+    expect(new Planner(OPTIONS).plan([null, meta(30)], blind, 0).kind, 'the other one').to.equal('seed')
   })
 
   it('seeds only the partitions that were lost', () => {

@@ -256,6 +256,43 @@ describe('PublishLoop', () => {
     await stop()
   })
 
+  it('takes a stream that stands still while ticks come for one that has changed its leader', async () => {
+    const { clock, sender, attach, stop } = publishLoop()
+    const { outcome, marker } = attach(10)
+    sender.sending = true
+    for (let check = 0; check < 5; check++) {
+      marker.tick()
+      clock.advance(50)
+      await settle()
+    }
+    expect(outcome.why).to.equal('hole')
+    await stop()
+  })
+
+  it('does not add up what stood still before and after a pause of the whole broker', async () => {
+    const { clock, sender, attach, stop } = publishLoop()
+    const { outcome, marker } = attach(10)
+    sender.sending = true
+    const checks = async (count: number, ticks: boolean): Promise<void> => {
+      for (let check = 0; check < count; check++) {
+        if (ticks) marker.tick()
+        clock.advance(50)
+        await settle()
+      }
+    }
+    for (let times = 0; times < 5; times++) {
+      await checks(3, true)
+      await checks(2, false)
+    }
+    expect(outcome.why).to.equal(undefined)
+    // A single check without a tick is chance.
+    await checks(2, true)
+    await checks(1, false)
+    await checks(3, true)
+    expect(outcome.why).to.equal('hole')
+    await stop()
+  })
+
   it('does not take a Redis without an answer for a consumer that is silent', async () => {
     const { redis, sender, attach, stop, pass } = publishLoop()
     const { inbox, outcome } = attach(10)
