@@ -6,13 +6,15 @@ import { expect } from 'chai'
 const TEST = fileURLToPath(new URL('..', import.meta.url))
 /** What several suites use. */
 const SUPPORT = 'support'
-/** Benchmark, chaos and fuzz are programs: these tests are theirs. */
+/** Benchmark, chaos, fuzz and simulation are programs: these tests are theirs. */
 const TESTED_PROGRAMS: readonly (readonly [tests: string, program: string])[] = [
   ['unit/bench/', 'bench'],
   ['unit/chaos/', 'chaos'],
   ['unit/fuzz/', 'fuzz'],
   ['integration/chaos-checker.test.ts', 'chaos'],
   ['integration/fuzz.test.ts', 'fuzz'],
+  ['integration/simulation-fidelity.test.ts', 'simulation'],
+  ['integration/simulation.test.ts', 'simulation'],
 ]
 const SPECIFIER = /(?:^(?:import|export|\} from)\b[^'\n]*|\bimport\(|new URL\()'(\.[^']+)'/gm
 
