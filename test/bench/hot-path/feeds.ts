@@ -86,7 +86,14 @@ async function ours(url: string): Promise<Feed> {
     clock,
   )
   const marker = { queue: '', ticks: 0, onGone: () => undefined, close: () => Promise.resolve() }
-  const attachment = { epoch, heads: [0], rejoinMs: 0, at: { offset: 0, fingerprint: '00' }, consumer, marker }
+  const attachment = {
+    epoch,
+    heads: [0],
+    rejoinMs: 0,
+    at: { offset: 0, fingerprint: '00' },
+    consumer,
+    marker,
+  }
   const pipeline = new PublishLoop(
     {
       // As often as a beat is sent, what waits for messages is checked.
