@@ -190,7 +190,7 @@ export class Ingest {
     await within(clock, this.options.attemptTimeoutMs, 'declaring exchanges and stream', declared)
     const attachment = await attacher.attach(connection, () => this.previousAttachment(), signal)
     if (attachment.epoch !== status.epoch) history.clear()
-    history.see(attachment.heads)
+    for (const [partition, head] of attachment.heads.entries()) if (head !== null) history.see(partition)
     history.advance(attachment.at, clock.monotonic())
     log.info({ epoch: attachment.epoch, offset: attachment.at.offset }, 'attached to the stream')
     return attachment

@@ -76,9 +76,9 @@ export class StreamHistory {
     return this.countedUpTo
   }
 
-  /** Notes the partitions whose head is known: null where it is not. */
-  see(heads: readonly (Offset | null)[]): void {
-    for (const [partition, head] of heads.entries()) if (head !== null) this.seenPartitions.add(partition)
+  /** Notes that the head of a partition is known. */
+  see(partition: number): void {
+    this.seenPartitions.add(partition)
   }
 
   /** Partitions whose head has been known in this numbering. */

@@ -241,8 +241,10 @@ export class PublishLoop {
       sequencer.polled(meta, now)
       this.giveCredit(1)
       this.release()
-      if (meta !== null && meta.epoch === status.epoch && meta.offset === this.lowestHead(now))
-        history.advance(meta, now)
+      if (meta !== null && meta.epoch === status.epoch) {
+        history.see(sequencer.partition)
+        if (meta.offset === this.lowestHead(now)) history.advance(meta, now)
+      }
     } catch (error) {
       sequencer.failed(clock.monotonic())
       status.failed('redis', messageOf(error))

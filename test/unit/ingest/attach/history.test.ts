@@ -102,4 +102,13 @@ describe('StreamHistory', () => {
       }),
     )
   })
+
+  it('knows the partitions that it has seen in this numbering', () => {
+    const history = new StreamHistory(OPTIONS)
+    history.see(2)
+    history.see(0)
+    expect([...history.seen]).to.have.members([0, 2])
+    history.clear()
+    expect([...history.seen]).to.deep.equal([])
+  })
 })
