@@ -137,6 +137,7 @@ describe('a stream whose retention is shorter than the absence of every ingest',
       await cluster.startIngest()
       expect((await ended).code).to.equal(1011)
       expect(cluster.logs()).to.contain('"why":"trimmed"')
+      await allReady(cluster) // the ingest is up a moment after its epoch has begun
       const traffic = await Traffic.start(cluster, { perSecond: 200 })
       await sleep(2_000)
       expect(await traffic.stop()).to.deep.equal(FLAWLESS)
