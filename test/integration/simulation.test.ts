@@ -3,6 +3,7 @@ import { Sessions } from '@wazo-websocketd/edge/session/sessions'
 import { StreamHistory } from '@wazo-websocketd/ingest/attach/history'
 import { Continuity } from '@wazo-websocketd/ingest/publish/continuity'
 import { PublishLoop } from '@wazo-websocketd/ingest/publish/publish-loop'
+import { Coverage } from '../simulation/coverage.js'
 import { runEpisode, type EpisodeResult } from '../simulation/episode.js'
 import type { Kind, Layout } from '../simulation/faults.js'
 import { readOptions } from '../simulation/options.js'
@@ -69,7 +70,7 @@ async function firstViolating({ kinds, layout }: Mutation): Promise<[number, Epi
 describe('A simulated cluster', function () {
   this.timeout(120_000)
 
-  for (const layout of ['single', 'cluster'] as const)
+  for (const layout of ['single', 'sentinel', 'cluster'] as const)
     it(`violates nothing, and runs the same way again with the same seed (${layout})`, async () => {
       const [first, again] = [await runEpisode({ seed: 15, layout }), await runEpisode({ seed: 15, layout })]
       expect(first.violations).to.deep.equal([])
@@ -77,6 +78,19 @@ describe('A simulated cluster', function () {
       expect(again).to.deep.equal(first)
       expect((await runEpisode({ seed: 20, layout })).trace).not.to.equal(first.trace)
     })
+
+  it('counts the states that it meets, and names those that it does not', async () => {
+    const coverage = new Coverage()
+    await runEpisode({ seed: 15, layout: 'single', kinds: ['redis-empty', 'amqp-reset'], coverage })
+    const report = coverage.report()
+    expect(report)
+      .to.include('a new epoch: first-start (1)')
+      .and.to.include('a new epoch: trimmed: never met')
+    expect(
+      report.some((line) => /^Redis is seeded \(\d+\)$/.test(line)),
+      report.join('\n'),
+    ).to.equal(true)
+  })
 
   for (const mutation of MUTATIONS)
     it(`finds ${mutation.what}`, async () => {
@@ -110,7 +124,7 @@ describe('npm run simulate', () => {
     for (const [args, what] of [
       [['--seeds', '3', '--minutes', '1'], /does not go with/],
       [['--seeds', '0'], /whole number from 1/],
-      [['--layout', 'both'], /one of single, cluster/],
+      [['--layout', 'both'], /one of single, sentinel, cluster/],
       [['--kinds', 'rabbit-leader'], /no fault "rabbit-leader" of the lay-out single/],
       [['--wrong'], /see npm run simulate/],
     ] as const)

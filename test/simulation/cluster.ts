@@ -4,7 +4,7 @@ import type { Head, LoggedBatch, Shape, Streamed } from '../support/checker/hist
 import { Catalogue } from '../support/scenario/catalogue.js'
 import type { Random } from '../support/scenario/random.js'
 import type { Layout } from './faults.js'
-import { IngestProgram, WorkerProgram, type Program, type Surroundings } from './programs.js'
+import { IngestProgram, ownerOf, WorkerProgram, type Program, type Surroundings } from './programs.js'
 import { RedisHost } from './redis-client.js'
 import { RedisServer } from './redis-server.js'
 import { SimulatedProcess, type Scheduler } from './scheduler.js'
@@ -14,7 +14,7 @@ import { Daemons, TokenServer } from './wazo.js'
 const INGESTS = 2
 const HOSTS = 2
 const WORKERS_PER_HOST = 2
-const REDIS_NODES = { single: 1, cluster: 3 } as const
+const REDIS_NODES = { single: 1, sentinel: 1, cluster: 3 } as const
 const PARTITIONS_MAX = 3
 const SNAPSHOT_MS = 150
 const WALL_START = 1_800_000_000_000
@@ -120,6 +120,22 @@ export class SimulatedCluster {
     const ingest = this.ingestAt(aim)
     ingest.process.kill()
     return this.ingests.indexOf(ingest)
+  }
+
+  /** Kills all; returns their indexes. */
+  killIngests(): number[] {
+    return this.ingests.map(({ process }, index) => {
+      process.kill()
+      return index
+    })
+  }
+
+  /** The tag of a partition of the server at `aim`. */
+  tagAt(aim: number, depth: number): string {
+    const tags = Array.from({ length: this.partitions }, (_, partition) => String(partition)).filter(
+      (tag) => this.redis[ownerOf(this, tag)] === this.redisAt(aim),
+    )
+    return tags[Math.floor(depth * tags.length)] ?? '0'
   }
 
   /** Starts one, unless it runs. */

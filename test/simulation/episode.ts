@@ -4,6 +4,7 @@ import { MASTER_TENANT } from '../support/auth.mjs'
 import { Random } from '../support/scenario/random.js'
 import { seatsFor } from '../support/scenario/seats.js'
 import { SimulatedCluster } from './cluster.js'
+import type { Coverage } from './coverage.js'
 import { withSeed } from './determinism.js'
 import {
   codesOf,
@@ -26,8 +27,10 @@ export interface EpisodeOptions {
   readonly kinds?: readonly Kind[]
   /** These, instead of those that the seed gives. */
   readonly faults?: readonly FaultGroup[]
-  /** Takes what happens, with the virtual time in milliseconds; null: nobody reads it. */
-  readonly tell?: ((at: number, line: string) => void) | null
+  /** Counts the states that are met. */
+  readonly coverage?: Coverage
+  /** Takes what happens, with the virtual time in milliseconds. */
+  readonly tell?: (at: number, line: string) => void
 }
 
 export interface EpisodeResult {
@@ -81,12 +84,20 @@ class Episode {
   private deliveries = 0
 
   constructor(options: EpisodeOptions, scheduler: Scheduler) {
-    const { seed, layout, tell = null } = options
+    const { seed, layout, tell, coverage } = options
     this.options = options
     this.scheduler = scheduler
-    const log =
-      tell && ((process: { name: string }, line: string) => tell(scheduler.now, `${process.name}: ${line}`))
-    const cluster = (this.cluster = new SimulatedCluster(scheduler, randomOf(seed, 'cluster'), layout, log))
+    const isHeard = tell !== undefined || coverage !== undefined
+    const log = (process: { readonly name: string }, line: string): void => {
+      coverage?.line(line)
+      tell?.(scheduler.now, `${process.name}: ${line}`)
+    }
+    const cluster = (this.cluster = new SimulatedCluster(
+      scheduler,
+      randomOf(seed, 'cluster'),
+      layout,
+      isHeard ? log : null,
+    ))
     const world = {
       ...{ scheduler, tokens: cluster.tokens, daemons: cluster.daemons, catalogue: cluster.catalogue },
       workers: (host: number | null) =>
@@ -224,6 +235,8 @@ class Episode {
 
   private result(faults: readonly FaultGroup[], violations: readonly Violation[]): EpisodeResult {
     const { deliveries, scheduler } = this
+    for (const { sessions } of this.occupants)
+      for (const session of sessions) this.options.coverage?.session(session)
     return {
       ...{
         violations,

@@ -3,7 +3,7 @@ import type { Random } from '../support/scenario/random.js'
 import { HEARTBEATS_MS } from './amqp-client.js'
 import type { SimulatedCluster } from './cluster.js'
 
-export const LAYOUTS = ['single', 'cluster'] as const
+export const LAYOUTS = ['single', 'sentinel', 'cluster'] as const
 export type Layout = (typeof LAYOUTS)[number]
 
 /** One fault of a run; `aim` and `depth` decide what it hits and how much. All are in [0, 1). */
@@ -26,7 +26,7 @@ interface Grade {
   readonly inject: (cluster: SimulatedCluster, fault: Fault) => Promise<void>
 }
 
-const BOTH: readonly Layout[] = ['single', 'cluster']
+const ALL: readonly Layout[] = LAYOUTS
 const HEALS_MS = 8000
 /** The stream or the marker may have lost something: all begin anew. */
 const CONTINUITY_LOST = [1011]
@@ -38,7 +38,7 @@ function grade(
   codes: readonly number[],
   lastsMs: readonly [number, number],
   inject: Grade['inject'],
-  { layouts = BOTH, healsMs = HEALS_MS }: Partial<Pick<Grade, 'layouts' | 'healsMs'>> = {},
+  { layouts = ALL, healsMs = HEALS_MS }: Partial<Pick<Grade, 'layouts' | 'healsMs'>> = {},
 ): Grade {
   return { codes, lastsMs, healsMs, layouts, inject }
 }
@@ -56,7 +56,7 @@ export const KINDS = {
     process.thaw()
   }),
   'ingests-dead': grade([], [500, 20_000], async (cluster, { lastsMs }) => {
-    const dead = cluster.ingests.map((_, index) => cluster.killIngest((index + 0.5) / cluster.ingests.length))
+    const dead = cluster.killIngests()
     await cluster.scheduler.sleep(lastsMs)
     for (const index of dead) cluster.startIngest(index)
   }),
@@ -114,6 +114,37 @@ export const KINDS = {
     await cluster.scheduler.sleep(lastsMs)
     server.refusal = null
   }),
+  'redis-key-deleted': grade([], [0, 0], (cluster, { aim, depth }) => {
+    cluster.redisAt(aim).server.delete(cluster.tagAt(aim, depth))
+    return Promise.resolve()
+  }),
+  'redis-failover': grade(
+    [],
+    [300, 4000],
+    async (cluster, { aim, depth, lastsMs }) => {
+      const host = cluster.redisAt(aim)
+      host.server.refusal = READONLY
+      await cluster.scheduler.sleep(lastsMs * depth)
+      host.stop()
+      host.server.refusal = null
+      // What the replica had not got yet is lost.
+      if (depth < 0.5) host.server.rollBack(0)
+      await cluster.scheduler.sleep(lastsMs * (1 - depth))
+      host.start()
+    },
+    { layouts: ['sentinel', 'cluster'] },
+  ),
+  'stream-trimmed': grade(
+    CONTINUITY_LOST,
+    [500, 5000],
+    async (cluster, { lastsMs }) => {
+      const dead = cluster.killIngests()
+      await cluster.scheduler.sleep(lastsMs)
+      cluster.broker.trim(0)
+      for (const index of dead) cluster.startIngest(index)
+    },
+    { healsMs: 20_000 },
+  ),
   'amqp-reset': grade([], [0, 0], (cluster) => {
     cluster.broker.cut()
     return Promise.resolve()
@@ -159,14 +190,16 @@ export function kindsOf(layout: Layout): Kind[] {
 
 const PAUSE_MS = [0, 4000] as const
 
-const EMPTIES_REDIS: ReadonlySet<Kind> = new Set<Kind>(['redis-crash', 'redis-empty'])
+const EMPTIES_REDIS: ReadonlySet<Kind> = new Set<Kind>([
+  ...(['redis-crash', 'redis-empty', 'redis-failover', 'redis-key-deleted'] as const),
+])
 const LOSES_BROKER: ReadonlySet<Kind> = new Set<Kind>([
   'amqp-vanish',
   'ingest-freeze',
   'ingest-kill',
   'ingests-dead',
 ])
-const ENDS_MEMORY: ReadonlySet<Kind> = new Set<Kind>(['ingest-kill', 'ingests-dead'])
+const ENDS_MEMORY: ReadonlySet<Kind> = new Set<Kind>(['ingest-kill', 'ingests-dead', 'stream-trimmed'])
 
 /** Close codes that faults which come together may give to started sessions. */
 export function codesOf(group: FaultGroup): readonly number[] {

@@ -1,5 +1,6 @@
 /** `npm run simulate`: see options.ts. */
 import { runProgram } from '../support/command-line.js'
+import { Coverage } from './coverage.js'
 import { runEpisode, type EpisodeOptions, type EpisodeResult } from './episode.js'
 import { readOptions, USAGE, type Options } from './options.js'
 import { shrink } from './shrink.js'
@@ -12,10 +13,11 @@ await runProgram({ usage: USAGE, readOptions, run: simulate })
 async function simulate({ seed, minutes, seeds, layout, kinds, story }: Options): Promise<number> {
   const first = seed ?? Date.now() % 2 ** 32
   const began = performance.now()
+  const coverage = new Coverage()
   const total = { seeds: 0, faults: 0, deliveries: 0, virtualMs: 0, violating: [] as number[] }
   for (let n = 0; n < seeds && performance.now() - began < minutes * 60_000; n++) {
-    const options = { seed: first + n, layout, kinds }
-    if (story) await tellStory(options, console.log)
+    const options = { seed: first + n, layout, kinds, coverage }
+    if (story) await tellStory({ seed: options.seed, layout, kinds }, console.log)
     const result = await runEpisode(options)
     print(options.seed, result)
     total.seeds++
@@ -24,11 +26,12 @@ async function simulate({ seed, minutes, seeds, layout, kinds, story }: Options)
     total.virtualMs += result.virtualMs
     if (result.violations.length === 0) continue
     total.violating.push(options.seed)
-    if (total.violating.length === 1) await explain(options, result)
+    if (total.violating.length === 1) await explain({ seed: options.seed, layout, kinds }, result)
   }
   const hours = (total.virtualMs / 3_600_000).toFixed(1)
   const { seeds: count, faults, deliveries, violating } = total
   console.log(`\n${count} seeds, ${hours} virtual hours, ${faults} faults, ${deliveries} deliveries checked`)
+  console.log(`states: ${coverage.report().join('; ')}`)
   console.log(`violating seeds: ${violating.length === 0 ? 'none' : violating.join(', ')}`)
   return violating.length === 0 ? 0 : 1
 }

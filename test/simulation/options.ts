@@ -14,8 +14,8 @@ Options:
   --seed N         whole number: the first seed (default: from the time)
   --minutes M      for how long to take one seed after the other, with a fraction if wanted (default: 1)
   --seeds N        instead of minutes: so many seeds
-  --layout L       single: one RabbitMQ and one Redis (the default); cluster: a stream that changes its leader, and a
-                   Redis for each of three partitions
+  --layout L       single: one RabbitMQ and one Redis (the default); sentinel: the Redis fails over to a replica that lags
+                   behind; cluster: a stream that changes its leader, and such a Redis for each of three partitions
   --kinds a,b,c    only these faults: ${kindsOf('single').join(', ')};
                    of a cluster also ${kindsOf('cluster')
                      .filter((kind) => !kindsOf('single').includes(kind))

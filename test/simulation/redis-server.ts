@@ -126,9 +126,9 @@ export class RedisServer {
     return lost
   }
 
-  /** Deletes the keys of a partition. */
+  /** Deletes the keys of a partition, as somebody at the command line may. */
   delete(tag: string): void {
-    this.partitions.delete(tag)
+    if (this.partitions.delete(tag)) this.life++
   }
 
   /** `meta` of a partition; null: there is none. */
