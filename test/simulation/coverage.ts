@@ -61,7 +61,8 @@ export class Coverage {
 
   session({ end, goesOn }: Session): void {
     if (end !== null && !end.byClient) this.met(`a session ends: ${end.code}`)
-    if (goesOn !== undefined && goesOn.why !== 'no answer') this.met(`a position is presented: ${goesOn.why ?? 'reached'}`)
+    if (goesOn !== undefined && goesOn.why !== 'no answer')
+      this.met(`a position is presented: ${goesOn.why ?? 'reached'}`)
   }
 
   /** The states in words, those that were never met at the end. */

@@ -229,7 +229,10 @@ class Episode {
   }
 
   private untold({ published, stream, sessions, endedAt }: History): Violation[] {
-    const changes = this.cluster.broker.changes.filter(({ from, to }) => to - from >= NOTICED_MS_MIN)
+    // With no ingest attached a change may go unnoticed (ARCHITECTURE.md, silent losses).
+    const changes = this.cluster.broker.changes.filter(
+      ({ from, to, watched }) => watched && to - from >= NOTICED_MS_MIN,
+    )
     return untoldLosses(changes, published, stream, sessions, endedAt)
   }
 

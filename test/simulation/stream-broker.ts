@@ -54,8 +54,8 @@ export class StreamBroker {
   private readonly connections = new Set<BrokerConnection>()
   /** The stream has no leader: what is published is lost, and nothing is delivered. */
   private leaderless = false
-  /** Times in which the stream had no leader. */
-  readonly changes: { readonly from: number; readonly to: number }[] = []
+  /** Times in which the stream had no leader, and whether anybody was attached then, at their begin and end. */
+  readonly changes: { readonly from: number; readonly to: number; watched: boolean }[] = []
   /** Publishers are not read from (memory alarm): what they sent waits. */
   private waiting: (() => void)[] | null = null
   private committedAt = 0
@@ -149,11 +149,14 @@ export class StreamBroker {
   /** The stream changes its leader, which takes `ms`. */
   changeLeader(ms: number): void {
     this.leaderless = true
-    this.changes.push({ from: this.scheduler.now, to: this.scheduler.now + ms })
+    const { now } = this.scheduler
+    const change = { from: now, to: now + ms, watched: this.consumers.size > 0 }
+    this.changes.push(change)
     this.scheduler.after(
       ms,
       () => {
         this.leaderless = false
+        change.watched &&= this.consumers.size > 0
         for (const consumer of this.consumers) this.pump(consumer)
       },
       null,
