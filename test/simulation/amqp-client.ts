@@ -277,10 +277,6 @@ export class AmqpChannel extends EventEmitter {
     })
   }
 
-  get consumesStream(): boolean {
-    return this.consumer !== null
-  }
-
   private consumeQueue(queue: string, onMessage: (message: ConsumeMessage | null) => void): void {
     const consumers = this.connection.broker.queues.get(queue)
     exists(consumers !== undefined, `queue '${queue}'`)

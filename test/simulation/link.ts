@@ -16,8 +16,8 @@ export class Link {
   private readonly client: SimulatedProcess
   private readonly lastAt = { up: 0, down: 0 }
   private open = true
-  /** What has been sent while the way is blocked; null: it is not. */
-  private blocked: (() => void)[] | null = null
+  /** Nothing passes any more. */
+  private blocked = false
   private readonly pendingUp = new Set<() => void>()
   private readonly onBroken: { client: () => void; server: () => void }
 
@@ -34,13 +34,9 @@ export class Link {
     client.onDeath(() => this.break())
   }
 
-  get isOpen(): boolean {
-    return this.open
-  }
-
   /** Sends to the server. */
   up(run: () => void): void {
-    if (!this.open) return
+    if (!this.open || this.blocked) return
     const deliver = (): void => {
       if (this.pendingUp.delete(deliver)) run()
     }
@@ -55,14 +51,7 @@ export class Link {
 
   /** Nothing passes, and neither side is told, as with a host that has vanished. */
   block(): void {
-    this.blocked ??= []
-  }
-
-  /** What was sent while it was blocked passes now. */
-  unblock(): void {
-    const { blocked } = this
-    this.blocked = null
-    for (const send of blocked ?? []) send()
+    this.blocked = true
   }
 
   /** Closes from the client's side: what was sent before still arrives. */
@@ -76,7 +65,6 @@ export class Link {
   break(): void {
     if (!this.open) return
     this.open = false
-    this.blocked = null
     for (const deliver of [...this.pendingUp]) {
       if (this.random.chance(0.5)) break
       deliver()
@@ -87,10 +75,7 @@ export class Link {
   }
 
   private send(way: 'up' | 'down', to: End, run: () => void): void {
-    if (this.blocked !== null) {
-      this.blocked.push(() => this.send(way, to, run))
-      return
-    }
+    if (this.blocked) return
     const at = Math.max(this.scheduler.now + this.latency(), this.lastAt[way] + 1e-6)
     this.lastAt[way] = at
     this.scheduler.after(at - this.scheduler.now, run, to)

@@ -31,8 +31,8 @@ import type { Scheduler, SimulatedProcess } from './scheduler.js'
 import type { StreamBroker } from './stream-broker.js'
 import type { TokenServer } from './wazo.js'
 
-export const PREFIX = 'wazo'
-export const HISTORY_MS = 60_000
+const PREFIX = 'wazo'
+const HISTORY_MS = 60_000
 const HISTORY_BYTES = 64 * 1024 ** 2
 const PREFETCH = 250
 const REDIS_LOST_GRACE_MS = 30_000
@@ -72,7 +72,6 @@ function loggerOf({ log }: Surroundings, process: SimulatedProcess): Logger {
 
 export class IngestProgram implements Program {
   readonly process: SimulatedProcess
-  readonly ended: Promise<void>
   private readonly status: Status
   private readonly redis: RedisConnection
   private readonly connections = new Set<AmqpConnection>()
@@ -80,7 +79,7 @@ export class IngestProgram implements Program {
   constructor(process: SimulatedProcess, world: Surroundings) {
     const { scheduler, random, broker, redis, partitions } = world
     this.process = process
-    const options = { process, silentMsMax: null, reconnects: true }
+    const options = { process, reconnects: true }
     const create = (): ReplaceableClient => {
       const clients = redis.map((host) => new RedisClient(scheduler, random, host, options))
       return clients.length === 1
@@ -101,7 +100,7 @@ export class IngestProgram implements Program {
       },
     })
     this.status = assembly.status
-    this.ended = assembly.ingest.run(new AbortController().signal)
+    void assembly.ingest.run(new AbortController().signal)
   }
 
   notReadyReasons(): readonly string[] {
@@ -219,7 +218,8 @@ function redisConnections(process: SimulatedProcess, world: Surroundings): Redis
   const { scheduler, random, redis } = world
   const client = (node: HostPort | null): Redis =>
     new RedisClient(scheduler, random, redis[node?.port ?? 0]!, {
-      ...{ process, silentMsMax: null, reconnects: false },
+      process,
+      reconnects: false,
     }) as unknown as Redis
   const servers: RedisServers = {
     locate:

@@ -72,8 +72,6 @@ export class RedisHost {
 
 export interface RedisClientOptions {
   readonly process: SimulatedProcess
-  /** `silentMsMax` of the real one: silence, while an answer is due, after which it gives up. null: never. */
-  readonly silentMsMax: number | null
   /** It connects again by itself. */
   readonly reconnects: boolean
 }
@@ -188,7 +186,6 @@ export class RedisClient extends EventEmitter {
       const { link, host } = this
       const waiting = { resolve, reject }
       this.waiting.add(waiting)
-      this.watch(link)
       link.up(() =>
         host.receive(() => {
           let outcome: () => void
@@ -204,17 +201,6 @@ export class RedisClient extends EventEmitter {
         }),
       )
     })
-  }
-
-  private watch(link: Link): void {
-    const { silentMsMax } = this.options
-    if (silentMsMax === null || this.waiting.size > 1) return
-    const oldest = [...this.waiting][0]
-    this.scheduler.after(
-      silentMsMax,
-      () => oldest !== undefined && this.waiting.has(oldest) && link.break(),
-      this.process,
-    )
   }
 
   /** The server's side of the end. */

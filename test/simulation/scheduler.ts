@@ -49,10 +49,6 @@ export class SimulatedProcess implements Clock {
     return this.scheduler.after(Math.max(0, delay), task, this)
   }
 
-  get frozen(): boolean {
-    return this.held !== null
-  }
-
   /** As SIGSTOP: nothing of it runs until `thaw`. */
   freeze(): void {
     this.held ??= []
@@ -96,6 +92,8 @@ export class Scheduler {
   private readonly random: Random
   private readonly heap: Task[] = []
   private digest = 0x811c9dc5
+  /** Above those of other tasks: what was held back keeps its order. */
+  private heldTie = 1
 
   constructor(random: Random) {
     this.random = random
@@ -116,9 +114,6 @@ export class Scheduler {
   again(task: Task): void {
     if (!task.cancelled) this.push({ ...task, at: this.now, tie: this.heldTie++ })
   }
-  /** Above those of other tasks: what was held back keeps its order. */
-  private heldTie = 1
-
   /** Resolves after virtual `ms`. */
   sleep(ms: number): Promise<void> {
     return new Promise((resolve) => void this.after(ms, resolve, null))

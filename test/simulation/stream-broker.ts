@@ -46,7 +46,7 @@ export class StreamBroker {
   stream: string | null = null
   /** Whether offsets are left out now and then. */
   skips = true
-  private messages: StreamMessage[] = []
+  private readonly messages: StreamMessage[] = []
   private nextOffset = 0
   private readonly consumers = new Set<StreamConsumer>()
   private readonly scheduler: Scheduler
@@ -73,10 +73,6 @@ export class StreamBroker {
 
   left(connection: BrokerConnection): void {
     this.connections.delete(connection)
-  }
-
-  get connectionCount(): number {
-    return this.connections.size
   }
 
   /** Takes a message: to a queue in memory, or into the stream once it is written. `confirmed` is called then. */
@@ -175,14 +171,6 @@ export class StreamBroker {
   trim(ms: number): void {
     const kept = this.messages.findIndex(({ at }) => at >= this.scheduler.now - ms)
     this.messages.splice(0, kept === -1 ? this.messages.length - 1 : kept)
-  }
-
-  /** The stream is deleted, and everything in it. Consumers are told. */
-  deleteStream(): void {
-    this.stream = null
-    this.messages = []
-    this.nextOffset = 0
-    this.consumers.clear()
   }
 
   private commit(message: Draft, confirmed: () => void): void {

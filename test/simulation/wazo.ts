@@ -20,8 +20,6 @@ export interface Minted {
 /** Stands for wazo-auth: mints tokens and answers about them. */
 export class TokenServer {
   readonly tokens = new Map<string, Token>()
-  /** Answers nothing useful. */
-  down = false
   private readonly details = new Map<string, TokenDetails>()
   private readonly scheduler: Scheduler
   private readonly random: Random
@@ -75,7 +73,6 @@ export class TokenServer {
   }
 
   private verdict(token: TokenId): Verdict {
-    if (this.down) return { kind: 'unavailable' }
     const details = this.details.get(token)
     if (details === undefined || details.expiresAt <= this.scheduler.now) return { kind: 'invalid' }
     return { kind: 'valid', details }
@@ -85,8 +82,6 @@ export class TokenServer {
 /** Publishes events on the bus, without waiting for confirms, as Wazo's daemons do. */
 export class Daemons {
   readonly published: (Published & { confirmedAt: number | null })[] = []
-  /** The last event that the broker has confirmed; 0: none. */
-  confirmed = 0
   private readonly scheduler: Scheduler
   private readonly broker: StreamBroker
   private readonly shapes: readonly Shape[]
@@ -108,7 +103,6 @@ export class Daemons {
       { exchange: HEADERS_EXCHANGE, routingKey: '', ...this.message(id, shape, revokes) },
       () => {
         event.confirmedAt = this.scheduler.now
-        this.confirmed = Math.max(this.confirmed, id)
       },
     )
   }
