@@ -10,7 +10,7 @@ const CTRL_C = '\u0003'
 const CTRL_D = '\u0004'
 
 /**
- * Obeys the keys of the terminal from now on.
+ * Obeys the keys of the terminal from now on, one after the other.
  * @param {object} stack
  * @param {readonly { role: string, token: string }[]} stack.tokens
  * @param {() => void} stack.upgrade
@@ -20,14 +20,13 @@ const CTRL_D = '\u0004'
  */
 export function obeyKeys({ tokens, upgrade, restart, deleteToken }, end) {
   const { stdin } = process
-  let busy = false
+  let obeyed = Promise.resolve()
   stdin.setRawMode(true)
   stdin.setEncoding('utf8')
-  stdin.on('data', (key) => {
-    if (key === CTRL_C || key === CTRL_D) end()
-    else if (!busy) {
-      busy = true
-      void obey(String(key)).finally(() => (busy = false))
+  stdin.on('data', (keys) => {
+    for (const key of String(keys)) {
+      if (key === CTRL_C || key === CTRL_D) end()
+      else obeyed = obeyed.then(() => obey(key))
     }
   })
 

@@ -101,7 +101,8 @@ describe('connections to what sentinels call master', function () {
       const heard: string[] = []
       const listener = made.create('listener')
       listener.on('message', (_channel: string, text: string) => heard.push(text))
-      await listener.subscribe(expiryNoticeChannel(PREFIX, 3))
+      const channel = expiryNoticeChannel(PREFIX, 3)
+      await listener.subscribe(channel)
       const due = (token: string, inMs: number) => {
         const dueAt = Date.now() + inMs
         return queue.addBulk([bulkJob({ hash: hashToken(token), dueAt, expiresAt: dueAt }, Date.now())])
@@ -136,6 +137,11 @@ describe('connections to what sentinels call master', function () {
         what: 'a job from before the failover',
       })
       expect(performance.now() - since).to.be.below(6000)
+      const subscribers = () => probe(second.port, `AUTH ${PASSWORD}\r\nPUBSUB NUMSUB ${channel}\r\n`)
+      await waitFor(async () => String(await subscribers()).includes(':1\r\n'), {
+        timeoutMs: 6000,
+        what: 'the listener at the new master',
+      })
       await waitFor(
         () =>
           due('new', 50).then(

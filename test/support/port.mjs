@@ -7,15 +7,28 @@ const PORT_MAX = 32_700
 const TRIES_MAX = 100
 
 /**
- * A TCP port of the loopback interface that nobody listens on.
+ * A TCP port of the loopback interface that nobody listens on. No other process that asks here is given it before
+ * this one has ended: a program listens up to a second later, and many are started at a time.
  * @returns {Promise<number>}
  */
 export async function freePort() {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN))
-    if (await bindable(port)) return port
+    if ((await reserved(port)) && (await bindable(port))) return port
   }
   throw new Error(`no free port between ${PORT_MIN} and ${PORT_MAX}`)
+}
+
+/**
+ * Reserves a port until this process ends, by an abstract Unix socket (unix(7)), which needs no file.
+ * @param {number} port @returns {Promise<boolean>} whether it was this process that got it
+ */
+function reserved(port) {
+  return new Promise((resolve) => {
+    const server = createServer().unref()
+    server.once('error', () => resolve(false))
+    server.listen(`\0wazo-websocketd-test-port-${port}`, () => resolve(true))
+  })
 }
 
 /** @param {number} port @returns {Promise<boolean>} */

@@ -16,6 +16,8 @@ process.stdin.once('end', () => process.exit(0))
 
 async function signalled(args: readonly string[], signal: NodeJS.Signals): Promise<string> {
   const child = spawn(process.execPath, [...args, '--input-type=module', '-e', PROGRAM])
+  const closed = once(child, 'close') // has ended, and what it wrote is here
+  child.stdin.on('error', () => undefined) // it may have ended before it is asked
   let said = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (text: Buffer) => (said += text.toString()))
@@ -23,9 +25,9 @@ async function signalled(args: readonly string[], signal: NodeJS.Signals): Promi
   child.kill(signal)
   child.stdin.write('.')
   while (!/closed|ws:/.test(said) && child.exitCode === null && child.signalCode === null)
-    await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
+    await Promise.race([once(child.stdout, 'data'), closed])
   child.stdin.end()
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  await closed
   return `${said} ${child.exitCode ?? child.signalCode}`
 }
 
