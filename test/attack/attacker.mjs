@@ -1,12 +1,13 @@
 /**
  * One kind of hostile client, many times over, in a process of its own.
  *
- * `node attacker.mjs KIND PORT COUNT TOKEN,TOKEN...`, with an IPC channel; ends with it. TOKENs are good ones.
+ * `node attacker.mjs KIND PORT COUNT TOKEN,TOKEN... ADDRESS`, with an IPC channel; ends with it. TOKENs are good ones;
+ * ADDRESS is the one of the loopback interface that its connections come from.
  */
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
 
-const [kind = '', port = '', count = '', tokenList = ''] = process.argv.slice(2)
+const [kind = '', port = '', count = '', tokenList = '', localAddress = ''] = process.argv.slice(2)
 const tokens = tokenList.split(',')
 const PONG = Buffer.from([0x8a, 0x80, 1, 2, 3, 4])
 const PONGS = Buffer.concat(Array(10_000).fill(PONG))
@@ -29,12 +30,15 @@ function frame(text) {
 
 const START = [frame('{"op":"subscribe","data":{"event_name":"*"}}'), frame('{"op":"start"}')]
 
+/** @param {() => void} [connected] */
+const dial = (connected) => connect({ port: Number(port), host: '127.0.0.1', localAddress }, connected)
+
 /**
  * Opens a connection, and another one whenever it ends.
  * @param {(socket: import('node:net').Socket) => void} use
  */
 function again(use) {
-  const socket = connect(Number(port), '127.0.0.1', () => use(socket))
+  const socket = dial(() => use(socket))
   socket.on('error', () => undefined)
   socket.on('close', () => setTimeout(() => again(use), AGAIN_MS))
 }
@@ -91,7 +95,7 @@ let outstanding = 0
 function connects() {
   for (let n = 0; n < Number(count) / STEPS && outstanding < OUTSTANDING_MAX; n++) {
     outstanding += 1
-    const socket = connect(Number(port), '127.0.0.1', () => socket.write(request(`&token=${randomUUID()}`)))
+    const socket = dial(() => socket.write(request(`&token=${randomUUID()}`)))
     socket.on('data', (data) => {
       if (data.at(-1) !== 10) socket.destroy()
     })

@@ -105,21 +105,21 @@ async function main(): Promise<void> {
     pongs: mint(10),
     bombs: mint(10, ['websocketd', ...BOMB.slice(1)]),
   }
-  const attackers = kinds.map((kind) =>
-    start('./attacker.mjs', kind, edge.port, ATTACK[kind], tokens[kind] ?? 'x'),
+  const attackers = kinds.map((kind, i) =>
+    start('./attacker.mjs', kind, edge.port, ATTACK[kind], tokens[kind] ?? 'x', `127.0.66.${i + 1}`),
   )
   await sleep(SETTLE_MS)
-  const used = () => attackers.reduce((sum, { pid }) => sum + cpuSeconds(pid ?? 0), 0)
+  const used = () => attackers.map(({ pid }) => cpuSeconds(pid ?? 0))
   const before = used()
   await observe(`attack: ${kinds.join(', ')}`, honest, edge, seconds * 1000)
-  const percent = ((used() - before) / seconds) * 100
+  const percents = used().map((each, i) => ((each - before[i]!) / seconds) * 100)
   for (const attacker of attackers) attacker.disconnect()
   await sleep(SETTLE_MS)
-  const burners = [percent / 2, percent / 2].map((each) =>
+  const burners = percents.map((each) =>
     start('./attacker.mjs', 'burn', 0, Math.min(CORES_PERCENT, Math.round(each)), 'x'),
   )
   await observe(
-    `the attackers' CPU load (${percent.toFixed(0)} % of a core) without attack`,
+    `the attackers' CPU load (${percents.map(Math.round).join(', ')} % of a core) without attack`,
     honest,
     edge,
     QUIET_MS,

@@ -2,7 +2,10 @@ import { connect, type Channel, type ChannelModel } from 'amqplib'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { READ_SCRIPT } from '@wazo-websocketd/edge/bus/log'
+import { AGREE, RESTORE, TAKE, WRITE } from '@wazo-websocketd/edge/drain/ticket-scripts'
+import { TICKET_FORM } from '@wazo-websocketd/edge/drain/ticket'
 import { keys, NEW_EPOCH_SCRIPT, PUBLISH_SCRIPT, SEED_SCRIPT } from '@wazo-websocketd/shared/redis/layout'
+import type { Script } from '@wazo-websocketd/shared/redis/script'
 import { connectAmqp } from '../simulation/amqp-client.js'
 import { RedisServer } from '../simulation/redis-server.js'
 import { Scheduler, SimulatedProcess } from '../simulation/scheduler.js'
@@ -14,8 +17,19 @@ import { sleep } from '../support/wait.mjs'
 
 const SEED = 20_261_201
 const { meta: META, log: LOG, live: LIVE } = keys('p', 0)
-const TAG = '0'
+const TICKETS = 'p:{t}:tickets'
+const KEPT_MS = 1_000_000_000
 type Argument = string | number | Buffer
+
+/** Rows of tickets, and the partitions in a row, come in any order. */
+function inOrder(reply: unknown): unknown {
+  const texts = readable(reply)
+  if (!Array.isArray(texts)) return texts
+  const words = texts.map((each: unknown) =>
+    Array.isArray(each) ? [...(each as unknown[])].sort().join(' ') : String(each),
+  )
+  return words.sort()
+}
 
 /** Buffers as texts, at any depth. */
 function readable(reply: unknown): unknown {
@@ -78,7 +92,7 @@ describe('The model of Redis answers as Redis does', function () {
     for (let n = 0; n < 3000; n++) {
       if (random.chance(0.01)) {
         await redis.del(META, LOG)
-        model.delete(TAG)
+        model.call('DEL', [META, LOG])
       }
       const [name, ...args] = command(random, head)
       const real = readable(await redis.callBuffer(name, ...args))
@@ -92,12 +106,63 @@ describe('The model of Redis answers as Redis does', function () {
     expect(written, 'calls that wrote').to.be.above(500)
     // Time is not the same for both.
     const timeless = { mark_ms: null, mark_clock: null }
-    const modelled = Object.fromEntries(model.meta(TAG) ?? [])
+    const modelled = Object.fromEntries(
+      [...model.hash(META)!].map(([field, value]) => [field, value.toString()]),
+    )
     expect({ ...modelled, ...timeless }).to.deep.equal({ ...(await redis.hgetall(META)), ...timeless })
     const entries = await redis.xrange(LOG, '-', '+')
-    expect(model.log(TAG).map(({ last, batch }) => [`${last}-1`, batch.toString()])).to.deep.equal(
-      entries.map(([id, [, batch]]) => [id, batch]),
-    )
+    const entriesOfModel = model.stream(LOG)
+    expect(entriesOfModel.map(({ ms, fields }) => [`${ms}-1`, fields.map(String)])).to.deep.equal(entries)
+  })
+
+  /** A random call of a script of the tickets; `ids` are those that were written. */
+  function ticketCall(random: Random, ids: string[]): readonly [Script, ...Argument[]] {
+    const place = (): [string, string] => ['E', `${Math.floor(random.between(1, 99))}`]
+    const ticket = (): string =>
+      JSON.stringify({
+        form: random.chance(0.95) ? TICKET_FORM : 99,
+        at: random.chance(0.5) ? { 0: place() } : { 0: place(), 1: place() },
+        version: random.pick(['1', '2']),
+        names: random.pick(['a', 'b']),
+        address: random.pick(['x', 'y']),
+        ...(random.chance(0.2) ? { alone: true } : {}),
+      })
+    const some = (): string[] => random.shuffle(ids).slice(0, 1 + Math.floor(random.between(0, 3)))
+    switch (random.pick(['draft', 'draft', 'agree', 'issued', 'take', 'restore'] as const)) {
+      case 'draft':
+        ids.push(`t${ids.length}`)
+        return [WRITE, KEPT_MS, 'draft', ids.at(-1)!, ticket()]
+      case 'issued':
+        return [WRITE, KEPT_MS, 'issued', random.pick(ids), ticket()]
+      case 'agree':
+        return [AGREE, KEPT_MS, KEPT_MS, KEPT_MS, random.pick(['', '1']), ...some()]
+      case 'take':
+        return [TAKE, KEPT_MS, `claim${Math.floor(random.between(0, 50))}`, random.pick(['1', '2']), 'a', 'x']
+      case 'restore':
+        return [RESTORE, random.pick(ids)]
+    }
+  }
+
+  it('to 400 random calls of the scripts of tickets', async () => {
+    const random = new Random(SEED)
+    const model = new RedisServer(() => Date.now())
+    const modelled = {
+      callBuffer: (name: string, ...args: Argument[]) => Promise.resolve(model.call(name, args)),
+    }
+    const ids = ['t0']
+    let taken = 0
+    for (let n = 0; n < 400; n++) {
+      if (n % 40 === 0) for (const each of [redis, modelled]) await each.callBuffer('DEL', TICKETS)
+      const [script, ...args] = ticketCall(random, ids)
+      const [real, answer] = [
+        await script.run(redis, [TICKETS], args),
+        await script.run(modelled, [TICKETS], args),
+      ]
+      expect(inOrder(answer), `call ${n}: ${String(args)}`).to.deep.equal(inOrder(real))
+      if (script === TAKE && Array.isArray(real)) taken++
+      await sleep(2) // no two tickets are equally old
+    }
+    expect(taken, 'tickets taken').to.be.above(20)
   })
 })
 

@@ -11,6 +11,7 @@ interface Waiting {
 }
 
 const NOT_FOUND = 404
+const PRECONDITION_FAILED = 406
 /** A connection without heartbeats ends after so long. */
 export const HEARTBEATS_MS = 20_000
 
@@ -94,6 +95,15 @@ export class AmqpConnection extends EventEmitter {
   vanish(scheduler: Scheduler): void {
     this.link.block()
     scheduler.after(HEARTBEATS_MS, () => this.link.break(), null)
+  }
+
+  /** The broker closes its channels, as after a delivery that was not acknowledged in time. */
+  refuseChannels(): void {
+    const code = PRECONDITION_FAILED
+    for (const channel of [...this.channels])
+      channel.refuse(
+        Object.assign(new Error(`Channel closed by server: ${code} (PRECONDITION_FAILED)`), { code }),
+      )
   }
 
   forget(channel: AmqpChannel): void {

@@ -1,12 +1,13 @@
 import { decode } from '@wazo-websocketd/shared/domain/envelope'
 import { partitionOf } from '@wazo-websocketd/shared/domain/event'
+import { keys } from '@wazo-websocketd/shared/redis/layout'
 import type { Head, LoggedBatch, Shape, Streamed } from '../support/checker/history.js'
 import { Catalogue } from '../support/scenario/catalogue.js'
 import type { Random } from '../support/scenario/random.js'
 import type { Layout } from './faults.js'
 import { IngestProgram, ownerOf, WorkerProgram, type Program, type Surroundings } from './programs.js'
 import { RedisHost } from './redis-client.js'
-import { RedisServer } from './redis-server.js'
+import { PREFIX, RedisServer } from './redis-server.js'
 import { SimulatedProcess, type Scheduler } from './scheduler.js'
 import { StreamBroker } from './stream-broker.js'
 import { Daemons, TokenServer } from './wazo.js'
@@ -67,6 +68,11 @@ export class SimulatedCluster {
     this.snapshot()
     for (let index = 0; index < INGESTS; index++) this.startIngest(index)
     for (let index = 0; index < HOSTS * WORKERS_PER_HOST; index++) this.startWorker(index)
+  }
+
+  /** Whether something happens that does so in such a share of cases. */
+  chance(share: number): boolean {
+    return this.random.chance(share)
   }
 
   get hosts(): number {
@@ -130,12 +136,24 @@ export class SimulatedCluster {
     })
   }
 
-  /** The tag of a partition of the server at `aim`. */
-  tagAt(aim: number, depth: number): string {
-    const tags = Array.from({ length: this.partitions }, (_, partition) => String(partition)).filter(
-      (tag) => this.redis[ownerOf(this, tag)] === this.redisAt(aim),
+  /** A partition of the server at `aim`. */
+  partitionAt(aim: number, depth: number): number {
+    const partitions = Array.from({ length: this.partitions }, (_, partition) => partition).filter(
+      (partition) => this.redis[ownerOf(this, `${partition}`)] === this.redisAt(aim),
     )
-    return tags[Math.floor(depth * tags.length)] ?? '0'
+    return partitions[Math.floor(depth * partitions.length)] ?? 0
+  }
+
+  /** Has the workers of a host end by themselves; resolves with their indexes once they have. */
+  async drainHost(aim: number): Promise<number[]> {
+    const host = Math.floor(aim * HOSTS)
+    const workers = this.running(host)
+    for (const worker of workers) this.scheduler.after(0, () => worker.drain(), worker.process)
+    await Promise.all(workers.map(({ ended }) => ended))
+    return workers.map((worker) => {
+      worker.process.kill()
+      return this.workers.indexOf(worker)
+    })
   }
 
   /** Starts one, unless it runs. */
@@ -184,17 +202,20 @@ export class SimulatedCluster {
   }
 
   private written(node: number, server: RedisServer, tag: string): void {
-    const meta = server.meta(tag)
-    const [epoch, headText] = [meta?.get('epoch'), meta?.get('head')]
+    const partition = Number(tag)
+    if (!(partition < this.partitions)) return
+    const names = keys(PREFIX, partition)
+    const meta = server.hash(names.meta)
+    const [epoch, headText] = [meta?.get('epoch')?.toString(), meta?.get('head')]
     if (epoch === undefined || headText === undefined) return
     const life = `${node}.${server.life}`
-    const [partition, head] = [Number(tag), Number(headText)]
+    const head = Number(headText)
     const before = this.heads.findLast((other) => other.partition === partition)
     if (before?.epoch === epoch && before.head === head && before.life === life) return
     this.heads.push({ at: this.scheduler.now, life, epoch, head, partition })
-    const entry = server.log(tag).at(-1)
-    if (entry?.last !== head) return
-    const message = decode(entry.batch)
+    const entry = server.stream(names.log).at(-1)
+    if (entry?.ms !== head) return
+    const message = decode(entry.fields[1]!)
     if (message.kind !== 'batch') return
     const events = message.open().map(({ offset, body }) => [offset, idIn(body) ?? -1] as const)
     this.batches.push({ epoch, life, partition, prev: message.prev, last: message.last, events })

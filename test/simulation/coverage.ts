@@ -27,7 +27,7 @@ const LOST = [
   ],
   ...['the log holds another epoch', 'the log was trimmed', 'another number of partitions is in force'],
 ]
-const ENDS = [1006, 1011, 1013, 4002, 4003]
+const ENDS = [1001, 1006, 1011, 1012, 1013, 4002, 4003]
 
 /** How a log line names one of the states. */
 const LINES = [

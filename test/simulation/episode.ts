@@ -8,6 +8,7 @@ import type { Coverage } from './coverage.js'
 import { withSeed } from './determinism.js'
 import {
   codesOf,
+  forgets,
   KINDS,
   kindsOf,
   scheduleOf,
@@ -143,7 +144,7 @@ class Episode {
     this.tell(`--- well again after ${kind}`)
     this.windows.push({
       ...{ kind, from, to: this.scheduler.now, codes: codesOf(group) },
-      ...{ host: null, healedInTime: true, stallMsMax: null, forgets: true },
+      ...{ host: null, healedInTime: true, stallMsMax: null, forgets: forgets(group) },
     })
     if (missing !== null) return unwell(kind, missing)
     return late === null ? null : unwell(`${kind} in ${healsMs} ms`, late)

@@ -32,6 +32,8 @@ const HEALS_MS = 8000
 const CONTINUITY_LOST = [1011]
 const SNAPSHOTS_BACK_MAX = 6
 const RESTART_MS = [50, 1500] as const
+const CLOCK_STEP_MS_MAX = 7_200_000
+const LOSS_SHARE_MAX = 0.2
 const READONLY = "READONLY You can't write against a read only replica."
 
 function grade(
@@ -71,6 +73,26 @@ export const KINDS = {
     await cluster.scheduler.sleep(lastsMs)
     process.thaw()
   }),
+  'host-drain': grade([1012, 1001], RESTART_MS, async (cluster, { aim, lastsMs }) => {
+    const ended = await cluster.drainHost(aim)
+    await cluster.scheduler.sleep(lastsMs)
+    for (const index of ended) cluster.startWorker(index)
+  }),
+  'clock-step': grade([], [0, 10_000], async (cluster, { aim, depth, lastsMs }) => {
+    const stepMs = (depth - 0.5) * CLOCK_STEP_MS_MAX
+    const { process } = cluster.programAt(aim)
+    const { server } = cluster.redisAt(aim)
+    process.stepWall(stepMs)
+    server.clockStep += stepMs
+    await cluster.scheduler.sleep(lastsMs)
+    process.stepWall(-stepMs)
+    server.clockStep -= stepMs
+  }),
+  'auth-down': grade([1013], [2000, 8000], async ({ tokens, scheduler }, { lastsMs }) => {
+    tokens.down = true
+    await scheduler.sleep(lastsMs)
+    tokens.down = false
+  }),
   'redis-restart': grade([], [0, 3000], async (cluster, { aim, lastsMs }) => {
     const host = cluster.redisAt(aim)
     host.stop()
@@ -108,6 +130,12 @@ export const KINDS = {
     await cluster.scheduler.sleep(lastsMs)
     host.cut((client) => client.process === process)
   }),
+  'redis-loses': grade([], [200, 8000], async (cluster, { aim, depth, lastsMs }) => {
+    const { server } = cluster.redisAt(aim)
+    server.loses = () => cluster.chance(depth * LOSS_SHARE_MAX)
+    await cluster.scheduler.sleep(lastsMs)
+    server.loses = () => false
+  }),
   'redis-refuses': grade([], [200, 5000], async (cluster, { aim, lastsMs }) => {
     const { server } = cluster.redisAt(aim)
     server.refusal = READONLY
@@ -115,7 +143,7 @@ export const KINDS = {
     server.refusal = null
   }),
   'redis-key-deleted': grade([], [0, 0], (cluster, { aim, depth }) => {
-    cluster.redisAt(aim).server.delete(cluster.tagAt(aim, depth))
+    cluster.redisAt(aim).server.deletePartition(cluster.partitionAt(aim, depth))
     return Promise.resolve()
   }),
   'redis-failover': grade(
@@ -147,6 +175,10 @@ export const KINDS = {
   ),
   'amqp-reset': grade([], [0, 0], (cluster) => {
     cluster.broker.cut()
+    return Promise.resolve()
+  }),
+  'amqp-channel': grade([], [0, 0], (cluster, { aim }) => {
+    cluster.ingestAt(aim).loseChannels()
     return Promise.resolve()
   }),
   'amqp-vanish': grade([], [HEARTBEATS_MS, HEARTBEATS_MS], async (cluster, { aim, lastsMs }) => {
@@ -199,6 +231,12 @@ const LOSES_BROKER: ReadonlySet<Kind> = new Set<Kind>([
   'ingest-kill',
   'ingests-dead',
 ])
+/** The places that sessions have left may be lost, or could not be left. */
+const FORGETS: ReadonlySet<Kind> = new Set<Kind>([
+  ...EMPTIES_REDIS,
+  ...(['redis-restart', 'redis-freeze', 'redis-clients', 'redis-half-open', 'redis-refuses'] as const),
+  'clock-step',
+])
 const ENDS_MEMORY: ReadonlySet<Kind> = new Set<Kind>(['ingest-kill', 'ingests-dead', 'stream-trimmed'])
 
 /** Close codes that faults which come together may give to started sessions. */
@@ -210,6 +248,14 @@ export function codesOf(group: FaultGroup): readonly number[] {
   // No ingest is connected to the broker for longer than its grace.
   const isUnread = kinds.includes('amqp-vanish') && kinds.filter((kind) => LOSES_BROKER.has(kind)).length > 1
   return [...kinds.flatMap((kind) => KINDS[kind].codes), ...(isForgotten || isUnread ? CONTINUITY_LOST : [])]
+}
+
+/** Whether faults that come together may cost the places that sessions have left. */
+export function forgets(group: FaultGroup): boolean {
+  return (
+    codesOf(group).some((code) => CONTINUITY_LOST.includes(code)) ||
+    group.some(({ kind }) => FORGETS.has(kind))
+  )
 }
 
 /** Faults that come together, one a moment after the other. */

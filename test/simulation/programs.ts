@@ -15,6 +15,11 @@ import { SubscriptionIndex } from '@wazo-websocketd/edge/route/subscription-inde
 import type { ClientSocket, SocketListener, UpgradeRequest } from '@wazo-websocketd/edge/session/ports'
 import { SessionLog } from '@wazo-websocketd/edge/session/session-log'
 import { Sessions } from '@wazo-websocketd/edge/session/sessions'
+import { RedisTickets } from '@wazo-websocketd/edge/drain/redis-tickets'
+import { HandoverSender } from '@wazo-websocketd/edge/handover/sender'
+import { Shutdown } from '@wazo-websocketd/edge/process/shutdown'
+import { Notices } from '@wazo-websocketd/edge/worker/notices'
+import type { RedisClient as RedisCommands } from '@wazo-websocketd/shared/redis/client'
 import { RedisConnections } from '@wazo-websocketd/shared/redis/connections'
 import type { RedisServers } from '@wazo-websocketd/shared/redis/pair'
 import type { HostPort } from '@wazo-websocketd/shared/runtime/host-port'
@@ -26,12 +31,11 @@ import { FakeMetrics, LIMITS } from '../support/fakes/session.js'
 import type { Random } from '../support/scenario/random.js'
 import { AmqpConnection, connectAmqp } from './amqp-client.js'
 import { RedisClient, RedisClusterClient, type RedisHost } from './redis-client.js'
-import { tagOf } from './redis-server.js'
+import { PREFIX, tagOf } from './redis-server.js'
 import type { Scheduler, SimulatedProcess } from './scheduler.js'
 import type { StreamBroker } from './stream-broker.js'
 import type { TokenServer } from './wazo.js'
 
-const PREFIX = 'wazo'
 const HISTORY_MS = 60_000
 const HISTORY_BYTES = 64 * 1024 ** 2
 const PREFETCH = 250
@@ -41,6 +45,10 @@ const SILENCE_GRACE_MS = 30_000
 const REDIS_TIMEOUTS = { callTimeoutMs: 3000, readyTimeoutMs: 5000, renewIntervalMs: 1000 }
 const READY_MS_MAX = 3000
 const TAG = 'tag'
+const DRAIN = { ratePerSecond: 100, timeoutMs: 10_000 }
+
+const nothing = (): void => undefined
+const NO_SUCCESSOR = { send: nothing, onMessage: nothing }
 
 /** What a program of the cluster can reach. */
 export interface Surroundings {
@@ -61,8 +69,17 @@ export interface Program {
   notReadyReasons(): readonly string[]
 }
 
+/** The server that has the keys with a tag. */
 export function ownerOf({ redis }: Pick<Surroundings, 'redis'>, tag: string): number {
-  return redis.length === 1 ? 0 : Number(tag) % redis.length
+  if (/^\d+$/.test(tag)) return Number(tag) % redis.length
+  return Buffer.from(tag).reduce((sum, byte) => sum + byte, 0) % redis.length
+}
+
+/** A connection that is made again, for commands to all servers. */
+function commandsOf(process: SimulatedProcess, world: Surroundings): RedisClient | RedisClusterClient {
+  const { scheduler, random, redis } = world
+  const clients = redis.map((host) => new RedisClient(scheduler, random, host, { process, reconnects: true }))
+  return clients.length === 1 ? clients[0]! : new RedisClusterClient(clients, (tag) => ownerOf(world, tag))
 }
 
 function loggerOf({ log }: Surroundings, process: SimulatedProcess): Logger {
@@ -79,13 +96,7 @@ export class IngestProgram implements Program {
   constructor(process: SimulatedProcess, world: Surroundings) {
     const { scheduler, random, broker, redis, partitions } = world
     this.process = process
-    const options = { process, reconnects: true }
-    const create = (): ReplaceableClient => {
-      const clients = redis.map((host) => new RedisClient(scheduler, random, host, options))
-      return clients.length === 1
-        ? clients[0]!
-        : new RedisClusterClient(clients, (tag) => ownerOf(world, tag))
-    }
+    const create = (): ReplaceableClient => commandsOf(process, world)
     this.redis = new RedisConnection({ ...REDIS_TIMEOUTS, where: 'redis' }, process, create)
     const hosts = redis.length === 1 ? ['rabbit:1'] : ['rabbit:1', 'rabbit:2', 'rabbit:3']
     const assembly = assemble(assemblyOptions(new BrokerHosts(hosts), partitions, redis.length > 1), {
@@ -105,6 +116,11 @@ export class IngestProgram implements Program {
 
   notReadyReasons(): readonly string[] {
     return this.status.notReadyReasons(this.redis.connected)
+  }
+
+  /** The broker closes its channels. */
+  loseChannels(): void {
+    for (const connection of this.connections) connection.refuseChannels()
   }
 
   /** Its hosts of the broker vanish without a word. */
@@ -134,11 +150,19 @@ function assemblyOptions(hosts: BrokerHosts, partitions: number, sharded: boolea
 export class WorkerProgram implements Program {
   readonly process: SimulatedProcess
   readonly host: number
+  /** Resolves when it has ended by itself. */
+  readonly ended: Promise<void>
   private readonly bus: RedisBus
   private readonly sessions: Sessions
+  private readonly shutdown: Shutdown
 
   constructor(process: SimulatedProcess, host: number, world: Surroundings) {
     const { tokens, partitions } = world
+    const connections = redisConnections(process, world)
+    const commands = commandsOf(process, world)
+    const historyMs = HISTORY_MS
+    const client = (): RedisCommands | null =>
+      commands.status === 'ready' ? (commands as unknown as RedisCommands) : null
     const logger = loggerOf(world, process)
     const counts = new FakeMetrics()
     this.process = process
@@ -154,7 +178,7 @@ export class WorkerProgram implements Program {
       lostGraceMs: BUS_LOST_GRACE_MS,
       silenceGraceMs: SILENCE_GRACE_MS,
       redisLostGraceMs: REDIS_LOST_GRACE_MS,
-      connections: redisConnections(process, world),
+      connections,
       clock: process,
       logger,
       metrics: busMetrics(registry),
@@ -167,7 +191,7 @@ export class WorkerProgram implements Program {
     this.sessions = new Sessions({
       authenticator: auth,
       watch: auth,
-      tickets: null,
+      tickets: new RedisTickets({ prefix: PREFIX, historyMs, client, clock: process, logger }),
       bus: this.bus,
       index,
       permission: router,
@@ -200,7 +224,35 @@ export class WorkerProgram implements Program {
       clock: process,
       metrics: routing,
     })
+    let end: () => void = nothing
+    this.ended = new Promise((resolve) => (end = resolve))
+    process.onDeath(end)
+    this.shutdown = new Shutdown({
+      sessions: this.sessions,
+      sockets: { stopListening: nothing, settle: () => Promise.resolve() },
+      sender: new HandoverSender({ channel: NO_SUCCESSOR, clock: process }),
+      arriving: () => 0,
+      handsOver: false,
+      clock: process,
+      log: logger,
+      handedOver: nothing,
+      began: nothing,
+      end: () => {
+        end()
+        return Promise.resolve()
+      },
+    })
+    const watcher = { handleNotice: nothing }
+    new Notices({
+      ...{ prefix: PREFIX, database: 0, leaveTogether: true, connections, watcher, shutdown: this.shutdown },
+      ...{ unreadable: nothing, clock: process, log: logger },
+    }).start()
     this.bus.start()
+  }
+
+  /** Sends its clients to other workers, as on SIGTERM. */
+  drain(): void {
+    this.shutdown.drain(DRAIN)
   }
 
   connect(socket: ClientSocket, request: UpgradeRequest): SocketListener {
@@ -208,11 +260,9 @@ export class WorkerProgram implements Program {
   }
 
   notReadyReasons(): readonly string[] {
-    return this.bus.notReadyReasons()
+    return this.shutdown.draining ? ['draining'] : this.bus.notReadyReasons()
   }
 }
-
-const nothing = (): void => undefined
 
 function redisConnections(process: SimulatedProcess, world: Surroundings): RedisConnections {
   const { scheduler, random, redis } = world

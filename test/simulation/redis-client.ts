@@ -80,6 +80,7 @@ const RECONNECT_MS = 200
 
 /** One connection as ioredis gives it, without an offline queue. */
 export class RedisClient extends EventEmitter {
+  readonly isCluster = false
   status = 'connecting'
   link: Link
   readonly process: SimulatedProcess
@@ -107,6 +108,14 @@ export class RedisClient extends EventEmitter {
 
   del(key: string): Promise<unknown> {
     return this.callBuffer('DEL', key)
+  }
+
+  hdel(key: string, ...fields: string[]): Promise<unknown> {
+    return this.callBuffer('HDEL', key, ...fields)
+  }
+
+  publish(channel: string, message: string): Promise<unknown> {
+    return this.callBuffer('PUBLISH', channel, message)
   }
 
   ping(): Promise<unknown> {
@@ -242,6 +251,8 @@ export class RedisClusterClient {
     this.ownerOf = ownerOf
   }
 
+  readonly isCluster = true
+
   get status(): string {
     return this.clients.some(({ status }) => status === 'ready') ? 'ready' : 'connecting'
   }
@@ -249,6 +260,14 @@ export class RedisClusterClient {
   callBuffer(command: string, ...args: Argument[]): Promise<unknown> {
     const key = command.startsWith('EVAL') ? args[2] : args[0]
     return this.clients[this.ownerOf(tagOf(String(key)))]!.callBuffer(command, ...args)
+  }
+
+  hdel(key: string, ...fields: string[]): Promise<unknown> {
+    return this.callBuffer('HDEL', key, ...fields)
+  }
+
+  spublish(channel: string, message: string): Promise<unknown> {
+    return this.callBuffer('SPUBLISH', channel, message)
   }
 
   disconnect(): void {

@@ -20,7 +20,7 @@ export class SimulatedProcess implements Clock {
   alive = true
   private readonly scheduler: Scheduler
   /** Its wall clock minus that of the scheduler. */
-  private readonly wallOffset: number
+  private wallOffset: number
   private readonly steadyOffset: number
   /** What came up while it was stopped; null: it is not. */
   private held: Task[] | null = null
@@ -47,6 +47,11 @@ export class SimulatedProcess implements Clock {
 
   after(delay: number, task: () => void): Timer {
     return this.scheduler.after(Math.max(0, delay), task, this)
+  }
+
+  /** Its wall clock is set by so much. */
+  stepWall(ms: number): void {
+    this.wallOffset += ms
   }
 
   /** As SIGSTOP: nothing of it runs until `thaw`. */

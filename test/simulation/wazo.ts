@@ -11,6 +11,11 @@ import type { StreamBroker } from './stream-broker.js'
 
 const LOOKUP_MS = [1, 15] as const
 const EXPIRY_SLACK_MS = [0, 300] as const
+/** A look-up tries again for so long: not at all where the connection is refused. */
+const PATIENCE_MS = [0, 8000] as const
+const RETRY_MS = 200
+
+const UNAVAILABLE: Verdict = { kind: 'unavailable' }
 
 export interface Minted {
   readonly token: string
@@ -19,6 +24,8 @@ export interface Minted {
 
 /** Stands for wazo-auth: mints tokens and answers about them. */
 export class TokenServer {
+  /** It answers nothing. */
+  down = false
   readonly tokens = new Map<string, Token>()
   private readonly details = new Map<string, TokenDetails>()
   private readonly scheduler: Scheduler
@@ -56,9 +63,11 @@ export class TokenServer {
     const { scheduler, random } = this
     const lookup = (token: TokenId, _: LookupPriority): TokenLookup => ({
       answer: new Promise<Verdict>((resolve) => {
+        const givenUpAt = scheduler.now + random.between(...PATIENCE_MS)
         const asked = (): void => {
-          const verdict = this.verdict(token)
-          scheduler.after(random.between(...LOOKUP_MS), () => resolve(verdict), process)
+          const verdict = this.down ? UNAVAILABLE : this.verdict(token)
+          if (this.down && scheduler.now < givenUpAt) scheduler.after(RETRY_MS, asked, null)
+          else scheduler.after(random.between(...LOOKUP_MS), () => resolve(verdict), process)
         }
         scheduler.after(random.between(...LOOKUP_MS), asked, null)
       }),
