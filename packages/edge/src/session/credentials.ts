@@ -42,7 +42,7 @@ export class Credentials {
   }
 
   /**
-   * Replaces the identity, also where only the token's rights have changed. Without a master tenant rights cannot be
+   * Replaces the identity, also where only the token's rights or its expiry have changed. Without a master tenant rights cannot be
    * judged.
    */
   identify(details: TokenDetails): void {

@@ -79,7 +79,7 @@ export interface TokenHolder {
    * before its time: the latter waits for a token renewal that is under way.
    */
   ended(source: ExpirySource, why?: 'expired' | 'refused'): void
-  /** The token's rights have changed. */
+  /** The token's rights, or its expiry, have changed. */
   renewed(details: TokenDetails): void
 }
 

@@ -118,11 +118,15 @@ export class WatchedToken {
     return dueAt === null ? null : { hash, expiresAt, dueAt }
   }
 
-  /** Another holder; stopping the last one ends the watch. */
+  /**
+   * Another holder; stopping the last one ends the watch. One that comes after the token's end, as a session may whose hand-over
+   * took long, is ended before this returns.
+   */
   hold(details: TokenDetails, holder: TokenHolder): { stop(): void } {
     const watch = new Watch(this, holder, details)
     this.watches = [...this.watches, watch]
     this.moveExpiry(details.expiresAt)
+    if (this.endAt <= this.context.authTime()) this.end(this.endSource, 'expired')
     return watch
   }
 
@@ -244,7 +248,7 @@ export class WatchedToken {
     for (const watch of this.watches) {
       const known = watch.details
       watch.details = details
-      if (!sameRights(known, details)) watch.holder.renewed(details)
+      if (!isSame(known, details)) watch.holder.renewed(details)
     }
   }
 
@@ -285,8 +289,9 @@ export class WatchedToken {
 
 const timerDue = (watched: WatchedToken) => watched.timerDue()
 
-function sameRights(a: TokenDetails, b: TokenDetails): boolean {
+function isSame(a: TokenDetails, b: TokenDetails): boolean {
   return (
+    a.expiresAt === b.expiresAt &&
     a.sessionUuid === b.sessionUuid &&
     a.userUuid === b.userUuid &&
     a.tenantUuid === b.tenantUuid &&

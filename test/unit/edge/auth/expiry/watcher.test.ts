@@ -255,10 +255,23 @@ describe('watch over tokens', () => {
         if (find === 'check') scene.watcher.handleNotice({ kind: 're-check', hash: HASH })
         else scene.watcher.watch(scene.token(200), new Holder())
         await scene.pass(60_000)
-        expect([holder.told, holder.renewals]).to.deep.equal([[], []])
+        // A worker that takes the session over has to know it, too.
+        expect([holder.told, holder.renewals]).to.deep.equal([[], [scene.token(200)]])
         await scene.pass(140_500)
         expect(holder.told).to.deep.equal(['queue expired'])
       }
+    })
+
+    it('ends at once who comes after the end of the token', () => {
+      const scene = new Scene()
+      const [early, late, later] = [new Holder(), new Holder(), new Holder()]
+      scene.watcher.watch(scene.token(-1), early)
+      expect(early.told).to.deep.equal([]) // the queue may be about to tell
+      scene.watcher.watch(scene.token(-1.6), late)
+      expect([early.told, late.told]).to.deep.equal([['backstop expired'], ['backstop expired']])
+      scene.watcher.watch(scene.token(-60), later).stop()
+      expect(later.told).to.deep.equal(['backstop expired'])
+      expect([scene.clock.pending, scene.counts.tokens]).to.deep.equal([0, 0])
     })
 
     it('names the jobs that the queue has to have', async () => {
