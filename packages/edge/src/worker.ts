@@ -93,6 +93,7 @@ class EdgeWorker {
   private async end(): Promise<void> {
     this.serving.tickets?.close()
     this.notices.close()
+    this.serving.sessions.close()
     this.context.sessionLog.close()
     this.reporting.stop()
     this.serving.bus.stop()

@@ -1,5 +1,5 @@
 /** Answers what operators ask a worker. */
-import { SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
+import { because, SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
 import type { Clock } from '@wazo-websocketd/shared/runtime/clock'
 import type { BusReport } from '../bus/ports.js'
 import type { AnswerPiece } from '../process/messages.js'
@@ -22,6 +22,8 @@ export interface WorkerAnswersOptions {
   readonly indexed: () => number
   readonly clock: Pick<Clock, 'monotonic'>
 }
+
+const BY_OPERATOR = 'closed by an operator'
 
 /** The answer to what is no question that this version knows. */
 function refusal(error: string): AnswerPiece {
@@ -92,7 +94,7 @@ export class WorkerAnswers {
     const end = (connection: Connection): void => {
       if (connection.ending || !matches(connection, filter)) return
       closed++
-      connection.end(close)
+      connection.end(because(close, BY_OPERATOR))
     }
     const work = code === SERVICE_RESTART.code ? this.groupCloser(filter, (n) => (closed += n)) : end
     // Each slice yields, so that whoever waits sees that there is progress.

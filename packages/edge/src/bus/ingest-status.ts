@@ -70,7 +70,7 @@ export class IngestStatus {
   lossReason(now: number): string | null {
     this.updateDownSince(now)
     if (this.downSince !== null && now - this.downSince >= this.graces.lostGraceMs)
-      return 'no ingest is connected to the broker'
+      return 'every ingest is down'
     if (this.state(now) === 'silent' && now - this.lastStateAt >= this.graces.silenceGraceMs)
       return 'no ingest has been heard of'
     return null

@@ -9,6 +9,7 @@ import type { SharedLog } from './shared-log.js'
 const PACE_DELAY_MS = 50
 /** How often to compare with the cursor again: what another worker has delivered already is about to come here. */
 const UNTIL_DELAY_MS = 10
+const OTHER_EPOCH = 'the worker follows another epoch'
 
 export interface LogReaderOptions {
   readonly log: SharedLog
@@ -50,16 +51,16 @@ export class LogReader {
   }
 
   /** Ends the reading: what the session missed is gone. */
-  lose(loss: Loss): void {
+  lose(loss: Loss, why: string): void {
     if (this.ended) return
     this.stop()
-    this.options.sink.lost(loss)
+    this.options.sink.lost(loss, why)
   }
 
   private step(): void {
     if (this.ended) return
     const at = this.options.cursor()
-    if (at?.epoch !== this.position.epoch) this.lose('continuity')
+    if (at?.epoch !== this.position.epoch) this.lose('continuity', OTHER_EPOCH)
     else if (this.hasArrived(at)) this.finish()
     else if (this.options.until !== null && this.position.offset >= at.offset) this.wait(UNTIL_DELAY_MS)
     // Another worker that was ahead of this one has served the session: the cursor will come there.
@@ -87,12 +88,12 @@ export class LogReader {
     if (this.ended) return
     const at = this.options.cursor()
     if (at?.epoch !== this.position.epoch) {
-      this.lose('continuity')
+      this.lose('continuity', OTHER_EPOCH)
       return
     }
     const goal = Math.min(at.offset, this.options.until ?? at.offset)
     const reading = readPage(this.position, page, { lastSeen: goal, ceiling: goal })
-    if (reading.kind === 'lost') this.lose(reading.loss)
+    if (reading.kind === 'lost') this.lose(reading.loss, reading.why)
     else if (reading.kind === 'wait') this.wait(READ_RETRY_MS)
     else {
       this.position = { epoch: at.epoch, offset: reading.reached }

@@ -186,10 +186,10 @@ export class Partition {
     if (suspicion !== null || this.otherEpochs.checkDue(now)) this.recover(suspicion !== 'head')
   }
 
-  /** Ends all sessions of the partition; the cursor stays where it is when Redis is not to blame. */
+  /** Ends all sessions of the partition; leaves the cursor alone. */
   notifyLost(why: string): void {
     this.options.listener.lost(this.options.partition, why)
-    for (const reader of [...this.readers]) reader.lose('continuity')
+    for (const reader of [...this.readers]) reader.lose('continuity', why)
   }
 
   /** Reads the log for one session; returns a way to stop. */
@@ -338,7 +338,7 @@ export class Partition {
 
   /** Forgets the numbering: the next position is the head as it will be read. */
   private lose(why: string): void {
-    // The log tells with the number of sessions, for all partitions at once (`session/loss-log`).
+    // `session/loss-log` writes the line, with the number of sessions, for all partitions at once.
     this.options.logger.debug({ partition: this.options.partition, why }, 'partition lost')
     this.options.metrics.recovery('lost')
     this.at = null

@@ -37,8 +37,8 @@ export interface LogSink {
    * end (`until`) has reached it instead, and nothing comes any more.
    */
   live(): void
-  /** The session can no longer be brought up to date. */
-  lost(loss: Loss): void
+  /** The session can no longer be brought up to date; `why` in words, for the log. */
+  lost(loss: Loss, why: string): void
   /** Whether the client has not yet taken what it was given, so that nothing more is read for a while. */
   congested(): boolean
 }

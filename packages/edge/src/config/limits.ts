@@ -20,7 +20,7 @@ export function sessionLimits(
   }
 }
 
-/** @param workers of this host, which share its limits */
+/** @param workers of this host; each has its part of the connects that an address may make */
 export function socketLimits(
   { limits }: Pick<Config, 'limits'>,
   room: ConnectionRoom,

@@ -9,7 +9,7 @@ export interface WorkerConfig {
   /** Of the code that read the configuration: code of another version reads it again by itself. */
   readonly version: string
   readonly config: Config
-  /** Workers of this host, which share its limits. */
+  /** Workers of this host; each has its part of the limits that are the host's. */
   readonly workers: number
   /** null: no TLS. */
   readonly tls: TlsPem | null

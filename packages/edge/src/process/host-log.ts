@@ -17,6 +17,7 @@ type Fields = Readonly<Record<string, unknown>>
 interface Gathered {
   readonly timer: Timer
   readonly level: HostLine['level']
+  readonly line: string
   fields: Fields
   workers: number
 }
@@ -45,11 +46,13 @@ export class HostLog {
 
   /** Writes what still waits. */
   close(): void {
-    for (const line of [...this.gathered.keys()]) this.end(line)
+    for (const key of [...this.gathered.keys()]) this.end(key)
   }
 
   private take({ level, fields, line }: HostLine): void {
-    const known = this.gathered.get(line)
+    // Lines that tell figures of two causes are two; an error is one, however each worker has met it.
+    const key = level === 'error' ? line : `${line}\n${String(fields['why'])}`
+    const known = this.gathered.get(key)
     if (known !== undefined) {
       known.workers++
       known.fields = addedUp(known.fields, fields)
@@ -58,21 +61,24 @@ export class HostLog {
     const waits = level !== 'error' && this.gathered.size < LINES_MAX
     if (!waits) this.log[level](fields, line)
     if (this.gathered.size >= LINES_MAX) return
-    const timer = this.clock.after(waits ? GATHER_MS : SAME_MS, () => this.end(line))
-    this.gathered.set(line, { timer, level, fields, workers: 1 })
+    const timer = this.clock.after(waits ? GATHER_MS : SAME_MS, () => this.end(key))
+    this.gathered.set(key, { timer, level, line, fields, workers: 1 })
   }
 
-  private end(line: string): void {
-    const known = this.gathered.get(line)
+  private end(key: string): void {
+    const known = this.gathered.get(key)
     if (known === undefined) return
-    const { timer, level, fields, workers } = known
+    const { timer, level, line, fields, workers } = known
     timer.cancel()
-    this.gathered.delete(line)
+    this.gathered.delete(key)
     if (level !== 'error') this.log[level]({ ...fields, workers }, line)
   }
 }
 
-/** Numbers and numbers in mappings are added up, of `seconds` the longest counts; of anything else what came first. */
+/**
+ * Numbers and numbers in mappings are added up, of `seconds` the longest counts; lists have the members of both; of
+ * anything else what came first.
+ */
 function addedUp(one: Fields, other: Fields): Fields {
   const sum: Record<string, unknown> = { ...one }
   for (const [name, value] of Object.entries(other)) {
@@ -80,6 +86,8 @@ function addedUp(one: Fields, other: Fields): Fields {
     if (known === undefined) sum[name] = value
     else if (typeof known === 'number' && typeof value === 'number')
       sum[name] = name === 'seconds' ? Math.max(known, value) : known + value
+    else if (Array.isArray(known) && Array.isArray(value))
+      sum[name] = [...new Set<unknown>([...(known as unknown[]), ...(value as unknown[])])]
     else if (isRecord(known) && isRecord(value)) sum[name] = addedUp(known, value)
   }
   return sum

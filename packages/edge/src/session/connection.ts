@@ -1,4 +1,9 @@
-import { AUTHENTICATION_EXPIRED, BUS_CONNECTION_LOST, type Close } from '@wazo-websocketd/shared/domain/close'
+import {
+  AUTHENTICATION_EXPIRED,
+  because,
+  BUS_CONNECTION_LOST,
+  type Close,
+} from '@wazo-websocketd/shared/domain/close'
 import type { BusEvent } from '@wazo-websocketd/shared/domain/event'
 import type { Identity, TokenDetails, TokenId, Verdict } from '@wazo-websocketd/shared/domain/identity'
 import type { ProtocolVersion, ServerMessage } from '@wazo-websocketd/shared/domain/protocol'
@@ -149,7 +154,8 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     metrics.subscriptions(subscriptions.length)
     this.session.restore(subscriptions, positions !== null)
     this.credentials.adopt(details)
-    if (positions !== null && !this.ending) this.feed.resumeAt(positions)
+    if (this.ending) return
+    if (positions !== null) this.feed.resumeAt(positions)
     else if (connections.isRevoked(details.sessionUuid)) this.revoke('bus')
     else this.recheck()
   }
@@ -218,9 +224,9 @@ export class Connection implements SocketListener, FrameTarget, Recipient, Token
     this.context.outbox.deliver(this, event)
   }
 
-  /** Ends the session: what it missed can no longer be read. */
-  lost(): void {
-    this.end(BUS_CONNECTION_LOST)
+  /** Ends the session: what it missed can no longer be read, or may be more than it knows of. `why` goes to the log. */
+  lost(why: string): void {
+    this.end(because(BUS_CONNECTION_LOST, why))
   }
 
   /** Whether its client has not yet taken what it was given, so that the session should not read on in the log. */

@@ -81,7 +81,7 @@ export class Feed implements EventPositions {
   resumeAt(positions: Positions): void {
     const partitions = partitionsFor(this.connection.identity, this.context)
     if (!partitions.every((partition) => positions.has(partition))) {
-      this.connection.lost()
+      this.connection.lost('the worker before served other partitions')
       return
     }
     this.startingPoint.takenOver()
@@ -317,7 +317,7 @@ export class Feed implements EventPositions {
       if (lagging.has(partition)) continue
       const position = this.context.bus.cursor(partition)
       if (position === null) {
-        this.connection.lost()
+        this.connection.lost(`no position is known in partition ${partition}`)
         return
       }
       lagging.pin(partition, position)

@@ -145,7 +145,7 @@ export class LaggingPositions {
           else position.offset = until
           done()
         },
-        lost: (loss) => {
+        lost: (loss, why) => {
           ended = true
           position.stop = null
           if (loss === 'log' && position.fallback !== null) {
@@ -153,7 +153,7 @@ export class LaggingPositions {
             position.fallback = null
             outdated()
             this.readOn(partition, position, until, done)
-          } else connection.lost()
+          } else connection.lost(why)
         },
         congested: () => connection.congested(),
       },

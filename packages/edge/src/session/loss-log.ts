@@ -27,8 +27,15 @@ export class LossLog {
     loss.sessions += sessions
   }
 
+  /** Writes what still waits. */
+  close(): void {
+    for (const why of [...this.losses.keys()]) this.tell(why)
+  }
+
   private tell(why: string): void {
-    this.log.warn({ why, ...this.losses.get(why) }, 'continuity of events lost')
+    const loss = this.losses.get(why)
+    if (loss === undefined) return
+    this.log.warn({ why, ...loss }, 'continuity of events lost')
     this.losses.delete(why)
   }
 }

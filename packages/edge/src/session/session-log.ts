@@ -74,7 +74,7 @@ export class SessionLog {
 
   /** @param close with which this side ended the session; null: it has not. @param code with which the connection ended. */
   ended(session: EndedSession, close: Close | null, code: number): void {
-    if (close === BUS_CONNECTION_LOST || close === TRY_AGAIN_LATER) this.unservedClients++
+    if (close?.code === BUS_CONNECTION_LOST.code || close === TRY_AGAIN_LATER) this.unservedClients++
     if (session.owner === null) {
       if (close !== null) this.refusals.add(loggable(close))
       return
@@ -86,6 +86,7 @@ export class SessionLog {
       {
         code: close?.code ?? code,
         reason: close === null ? (OTHER_ENDS.get(code) ?? 'closed by the client') : loggable(close),
+        ...(close?.cause === undefined ? {} : { why: close.cause }),
         user: owner.userUuid,
         tenant: owner.tenantUuid,
         address,

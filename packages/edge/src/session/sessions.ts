@@ -1,4 +1,4 @@
-import { BUS_CONNECTION_LOST, SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
+import { SERVICE_RESTART } from '@wazo-websocketd/shared/domain/close'
 import type { Offset } from '@wazo-websocketd/shared/domain/position'
 import type { TokenDetails } from '@wazo-websocketd/shared/domain/identity'
 import type { LineLog } from '@wazo-websocketd/shared/runtime/line-log'
@@ -121,7 +121,7 @@ export class Sessions {
       affected.push(connection)
     }
     this.losses.add(partition, why, affected.length)
-    this.endPaced(affected)
+    this.endPaced(affected, why)
     return affected.length
   }
 
@@ -161,12 +161,17 @@ export class Sessions {
     this.connections.revoke(sessionUuid, partition, offset)
   }
 
+  /** Writes to the log what still waits to be told. */
+  close(): void {
+    this.losses.close()
+  }
+
   /** Ends sessions whose continuity is lost, a few at a time. */
-  private endPaced(connections: readonly Connection[]): void {
+  private endPaced(connections: readonly Connection[], why: string): void {
     const perStep = Math.ceil(connections.length / (LOSS_SPREAD_MS / LOSS_STEP_MS))
     const step = (from: number) => {
       const next = from + perStep
-      for (const connection of connections.slice(from, next)) connection.end(BUS_CONNECTION_LOST)
+      for (const connection of connections.slice(from, next)) connection.lost(why)
       if (next < connections.length) this.options.clock.after(LOSS_STEP_MS, () => step(next))
     }
     step(0)

@@ -7,6 +7,8 @@ export interface Close {
   readonly reason: string
   /** Whether a client does well to connect again with the same token. */
   readonly comeBack: boolean
+  /** What has led to it, for the log; the client is not told. */
+  readonly cause?: string
 }
 
 const REASON_BYTES_MAX = 123
@@ -41,6 +43,11 @@ export function protocolError(fault: string): Close {
 /** A client exceeds a limit of its own; `limit` names it. */
 export function limitExceeded(limit: string): Close {
   return defineClose(1008, truncate(limit), false)
+}
+
+/** The same close, with what has led to it. */
+export function because(close: Close, cause: string): Close {
+  return { ...close, cause }
 }
 
 /** The longest prefix of `reason` that fits into a close frame without cutting a character. */

@@ -41,7 +41,7 @@ describe('states of the ingests', () => {
       heard(states, 'a', 'down', now)
     }
     expect(states.lossReason(2_999)).to.equal(null)
-    expect(states.lossReason(3_000)).to.match(/broker/)
+    expect(states.lossReason(3_000)).to.match(/every ingest is down/)
   })
 
   it('is not lost while one ingest catches up', () => {

@@ -89,7 +89,7 @@ describe('a session that resumes', () => {
     const { worker } = setUp(at([7]))
     const client = await begin(worker)
     worker.bus.cursors[0] = 12
-    worker.bus.readings[0]!.reader.lost('log')
+    worker.bus.readings[0]!.reader.lost('log', 'trimmed')
     expect(worker.bus.readings[1]).to.include({ offset: 10 })
     worker.bus.readings[1]!.reader.events([event(11), event(12)])
     worker.bus.readings[1]!.reader.live()
@@ -105,8 +105,8 @@ describe('a session that resumes', () => {
       const client = await begin(worker)
       const [{ reader }] = worker.bus.readings as [(typeof worker.bus.readings)[0]]
       if (partly) reader.events([event(8)])
-      else reader.lost('log')
-      worker.bus.readings.at(-1)!.reader.lost('log')
+      else reader.lost('log', 'trimmed')
+      worker.bus.readings.at(-1)!.reader.lost('log', 'trimmed')
       expect(client.socket.closeCode).to.equal(1011)
     }
   })
@@ -114,7 +114,7 @@ describe('a session that resumes', () => {
   it('is told so as well when a new epoch begins while it reads', async () => {
     const { worker } = setUp(at([7]))
     const client = await begin(worker)
-    worker.bus.readings[0]!.reader.lost('continuity')
+    worker.bus.readings[0]!.reader.lost('continuity', 'a new epoch began')
     expect(client.socket.closeCode).to.equal(1011)
   })
 

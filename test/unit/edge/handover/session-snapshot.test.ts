@@ -178,8 +178,11 @@ describe('a session that is handed over', () => {
       await scene.old.start('a', 2, 'foo')
       const client = scene.handOver()
       await scene.next.settle()
-      scene.next.bus.readings[0]!.reader.lost(loss)
+      scene.next.bus.readings[0]!.reader.lost(loss, 'trimmed')
       expect(client.socket.closeCode).to.equal(1011)
+      client.listener.closed(1011)
+      const ended = scene.next.lines.entries.find(({ msg }) => msg === 'session ended')
+      expect(ended).to.include({ code: 1011, reason: 'bus connection lost', why: 'trimmed' })
     }
   })
 
@@ -192,6 +195,23 @@ describe('a session that is handed over', () => {
     const socket = new FakeSocket()
     next.sessions.restore(socket, state)
     expect(socket.closeCode).to.equal(1011)
+  })
+
+  it('is closed at once, and reads nothing, when its token has expired on the way', async () => {
+    const scene = new Scene()
+    await scene.old.start('a', 2, 'foo')
+    const { watch } = scene.next
+    const own = watch.watch.bind(watch)
+    watch.watch = (details, holder) => {
+      const watched = own(details, holder)
+      holder.ended('backstop')
+      return watched
+    }
+    const client = scene.handOver()
+    expect(client.socket.closeCode).to.equal(4003)
+    await scene.next.settle()
+    expect([scene.next.bus.readings.length, watch.open]).to.deep.equal([0, 0])
+    expect(scene.next.auth.asked).to.deep.equal([])
   })
 
   it('ends where its token was deleted on the way, after what was published before', async () => {

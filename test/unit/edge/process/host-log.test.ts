@@ -37,15 +37,29 @@ describe('the lines that the workers of a host say alike', () => {
     expect(clock.pending).to.equal(0)
   })
 
-  it('keep their places: figures in mappings are added up, anything else is that of the first', () => {
+  it('keep their places: figures in mappings are added up, lists joined, anything else is that of the first', () => {
     const { clock, entries, all } = setUp()
     all('warn', 'refused', (n) => ({
-      why: `reason ${n}`,
+      epoch: `epoch ${n}`,
       refused: n === 0 ? { full: 1 } : { late: 1, full: 1 },
+      partitions: [0, n % 3],
     }))
     clock.advance(2_000)
     expect(entries).to.have.length(1)
-    expect(entries[0]).to.deep.include({ level: 40, why: 'reason 0', refused: { full: 8, late: 7 } })
+    expect(entries[0]).to.deep.include({ level: 40, epoch: 'epoch 0', refused: { full: 8, late: 7 } })
+    expect(entries[0]).to.deep.include({ partitions: [0, 1, 2] })
+  })
+
+  it('are a line for each cause, but for errors', () => {
+    const { clock, entries, all } = setUp()
+    all('warn', 'continuity of events lost', (n) => ({ why: n < 3 ? 'a' : 'b', sessions: 1 }))
+    all('error', 'Redis is away', (n) => ({ why: `reason ${n}` }))
+    clock.advance(5_000)
+    const told = entries.filter(({ level }) => level === 40)
+    expect(told).to.have.length(2)
+    expect(told[0]).to.deep.include({ why: 'a', sessions: 3, workers: 3 })
+    expect(told[1]).to.deep.include({ why: 'b', sessions: WORKERS - 3, workers: WORKERS - 3 })
+    expect(entries.filter(({ level }) => level === 50)).to.have.length(1)
   })
 
   it('are new lines the next time, and other lines are lines of their own', () => {

@@ -132,7 +132,7 @@ describe('a session with positions', () => {
   it('ends with 1011 when what it was told to get is gone in between', async () => {
     const worker = workerOf()
     const client = await started(worker, 'epoch.0.7')
-    worker.bus.readings[0]!.reader.lost('log')
+    worker.bus.readings[0]!.reader.lost('log', 'trimmed')
     expect(client.socket.closeCode).to.equal(1011)
   })
 

@@ -551,7 +551,7 @@ describe('Sessions', () => {
       const { worker, client } = await suspended()
       worker.auth.answer()
       await worker.settle()
-      worker.bus.readings[0]!.reader.lost('log')
+      worker.bus.readings[0]!.reader.lost('log', 'the log was trimmed')
       expect(client.socket.closeCode).to.equal(1011)
       client.listener.closed(1011)
       expectNothingLeft(worker)
