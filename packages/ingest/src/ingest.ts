@@ -140,7 +140,7 @@ export class Ingest {
 
   /** Attaches and publishes once; the same way at the first start and after every kind of failure. */
   private async attachAndPublish(connection: ChannelModel, signal: AbortSignal): Promise<void> {
-    const { canary, clock, hosts, log, status } = this.parts
+    const { attacher, canary, clock, hosts, log, status } = this.parts
     let why: AttachReason | null
     try {
       const attachment = await this.attach(connection, signal)
@@ -162,7 +162,10 @@ export class Ingest {
       return
     }
     if (why === null) return
-    if (why === 'hole') this.brokenEpoch = status.epoch
+    if (why === 'hole' && status.epoch !== null) {
+      this.brokenEpoch = status.epoch
+      attacher.disprove(connection, status.epoch)
+    }
     log.info({ why }, 'attaching again')
     if (why === 'failed') await sleep(clock, this.options.reconnectMaxMs, signal)
   }

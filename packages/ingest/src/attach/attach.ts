@@ -126,13 +126,29 @@ export class Attacher {
     throw new DeadlineError(`nothing comes out of the stream that ${ATTEMPTS_MAX} tries could attach to`)
   }
 
-  /** Whether any ingest is attached, which moves the head. */
+  /**
+   * An epoch's continuity is disproved: its marker goes, so that other ingests hear of it at once, and one that attaches later and
+   * does not remember begins a new epoch, too.
+   */
+  disprove(connection: ChannelModel, epoch: Epoch): void {
+    void this.parts.markers.remove(connection, epoch)
+  }
+
+  /** Whether any ingest is attached, which moves the heads. Asks again for as long as Redis does not answer twice for any partition. */
   private async isAnyAttached(signal: AbortSignal): Promise<boolean> {
     const { publisher, clock } = this.parts
-    const [before] = await publisher.metas()
-    await sleep(clock, this.options.headWatchMs, signal)
-    const [after] = await publisher.metas()
-    return before?.epoch === after?.epoch && (after?.offset ?? -1) > (before?.offset ?? Infinity)
+    for (;;) {
+      signal.throwIfAborted()
+      const before = await publisher.metas()
+      await sleep(clock, this.options.headWatchMs, signal)
+      const after = await publisher.metas()
+      const answered = [...before.keys()].filter((p) => before[p] !== undefined && after[p] !== undefined)
+      const moved = answered.some((p) => {
+        const [from, to] = [before[p], after[p]]
+        return from?.epoch === to?.epoch && (to?.offset ?? -1) > (from?.offset ?? Infinity)
+      })
+      if (answered.length > 0) return moved
+    }
   }
 
   /** Carries out one plan; null: Redis has to be asked again. */

@@ -52,7 +52,7 @@ export type NewEpochReason =
   | 'trimmed'
   | 'recreated'
   | 'marker-gone'
-  /** The stream has lost messages. */
+  /** The stream has lost messages, or may have: it stood still, or the ingest came back at another host. */
   | 'hole'
 
 export interface PlanOptions extends Pick<Timings, 'partialHistoryWaitMs' | 'emptyWaitMs' | 'foreignWaitMs'> {

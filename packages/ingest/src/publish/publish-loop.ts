@@ -170,7 +170,9 @@ export class PublishLoop {
     const { watchdogMs, beatMs } = this.options.timings
     const now = clock.monotonic()
     // While the broker takes no canaries, an idle ingest and a Redis that answers are all that can be shown.
-    if (canary.blocked && this.sequencers.every((sequencer) => sequencer.isIdle(now))) status.caughtUp(now)
+    const reachable = this.sequencers.filter((sequencer) => !sequencer.isUnreachable(now))
+    if (canary.blocked && reachable.length > 0 && reachable.every((sequencer) => sequencer.isIdle(now)))
+      status.caughtUp(now)
     if (!canary.sending || this.window.fill >= 1) this.lastMessageAt = now
     else if (now - this.lastMessageAt >= watchdogMs) this.finish('silent')
     else if (this.isStalled()) this.finish('hole')
@@ -268,10 +270,13 @@ export class PublishLoop {
     const { accounting, history, status, clock, metrics } = this.parts
     const now = clock.monotonic()
     const lowest = this.lowestHead(now)
+    // What waits for a partition that does not answer must not keep the others from being read.
+    const skipsUnreachable = this.window.fill >= 1 && this.sequencers.some((each) => !each.isUnreachable(now))
     const released = this.window.release(({ offset, target }: Delivery) => {
       if (target === EVERY_PARTITION) return offset <= lowest
       const sequencer = this.sequencers[target]
-      return offset <= (sequencer?.isUnreachable(now) === false ? (sequencer.head ?? lowest) : lowest)
+      if (sequencer?.isUnreachable(now) === false) return offset <= (sequencer.head ?? lowest)
+      return skipsUnreachable || offset <= lowest
     })
     status.heads = this.heads()
     const leads = this.sequencers.some((sequencer) => sequencer.leads)

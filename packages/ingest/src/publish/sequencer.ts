@@ -28,8 +28,8 @@ export interface PublishCall {
 }
 
 /**
- * Reason for which an ingest has to attach again. `behind`: Redis wants what has left the window; `hole`: the stream has lost
- * messages; `unmarked`: the epoch's marker is gone.
+ * Reason for which an ingest has to attach again. `gap`: an offset is missing, and is read anew, which no session notices; `behind`:
+ * Redis wants what has left the window; `hole`: the stream has lost messages, or may have; `unmarked`: the epoch's marker is gone.
  */
 export type AttachReason =
   'gap' | 'rolled' | 'empty' | 'epoch' | 'failed' | 'ended' | 'silent' | 'behind' | 'hole' | 'unmarked'

@@ -136,6 +136,40 @@ describe('PublishLoop', () => {
     await stop()
   })
 
+  it('reads on for the other partitions when its window is full of what waits for one that does not answer', async () => {
+    const { redis, seen, acks, attach, pass, stop } = publishLoop(2)
+    redis.answer = ({ partition, last }) =>
+      partition === 1 ? { kind: 'lost', why: 'away' } : { kind: 'OK', head: last }
+    const { inbox } = attach(10)
+    for (let n = 11; n < 11 + WINDOW; n++) inbox.put(event(n, tenantOf(1)))
+    await pass(500)
+    expect(acks.at(-1)).to.equal(16)
+    await pass(4_000)
+    expect(acks.at(-1)).to.equal(18)
+    inbox.put(event(19, tenantOf(0)))
+    await pass(500)
+    expect(seen.calls.filter(({ partition }) => partition === 0).map(({ last }) => last)).to.deep.equal([19])
+    await stop()
+  })
+
+  it('is up while the broker takes no canaries and one partition of Redis does not answer', async () => {
+    const { sender, redis, attach, state, pass, stop } = publishLoop(2)
+    const { inbox } = attach(10, [10, null])
+    const { meta } = redis
+    redis.meta = (p) => {
+      if (p === 1) throw new Error('away')
+      return meta(p)
+    }
+    inbox.put(canary(11, 0, 1))
+    sender.blocked = true
+    await pass(60_000)
+    expect(state()).to.equal('up')
+    redis.away = true
+    await pass(60_000)
+    expect(state()).to.equal('down')
+    await stop()
+  })
+
   it('starves at no moment with a broker that counts its credit, and holds no more than window and credit', async () => {
     const last = 10 + 500
     const prefetches = fc.integer({ min: ACK_EVERY, max: 3 * WINDOW })
