@@ -24,7 +24,7 @@ async function logged(url: string, reason: RegExp): Promise<string> {
   const told = () =>
     ROLES.every((role) => log.split('\n').some((line) => line.includes(`"${role}"`) && reason.test(line)))
   try {
-    await waitFor(told, { what: reason.source }).catch((error: unknown) => {
+    await waitFor(told, { what: reason.source, timeoutMs: 15_000 }).catch((error: unknown) => {
       throw new Error(`${String(error)}:\n${log}`)
     })
   } finally {

@@ -38,6 +38,8 @@ export interface EpisodeResult {
   readonly violations: readonly Violation[]
   readonly faults: readonly FaultGroup[]
   readonly deliveries: number
+  /** Connections of clients that were cut, tokens deleted, and messages that Redis lost on their way. */
+  readonly struck: number
   readonly sessions: number
   readonly virtualMs: number
   readonly steps: number
@@ -241,7 +243,9 @@ class Episode {
     const { deliveries, scheduler } = this
     for (const { sessions } of this.occupants)
       for (const session of sessions) this.options.coverage?.session(session)
+    const lost = this.cluster.redis.reduce((sum, { server }) => sum + server.lost, 0)
     return {
+      struck: this.occupants.reduce((sum, { struck }) => sum + struck, lost),
       ...{
         violations,
         faults,

@@ -34,6 +34,8 @@ export interface OccupantWorld {
 /** Lives at a seat: one session after the other, until it may rest. */
 export class Occupant {
   readonly sessions: Session[] = []
+  /** How often its connection was cut, or its token deleted. */
+  struck = 0
   readonly seat: Seat
   private readonly random: Random
   private readonly world: OccupantWorld
@@ -89,7 +91,9 @@ export class Occupant {
         break
       case 'is cut':
         await this.wait(client, random.between(...UNCUT_MS))
-        if (!this.isOver(client)) client.cut(random.between(...FROZEN_MS))
+        if (this.isOver(client)) break
+        this.struck++
+        client.cut(random.between(...FROZEN_MS))
         break
       case 'renews':
         await this.renew(client)
@@ -111,6 +115,7 @@ export class Occupant {
   private revoke(token: Minted): void {
     const { tokens, daemons, catalogue } = this.world
     if (tokens.tokens.get(token.session_uuid)?.deletedAt !== null) return
+    this.struck++
     tokens.delete(token)
     daemons.publish(catalogue.revocation(this.seat.tenant, this.seat.user), token)
   }

@@ -21,6 +21,8 @@ Options:
                      .filter((kind) => !kindsOf('single').includes(kind))
                      .join(', ')}
   --story          tell the story of every seed
+  --planted        instead of all that: plants one bug after the other into the project's code, and tells after how many seeds
+                   and seconds each is found, with the shortest story of the first of each kind of fault
   -h, --help       this text
 `
 
@@ -37,6 +39,7 @@ export interface Options {
   readonly layout: Layout
   readonly kinds: readonly Kind[]
   readonly story: boolean
+  readonly planted: boolean
 }
 
 /** Throws UsageError. */
@@ -48,16 +51,26 @@ export function readOptions(args: readonly string[]): Options {
     layout: { type: 'string' },
     kinds: { type: 'string' },
     story: { type: 'boolean' },
+    planted: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   })
-  const { seed, minutes, seeds, kinds, layout: name = 'single', story = false, help = false } = values
+  const {
+    seed,
+    minutes,
+    seeds,
+    kinds,
+    layout: name = 'single',
+    story = false,
+    planted = false,
+    help = false,
+  } = values
   if (minutes !== undefined && seeds !== undefined) throw new UsageError('--seeds does not go with --minutes')
   const layout = layoutOf(name)
   const known = kindsOf(layout)
   const unknown = (kind: string): string =>
     `--kinds knows no fault "${kind}" of the lay-out ${layout}; there are ${known.join(', ')}`
   return {
-    ...{ help, layout, story, seed: seedOf(seed) },
+    ...{ help, layout, story, planted, seed: seedOf(seed) },
     minutes: seeds !== undefined ? Infinity : minutes === undefined ? MINUTES : minutesOf(minutes),
     seeds: seeds === undefined ? Infinity : countOf(seeds),
     kinds: kinds === undefined ? known : namesOf(kinds, known, unknown),

@@ -21,6 +21,8 @@ export class RedisServer {
   clockStep = 0
   /** Loses a message on its way to a subscriber: Redis promises that one comes at most once. */
   loses: () => boolean = () => false
+  /** How many messages were lost so. */
+  lost = 0
   private readonly clock: () => number
   private readonly data: RedisKeyspace
   private readonly lua = new LuaInterpreter()
@@ -97,7 +99,9 @@ export class RedisServer {
   private publish(channel: string, message: Argument): number {
     const bytes = Buffer.isBuffer(message) ? message : Buffer.from(String(message))
     const listeners = this.subscribers.get(channel)
-    for (const listener of listeners ?? []) if (!this.loses()) listener(channel, bytes)
+    for (const listener of listeners ?? [])
+      if (this.loses()) this.lost++
+      else listener(channel, bytes)
     return listeners?.size ?? 0
   }
 
